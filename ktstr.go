@@ -132,7 +132,8 @@ type Description struct {
 // Extractor turns what a benchmark printed into metrics. Extract is called
 // once for each stream, possibly from several goroutines. An error means that
 // nothing in the Extraction can be trusted; what can be read although
-// something is wrong is an Extraction with diagnostics.
+// something is wrong is an Extraction with diagnostics. The caller owns the
+// slices of the Extraction and changes them.
 type Extractor interface {
 	Describe() Description
 	Extract(ctx context.Context, out Output) (Extraction, error)

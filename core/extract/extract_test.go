@@ -1,0 +1,170 @@
+package extract
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"math"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/ktstr/ktstr"
+)
+
+// script is an extractor that reads lines "metric NAME", "code CODE", "err" and "panic".
+type script ktstr.Description
+
+func (s script) Describe() ktstr.Description { return ktstr.Description(s) }
+
+func (s script) Extract(_ context.Context, out ktstr.Output) (e ktstr.Extraction, err error) {
+	for i, line := range strings.Split(string(out.Data), "\n") {
+		word, rest, _ := strings.Cut(line, " ")
+		switch word {
+		case "metric":
+			e.Metrics = append(e.Metrics, ktstr.Metric{Name: rest, Value: float64(len(out.Data)), Line: i + 1})
+		case "nan":
+			e.Metrics = append(e.Metrics, ktstr.Metric{Name: rest, Value: math.NaN()})
+		case "inf":
+			e.Metrics = append(e.Metrics, ktstr.Metric{Name: rest, Value: math.Inf(-1)})
+		case "code":
+			e.Diagnostics = append(e.Diagnostics, ktstr.Diagnostic{Code: ktstr.Code(rest), Message: "said so", Line: i + 1})
+		case "headline":
+			e.Hints = append(e.Hints, ktstr.Hint{Name: rest, Headline: true})
+		case "err":
+			err = errors.New("no luck \xff")
+		case "panic":
+			panic(rest)
+		}
+	}
+	return e, err
+}
+
+func streams(texts ...string) (outs []ktstr.Output) {
+	names := []ktstr.Stream{ktstr.Stdout, ktstr.Stderr, ktstr.FileStream("a"), ktstr.FileStream("b")}
+	for i, text := range texts {
+		outs = append(outs, ktstr.Output{Stream: names[i], Data: []byte(text)})
+	}
+	return outs
+}
+
+func render(r Result) string {
+	var b strings.Builder
+	b.WriteString(string(r.Status))
+	if r.Error != "" {
+		b.WriteString(" (" + r.Error + ")")
+	}
+	for _, m := range r.Metrics {
+		b.WriteString(" " + string(m.Stream) + "/" + m.Name)
+	}
+	for _, d := range r.Diagnostics {
+		b.WriteString(" " + string(d.Stream) + "!" + string(d.Code))
+	}
+	return b.String()
+}
+
+// C24 C25 C26 C29
+func TestRun(t *testing.T) {
+	one := script{Name: "one"}
+	all := script{Name: "all", AllStreams: true}
+	silent := script{Name: "silent", NoMetrics: true}
+	for _, c := range []struct {
+		what string
+		x    script
+		in   []string
+		want string
+	}{
+		{"stdout counts alone", one, []string{"metric a", "metric b"}, "ok stdout/a"},
+		{"stderr if stdout is empty", one, []string{"", "metric b"}, "ok stderr/b"},
+		{"stderr if stdout is prose", one, []string{"prose\ncode not-my-format", "metric b"}, "ok stderr/b"},
+		{"files in their order", one, []string{"x", "y", "z", "metric d"}, "ok file:b/d"},
+		{"the first file ends it", one, []string{"", "", "metric c", "metric d"}, "ok file:a/c"},
+		{"nothing anywhere", one, []string{"x", "y"}, "none !no-metrics"},
+		{"nothing printed", one, []string{"", ""}, "none !no-metrics"},
+		{"the extractor's own reason suffices", one, []string{"code not-my-format", ""}, "none stdout!not-my-format"},
+		{"no metrics by design", silent, []string{"x", "y"}, "ok"},
+		{"all streams", all, []string{"metric a", "metric b", "", "metric d"}, "ok stdout/a stderr/b file:b/d"},
+		{"of one name the first stream's", all, []string{"metric a", "metric a\nmetric b", "metric b\nmetric c"}, "ok stdout/a stderr/b file:a/c"},
+		{"a stream repeats itself", all, []string{"metric a\nmetric a", "metric b\nmetric b\nmetric a"}, "ok stdout/a stdout/a stderr/b stderr/b"},
+		{"one stream of all is of another format", all, []string{"code not-my-format", "metric b\ncode truncated"}, "ok stderr/b stderr!truncated"},
+		{"the tool failed", one, []string{"metric a\ncode tool-failed"}, "error (said so) stdout/a stdout!tool-failed"},
+		{"an error falls back and stays an error", one, []string{"metric a\nerr", "metric b"}, "error (stdout: no luck \uFFFD) stderr/b"},
+		{"a panic is an error", one, []string{"panic x\xff", ""}, "error (stdout: the extractor panicked: x\uFFFD)"},
+		{"an error without metrics by design", silent, []string{"err"}, "error (stdout: no luck \uFFFD)"},
+		{"not finite", one, []string{"nan a\nmetric b\ninf c"}, "ok stdout/b stdout!not-finite"},
+		{"only not finite", one, []string{"nan a", "metric b"}, "ok stderr/b stdout!not-finite"},
+		{"not UTF-8", one, []string{"metric a\xffb\ncode x\xff"}, "ok stdout/a\uFFFDb stdout!x\uFFFD stdout!invalid-text"},
+		{"an absurd name", one, []string{"metric " + strings.Repeat("x", MaxName+1) + "\nmetric b"}, "ok stdout/b stdout!too-many"},
+	} {
+		if got := render(Run(context.Background(), c.x, streams(c.in...), nil)); got != c.want {
+			t.Errorf("%s: got %s, want %s", c.what, got, c.want)
+		}
+	}
+}
+
+// C24: the extractor sees each stream's bytes as they are, one stream a call, with what is known of the run.
+func TestRunGivesRawStreams(t *testing.T) {
+	code := 3
+	ins := streams("a\xff\x00", "b")
+	ins[0].Truncated, ins[0].ExitCode, ins[0].Argv, ins[0].Options = true, &code, []string{"x"}, map[string]string{"k": "v"}
+	var got []ktstr.Output
+	x := ktstr.Parser{Parse: func(out ktstr.Output) (ktstr.Extraction, error) {
+		got = append(got, out)
+		return ktstr.Extraction{}, nil
+	}}
+	r := Run(context.Background(), x, ins, nil)
+	if !reflect.DeepEqual(got, ins) {
+		t.Errorf("got %v, want %v", got, ins)
+	}
+	if want := []ktstr.Stream{ktstr.Stdout, ktstr.Stderr}; !reflect.DeepEqual(r.Looked, want) {
+		t.Errorf("looked in %v, want %v", r.Looked, want)
+	}
+}
+
+// C29
+func TestRunSurvivesHostileExtractors(t *testing.T) {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if r := Run(ctx, ktstr.Parser{Parse: func(ktstr.Output) (ktstr.Extraction, error) { panic("called") }}, streams("x"), nil); r.Status != Error {
+		t.Errorf("cancelled: status %q, want error", r.Status)
+	}
+	if r := Run(context.Background(), nil, streams("x"), nil); r.Status != Error {
+		t.Errorf("nil extractor: status %q, want error", r.Status)
+	}
+	flood := ktstr.Parser{Parse: func(ktstr.Output) (e ktstr.Extraction, err error) {
+		e.Metrics = []ktstr.Metric{{Name: "m", Polarity: "target=nan", Line: -4, Stream: "elsewhere"}}
+		e.Hints = []ktstr.Hint{{Name: "m", Polarity: "upwards"}, {Name: "m", Unit: strings.Repeat("u", MaxUnit+1)}}
+		e.Diagnostics = make([]ktstr.Diagnostic, MaxDiagnostics+7)
+		e.Diagnostics[0].Message = strings.Repeat("é", MaxMessage)
+		return e, nil
+	}}
+	r := Run(context.Background(), flood, streams("x"), nil)
+	if want := []ktstr.Metric{{Name: "m", Stream: ktstr.Stdout}}; !reflect.DeepEqual(r.Metrics, want) {
+		t.Errorf("got %v, want %v", r.Metrics, want)
+	}
+	if n := len(r.Diagnostics); n != MaxDiagnostics+3 {
+		t.Errorf("%d diagnostics, want %d and three about polarities, sizes and their number", n, MaxDiagnostics)
+	}
+	if n := len(r.Diagnostics[0].Message); n > MaxMessage+6 {
+		t.Errorf("a message of %d bytes was kept", n)
+	}
+	if !json.Valid(r.AppendJSON(nil)) {
+		t.Error("the document is not JSON")
+	}
+}
+
+func TestAppendJSON(t *testing.T) {
+	check := func(r Result, want string) {
+		t.Helper()
+		if got := string(r.AppendJSON(nil)); got != want {
+			t.Errorf("got  %s\nwant %s", got, want)
+		}
+	}
+	check(Result{Extractor: "x", Version: "1", Status: None}, `{"extractor":"x","version":"1","status":"none","metrics":[],"diagnostics":[]}`)
+	check(Result{Extractor: "x", Version: "1", Status: Error, Error: "a \"b\"",
+		Metrics:     []ktstr.Metric{{Name: "m", Value: 1.5, Unit: "us", Polarity: ktstr.Lower, Stream: ktstr.Stderr, Line: 3}, {Name: "n"}},
+		Diagnostics: []ktstr.Diagnostic{{Code: ktstr.ToolFailed, Message: "no", Stream: ktstr.Stderr, Line: 1}}},
+		`{"extractor":"x","version":"1","status":"error","error":"a \"b\"","metrics":[`+
+			`{"name":"m","value":1.5,"unit":"us","polarity":"lower","stream":"stderr","line":3},{"name":"n","value":0,"unit":"","polarity":"unknown","stream":""}],`+
+			`"diagnostics":[{"code":"tool-failed","message":"no","stream":"stderr","line":1}]}`)
+}
