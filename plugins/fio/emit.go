@@ -1,0 +1,237 @@
+package fio
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"syscall"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/ktstr/ktstr"
+)
+
+// notes collects diagnostics, up to a number that a reader can bear.
+type notes struct {
+	list    []ktstr.Diagnostic
+	dropped int
+}
+
+const maxNotes = 40
+
+func (n *notes) add(code ktstr.Code, line int, format string, args ...any) {
+	n.addAll(ktstr.Diagnostic{Code: code, Message: fmt.Sprintf(format, args...), Line: line})
+}
+
+func (n *notes) addAll(list ...ktstr.Diagnostic) {
+	for _, d := range list {
+		if len(n.list) == maxNotes {
+			n.dropped++
+			continue
+		}
+		n.list = append(n.list, d)
+	}
+}
+
+// An emitter turns one report into metrics.
+type emitter struct {
+	metrics []ktstr.Metric
+	notes   notes
+	seen    map[string]int // how often a first segment was asked for
+	prefix  []byte         // of the metric that comes next, with the last dot
+}
+
+// segment makes a name's first segment of what the user called a job: at its
+// n-th occurrence it ends with ~n.
+func (e *emitter) segment(name string) string {
+	name = cleanSegment(name)
+	if e.seen == nil {
+		e.seen = make(map[string]int)
+	}
+	for {
+		e.seen[name]++
+		n := e.seen[name]
+		if n == 1 {
+			return name
+		}
+		name += "~" + strconv.Itoa(n) // which a user may have given away already
+	}
+}
+
+// cleanSegment replaces what would break a dotted name.
+func cleanSegment(name string) string {
+	if name == "" {
+		return "job"
+	}
+	clean := func(r rune) rune {
+		if r == '.' || unicode.IsSpace(r) || unicode.IsControl(r) {
+			return '_'
+		}
+		return r
+	}
+	return strings.Map(clean, strings.ToValidUTF8(name, string(utf8.RuneError)))
+}
+
+func (e *emitter) put(name string, n num, polarity ktstr.Polarity) {
+	if !n.ok() {
+		return
+	}
+	e.metrics = append(e.metrics, ktstr.Metric{
+		Name: string(append(e.prefix, name...)), Value: n.v, Unit: n.unit, Polarity: polarity, Line: n.line,
+	})
+}
+
+// report adds all jobs and disks.
+func (e *emitter) report(r *report) {
+	e.notes.addAll(r.notes.list...)
+	e.notes.dropped += r.notes.dropped
+	for i := range r.jobs {
+		e.job(&r.jobs[i])
+	}
+	e.seen = nil
+	for _, d := range r.disks {
+		name := e.segment(d.name)
+		e.prefix = append(append(append(e.prefix[:0], "disk."...), name...), '.')
+		for _, c := range d.counters {
+			e.put(cleanSegment(c.name), c.num, ktstr.Unknown)
+		}
+	}
+	e.prefix = append(e.prefix[:0], "cpu_idle."...)
+	for _, c := range r.idle {
+		e.put(cleanSegment(c.name), c.num, ktstr.Unknown)
+	}
+}
+
+func (e *emitter) job(j *job) {
+	measured := false
+	for op := range j.rows {
+		r := &j.rows[op]
+		if op == syncs {
+			measured = measured || r.line != 0 && r.lat.measured()
+		} else {
+			measured = measured || r.measured
+		}
+	}
+	if !j.named {
+		// group_reporting in the last section only leaves such an entry, of zeros.
+		if measured {
+			e.notes.add(ktstr.Malformed, j.line, "an entry with I/O has no job name and was left out")
+		}
+		return
+	}
+	name := e.segment(j.name)
+	e.prefix = append(append(e.prefix[:0], name...), '.')
+	base := len(e.prefix)
+	if j.errno.ok() && j.errno.v != 0 {
+		e.put("error", j.errno, ktstr.Unknown)
+		e.put("total_err", j.totalErr, ktstr.Unknown)
+		e.put("first_error", j.firstErr, ktstr.Unknown)
+		text := j.errText
+		if text == "" {
+			text = errnoText(j.errno.v)
+		}
+		e.notes.add(ktstr.ToolFailed, j.errno.line, "job %q failed with error %.0f (%s); its numbers are left out", j.name, j.errno.v, text)
+		return
+	}
+	if !measured {
+		e.notes.add(ktstr.NotMeasured, j.line, "job %q did no I/O", j.name)
+		if !j.usr.positive() && !j.sys.positive() {
+			return
+		}
+	} else if !j.errno.ok() {
+		e.notes.add(ktstr.Malformed, j.line, "job %q does not say whether it failed", j.name)
+	}
+	for op := range j.rows {
+		r := &j.rows[op]
+		if r.line == 0 {
+			continue
+		}
+		e.prefix = append(append(e.prefix[:base], opNames[op]...), '.')
+		if op == syncs {
+			e.latency("lat.", &r.lat)
+		} else if r.measured {
+			e.row(j, op, r)
+		}
+	}
+	e.prefix = e.prefix[:base]
+	e.put("cpu.usr", j.usr, ktstr.Unknown)
+	e.put("cpu.sys", j.sys, ktstr.Unknown)
+	e.put("cpu.ctx", j.ctx, ktstr.Unknown)
+	e.put("cpu.majf", j.majf, ktstr.Unknown)
+	e.put("cpu.minf", j.minf, ktstr.Unknown)
+	e.put("error", j.errno, ktstr.Unknown)
+	e.put("total_err", j.totalErr, ktstr.Unknown)
+	e.put("first_error", j.firstErr, ktstr.Unknown)
+	e.put("job_runtime", j.runtime, ktstr.Unknown)
+	e.put("latency_depth", j.depth, ktstr.Unknown)
+	if j.steady {
+		e.put("steadystate.attained", j.ssAttained, ktstr.Unknown)
+		e.put("steadystate.bw_mean", j.ssBW, ktstr.Higher)
+		e.put("steadystate.iops_mean", j.ssIOPS, ktstr.Higher)
+		e.put("steadystate.lat_mean", j.ssLatency, ktstr.Lower)
+	}
+}
+
+func (e *emitter) row(j *job, op int, r *row) {
+	if !r.iops.ok() || !r.bw.ok() {
+		e.notes.add(ktstr.MissingHeadline, r.line, "the %s numbers of job %q lack iops or bandwidth", opNames[op], j.name)
+	}
+	e.put("iops", r.iops, ktstr.Higher)
+	if r.iopsStats.measured() {
+		e.put("iops.mean", r.iopsStats.mean, ktstr.Higher)
+		e.put("iops.min", r.iopsStats.min, ktstr.Unknown)
+		e.put("iops.max", r.iopsStats.max, ktstr.Unknown)
+		e.put("iops.stddev", r.iopsStats.stddev, ktstr.Unknown)
+	}
+	e.put("bw", r.bw, ktstr.Higher)
+	if r.bwStats.measured() {
+		e.put("bw.mean", r.bwStats.mean, ktstr.Higher)
+		e.put("bw.min", r.bwStats.min, ktstr.Unknown)
+		e.put("bw.max", r.bwStats.max, ktstr.Unknown)
+		e.put("bw.dev", r.bwStats.stddev, ktstr.Unknown)
+	}
+	e.latency("slat.", &r.slat)
+	e.latency("clat.", &r.clat)
+	e.latency("lat.", &r.lat)
+	e.put("io_bytes", r.ioBytes, ktstr.Unknown)
+	e.put("total_ios", r.totalIOs, ktstr.Unknown)
+	e.put("short_ios", r.shortIOs, ktstr.Unknown)
+	e.put("drop_ios", r.dropIOs, ktstr.Unknown)
+	e.put("runtime", r.runtime, ktstr.Unknown)
+}
+
+// latency adds one distribution under family, which ends with a dot.
+func (e *emitter) latency(family string, s *stats) {
+	if !s.measured() {
+		return
+	}
+	base := len(e.prefix)
+	e.prefix = append(e.prefix, family...)
+	e.put("min", s.min, ktstr.Lower)
+	e.put("max", s.max, ktstr.Lower)
+	e.put("mean", s.mean, ktstr.Lower)
+	e.put("stddev", s.stddev, ktstr.Unknown)
+	for _, p := range s.percentiles {
+		e.put(p.name, p.num, ktstr.Lower)
+	}
+	e.prefix = e.prefix[:base]
+}
+
+// errnoText names an errno of Linux.
+func errnoText(v float64) string {
+	if v > 0 && v < 4096 {
+		return syscall.Errno(v).Error()
+	}
+	return "unknown errno"
+}
+
+// diskUnit is the unit of one of fio's disk counters.
+func diskUnit(name string) string {
+	switch {
+	case strings.HasSuffix(name, "util"):
+		return "%"
+	case strings.HasSuffix(name, "ticks"), strings.HasSuffix(name, "in_queue"):
+		return "ms"
+	}
+	return "count"
+}

@@ -1,0 +1,385 @@
+package fio
+
+import (
+	"bytes"
+	"errors"
+
+	"github.com/ktstr/ktstr"
+)
+
+// The first keys that a document of fio can have. fio itself always starts
+// with its version; tools that sort the keys of a document put others first.
+var firstKeys = [][]byte{
+	[]byte(`"fio version"`), []byte(`"jobs"`), []byte(`"client_stats"`), []byte(`"cpu_idleness"`),
+	[]byte(`"disk_util"`), []byte(`"global options"`), []byte(`"time`),
+}
+
+// documentStart returns where the next document of fio may start, at or
+// behind from, or -1.
+func documentStart(data []byte, from int) int {
+	for {
+		i := bytes.IndexByte(data[from:], '{')
+		if i < 0 {
+			return -1
+		}
+		from += i
+		s := scanner{data: data, pos: from + 1}
+		s.space()
+		for _, key := range firstKeys {
+			if bytes.HasPrefix(data[s.pos:], key) {
+				return from
+			}
+		}
+		from++
+	}
+}
+
+// A span is a part of the text.
+type span struct{ start, end int }
+
+// jsonReports reads every document of fio in the text, also those that are cut
+// or broken, and says where they stand.
+func jsonReports(data []byte) (reports []report, spans []span) {
+	s := scanner{data: data}
+	for from := 0; ; {
+		start := documentStart(data, from)
+		if start < 0 {
+			return reports, spans
+		}
+		s.pos = start
+		d := document{scanner: &s, report: report{format: "JSON", line: s.lineAt(start)}}
+		err := d.read()
+		end := s.pos
+		if err != nil {
+			d.err, d.errLine = err, s.lineAt(end)
+			// A document may start inside the ruins of this one. It stands
+			// on a line of its own.
+			if i := bytes.LastIndex(data[start+1:end], []byte("\n{\n")); i >= 0 {
+				end = start + 1 + i + 1
+			}
+			if end == start {
+				end++
+			}
+		}
+		d.complete = err == nil
+		if d.isFio {
+			reports = append(reports, d.report)
+			spans = append(spans, span{start, end})
+		}
+		from = end
+	}
+}
+
+// A document reads one JSON or json+ document.
+type document struct {
+	*scanner
+	report
+	isFio bool
+}
+
+func (d *document) read() error {
+	return d.object(func(key []byte) error {
+		switch string(key) {
+		case "fio version":
+			text, _, err := d.text()
+			d.isFio = true
+			d.version = parseVersion(text)
+			return err
+		case "jobs", "client_stats":
+			d.isFio = true
+			if d.space() != '[' {
+				return d.skip()
+			}
+			return d.array(d.job)
+		case "disk_util":
+			if d.space() != '[' {
+				return d.skip()
+			}
+			return d.array(d.disk)
+		case "cpu_idleness":
+			if d.space() != '{' {
+				return d.skip()
+			}
+			return d.object(func(key []byte) error {
+				name := string(key)
+				return d.counter(&d.idle, name, "%")
+			})
+		}
+		return d.skip()
+	})
+}
+
+// num reads a number into n, which keeps its first value if a key repeats.
+func (d *document) num(n *num, key []byte, unit string) error {
+	pos := d.pos
+	v, odd, err := d.number()
+	if err != nil {
+		return err
+	}
+	line := d.lineAt(pos)
+	switch {
+	case odd == errNotNumber:
+		d.notes.add(ktstr.Malformed, line, "%q is not a number and was left out", string(key))
+		return nil
+	case odd == errNotFinite:
+		d.notes.add(ktstr.NotFinite, line, "%q is not a finite number and was left out", string(key))
+		return nil
+	case odd == errInexact:
+		d.notes.add(ktstr.Inexact, line, "%q is an integer above 2^53 without an exact float64; the nearest one is given", string(key))
+	}
+	if n.ok() {
+		d.notes.add(ktstr.Duplicate, line, "%q occurs again in one object; the first one counts", string(key))
+		return nil
+	}
+	*n = num{v, unit, line}
+	return nil
+}
+
+func (d *document) counter(list *[]counter, name, unit string) error {
+	var n num
+	if err := d.num(&n, []byte(name), unit); err != nil {
+		return err
+	}
+	if n.ok() {
+		*list = append(*list, counter{name, n})
+	}
+	return nil
+}
+
+// job reads one element of jobs or client_stats. Only a whole one counts.
+func (d *document) job() error {
+	if d.space() != '{' {
+		return d.skip()
+	}
+	j := job{line: d.lineAt(d.pos)}
+	err := d.object(func(key []byte) error {
+		switch string(key) {
+		case "jobname":
+			text, ok, err := d.text()
+			if !j.named {
+				j.name, j.named = text, ok
+			}
+			return err
+		case "read":
+			return d.row(&j.rows[read])
+		case "write":
+			return d.row(&j.rows[write])
+		case "trim":
+			return d.row(&j.rows[trim])
+		case "mixed":
+			return d.row(&j.rows[mixed])
+		case "sync":
+			return d.row(&j.rows[syncs])
+		case "usr_cpu":
+			return d.num(&j.usr, key, "%")
+		case "sys_cpu":
+			return d.num(&j.sys, key, "%")
+		case "ctx":
+			return d.num(&j.ctx, key, "count")
+		case "majf":
+			return d.num(&j.majf, key, "count")
+		case "minf":
+			return d.num(&j.minf, key, "count")
+		case "error":
+			return d.num(&j.errno, key, "")
+		case "total_err":
+			return d.num(&j.totalErr, key, "count")
+		case "first_error":
+			return d.num(&j.firstErr, key, "")
+		case "job_runtime":
+			return d.num(&j.runtime, key, "ms")
+		case "latency_depth":
+			return d.num(&j.depth, key, "")
+		case "steadystate":
+			return d.steadyState(&j)
+		}
+		return d.skip()
+	})
+	if err != nil {
+		return err
+	}
+	if len(d.jobs) == maxJobs {
+		return errTooManyJobs
+	}
+	d.jobs = append(d.jobs, j)
+	return nil
+}
+
+// maxJobs bounds the memory that a hostile text can ask for.
+const maxJobs = 1 << 16
+
+var errTooManyJobs = errors.New("too many jobs")
+
+// row reads one data direction.
+func (d *document) row(r *row) error {
+	if d.space() != '{' {
+		return d.skip()
+	}
+	if r.line != 0 {
+		d.notes.add(ktstr.Duplicate, d.lineAt(d.pos), "a direction occurs again in one job; the first one counts")
+		return d.skip()
+	}
+	r.line = d.lineAt(d.pos)
+	kbytes := false
+	err := d.object(func(key []byte) error {
+		switch string(key) {
+		case "io_bytes":
+			return d.num(&r.ioBytes, key, "B")
+		case "io_kbytes":
+			kbytes = true
+			return d.skip()
+		case "bw_bytes":
+			return d.num(&r.bw, key, "B/s")
+		case "bw":
+			return d.num(&r.bwKiB, key, "KiB/s")
+		case "iops":
+			return d.num(&r.iops, key, "iops")
+		case "runtime":
+			return d.num(&r.runtime, key, "ms")
+		case "total_ios":
+			return d.num(&r.totalIOs, key, "count")
+		case "short_ios":
+			return d.num(&r.shortIOs, key, "count")
+		case "drop_ios":
+			return d.num(&r.dropIOs, key, "count")
+		case "slat_ns":
+			return d.latency(&r.slat, "ns")
+		case "clat_ns":
+			return d.latency(&r.clat, "ns")
+		case "lat_ns":
+			return d.latency(&r.lat, "ns")
+		case "slat": // before 3.0
+			return d.latency(&r.slat, "us")
+		case "clat":
+			return d.latency(&r.clat, "us")
+		case "lat":
+			return d.latency(&r.lat, "us")
+		case "bw_min":
+			return d.num(&r.bwStats.min, key, "KiB/s")
+		case "bw_max":
+			return d.num(&r.bwStats.max, key, "KiB/s")
+		case "bw_mean":
+			return d.num(&r.bwStats.mean, key, "KiB/s")
+		case "bw_dev":
+			return d.num(&r.bwStats.stddev, key, "KiB/s")
+		case "bw_samples":
+			return d.num(&r.bwStats.samples, key, "count")
+		case "iops_min":
+			return d.num(&r.iopsStats.min, key, "iops")
+		case "iops_max":
+			return d.num(&r.iopsStats.max, key, "iops")
+		case "iops_mean":
+			return d.num(&r.iopsStats.mean, key, "iops")
+		case "iops_stddev":
+			return d.num(&r.iopsStats.stddev, key, "iops")
+		case "iops_samples":
+			return d.num(&r.iopsStats.samples, key, "count")
+		}
+		return d.skip()
+	})
+	if !r.bw.ok() && d.version.before(3, 2) {
+		r.bw = r.bwKiB
+	}
+	if r.ioBytes.ok() && !kbytes && d.version.before(2, 16) {
+		r.ioBytes.unit = "KiB" // so it was, under this name, before io_kbytes came beside it
+	}
+	// A failing job counts I/Os that moved nothing.
+	switch {
+	case r.ioBytes.ok():
+		r.measured = r.ioBytes.v > 0
+	default:
+		r.measured = r.totalIOs.positive()
+	}
+	return err
+}
+
+// latency reads one of slat, clat and lat.
+func (d *document) latency(l *stats, unit string) error {
+	if d.space() != '{' {
+		return d.skip()
+	}
+	return d.object(func(key []byte) error {
+		switch string(key) {
+		case "min":
+			return d.num(&l.min, key, unit)
+		case "max":
+			return d.num(&l.max, key, unit)
+		case "mean":
+			return d.num(&l.mean, key, unit)
+		case "stddev":
+			return d.num(&l.stddev, key, unit)
+		case "N":
+			return d.num(&l.samples, key, "count")
+		case "percentile":
+			if d.space() != '{' {
+				return d.skip()
+			}
+			return d.object(func(key []byte) error {
+				name, ok := percentileName(key)
+				if !ok {
+					return d.skip()
+				}
+				p := percentile{name: name}
+				if err := d.num(&p.num, key, unit); err != nil {
+					return err
+				}
+				if p.ok() {
+					l.percentiles = append(l.percentiles, p)
+				}
+				return nil
+			})
+		}
+		return d.skip()
+	})
+}
+
+func (d *document) steadyState(j *job) error {
+	if d.space() != '{' {
+		return d.skip()
+	}
+	j.steady = true
+	return d.object(func(key []byte) error {
+		switch string(key) {
+		case "attained":
+			return d.num(&j.ssAttained, key, "")
+		case "data":
+			if d.space() != '{' {
+				return d.skip()
+			}
+			return d.object(func(key []byte) error {
+				switch string(key) {
+				case "bw_mean":
+					return d.num(&j.ssBW, key, "B/s")
+				case "iops_mean":
+					return d.num(&j.ssIOPS, key, "iops")
+				case "lat_mean":
+					return d.num(&j.ssLatency, key, "ns")
+				}
+				return d.skip()
+			})
+		}
+		return d.skip()
+	})
+}
+
+// disk reads one element of disk_util.
+func (d *document) disk() error {
+	if d.space() != '{' {
+		return d.skip()
+	}
+	k := disk{line: d.lineAt(d.pos)}
+	err := d.object(func(key []byte) error {
+		if string(key) == "name" {
+			text, _, err := d.text()
+			k.name = text
+			return err
+		}
+		name := string(key)
+		return d.counter(&k.counters, name, diskUnit(name))
+	})
+	if err != nil || k.name == "" || len(d.disks) == maxJobs {
+		return err
+	}
+	d.disks = append(d.disks, k)
+	return nil
+}
