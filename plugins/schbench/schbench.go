@@ -1,0 +1,79 @@
+// Package schbench turns what schbench printed into metrics: the latency
+// tables, the request rates and the transfer line of every revision since the
+// first one of 2016, and the document that --json writes.
+//
+// schbench has no version number, so the revision is recognised by the shape
+// of what it printed. Revisions differ in which stream carries what (some
+// print tables on stderr and rates on stdout), which is why the extractor asks
+// for all streams and why a stream that holds nothing of schbench's is no
+// reason to complain.
+package schbench
+
+import (
+	"github.com/ktstr/ktstr"
+)
+
+// New returns the extractor "schbench".
+func New() ktstr.Extractor {
+	return ktstr.Parser{Description: description(), Parse: parse}
+}
+
+func description() ktstr.Description {
+	return ktstr.Description{
+		Name:       "schbench",
+		Version:    "1.0.0",
+		AllStreams: true,
+		// git revisions, for want of versions
+		Tools: []ktstr.Tool{{Name: "schbench", Versions: []string{
+			"36d859a", "59d8aed", "3d16b23", "3faa8b0", "8d43844", "eb6352a", "0eda806", "c76ad8e",
+			"394be00", "48aed1d", "b43ca6f", "0b26515", "236675c", "24e32b8",
+		}}},
+		Hints: []ktstr.Hint{
+			{Name: "rps.average", Unit: "req/s", Polarity: ktstr.Higher, Headline: true},
+			{Name: "wakeup.p99", Unit: "us", Polarity: ktstr.Lower, Headline: true},
+			{Name: "request.p99", Unit: "us", Polarity: ktstr.Lower, Headline: true},
+			{Name: "transfer.ops", Unit: "ops/s", Polarity: ktstr.Higher, Headline: true},
+			{Name: "wakeup.p50", Unit: "us", Polarity: ktstr.Lower},
+			{Name: "request.p50", Unit: "us", Polarity: ktstr.Lower},
+			{Name: "wakeup.samples", Unit: "count"},
+			{Name: "request.samples", Unit: "count"},
+			{Name: "rps.samples", Unit: "count"},
+			{Name: "runtime", Unit: "s"},
+		},
+		Payloads: payloads(),
+	}
+}
+
+// parse reads one stream. Text and JSON of one stream are merged by name; the
+// text wins, because it says how many samples stand behind a table.
+func parse(out ktstr.Output) (ktstr.Extraction, error) {
+	s := scan(out.Data)
+	var e extraction
+	s.report(&e, out)
+	s.documents(&e, out)
+	if !s.ours && len(e.Metrics) == 0 && len(e.Diagnostics) == 0 && s.prose != 0 {
+		e.diagnose(ktstr.NotMyFormat, s.prose, "nothing in this text is of schbench's format; want its tables, rate lines or --json document")
+	}
+	return e.Extraction, nil
+}
+
+// extraction collects metrics under names that have not been given before.
+type extraction struct {
+	ktstr.Extraction
+	seen map[string]bool
+}
+
+func (e *extraction) add(name string, value float64, unit string, polarity ktstr.Polarity, line int) {
+	if e.seen == nil {
+		e.seen = make(map[string]bool)
+	}
+	if e.seen[name] {
+		return
+	}
+	e.seen[name] = true
+	e.Metrics = append(e.Metrics, ktstr.Metric{Name: name, Value: value, Unit: unit, Polarity: polarity, Line: line})
+}
+
+func (e *extraction) diagnose(code ktstr.Code, line int, message string) {
+	e.Diagnostics = append(e.Diagnostics, ktstr.Diagnostic{Code: code, Message: message, Line: line})
+}
