@@ -1,0 +1,226 @@
+package spawn
+
+import (
+	"errors"
+	"fmt"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// noGroupSignal remembers that the kernel cannot signal a group by its pidfd
+// (before Linux 6.9).
+var noGroupSignal atomic.Bool
+
+// signalLeader signals the process of a pidfd. That it is gone is fine.
+func signalLeader(pidfd, pid int, sig unix.Signal) error {
+	err := unix.PidfdSendSignal(pidfd, sig, nil, 0)
+	if err == unix.ENOSYS && pid > 1 {
+		// Safe as well: pid is our own child, and not reaped yet.
+		err = unix.Kill(pid, sig)
+	}
+	if err == unix.ESRCH {
+		return nil
+	}
+	return err
+}
+
+// signalGroup signals the process group that the process of a pidfd leads.
+func signalGroup(pidfd, pid int, sig unix.Signal) error {
+	if !noGroupSignal.Load() {
+		err := unix.PidfdSendSignal(pidfd, sig, nil, unix.PIDFD_SIGNAL_PROCESS_GROUP)
+		switch err {
+		case nil, unix.ESRCH:
+			return nil
+		case unix.EINVAL, unix.ENOSYS:
+			noGroupSignal.Store(true)
+		default:
+			return err
+		}
+	}
+	// The number is the group's as long as its leader is not reaped.
+	if pid <= 1 || unix.PidfdSendSignal(pidfd, 0, nil, 0) == unix.ESRCH {
+		return nil
+	}
+	if err := unix.Kill(-pid, sig); err != unix.ESRCH {
+		return err
+	}
+	return nil
+}
+
+// exit is how a process ended.
+type exit struct {
+	code   int // -1 when a signal ended it
+	signal unix.Signal
+	core   bool
+}
+
+// siginfo is the part of siginfo_t that waitid fills in.
+type siginfo struct {
+	signo, errno, code int32
+	_                  [unsafe.Sizeof(uintptr(0))/4 - 1]int32 // the union is aligned for pointers
+	pid                int32
+	uid                uint32
+	status             int32
+	_                  [128]byte
+}
+
+// The codes of siginfo that waitid gives for a child that ended.
+const (
+	cldExited = 1
+	cldDumped = 3
+)
+
+// reap takes the exit status of the child of a pidfd. ok is false while it
+// still runs.
+func reap(pidfd int) (e exit, used Usage, ok bool, err error) {
+	var (
+		info siginfo
+		ru   unix.Rusage
+	)
+	for {
+		err = unix.Waitid(unix.P_PIDFD, pidfd, (*unix.Siginfo)(unsafe.Pointer(&info)), unix.WEXITED|unix.WNOHANG, &ru)
+		if err != unix.EINTR {
+			break
+		}
+	}
+	if err == unix.ECHILD {
+		return stolenStatus(pidfd)
+	}
+	if err != nil || info.pid == 0 {
+		return exit{}, Usage{}, false, err
+	}
+	switch info.code {
+	case cldExited:
+		e.code = int(info.status)
+	default:
+		e = exit{code: -1, signal: unix.Signal(info.status), core: info.code == cldDumped}
+	}
+	return e, usageOf(&ru), true, nil
+}
+
+// stolenStatus is for a child that somebody else has reaped: a host with a
+// wait4(-1) loop of its own, or one that began to ignore SIGCHLD during the
+// run. Since Linux 6.15 a pidfd remembers the status.
+func stolenStatus(pidfd int) (exit, Usage, bool, error) {
+	info := unix.PidfdInfo{Mask: unix.PIDFD_INFO_EXIT}
+	_, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(pidfd), unix.PIDFD_GET_INFO, uintptr(unsafe.Pointer(&info)))
+	if errno != 0 || info.Mask&unix.PIDFD_INFO_EXIT == 0 {
+		return exit{}, Usage{}, true, errors.New("its exit status was taken by another wait in this process: let only spawn wait for its children, and do not ignore SIGCHLD during a run")
+	}
+	ws := syscall.WaitStatus(info.Exit_code)
+	if ws.Signaled() {
+		return exit{code: -1, signal: ws.Signal(), core: ws.CoreDump()}, Usage{}, true, nil
+	}
+	return exit{code: ws.ExitStatus()}, Usage{}, true, nil
+}
+
+func signalName(sig unix.Signal) string {
+	if sig == 0 {
+		return ""
+	}
+	if name := unix.SignalName(sig); name != "" {
+		return name
+	}
+	return fmt.Sprintf("signal %d", int(sig))
+}
+
+func usageOf(ru *unix.Rusage) Usage {
+	return Usage{
+		User:        time.Duration(ru.Utime.Nano()),
+		System:      time.Duration(ru.Stime.Nano()),
+		Voluntary:   int64(ru.Nvcsw),
+		Involuntary: int64(ru.Nivcsw),
+		MinorFaults: int64(ru.Minflt),
+		MajorFaults: int64(ru.Majflt),
+		MaxRSS:      int64(ru.Maxrss) << 10,
+	}
+}
+
+func selfUsage() Usage {
+	var ru unix.Rusage
+	unix.Getrusage(unix.RUSAGE_SELF, &ru) // fails for bad arguments only
+	return usageOf(&ru)
+}
+
+func (u Usage) minus(v Usage) Usage {
+	return Usage{
+		User:        u.User - v.User,
+		System:      u.System - v.System,
+		Voluntary:   u.Voluntary - v.Voluntary,
+		Involuntary: u.Involuntary - v.Involuntary,
+		MinorFaults: u.MinorFaults - v.MinorFaults,
+		MajorFaults: u.MajorFaults - v.MajorFaults,
+	}
+}
+
+// sigaction is the kernel's, not libc's: on every architecture that Go knows,
+// but MIPS, the handler comes first and the flags second.
+type sigaction struct {
+	handler, flags, restorer uintptr
+	mask                     [4]uint64
+}
+
+// children is the disposition of SIGCHLD while runs are going on. A process
+// that ignores SIGCHLD has its children reaped by the kernel, status and all.
+var children struct {
+	mu    sync.Mutex
+	runs  int
+	saved *sigaction // as it was before the first run, if we changed it
+	ours  sigaction  // what we changed it to
+}
+
+const (
+	sigIgn      = 1
+	saNoCldWait = 2
+)
+
+// holdChildren makes the kernel keep exit statuses until dropChildren.
+func holdChildren() {
+	children.mu.Lock()
+	defer children.mu.Unlock()
+	children.runs++
+	if children.runs > 1 || children.saved != nil {
+		return
+	}
+	var sa sigaction
+	if rtSigaction(nil, &sa) != 0 || sa.handler != sigIgn && sa.flags&saNoCldWait == 0 {
+		return
+	}
+	changed := sa
+	changed.flags &^= saNoCldWait
+	if sa.handler == sigIgn {
+		changed = sigaction{} // the default, which is to ignore it too, but to keep zombies
+	}
+	if rtSigaction(&changed, nil) == 0 {
+		children.saved, children.ours = &sa, changed
+	}
+}
+
+func dropChildren() {
+	children.mu.Lock()
+	defer children.mu.Unlock()
+	children.runs--
+	if children.runs == 0 && children.saved != nil {
+		var now sigaction
+		// What the host has set in the meantime is the host's.
+		if rtSigaction(nil, &now) == 0 && now.handler == children.ours.handler {
+			rtSigaction(children.saved, nil)
+		}
+		children.saved = nil
+	}
+}
+
+func rtSigaction(set, get *sigaction) syscall.Errno {
+	const setBytes = 8
+	_, _, errno := unix.RawSyscall6(unix.SYS_RT_SIGACTION, uintptr(unix.SIGCHLD),
+		uintptr(unsafe.Pointer(set)), uintptr(unsafe.Pointer(get)), setBytes, 0, 0)
+	runtime.KeepAlive(set)
+	runtime.KeepAlive(get)
+	return errno
+}

@@ -1,0 +1,196 @@
+package spawn
+
+import (
+	"bufio"
+	"debug/elf"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+)
+
+// Reason tells apart why a program could not be executed.
+type Reason string
+
+// Reasons of a StartError.
+const (
+	NotFound      Reason = "not-found"      // no such file, or not on PATH
+	NoInterpreter Reason = "no-interpreter" // the interpreter after #! is missing
+	NoLoader      Reason = "no-loader"      // the dynamic loader of the ELF file is missing
+	BadDir        Reason = "bad-dir"        // the working directory cannot be entered
+	NotExecutable Reason = "not-executable" // permission, format, or a directory
+	OtherReason   Reason = "other"          // the system refused the process
+)
+
+// StartError says that the program could not be executed. No instruction of it
+// has run.
+type StartError struct {
+	Binary  string // as it was asked for
+	Reason  Reason
+	Missing string // the interpreter, loader or directory of the reason
+	Err     error  // of the system
+}
+
+func (e *StartError) Unwrap() error { return e.Err }
+
+func (e *StartError) Error() string {
+	switch e.Reason {
+	case NotFound:
+		if !strings.Contains(e.Binary, "/") {
+			return fmt.Sprintf("spawn: %s: not found on PATH: install it, add its directory to PATH, or give the path to the binary", e.Binary)
+		}
+		return fmt.Sprintf("spawn: %s: not found: check the path, or give a name that is on PATH", e.Binary)
+	case NoInterpreter:
+		return fmt.Sprintf("spawn: %s: its interpreter %q (the #! line) was not found: install it, or correct the line", e.Binary, e.Missing)
+	case NoLoader:
+		return fmt.Sprintf("spawn: %s: its dynamic loader %q was not found: install the libc it was built for, or link it statically", e.Binary, e.Missing)
+	case BadDir:
+		return fmt.Sprintf("spawn: %s: working directory %q: %v: want a directory that exists and can be entered", e.Binary, e.Missing, e.Err)
+	case NotExecutable:
+		return fmt.Sprintf("spawn: %s: cannot be executed: %v", e.Binary, e.Err)
+	}
+	return fmt.Sprintf("spawn: %s: %v", e.Binary, e.Err)
+}
+
+// lookPath makes an absolute path of what the caller named.
+func lookPath(name string) (string, error) {
+	if name == "" {
+		return "", &StartError{Binary: `""`, Reason: NotFound, Err: fs.ErrNotExist}
+	}
+	if strings.Contains(name, "/") {
+		abs, err := filepath.Abs(name)
+		if err != nil {
+			return "", &StartError{Binary: name, Reason: OtherReason, Err: err}
+		}
+		return abs, nil
+	}
+	var refused error
+	for _, dir := range filepath.SplitList(os.Getenv("PATH")) {
+		if !filepath.IsAbs(dir) {
+			continue // a relative entry would make the run depend on where it was started
+		}
+		path := filepath.Join(dir, name)
+		switch err := executable(path); {
+		case err == nil:
+			return path, nil
+		case !errors.Is(err, fs.ErrNotExist) && refused == nil:
+			refused = &fs.PathError{Op: "exec", Path: path, Err: err}
+		}
+	}
+	if refused != nil {
+		return "", &StartError{Binary: name, Reason: NotExecutable, Err: refused}
+	}
+	return "", &StartError{Binary: name, Reason: NotFound, Err: fs.ErrNotExist}
+}
+
+func executable(path string) error {
+	var st syscall.Stat_t
+	if err := syscall.Stat(path, &st); err != nil {
+		if err == syscall.ENOTDIR || err == syscall.EACCES {
+			return fs.ErrNotExist // an entry of PATH that is no directory of ours
+		}
+		return err
+	}
+	if st.Mode&syscall.S_IFMT == syscall.S_IFDIR {
+		return syscall.EISDIR
+	}
+	if st.Mode&0o111 == 0 {
+		return syscall.EACCES
+	}
+	return nil
+}
+
+// startError finds out what the errno of a failed exec was about. The kernel
+// gives one ENOENT for a missing directory, file, interpreter and loader.
+func startError(c Command, path string, err error) error {
+	e := &StartError{Binary: c.Path, Reason: OtherReason, Err: err}
+	if c.Dir != "" {
+		if derr := enterable(c.Dir); derr != nil {
+			e.Reason, e.Missing, e.Err = BadDir, c.Dir, derr
+			return e
+		}
+	}
+	switch err {
+	case syscall.ENOENT, syscall.ENOTDIR:
+		e.Reason = NotFound
+		if reason, missing := missingHelper(path, 0); missing != "" {
+			e.Reason, e.Missing = reason, missing
+		}
+	case syscall.EACCES:
+		e.Reason = NotExecutable
+		if st, serr := os.Stat(path); serr == nil && st.IsDir() {
+			e.Err = fmt.Errorf("%w: it is a directory", err)
+		}
+	case syscall.ENOEXEC:
+		e.Reason = NotExecutable
+		e.Err = fmt.Errorf("%w: want an executable for this machine, or a script that begins with #!", err)
+	case syscall.ETXTBSY:
+		e.Reason = NotExecutable
+		e.Err = fmt.Errorf("%w: it is open for writing", err)
+	}
+	return e
+}
+
+func enterable(dir string) error {
+	st, err := os.Stat(dir)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return fs.ErrNotExist
+	case err != nil:
+		return errors.Unwrap(err)
+	case !st.IsDir():
+		return syscall.ENOTDIR
+	}
+	return syscall.Access(dir, 1) // X_OK
+}
+
+// missingHelper names the interpreter or loader that path needs and that does
+// not exist, following scripts that are run by scripts as far as the kernel
+// does.
+func missingHelper(path string, depth int) (Reason, string) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", ""
+	}
+	defer f.Close()
+	head := bufio.NewReaderSize(f, 256)
+	if magic, _ := head.Peek(2); string(magic) == "#!" {
+		line, _ := head.ReadSlice('\n')
+		line = line[2:]
+		text := strings.Trim(strings.TrimSuffix(string(line), "\n"), " \t")
+		if i := strings.IndexAny(text, " \t"); i >= 0 {
+			text = text[:i]
+		}
+		if text == "" {
+			return "", ""
+		}
+		if _, err := os.Stat(text); err != nil {
+			return NoInterpreter, text
+		}
+		if depth < 4 {
+			return missingHelper(text, depth+1)
+		}
+		return "", ""
+	}
+	x, err := elf.NewFile(f)
+	if err != nil {
+		return "", ""
+	}
+	for _, p := range x.Progs {
+		if p.Type != elf.PT_INTERP || p.Filesz > 4096 {
+			continue
+		}
+		b := make([]byte, p.Filesz)
+		if _, err := p.ReadAt(b, 0); err != nil {
+			return "", ""
+		}
+		loader := strings.TrimRight(string(b), "\x00")
+		if _, err := os.Stat(loader); err != nil {
+			return NoLoader, loader
+		}
+	}
+	return "", ""
+}

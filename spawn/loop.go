@@ -1,0 +1,262 @@
+package spawn
+
+import (
+	"fmt"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// The loop naps between two drains of a stream that is being written to, so
+// that a payload which prints steadily costs few wake-ups. A nap starts short,
+// doubles while little arrives, and is given up when the pipe fills quickly.
+// A silent stream costs nothing: then the kernel wakes us for its first byte.
+const (
+	firstNap = time.Millisecond
+	lastNap  = 100 * time.Millisecond
+	drainMax = 4 << 20 // bytes of one stream between two looks at the deadline
+)
+
+// request asks the loop to end the run.
+func (r *run) request(why Cause) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.over || r.wake < 0 {
+		return
+	}
+	r.asked = append(r.asked, why)
+	one := [8]byte{1} // any value but 0 in either byte order
+	unix.Write(r.wake, one[:])
+}
+
+func (r *run) requests() []Cause {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var count [8]byte
+	unix.Read(r.wake, count[:])
+	asked := r.asked
+	r.asked = nil
+	return asked
+}
+
+// serve brings the run to its end and publishes the result.
+func (r *run) serve() {
+	r.mu.Lock()
+	r.result.Pid = r.pid
+	r.mu.Unlock()
+	err := r.watch()
+	r.result.Duration = time.Since(r.start)
+	r.result.Harness = selfUsage().minus(r.before)
+	if err == nil {
+		err = r.finish()
+	}
+	r.result.Start = r.start
+	r.result.Cause = r.cause
+	r.result.Stdout = r.out.capture()
+	r.result.Stderr = r.err_.capture()
+	r.result.Killed = r.killed
+	r.note()
+	r.result.Notices = r.notices
+	r.err = err
+
+	r.mu.Lock()
+	r.over = true
+	r.pid = 0
+	if r.stopWatch != nil {
+		r.stopWatch()
+	}
+	r.mu.Unlock()
+	r.release()
+	dropChildren()
+	close(r.done)
+}
+
+// note writes the notices about the streams.
+func (r *run) note() {
+	for i, s := range []*stream{&r.out, &r.err_} {
+		c := []*Capture{&r.result.Stdout, &r.result.Stderr}[i]
+		if c.Truncated {
+			r.notices = append(r.notices, fmt.Sprintf("%s: %d bytes were printed and the first %d kept (the cap)", s.name, c.Bytes, len(c.Data)))
+		}
+		if !c.Complete {
+			r.notices = append(r.notices, fmt.Sprintf("%s: its end was not seen: a process that was not ours to kill still holds it; what it prints later is lost", s.name))
+		}
+		if s.fault != nil {
+			r.notices = append(r.notices, fmt.Sprintf("%s: its full copy stopped: %v", s.name, s.fault))
+		}
+	}
+}
+
+// watch captures until the leader has ended.
+func (r *run) watch() error {
+	var (
+		nap      time.Duration // how long the streams are left alone after a drain; 0: not
+		wakeAt   time.Duration // end of the nap, since the start
+		killAt   = r.c.Timeout // when the next patience is over, since the start; 0: never
+		killed   bool
+		lastData time.Duration
+	)
+	kill := func(why Cause, now time.Duration) {
+		if r.cause == CauseNone {
+			r.cause = why
+		}
+		killed, killAt = true, addSat(now, r.grace)
+		r.killAll()
+	}
+	for {
+		fds := [4]unix.PollFd{
+			{Fd: int32(r.pidfd), Events: unix.POLLIN},
+			{Fd: int32(r.wake), Events: unix.POLLIN},
+			{Fd: -1, Events: unix.POLLIN},
+			{Fd: -1, Events: unix.POLLIN},
+		}
+		until := killAt
+		if nap > 0 {
+			if until == 0 || wakeAt < until {
+				until = wakeAt
+			}
+		} else {
+			fds[2].Fd, fds[3].Fd = int32(r.out.fd), int32(r.err_.fd)
+		}
+		if err := pollUntil(fds[:], r.start, until); err != nil {
+			r.killAll()
+			return fmt.Errorf("spawn: %s: poll: %w", r.c.Path, err)
+		}
+		if fds[0].Revents != 0 {
+			return nil
+		}
+		now := time.Since(r.start)
+		if fds[1].Revents != 0 {
+			for _, why := range r.requests() {
+				switch {
+				case killed:
+				case why == CauseInterrupt && r.cause != CauseInterrupt:
+					r.cause = CauseInterrupt
+					if at := addSat(now, r.grace); killAt == 0 || at < killAt {
+						killAt = at
+					}
+					r.interrupt()
+				default:
+					kill(why, now)
+				}
+			}
+		}
+		if killAt > 0 && now >= killAt {
+			if killed {
+				return fmt.Errorf("spawn: %s: %w", r.c.Path, r.immortal())
+			}
+			kill(CauseTimeout, now)
+		}
+		due := nap > 0 && now >= wakeAt
+		if !due && fds[2].Revents == 0 && fds[3].Revents == 0 {
+			continue
+		}
+		var got, share int64 // share: 16ths of the fuller pipe
+		for _, s := range []*stream{&r.out, &r.err_} {
+			if s.fd < 0 {
+				continue
+			}
+			n := s.drain(drainMax, r.null)
+			got += n
+			share = max(share, 16*n/int64(s.size))
+			if n > 0 && !s.grown && s.fd >= 0 {
+				s.grow()
+			}
+		}
+		switch {
+		case got == 0:
+			nap = 0
+		case nap == 0 && now-lastData > 2*lastNap && lastData > 0:
+			// Rare output: waiting for the kernel is cheaper than a nap.
+		case share < 1:
+			nap = min(max(2*nap, firstNap), lastNap)
+		case share < 2:
+			nap = max(nap, firstNap)
+		case share < 4:
+			nap /= 2
+		default:
+			nap = 0
+		}
+		if got > 0 {
+			lastData = now
+		}
+		wakeAt = now + nap
+	}
+}
+
+// pollUntil waits until one of fds is ready, or until that long after start; 0
+// means for ever. An interrupted wait goes on to the same moment.
+func pollUntil(fds []unix.PollFd, start time.Time, until time.Duration) error {
+	for {
+		var ts *unix.Timespec
+		if until > 0 {
+			left := max(until-time.Since(start), 0)
+			t := unix.NsecToTimespec(left.Nanoseconds())
+			ts = &t
+		}
+		_, err := unix.Ppoll(fds, ts, nil)
+		if err != unix.EINTR {
+			return err
+		}
+	}
+}
+
+func addSat(a, b time.Duration) time.Duration {
+	if c := a + b; c >= a {
+		return c
+	}
+	return 1<<63 - 1
+}
+
+// interrupt asks the payload to stop.
+func (r *run) interrupt() {
+	if r.c.ShareGroup {
+		signalLeader(r.pidfd, r.pid, unix.SIGINT)
+		return
+	}
+	signalGroup(r.pidfd, r.pid, unix.SIGINT)
+}
+
+// killAll kills what is left of the run: the group, then the leader.
+func (r *run) killAll() {
+	if !r.c.ShareGroup {
+		signalGroup(r.pidfd, r.pid, unix.SIGKILL)
+	}
+	signalLeader(r.pidfd, r.pid, unix.SIGKILL)
+}
+
+// immortal is the error about a leader that SIGKILL did not end in time. Its
+// zombie is left to whoever outlives it; nothing can be done about it here.
+func (r *run) immortal() error {
+	return fmt.Errorf("killed (%s), but not gone after %v: it is stuck in the kernel, or traced by a debugger", r.cause, r.grace)
+}
+
+// finish ends what the leader left behind, drains the pipes to their end, and
+// reaps the leader: last, because its pid is the group's name until then.
+func (r *run) finish() error {
+	r.killAll()
+	deadline := addSat(time.Since(r.start), r.grace)
+	for {
+		for _, s := range []*stream{&r.out, &r.err_} {
+			for s.fd >= 0 && s.drain(drainMax, r.null) > 0 {
+			}
+		}
+		if r.out.fd < 0 && r.err_.fd < 0 || time.Since(r.start) >= deadline {
+			break
+		}
+		fds := []unix.PollFd{{Fd: int32(r.out.fd), Events: unix.POLLIN}, {Fd: int32(r.err_.fd), Events: unix.POLLIN}}
+		if err := pollUntil(fds, r.start, deadline); err != nil {
+			return fmt.Errorf("spawn: %s: poll: %w", r.c.Path, err)
+		}
+	}
+	e, used, ok, err := reap(r.pidfd)
+	if err != nil || !ok {
+		return fmt.Errorf("spawn: %s: wait: %w", r.c.Path, err)
+	}
+	r.result.ExitCode, r.result.Signal, r.result.CoreDumped = e.code, signalName(e.signal), e.core
+	r.result.Payload = used
+	if r.cause == CauseTimeout && !r.c.ShareGroup && !(r.out.ended && r.err_.ended) {
+		return fmt.Errorf("spawn: %s: timed out after %v, and its output could not be drained within %v: a process that was not found still holds it", r.c.Path, r.c.Timeout, r.grace)
+	}
+	return nil
+}

@@ -1,0 +1,196 @@
+package spawn
+
+import (
+	"os"
+	"slices"
+	"sync"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	firstBuffer = 64 << 10 // what most payloads print fits in it
+	pipeBuffer  = 1 << 20  // asked of the kernel for a pipe; an unprivileged user's limit
+)
+
+// smallBuffers and largeBuffers keep capture memory between runs: a buffer
+// whose pages were touched before is more than twice as fast as a fresh one.
+var (
+	smallBuffers sync.Pool // *[]byte of firstBuffer bytes
+	largeBuffers sync.Pool // *[]byte of more
+)
+
+// stream is the reading end of one of the child's two pipes, and what came out
+// of it.
+type stream struct {
+	name  string
+	fd    int // -1 once the end was seen or the stream was given up
+	size  int // of the pipe
+	grown bool
+	limit int64
+	tee   *os.File
+	buf   []byte
+	slot  *[]byte // the pooled buffer that buf is in
+	total int64
+	ended bool
+	fault error // of the tee
+}
+
+// open makes the pipe and returns its writing end, for the child.
+func (s *stream) open() (int, error) {
+	var p [2]int
+	if err := unix.Pipe2(p[:], unix.O_CLOEXEC); err != nil {
+		return -1, err
+	}
+	if err := unix.SetNonblock(p[0], true); err != nil {
+		unix.Close(p[0])
+		unix.Close(p[1])
+		return -1, err
+	}
+	s.fd, s.size = p[0], 64<<10
+	return p[1], nil
+}
+
+func (s *stream) close() {
+	if s.fd >= 0 {
+		unix.Close(s.fd)
+		s.fd = -1
+	}
+}
+
+// grow enlarges the pipe, so that a burst between two drains does not block
+// the payload. Without the right to (the user's pipe pages are used up) the
+// pipe stays as it is.
+func (s *stream) grow() {
+	s.grown = true
+	if n, err := unix.FcntlInt(uintptr(s.fd), unix.F_SETPIPE_SZ, pipeBuffer); err == nil {
+		s.size = n
+	}
+}
+
+// drain reads what is in the pipe, at most about budget bytes, without
+// waiting. It returns how much it was. null is a descriptor of /dev/null.
+func (s *stream) drain(budget int64, null int) int64 {
+	var got int64
+	for s.fd >= 0 && got < budget {
+		n, want, err := s.read(null)
+		if n > 0 {
+			got += int64(n)
+			s.total += int64(n)
+			if n < want {
+				break // the pipe is empty, or was when the kernel looked
+			}
+			continue
+		}
+		switch {
+		case err == unix.EINTR:
+		case err == unix.EAGAIN:
+			return got
+		default: // the end; a pipe has no other error worth telling apart
+			s.ended = err == nil
+			s.close()
+		}
+	}
+	return got
+}
+
+// read moves some bytes out of the pipe: into the buffer, the tee, or nowhere.
+func (s *stream) read(null int) (n, want int, err error) {
+	if room := s.room(); room > 0 {
+		want = room
+		n, err = unix.Read(s.fd, s.buf[len(s.buf):len(s.buf)+want])
+		if n > 0 {
+			s.buf = s.buf[:len(s.buf)+n]
+			s.copyTo(s.buf[len(s.buf)-n:])
+		}
+		return n, want, err
+	}
+	if s.tee != nil && s.fault == nil {
+		slot := getBuffer(firstBuffer)
+		defer putBuffer(slot)
+		b := (*slot)[:cap(*slot)]
+		n, err = unix.Read(s.fd, b)
+		if n > 0 {
+			s.copyTo(b[:n])
+		}
+		return n, len(b), err
+	}
+	// Nobody wants these bytes, so they are moved as pages, not copied.
+	moved, err := unix.Splice(s.fd, nil, null, nil, pipeBuffer, unix.SPLICE_F_NONBLOCK|unix.SPLICE_F_MOVE)
+	return int(moved), pipeBuffer, err
+}
+
+// room makes room in the buffer and says how much there is; 0 at the limit.
+func (s *stream) room() int {
+	left := s.limit - int64(len(s.buf))
+	if left <= 0 {
+		return 0
+	}
+	if len(s.buf) == cap(s.buf) {
+		slot := getBuffer(int(min(s.limit, max(firstBuffer, 4*int64(cap(s.buf))))))
+		next := append((*slot)[:0], s.buf...)
+		s.recycle()
+		s.slot, s.buf = slot, next
+	}
+	return int(min(left, int64(cap(s.buf)-len(s.buf))))
+}
+
+func (s *stream) copyTo(b []byte) {
+	if s.tee == nil || s.fault != nil {
+		return
+	}
+	_, s.fault = s.tee.Write(b)
+}
+
+// capture hands the bytes over. A buffer that is mostly empty is copied, so
+// that a Result does not pin sixteen megabytes for a line of text.
+func (s *stream) capture() Capture {
+	c := Capture{Bytes: s.total, Truncated: s.total > int64(len(s.buf)), Complete: s.ended}
+	if len(s.buf) <= cap(s.buf)/2 {
+		if len(s.buf) > 0 {
+			c.Data = slices.Clone(s.buf)
+		}
+		s.recycle()
+		return c
+	}
+	c.Data, c.scratch = s.buf, s.slot
+	s.buf, s.slot = nil, nil
+	return c
+}
+
+func (s *stream) recycle() {
+	if s.slot != nil {
+		putBuffer(s.slot)
+	}
+	s.buf, s.slot = nil, nil
+}
+
+func (c *Capture) release() {
+	if c.scratch != nil {
+		putBuffer(c.scratch)
+	}
+	c.Data, c.scratch = nil, nil
+}
+
+// getBuffer gives an empty buffer for at least n bytes. For more than the
+// first buffer it prefers a used one of any size over a fresh one.
+func getBuffer(n int) *[]byte {
+	pool := &largeBuffers
+	if n <= firstBuffer {
+		pool, n = &smallBuffers, firstBuffer
+	}
+	if b, ok := pool.Get().(*[]byte); ok && cap(*b) >= n {
+		return b
+	}
+	b := make([]byte, 0, n)
+	return &b
+}
+
+func putBuffer(b *[]byte) {
+	*b = (*b)[:0]
+	if cap(*b) > firstBuffer {
+		largeBuffers.Put(b)
+		return
+	}
+	smallBuffers.Put(b)
+}
