@@ -147,27 +147,40 @@ func Convert(v float64, from, to string) (float64, error) {
 	if from == to {
 		return v, nil
 	}
-	if !Convertible(from, to) {
+	mf, _ := parse(from)
+	mt, _ := parse(to)
+	if from == "" || to == "" || mf.dim != mt.dim {
 		return 0, fmt.Errorf("unit %q: cannot be converted to %q", from, to)
 	}
 	if v == 0 || math.IsNaN(v) || math.IsInf(v, 0) {
 		return v, nil
 	}
-	mf, _ := parse(from)
-	mt, _ := parse(to)
-	factor := new(big.Rat).Mul(big.NewRat(mf.num, mf.den), big.NewRat(mt.den, mt.num))
-	num, den := factor.Num(), factor.Denom()
 	// One factor that a float64 holds exactly means one rounding, which is the
-	// nearest value already.
+	// nearest value already. Nearly all conversions end here.
 	const exact = 1 << 53
-	switch {
-	case den.IsInt64() && den.Int64() == 1 && num.IsInt64() && num.Int64() <= exact:
-		return v * float64(num.Int64()), nil
-	case num.IsInt64() && num.Int64() == 1 && den.IsInt64() && den.Int64() <= exact:
-		return v / float64(den.Int64()), nil
+	g, h := gcd(mf.num, mt.num), gcd(mf.den, mt.den)
+	num, ok1 := multiply(mf.num/g, mt.den/h)
+	den, ok2 := multiply(mf.den/h, mt.num/g)
+	if ok1 && ok2 {
+		g := gcd(num, den)
+		num, den = num/g, den/g
+		switch {
+		case den == 1 && num <= exact:
+			return v * float64(num), nil
+		case num == 1 && den <= exact:
+			return v / float64(den), nil
+		}
 	}
-	product, _ := factor.Mul(factor, new(big.Rat).SetFloat64(v)).Float64()
-	return product, nil
+	product := new(big.Rat).Mul(big.NewRat(mf.num, mf.den), big.NewRat(mt.den, mt.num))
+	nearest, _ := product.Mul(product, new(big.Rat).SetFloat64(v)).Float64()
+	return nearest, nil
+}
+
+func gcd(a, b int64) int64 {
+	for b != 0 {
+		a, b = b, a%b
+	}
+	return a
 }
 
 // ladders are the units among which Best chooses, ascending. A unit is on the

@@ -1,0 +1,306 @@
+package check
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/ktstr/ktstr"
+	"github.com/ktstr/ktstr/core/unit"
+	"github.com/ktstr/ktstr/internal/nearest"
+)
+
+// Kinds of Detail: how a check failed.
+const (
+	ExitCode   = "exit-code" // the payload's exit code was another one
+	Missing    = "missing"   // no metric of that name
+	NotANumber = "nan"       // the metric is NaN
+	Below      = "below"     // the metric is below a bound
+	Above      = "above"     // the metric is above a bound
+	WrongUnit  = "unit"      // the metric's unit cannot be compared with the bound's
+	TooFew     = "too-few"   // fewer metrics than the payload's bounds ask for
+	Invalid    = "invalid"   // the zero Check
+)
+
+// Detail is one failure.
+type Detail struct {
+	Kind    string `json:"kind"`
+	Check   string `json:"check,omitempty"`  // the check's text; empty for a payload's bounds
+	Metric  string `json:"metric,omitempty"` // empty for the exit code
+	Message string `json:"message"`
+}
+
+// Verdict says whether all checks held. The zero value has not passed.
+type Verdict struct {
+	Pass    bool     `json:"pass"`
+	Details []Detail `json:"details"` // the failures, in the order of the checks
+}
+
+// ExitCodeFailed reports whether the verdict is that of a failed check of the
+// exit code.
+func (v Verdict) ExitCodeFailed() bool { return len(v.Details) > 0 && v.Details[0].Kind == ExitCode }
+
+// Bounds are a payload's conditions on all its metrics. The zero value asks
+// for nothing; values are in whatever unit each metric has.
+type Bounds struct {
+	MinMetrics int      // at least so many metrics
+	Min, Max   *float64 // nil: no bound
+}
+
+// Input is what a verdict is made from.
+type Input struct {
+	Metrics  []ktstr.Metric
+	ExitCode int
+	Signal   string // name of the signal that ended the payload, for the message
+	Stderr   []byte // all that was captured; messages show its last KiB
+	Bounds   Bounds
+	// HintUnit gives the unit that hints say a name is in, "" for none; nil
+	// means that there are no hints. It is asked for names of checks only.
+	HintUnit func(name string) string
+	// Searched names the streams that metrics were looked for in.
+	Searched []ktstr.Stream
+}
+
+// Evaluate decides each check on its own, in order; a failed one leaves one
+// Detail. A failed check of the exit code hides all others: numbers of a run
+// that failed say nothing. Where several metrics have one name the first
+// counts. The cost is linear in metrics plus checks.
+func Evaluate(checks []Check, in Input) Verdict {
+	for _, c := range checks {
+		if c.kind == KindExit && c.code != in.ExitCode {
+			return Verdict{Details: []Detail{{Kind: ExitCode, Check: c.String(), Message: exitMessage(c.code, in)}}}
+		}
+	}
+	found := first(checks, in.Metrics)
+	var details []Detail
+	suggestions := 8 // each is a walk over all names
+	for _, c := range checks {
+		if c.kind == KindExit {
+			continue
+		}
+		m, ok := found[c.name]
+		if ok && m == nil {
+			d := Detail{Kind: Missing, Check: c.String(), Metric: valid(c.name), Message: "metric '" + valid(c.name) + "' not found in payload output"}
+			d.Message += searched(in, c.name, suggestions > 0)
+			suggestions--
+			details = append(details, d)
+			continue
+		}
+		if kind, message := c.judge(m, in.HintUnit); kind != "" {
+			details = append(details, Detail{Kind: kind, Check: c.String(), Metric: valid(c.name), Message: message})
+		}
+	}
+	details = append(details, in.Bounds.violations(in.Metrics)...)
+	return Verdict{Pass: len(details) == 0, Details: details}
+}
+
+// first finds the first metric of each name that a check asks for; a name
+// without one maps to nil.
+func first(checks []Check, metrics []ktstr.Metric) map[string]*ktstr.Metric {
+	found := make(map[string]*ktstr.Metric, len(checks))
+	var lengths uint64 // of the wanted names, modulo 64: most metrics are not asked for
+	for _, c := range checks {
+		if c.name != "" {
+			found[c.name] = nil
+			lengths |= 1 << (len(c.name) % 64)
+		}
+	}
+	missing := len(found)
+	for i := range metrics {
+		if missing == 0 {
+			break
+		}
+		name := metrics[i].Name
+		if lengths&(1<<(len(name)%64)) == 0 {
+			continue
+		}
+		if m, wanted := found[name]; wanted && m == nil {
+			found[name] = &metrics[i]
+			missing--
+		}
+	}
+	return found
+}
+
+// judge returns how the metric fails c, "" if it holds.
+func (c Check) judge(m *ktstr.Metric, hintUnit func(string) string) (kind, message string) {
+	switch c.kind {
+	case KindExists:
+		return "", ""
+	case KindAtLeast, KindAtMost, KindRange:
+	default:
+		return Invalid, "check: empty: want METRIC OP VALUE"
+	}
+	subject := func() string { return "metric '" + valid(c.name) + "' is " + show(m.Value, m.Unit) }
+	if math.IsNaN(m.Value) {
+		return NotANumber, subject() + " (not a number): want " + c.want()
+	}
+	bound := c.unit
+	if bound == "" && hintUnit != nil {
+		// A hint may name another unit than the tool printed. Where the two
+		// cannot convert, extraction has kept the printed one and said so.
+		if hinted := hintUnit(c.name); hinted != "" && unit.Convertible(hinted, m.Unit) {
+			bound = hinted
+		}
+	}
+	if bound == "" {
+		bound = m.Unit
+	}
+	if !unit.Convertible(m.Unit, bound) {
+		if m.Unit == "" {
+			return WrongUnit, subject() + ", without a unit: want " + c.want() + "; leave the unit off the bound, or give the metric one with a hint"
+		}
+		return WrongUnit, subject() + ": want " + c.want() + ", and " + strconv.Quote(valid(m.Unit)) + " cannot be converted to " + strconv.Quote(c.unit)
+	}
+	compare := func(limit float64) int {
+		v, limit, _ := common(m.Value, m.Unit, limit, bound)
+		switch {
+		case v < limit:
+			return -1
+		case v > limit:
+			return 1
+		}
+		return 0
+	}
+	lo, hi := c.Bounds()
+	switch {
+	case !math.IsInf(lo, 0) && compare(lo) < 0:
+		kind = Below
+	case !math.IsInf(hi, 0) && compare(hi) > 0:
+		kind = Above
+	default:
+		return "", ""
+	}
+	message = subject() + ": want " + c.want()
+	if c.unit == "" && bound != m.Unit {
+		message += " in " + bound
+	}
+	return kind, message
+}
+
+// want is the condition without its subject.
+func (c Check) want() string {
+	return strings.TrimPrefix(c.String(), quoteName(c.name)+" ")
+}
+
+func (b Bounds) violations(metrics []ktstr.Metric) []Detail {
+	var details []Detail
+	if len(metrics) < b.MinMetrics {
+		details = append(details, Detail{Kind: TooFew,
+			Message: fmt.Sprintf("%d metrics: want at least %d (the payload's bounds)", len(metrics), b.MinMetrics)})
+	}
+	if b.Min == nil && b.Max == nil {
+		return details
+	}
+	for _, m := range metrics {
+		add := func(kind, want string, limit float64) {
+			details = append(details, Detail{Kind: kind, Metric: valid(m.Name),
+				Message: "metric '" + valid(m.Name) + "' is " + show(m.Value, m.Unit) + ": want " + want + show(limit, "") + " (the payload's bounds)"})
+		}
+		if b.Min != nil && !(m.Value >= *b.Min) {
+			add(Below, ">= ", *b.Min)
+		}
+		if b.Max != nil && !(m.Value <= *b.Max) {
+			add(Above, "<= ", *b.Max)
+		}
+	}
+	return details
+}
+
+// Preflight refuses, before anything runs, checks whose unit cannot be that of
+// their metric as the hints tell it. hintUnit is as in Input.
+func Preflight(checks []Check, hintUnit func(name string) string) error {
+	if hintUnit == nil {
+		return nil
+	}
+	for _, c := range checks {
+		if c.unit == "" {
+			continue
+		}
+		if hinted := hintUnit(c.name); hinted != "" && !unit.Convertible(c.unit, hinted) {
+			return fmt.Errorf("check %q: unit %q: want one that converts to %q, the unit of %s", c, c.unit, hinted, quoteName(c.name))
+		}
+	}
+	return nil
+}
+
+func show(v float64, u string) string {
+	number := strconv.FormatFloat(v, 'g', -1, 64)
+	if abs := math.Abs(v); abs >= 1e-4 && abs < 1e15 {
+		number = strconv.FormatFloat(v, 'f', -1, 64)
+	}
+	if u == "" {
+		return number
+	}
+	return number + " " + valid(u)
+}
+
+func exitMessage(want int, in Input) string {
+	message := fmt.Sprintf("exit code %d", in.ExitCode)
+	if in.Signal != "" {
+		message += " (" + in.Signal + ")"
+	}
+	message += fmt.Sprintf(": want %d", want)
+	if tail := Tail(in.Stderr); tail != "" {
+		message += "; stderr ends with:\n" + tail
+	}
+	return message
+}
+
+// tailBytes is how much of stderr a message shows.
+const tailBytes = 1024
+
+// Tail returns the last KiB of text without surrounding blanks, as valid UTF-8,
+// beginning at a whole rune, with "..." in front if something was cut.
+func Tail(text []byte) string {
+	s := strings.TrimSpace(string(text[max(0, len(text)-2*tailBytes):]))
+	cut := len(text) > 2*tailBytes
+	if len(s) > tailBytes {
+		cut = true
+		s = s[len(s)-tailBytes:]
+	}
+	if cut {
+		// At most three bytes in front belong to a rune that began before.
+		for i := 0; i < utf8.UTFMax-1 && s != "" && !utf8.RuneStart(s[0]); i++ {
+			s = s[1:]
+		}
+	}
+	s = valid(s)
+	for len(s) > tailBytes { // replacing bytes by U+FFFD made it longer
+		_, n := utf8.DecodeRuneInString(s)
+		s, cut = s[n:], true
+	}
+	if cut && s != "" {
+		s = "..." + s
+	}
+	return s
+}
+
+func searched(in Input, name string, suggest bool) string {
+	var b strings.Builder
+	if len(in.Searched) > 0 {
+		b.WriteString(" (looked in ")
+		for i, s := range in.Searched {
+			if i > 0 {
+				b.WriteString(", ")
+			}
+			b.WriteString(valid(string(s)))
+		}
+		fmt.Fprintf(&b, "; %d metrics there)", len(in.Metrics))
+	}
+	if !suggest {
+		return b.String()
+	}
+	names := make([]string, len(in.Metrics))
+	for i, m := range in.Metrics {
+		names[i] = m.Name
+	}
+	if near := nearest.Of(name, names); near != "" {
+		b.WriteString("; did you mean '" + valid(near) + "'?")
+	}
+	return b.String()
+}
+
+func valid(s string) string { return strings.ToValidUTF8(s, "\uFFFD") }

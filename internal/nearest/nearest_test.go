@@ -1,0 +1,20 @@
+package nearest_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/ktstr/ktstr/internal/nearest"
+)
+
+func TestOf(t *testing.T) {
+	flags := []string{"--runtime", "--rw", "--bs", "--iodepth"}
+	for word, want := range map[string]string{
+		"--runtim": "--runtime", "--iodept": "--iodepth", "--RW": "--rw", "--bss": "--bs",
+		"--completely-different": "", "": "", "x": "", strings.Repeat("-", 1<<20): "",
+	} {
+		if got := nearest.Of(word, flags); got != want {
+			t.Errorf("Of(%.20q) = %q, want %q", word, got, want)
+		}
+	}
+}
