@@ -6,6 +6,7 @@ package fio
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/ktstr/ktstr"
 )
@@ -25,46 +26,67 @@ func New() ktstr.Extractor {
 
 func parse(out ktstr.Output) (ktstr.Extraction, error) {
 	var e emitter
-	reports, _ := jsonReports(out.Data)
-	chosen, ok := choose(reports)
+	documents, spans := jsonReports(out.Data)
+	terse, normal, around := textReports(out.Data, spans, out.Argv)
+	r, ok := e.choose(documents, terse, normal)
 	if !ok {
-		e.notes.add(ktstr.NotMyFormat, 0, "no report of fio in the text")
+		around.explain(&e, out)
 		return e.extraction(), nil
 	}
-	e.several(reports, chosen)
-	r := &reports[chosen]
 	if d, ok := r.version.check(r.line); ok {
 		e.notes.addAll(d)
 	}
+	if around.signal != "" {
+		e.notes.add(ktstr.Interrupted, around.signalLine, "fio was stopped before its end (%s); the numbers are of a shorter run", printable(around.signal))
+	}
 	e.report(r)
-	last := &reports[len(reports)-1]
-	e.unfinished(last, chosen == len(reports)-1)
-	if out.Truncated && last.complete {
-		e.notes.add(ktstr.Truncated, 0, "the capture stopped at its cap; reports behind it were not seen")
+	if out.Truncated {
+		e.notes.add(ktstr.Truncated, 0, "the capture stopped at its cap; what fio printed behind it was not seen")
 	}
 	if len(e.metrics) == 0 {
 		e.notes.add(ktstr.NoMetrics, r.line, "the %s report of fio holds no measurement", r.format)
+		if out.ExitCode != nil && *out.ExitCode > 0 && around.signal == "" {
+			e.notes.add(ktstr.ToolFailed, 0, "fio ended with exit code %d", *out.ExitCode)
+		}
 	}
 	return e.extraction(), nil
 }
 
-// choose returns the report that counts: the last complete one, or else the
-// last of all, of which whole jobs count.
-func choose(reports []report) (int, bool) {
-	for i := len(reports) - 1; i >= 0; i-- {
-		if reports[i].complete {
-			return i, true
+// choose returns the report that counts. Of several formats it is the one that
+// prints the most digits, and of several reports the last complete one. Where
+// none is complete, the whole jobs of the last one count.
+func (e *emitter) choose(formats ...[]report) (*report, bool) {
+	var chosen, last *report
+	var what []string
+	for _, whole := range []bool{true, false} {
+		for _, reports := range formats {
+			for i := len(reports) - 1; i >= 0 && chosen == nil; i-- {
+				if reports[i].complete || !whole {
+					chosen, last = &reports[i], &reports[len(reports)-1]
+				}
+			}
 		}
 	}
-	return len(reports) - 1, len(reports) > 0
-}
-
-// several says which of several reports counts.
-func (e *emitter) several(reports []report, chosen int) {
-	if len(reports) > 1 {
-		e.notes.add(ktstr.SeveralReports, reports[chosen].line, "the text holds %d reports of fio; number %d, the last complete one, counts",
-			len(reports), chosen+1)
+	if chosen == nil {
+		return nil, false
 	}
+	total := 0
+	for _, reports := range formats {
+		if n := len(reports); n > 0 {
+			what = append(what, fmt.Sprintf("%d %s", n, reports[0].format))
+			total += n
+		}
+	}
+	if total > 1 {
+		which := "last"
+		if chosen.complete {
+			which = "last complete"
+		}
+		e.notes.add(ktstr.SeveralReports, chosen.line, "the text holds several reports of fio (%s); the %s %s one counts, which starts in line %d",
+			strings.Join(what, ", "), which, chosen.format, chosen.line)
+	}
+	e.unfinished(last, last == chosen)
+	return chosen, true
 }
 
 // unfinished says what is wrong with a report that does not come to its end.

@@ -220,14 +220,10 @@ func (d *document) row(r *row) error {
 		return d.skip()
 	}
 	r.line = d.lineAt(d.pos)
-	kbytes := false
 	err := d.object(func(key []byte) error {
 		switch string(key) {
 		case "io_bytes":
 			return d.num(&r.ioBytes, key, "B")
-		case "io_kbytes":
-			kbytes = true
-			return d.skip()
 		case "bw_bytes":
 			return d.num(&r.bw, key, "B/s")
 		case "bw":
@@ -280,8 +276,8 @@ func (d *document) row(r *row) error {
 	if !r.bw.ok() && d.version.before(3, 2) {
 		r.bw = r.bwKiB
 	}
-	if r.ioBytes.ok() && !kbytes && d.version.before(2, 16) {
-		r.ioBytes.unit = "KiB" // so it was, under this name, before io_kbytes came beside it
+	if r.ioBytes.ok() && d.version.before(2, 21) {
+		r.ioBytes.unit = "KiB" // so it was, in spite of its name
 	}
 	// A failing job counts I/Os that moved nothing.
 	switch {

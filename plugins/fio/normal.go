@@ -1,0 +1,671 @@
+package fio
+
+import (
+	"strings"
+
+	"github.com/ktstr/ktstr"
+)
+
+// A normalReader reads fio's text for humans, line by line. Which direction a
+// line belongs to is known only from the lines before it, so it takes care
+// that none is missing: the lines of a direction have a fixed order, and one
+// that comes out of turn belongs to a direction whose first line is not there.
+type normalReader struct {
+	version version
+	list    []report
+
+	hosts   int  // greetings of servers, in client mode
+	ends    int  // ends of job lists seen in this report
+	open    bool // a report has begun
+	inDisks bool
+
+	job    *job
+	whole  bool // the job's last part was reached
+	row    *row
+	turn   int    // of the last line of this row
+	target *stats // what percentile rows belong to
+	unit   string
+}
+
+// The order of the lines in a direction.
+const (
+	turnDirection = iota
+	turnSlat
+	turnClat
+	turnLat
+	turnSlatPercentiles
+	turnClatPercentiles
+	turnLatPercentiles
+	turnBW
+	turnIOPS
+)
+
+func (n *normalReader) report() *report { return &n.list[len(n.list)-1] }
+
+// line reads one line, and says whether it is part of a report.
+func (n *normalReader) line(line string, number int, whole bool) bool {
+	text := strings.TrimLeft(line, " ")
+	indent := len(line) - len(text)
+	if text == "" {
+		n.inDisks = n.inDisks && indent > 0
+		return n.open
+	}
+	if !whole && !(n.inDisks && strings.HasSuffix(text, "%")) {
+		return n.open // it may be cut anywhere, also inside a number
+	}
+	if j, ok := jobLine(line, number); ok {
+		n.begin(j)
+		return true
+	}
+	if strings.HasPrefix(line, "hostname=") && strings.Contains(line, ", be=") {
+		n.hosts++
+		return false
+	}
+	if !n.open {
+		return false
+	}
+	switch {
+	case strings.HasPrefix(line, "Run status group "):
+		n.endJob()
+		if n.job != nil || n.ends == 0 || n.hosts > 1 {
+			n.ends++
+		}
+		n.job, n.row, n.inDisks = nil, nil, false
+		n.report().complete = true
+		return true
+	case strings.HasPrefix(line, "Disk stats "):
+		n.inDisks = true
+		return true
+	case n.inDisks && indent >= 2 && n.disk(text, number):
+		return true
+	case indent >= 2 && n.direction(text, number):
+		return true
+	case indent >= 3 && n.distribution(text, number):
+		return true
+	case indent >= 2 && n.trailer(text, number):
+		return true
+	}
+	// The rest of a job is of no interest, but no new text either.
+	return n.job != nil && indent >= 2
+}
+
+// begin starts a job, and a report where the last one is over.
+func (n *normalReader) begin(j job) {
+	// In client mode each server has a list of its own, and the sum of all
+	// comes last, behind their ends.
+	over := n.ends >= max(n.hosts, 1) && !(n.hosts > 0 && j.name == "All clients")
+	if !n.open || over {
+		n.endJob()
+		n.list = append(n.list, report{format: "normal", line: j.line, version: n.version})
+		n.open, n.ends = true, 0
+	} else {
+		n.endJob()
+	}
+	n.inDisks, n.whole, n.row, n.target = false, false, nil, nil
+	n.job = &j
+}
+
+// endJob adds the job that was read, if it was read to its end.
+func (n *normalReader) endJob() {
+	j := n.job
+	if j == nil {
+		return
+	}
+	n.job = nil
+	r := n.report()
+	if !n.whole {
+		r.notes.add(ktstr.Malformed, j.line, "job %q has no end and was left out", j.name)
+		return
+	}
+	if len(r.jobs) < maxJobs {
+		r.jobs = append(r.jobs, *j)
+	}
+}
+
+// finish returns what was read.
+func (n *normalReader) finish() []report {
+	if !n.open {
+		return nil
+	}
+	r := n.report()
+	cut := n.job != nil && !n.whole
+	if cut {
+		n.job = nil
+	}
+	n.endJob()
+	if cut || !r.complete {
+		r.complete, r.err, r.errLine = false, errCut, r.line
+	}
+	return n.list
+}
+
+// jobLine reads "NAME: (groupid=0, jobs=1): err= 0: pid=123: DATE". The name
+// may hold anything, also such a text, so the last one counts.
+func jobLine(line string, number int) (job, bool) {
+	const mark = ": (groupid="
+	i := strings.LastIndex(line, mark)
+	if i < 0 {
+		return job{}, false
+	}
+	group, rest, ok := strings.Cut(line[i+len(mark):], ", jobs=")
+	if !ok || !isInteger(group) {
+		return job{}, false
+	}
+	members, rest, ok := strings.Cut(rest, "): err=")
+	if !ok || !isInteger(members) {
+		return job{}, false
+	}
+	errno, rest := digits(strings.TrimLeft(rest, " "))
+	if errno == "" {
+		return job{}, false
+	}
+	j := job{name: line[:i], named: true, line: number, errno: terseNum(errno, "", number)}
+	if text, ok := strings.CutPrefix(rest, " ("); ok {
+		j.errText = text
+		if at := strings.LastIndex(text, "): pid="); at >= 0 {
+			j.errText = text[:at]
+		}
+		return j, true
+	}
+	return j, strings.HasPrefix(rest, ": pid=")
+}
+
+// lost says that a line's place is unknown; until the next direction begins,
+// nothing is read.
+func (n *normalReader) lost(number int) {
+	r := n.report()
+	r.notes.add(ktstr.Malformed, number, "a line of a direction whose first line is missing was left out")
+	n.row, n.target = nil, nil
+	n.turn = turnIOPS
+}
+
+// direction reads "read: IOPS=23.6k, BW=92.3MiB/s (96.8MB/s)(185MiB/2000msec)",
+// or, up to 2.16, "read : io=185MB, bw=94.5MB/s, iops=23625, runtime=  2000msec".
+func (n *normalReader) direction(text string, number int) bool {
+	name, rest, ok := strings.Cut(text, ":")
+	if !ok {
+		return false
+	}
+	op := -1
+	for i, known := range opNames[:syncs] {
+		if strings.TrimRight(name, " ") == known {
+			op = i
+		}
+	}
+	rest = strings.TrimLeft(rest, " ")
+	old := strings.HasPrefix(rest, "io=")
+	if op < 0 || !old && !strings.HasPrefix(rest, "IOPS=") {
+		return false
+	}
+	read := newRow
+	if old {
+		read = oldRow
+	}
+	r, ok := read(rest, number)
+	if !ok {
+		n.report().notes.add(ktstr.Malformed, number, "the first line of a %s direction cannot be read", opNames[op])
+	}
+	if n.job == nil || n.whole || n.job.rows[op].line != 0 || !ok {
+		n.job = n.abandon(ok && n.job != nil)
+		if ok {
+			n.lost(number)
+		}
+		n.row, n.target = nil, nil
+		return true
+	}
+	n.job.rows[op] = r
+	n.row, n.turn, n.target = &n.job.rows[op], turnDirection, nil
+	return true
+}
+
+// abandon ends the job before a line that belongs to another one, whose first
+// line is missing.
+func (n *normalReader) abandon(other bool) *job {
+	if !other {
+		return n.job
+	}
+	n.endJob()
+	return nil
+}
+
+func newRow(text string, line int) (r row, ok bool) {
+	value := func(name, end string) (v string) {
+		if !ok {
+			return ""
+		}
+		if text, ok = strings.CutPrefix(text, name); ok {
+			v, text, ok = strings.Cut(text, end)
+		}
+		return v
+	}
+	ok = true
+	iops := value("IOPS=", ", ")
+	bw := value("BW=", " (")
+	value("", ")(")
+	amount := value("", "/")
+	time := value("", "msec)")
+	if !ok {
+		return row{}, false
+	}
+	r = row{line: line, measured: true}
+	v, ok1 := scaled(iops)
+	r.iops = num{v, "iops", line}
+	v, unit, ok2 := numberWithUnit(bw)
+	r.bw = num{v, bwUnit(unit), line}
+	v, unit, ok3 := numberWithUnit(amount)
+	r.ioBytes = num{v, unit, line}
+	v, ok4 := scaled(time)
+	r.runtime = num{v, "ms", line}
+	return r, ok1 && ok2 && ok3 && ok4
+}
+
+// bwUnit completes the unit of a mixed direction, which fio prints as "Mi".
+func bwUnit(unit string) string {
+	if unit == "" || strings.HasSuffix(unit, "/s") {
+		if unit == "" {
+			return "B/s"
+		}
+		return unit
+	}
+	return unit + "B/s"
+}
+
+func oldRow(text string, line int) (r row, ok bool) {
+	fields := map[string]string{}
+	for _, f := range strings.Split(text, ",") {
+		if key, value, ok := strings.Cut(strings.TrimSpace(f), "="); ok {
+			fields[key] = strings.TrimSpace(value)
+		}
+	}
+	r = row{line: line, measured: true}
+	v, unit, ok1 := numberWithUnit(fields["io"])
+	r.ioBytes = num{v, oldUnit(unit), line}
+	v, unit, ok2 := numberWithUnit(fields["bw"])
+	r.bw = num{v, oldUnit(unit), line}
+	v, ok3 := scaled(fields["iops"])
+	r.iops = num{v, "iops", line}
+	time, isTime := strings.CutSuffix(fields["runtime"], "msec")
+	v, ok4 := scaled(time)
+	r.runtime = num{v, "ms", line}
+	return r, ok1 && ok2 && ok3 && ok4 && isTime
+}
+
+// oldUnit spells out that up to 2.16 "KB" and "MB" were powers of 1024.
+func oldUnit(unit string) string {
+	if len(unit) > 1 && unit[1] == 'B' && strings.IndexByte("KMGTP", unit[0]) >= 0 {
+		return unit[:1] + "i" + unit[1:]
+	}
+	return unit
+}
+
+var latencyUnits = map[string]string{"nsec": "ns", "usec": "us", "msec": "ms", "sec": "s"}
+
+// distribution reads the lines under a direction.
+func (n *normalReader) distribution(text string, number int) bool {
+	if rows, ok := strings.CutPrefix(text, "| "); ok {
+		n.percentiles(rows, number)
+		return true
+	}
+	head, rest, ok := strings.Cut(text, ":")
+	if !ok {
+		return false
+	}
+	rest = strings.TrimLeft(rest, " ")
+	name, inner, ok := strings.Cut(head, "(")
+	unit, closed := strings.CutSuffix(strings.TrimRight(inner, " "), ")")
+	if ok && closed {
+		unit = strings.TrimSpace(unit)
+		name = strings.TrimRight(name, " ")
+		switch {
+		case name == "bw" && strings.HasPrefix(rest, "min="):
+			n.stats(turnBW, rest, oldRateUnit(unit), number)
+			return true
+		case strings.HasSuffix(name, "percentiles"):
+			n.percentileHead(strings.TrimSpace(strings.TrimSuffix(name, "percentiles")), latencyUnits[unit], number)
+			return true
+		case !strings.HasPrefix(rest, "min="):
+			return false // a histogram
+		}
+		if turn, ok := map[string]int{"slat": turnSlat, "clat": turnClat, "lat": turnLat, "sync": turnLat}[name]; ok {
+			if name == "sync" {
+				n.beginSync(number)
+			}
+			n.stats(turn, rest, latencyUnits[unit], number)
+			return true
+		}
+		return strings.Contains(name, " prio") // of one priority
+	}
+	if strings.Contains(head, "percentiles (") { // the unit stands behind a remark in parentheses
+		_, unit, _ := strings.Cut(head, "percentiles (")
+		n.percentileHead("", latencyUnits[strings.TrimSuffix(unit, ")")], number)
+		return true
+	}
+	if strings.TrimRight(head, " ") == "iops" && strings.HasPrefix(rest, "min=") {
+		n.stats(turnIOPS, rest, "iops", number)
+		return true
+	}
+	if head == "block lifetime percentiles " {
+		n.target = nil
+		return true
+	}
+	return false
+}
+
+// oldRateUnit reads the unit of a "bw (KB  /s)" line.
+func oldRateUnit(unit string) string {
+	unit = strings.ReplaceAll(unit, " ", "")
+	if rate, ok := strings.CutSuffix(unit, "/s"); ok && unit != "" {
+		if len(rate) == 2 && rate[1] == 'B' && rate[0] != 'k' && strings.IndexByte("KMGTP", rate[0]) >= 0 {
+			return oldUnit(rate) + "/s"
+		}
+	}
+	return unit
+}
+
+// beginSync opens the direction of fsync and its like, which the line of its
+// latencies names.
+func (n *normalReader) beginSync(number int) {
+	if n.job == nil || n.whole || n.job.rows[syncs].line != 0 {
+		n.row = nil
+		return
+	}
+	r := &n.job.rows[syncs]
+	r.line = number
+	n.row, n.turn, n.target = r, turnDirection, nil
+}
+
+// inTurn says whether a line may come now.
+func (n *normalReader) inTurn(turn, number int) bool {
+	if n.row != nil && n.turn < turn {
+		n.turn = turn
+		return true
+	}
+	n.lost(number)
+	return false
+}
+
+// stats reads "min=2, max=417, avg=10.83, stdev=12.31", also with more in between.
+func (n *normalReader) stats(turn int, text, unit string, number int) {
+	n.target = nil
+	if !n.inTurn(turn, number) {
+		return
+	}
+	var s stats
+	odd := unit == ""
+	for _, f := range strings.Split(text, ",") {
+		key, value, _ := strings.Cut(strings.TrimSpace(f), "=")
+		var into *num
+		switch key {
+		case "min":
+			into = &s.min
+		case "max":
+			into = &s.max
+		case "avg":
+			into = &s.mean
+		case "stdev":
+			into = &s.stddev
+		case "samples":
+			into = &s.samples
+		default:
+			continue
+		}
+		v, ok := scaled(strings.TrimSpace(value))
+		if !ok {
+			odd = true
+			continue
+		}
+		*into = num{v, unit, number}
+	}
+	if odd {
+		n.report().notes.add(ktstr.Malformed, number, "a number or unit in this line cannot be read and was left out")
+		if unit == "" {
+			return
+		}
+	}
+	if !s.samples.ok() {
+		s.samples = num{1, "count", number} // such a line is printed only if there were any
+	}
+	switch turn {
+	case turnSlat:
+		n.row.slat = s
+	case turnClat:
+		n.row.clat = s
+	case turnLat:
+		n.row.lat = s
+	case turnBW:
+		n.row.bwStats = s
+	case turnIOPS:
+		n.row.iopsStats = s
+	}
+}
+
+// percentileHead says what the rows below it are about; other families than
+// the known ones (those of single priorities) are not kept.
+func (n *normalReader) percentileHead(name, unit string, number int) {
+	n.target, n.unit = nil, unit
+	turn, ok := map[string]int{
+		"slat": turnSlatPercentiles, "clat": turnClatPercentiles, "lat": turnLatPercentiles, "sync": turnLatPercentiles,
+	}[name]
+	if !ok || unit == "" || !n.inTurn(turn, number) {
+		return
+	}
+	switch turn {
+	case turnSlatPercentiles:
+		n.target = &n.row.slat
+	case turnClatPercentiles:
+		n.target = &n.row.clat
+	case turnLatPercentiles:
+		n.target = &n.row.lat
+	}
+	// The family's own line may be missing.
+	if !n.target.samples.ok() {
+		n.target.samples = num{1, "count", number}
+	}
+}
+
+// percentiles reads "1.00th=[  804],  5.00th=[ 1004], …".
+func (n *normalReader) percentiles(text string, number int) {
+	if n.target == nil {
+		return
+	}
+	for _, f := range strings.Split(text, "]") {
+		percent, value, ok := strings.Cut(f, "th=[")
+		if !ok {
+			continue
+		}
+		name, ok1 := percentileName([]byte(strings.TrimLeft(percent, ", ")))
+		v, ok2 := scaled(strings.TrimSpace(value))
+		if !ok1 || !ok2 {
+			n.report().notes.add(ktstr.Malformed, number, "a percentile in this line cannot be read and was left out")
+			continue
+		}
+		for _, p := range n.target.percentiles {
+			if p.name == name { // rows of another distribution, whose head is missing
+				n.report().notes.add(ktstr.Malformed, number, "percentiles whose head line is missing were left out")
+				n.target = nil
+				return
+			}
+		}
+		n.target.percentiles = append(n.target.percentiles, percentile{name, num{v, n.unit, number}})
+	}
+}
+
+// trailer reads what stands behind the directions.
+func (n *normalReader) trailer(text string, number int) bool {
+	if n.job == nil {
+		return false
+	}
+	head, rest, ok := strings.Cut(text, ":")
+	if !ok {
+		return false
+	}
+	rest = strings.TrimSpace(rest)
+	switch strings.TrimRight(head, " ") {
+	case "cpu":
+		if n.whole { // of another job, whose first line is missing
+			n.endJob()
+			n.lost(number)
+			return true
+		}
+		n.whole, n.row, n.target = true, nil, nil
+		n.cpu(rest, number)
+	case "issued rwts", "issued rwt", "issued":
+		n.issued(rest, number)
+	case "errors":
+		n.errors(rest, number)
+	case "latency":
+		if _, depth, ok := strings.Cut(rest, "depth="); ok {
+			n.job.depth = terseNum(depth, "", number)
+		}
+	case "steadystate":
+		n.steadyState(rest, number)
+	case "fsync/fdatasync/sync_file_range", "fsync/fdatasync/sync_file_range/syncfs":
+	default:
+		return false
+	}
+	return true
+}
+
+func (n *normalReader) cpu(text string, number int) {
+	for _, f := range strings.Split(text, ",") {
+		key, value, _ := strings.Cut(strings.TrimSpace(f), "=")
+		percent := terseNum(strings.TrimSuffix(value, "%"), "%", number)
+		count := terseNum(value, "count", number)
+		switch key {
+		case "usr":
+			n.job.usr = percent
+		case "sys":
+			n.job.sys = percent
+		case "ctx":
+			n.job.ctx = count
+		case "majf":
+			n.job.majf = count
+		case "minf":
+			n.job.minf = count
+		}
+	}
+}
+
+// issued reads "total=65701,65750,0,0 short=0,0,0,0 dropped=0,0,0,0", in old
+// versions "total=r=1/w=2/d=0, short=…", and checks by it that no direction
+// is missing.
+func (n *normalReader) issued(text string, number int) {
+	text = strings.NewReplacer("r=", "", "w=", "", "d=", "", "/", ",", ", ", " ").Replace(strings.Replace(text, "dropped=", "drop:", 1))
+	j := n.job
+	for _, group := range strings.Fields(text) {
+		i := strings.IndexAny(group, "=:")
+		if i < 0 {
+			continue
+		}
+		for op, value := range strings.Split(group[i+1:], ",") {
+			if op > trim {
+				break
+			}
+			count := terseNum(value, "count", number)
+			r := &j.rows[op]
+			switch {
+			case r.line == 0:
+				if group[:i] == "total" && count.positive() && j.rows[mixed].line == 0 && anyRow(j) && j.errno.v == 0 {
+					n.report().notes.add(ktstr.MissingHeadline, number, "job %q counts %.0f I/Os of %s and does not show them", j.name, count.v, opNames[op])
+				}
+			case group[:i] == "total":
+				r.totalIOs = count
+			case group[:i] == "short":
+				r.shortIOs = count
+			case group[:i] == "drop":
+				r.dropIOs = count
+			}
+		}
+	}
+}
+
+func anyRow(j *job) bool {
+	for i := range j.rows {
+		if j.rows[i].line != 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// errors reads "total=1, first_error=28/<No space left on device>".
+func (n *normalReader) errors(text string, number int) {
+	total, rest, _ := strings.Cut(text, ", first_error=")
+	n.job.totalErr = terseNum(strings.TrimPrefix(total, "total="), "count", number)
+	first, _ := digits(rest)
+	n.job.firstErr = terseNum(first, "", number)
+}
+
+// steadyState reads "attained=yes, bw=40.6MiB/s (41.6MB/s), iops=10.4k,
+// lat=92.1knsec, lat mean dev=26.254%".
+func (n *normalReader) steadyState(text string, number int) {
+	j := n.job
+	j.steady = true
+	for _, f := range strings.Split(text, ", ") {
+		key, value, _ := strings.Cut(f, "=")
+		switch key {
+		case "attained":
+			switch value {
+			case "yes":
+				j.ssAttained = num{1, "", number}
+			case "no":
+				j.ssAttained = num{0, "", number}
+			}
+		case "bw":
+			value, _, _ = strings.Cut(value, " ")
+			if v, unit, ok := numberWithUnit(value); ok {
+				j.ssBW = num{v, bwUnit(unit), number}
+			}
+		case "iops":
+			if v, ok := scaled(value); ok {
+				j.ssIOPS = num{v, "iops", number}
+			}
+		case "lat":
+			for _, word := range []string{"nsec", "usec", "msec"} {
+				if short, ok := strings.CutSuffix(value, word); ok {
+					if v, ok := scaled(short); ok {
+						j.ssLatency = num{v, latencyUnits[word], number}
+					}
+				}
+			}
+		}
+	}
+}
+
+// disk reads "vda: ios=1/2, sectors=3/4, merge=5/6, ticks=7/8, in_queue=9,
+// util=1.23%", where two numbers are of reads and writes, and which goes on
+// with the sums of the disks below, if any.
+func (n *normalReader) disk(text string, number int) bool {
+	name, rest, ok := strings.Cut(text, ": ios=")
+	if !ok {
+		return false
+	}
+	k := disk{name: name, line: number}
+	for _, f := range strings.Split("ios="+rest, ",") {
+		key, value, _ := strings.Cut(strings.TrimSpace(f), "=")
+		prefix := ""
+		if short, ok := strings.CutPrefix(key, "aggr"); ok {
+			key, prefix = short, "aggr_"
+		}
+		if key == "merge" {
+			key = "merges"
+		}
+		unit := diskUnit(key)
+		if reads, writes, ok := strings.Cut(value, "/"); ok {
+			k.add(prefix+"read_"+key, terseNum(reads, unit, number))
+			k.add(prefix+"write_"+key, terseNum(writes, unit, number))
+			continue
+		}
+		k.add(prefix+key, terseNum(strings.TrimSuffix(value, "%"), unit, number))
+	}
+	if r := n.report(); len(r.disks) < maxJobs {
+		r.disks = append(r.disks, k)
+	}
+	return true
+}
+
+func (k *disk) add(name string, n num) {
+	if n.ok() {
+		k.counters = append(k.counters, counter{name, n})
+	}
+}

@@ -1,0 +1,282 @@
+package fio
+
+import (
+	"slices"
+	"strings"
+)
+
+// A terseReader collects terse lines, one a job.
+//
+// A line is the terse version, fio's version (not in 2), the job's name, its
+// group and errno, then the directions, each of the same shape, then CPU use,
+// three histograms, disks (not in 2), two counts with continue_on_error, and a
+// description. Name and description may hold any number of semicolons, so the
+// directions are found by their shape.
+type terseReader struct {
+	latPercentiles bool // the command line asks for percentiles of lat instead of clat
+	repeats        bool // the command line asks for a report at intervals
+
+	jobs  []terseJob
+	cut   int // the line that ends before its end
+	notes notes
+}
+
+type terseJob struct {
+	job
+	version version
+	disks   []disk
+	io      float64 // of all directions, KiB
+	time    float64 // of the longest direction, ms
+}
+
+const (
+	terseRow  = 41 // fields of one direction
+	terseRow5 = 47 // in version 5
+	terseTail = 34 // CPU and histograms
+)
+
+// line reads one line, and says whether it is a terse one.
+func (t *terseReader) line(line string, number int, whole bool) bool {
+	start := terseStart(line)
+	if start < 0 {
+		return false
+	}
+	fields := strings.Split(line[start:], ";")
+	size, name := terseRow, 2
+	switch fields[0] {
+	case "5":
+		size = terseRow5
+	case "2":
+		name = 1
+	}
+	first, rows := terseRows(fields, name+3, size)
+	if rows == 0 {
+		if fields[0] == "2" {
+			return false // such a start is nothing special
+		}
+		t.cut = number
+		return true
+	}
+	tail := fields[first+rows*size:]
+	if len(tail) < terseTail || len(tail) == terseTail && !whole && !strings.HasSuffix(tail[terseTail-1], "%") {
+		t.cut = number
+		return true
+	}
+	j := terseJob{job: job{
+		name: strings.Join(fields[name:first-2], ";"), named: true, line: number,
+		errno: terseNum(fields[first-1], "", number),
+	}}
+	if name == 2 {
+		j.version = parseVersion(fields[1])
+	}
+	for i, op := range terseOps(fields[0], rows) {
+		r := &j.rows[op]
+		t.row(r, fields[first+i*size:first+(i+1)*size], number)
+		if r.ioBytes.v > 0 {
+			j.io += r.ioBytes.v
+		}
+		j.time = max(j.time, r.runtime.v)
+	}
+	j.usr = terseNum(strings.TrimSuffix(tail[0], "%"), "%", number)
+	j.sys = terseNum(strings.TrimSuffix(tail[1], "%"), "%", number)
+	j.ctx = terseNum(tail[2], "count", number)
+	j.majf = terseNum(tail[3], "count", number)
+	j.minf = terseNum(tail[4], "count", number)
+	if name == 2 {
+		j.disks = terseDisks(tail[terseTail:], number)
+	}
+	t.jobs = append(t.jobs, j)
+	return true
+}
+
+// terseStart finds where a terse line begins: progress without an end of line
+// can stand before it.
+func terseStart(line string) int {
+	if strings.HasPrefix(line, "2;") {
+		return 0
+	}
+	i := strings.Index(line, ";fio-")
+	if i < 1 || line[i-1] < '3' || line[i-1] > '5' || i > 1 && !strings.HasPrefix(line, "Jobs:") {
+		return -1
+	}
+	return i - 1
+}
+
+// terseRows finds the first field of the first direction, at or behind from,
+// and how many directions there are.
+func terseRows(fields []string, from, size int) (first, rows int) {
+	for first = from; first+size+terseTail <= len(fields); first++ {
+		for isTerseRow(fields[min(first+rows*size, len(fields)):], size) && rows < 4 {
+			rows++
+		}
+		if rows > 0 && isInteger(fields[first-1]) && isInteger(fields[first-2]) {
+			return first, rows
+		}
+		rows = 0
+	}
+	return 0, 0
+}
+
+// isTerseRow says whether fields begin with a direction.
+func isTerseRow(fields []string, size int) bool {
+	if len(fields) < size || !strings.Contains(fields[12], "%=") {
+		return false
+	}
+	for i, f := range fields[:size] {
+		switch {
+		case 12 <= i && i < 32:
+			percent, value, ok := strings.Cut(f, "%=")
+			if !ok || !isNumber(percent) || !isInteger(value) {
+				return false
+			}
+		case i < 6 || i == 8 || i == 9 || i == 32 || i == 33 || i == 36 || i == 37 || i == 41 || i == 42 || i == 43 || i == 46:
+			if !isInteger(f) {
+				return false
+			}
+		case i == 38:
+			if !strings.HasSuffix(f, "%") {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+func isInteger(text string) bool {
+	run, rest := digits(strings.TrimPrefix(text, "-"))
+	return run != "" && rest == ""
+}
+
+// terseOps names the directions of a line with that many.
+func terseOps(version string, rows int) []int {
+	switch {
+	case rows == 1:
+		return []int{mixed} // unified_rw_reporting=mixed
+	case version == "3" && rows == 3:
+		return []int{read, write, mixed} // unified_rw_reporting=both
+	}
+	return []int{read, write, trim, mixed}[:rows]
+}
+
+func (t *terseReader) row(r *row, f []string, line int) {
+	number := func(i int, unit string) num { return terseNum(f[i], unit, line) }
+	distribution := func(i int) stats {
+		return stats{min: number(i, "us"), max: number(i+1, "us"), mean: number(i+2, "us"), stddev: number(i+3, "us")}
+	}
+	r.line = line
+	r.ioBytes, r.bw, r.iops, r.runtime = number(0, "KiB"), number(1, "KiB/s"), number(2, "iops"), number(3, "ms")
+	r.slat, r.clat, r.lat = distribution(4), distribution(8), distribution(32)
+	of := &r.clat
+	if t.latPercentiles {
+		of = &r.lat
+	}
+	for _, text := range f[12:32] {
+		percent, value, _ := strings.Cut(text, "%=")
+		if name, ok := percentileName([]byte(percent)); ok {
+			of.percentiles = append(of.percentiles, percentile{name, terseNum(value, "us", line)})
+		}
+	}
+	r.bwStats = stats{min: number(36, "KiB/s"), max: number(37, "KiB/s"), mean: number(39, "KiB/s"), stddev: number(40, "KiB/s")}
+	if len(f) == terseRow5 {
+		r.bwStats.samples = number(41, "count")
+		r.iopsStats = stats{min: number(42, "iops"), max: number(43, "iops"), mean: number(44, "iops"), stddev: number(45, "iops"),
+			samples: number(46, "count")}
+	}
+	// A direction that moved less than a KiB shows 0 KiB and yet has numbers.
+	r.measured = r.ioBytes.positive() || r.iops.positive() || r.clat.measured() || r.lat.measured()
+}
+
+// terseNum reads one field; what is not a number is as if it were not there.
+func terseNum(text, unit string, line int) num {
+	v, err := parseNumber(text)
+	if err != nil && err != errInexact {
+		return num{}
+	}
+	return num{v, unit, line}
+}
+
+// The nine fields of a disk behind its name.
+var terseDiskNames = [...]string{"read_ios", "write_ios", "read_merges", "write_merges", "read_ticks", "write_ticks", "in_queue", "util"}
+
+func terseDisks(fields []string, line int) (disks []disk) {
+	for len(fields) > len(terseDiskNames) {
+		values := fields[1 : 1+len(terseDiskNames)]
+		util, ok := strings.CutSuffix(values[len(values)-1], "%")
+		if !ok || !isNumber(util) || !isInteger(values[0]) {
+			break
+		}
+		k := disk{name: fields[0], line: line}
+		prefix := ""
+		if k.name == "slaves" && len(disks) > 0 { // the disks below the one before
+			k, prefix = disks[len(disks)-1], "aggr_"
+			disks = disks[:len(disks)-1]
+		}
+		for i, name := range terseDiskNames {
+			if n := terseNum(strings.TrimSuffix(values[i], "%"), diskUnit(name), line); n.ok() {
+				k.counters = append(k.counters, counter{prefix + name, n})
+			}
+		}
+		disks = append(disks, k)
+		fields = fields[1+len(terseDiskNames):]
+	}
+	return disks
+}
+
+// reports groups the jobs. Nothing in terse output parts one report from the
+// next, so repeated reports are known by what they repeat.
+func (t *terseReader) reports() (reports []report) {
+	period := t.period()
+	for i := 0; i < len(t.jobs); i += period {
+		jobs := t.jobs[i:min(i+period, len(t.jobs))]
+		r := report{format: "terse", line: jobs[0].line, complete: len(jobs) == period}
+		for _, j := range jobs {
+			r.jobs = append(r.jobs, j.job)
+			r.version = j.version
+			if r.disks == nil {
+				r.disks = j.disks
+			}
+		}
+		if !r.complete {
+			r.err, r.errLine = errCut, jobs[len(jobs)-1].line
+		}
+		reports = append(reports, r)
+	}
+	if t.cut > 0 {
+		if len(reports) == 0 || reports[len(reports)-1].complete && period < len(t.jobs) {
+			reports = append(reports, report{format: "terse", line: t.cut})
+		}
+		last := &reports[len(reports)-1]
+		last.complete, last.err, last.errLine = false, errCut, t.cut
+	}
+	return reports
+}
+
+// period returns after how many jobs a report begins anew. Reports at
+// intervals add up from the start: the same jobs in the same order, later and
+// with more I/O each time. Clones, in contrast, share name and group but run
+// side by side.
+func (t *terseReader) period() int {
+	n := len(t.jobs)
+	for p := 1; p <= n/2 || t.repeats && p < n; p++ {
+		if p > 64 {
+			break // so many jobs at once are beyond doubt, and the search stays linear
+		}
+		if t.grows(p) {
+			return p
+		}
+	}
+	return max(n, 1)
+}
+
+func (t *terseReader) grows(p int) bool {
+	const apart = 250 // ms; clones end within milliseconds of each other
+	longest := 0.0
+	for i := p; i < len(t.jobs); i++ {
+		a, b := &t.jobs[i-p], &t.jobs[i]
+		if a.name != b.name || b.time < a.time || b.io < a.io || b.time > a.time && b.io == a.io {
+			return false
+		}
+		longest = max(longest, b.time-t.jobs[i%p].time)
+	}
+	return longest >= apart || t.repeats && slices.IndexFunc(t.jobs[1:], func(j terseJob) bool { return j.name == t.jobs[0].name }) == p-1
+}

@@ -1,0 +1,190 @@
+package fio
+
+import (
+	"bytes"
+	"strings"
+
+	"github.com/ktstr/ktstr"
+)
+
+// textReports reads everything that stands around the documents: terse lines,
+// normal reports, and what fio says about its run.
+func textReports(data []byte, documents []span, argv []string) (terse, normal []report, around surroundings) {
+	t := terseReader{latPercentiles: hasOption(argv, "lat_percentiles"), repeats: hasOption(argv, "status-interval")}
+	n := normalReader{}
+	each := func(line string, number int, whole bool) {
+		// Progress is overwritten: what counts stands behind the last CR.
+		line = strings.TrimRight(line, "\r")
+		line = line[strings.LastIndexByte(line, '\r')+1:]
+		if t.line(line, number, whole) {
+			return
+		}
+		if n.line(line, number, whole) {
+			return
+		}
+		around.line(line, number)
+		if v := around.version; v.text != "" {
+			n.version = v
+		}
+	}
+	number := 1
+	from := 0
+	for _, d := range append(documents, span{len(data), len(data)}) {
+		number = eachLine(data[from:d.start], number, d.start == len(data), each)
+		number += bytes.Count(data[d.start:d.end], newline)
+		from = d.end
+	}
+	return t.reports(), n.finish(), around
+}
+
+// eachLine calls f for each line of text, and returns the number of the line
+// in which it ends. A last line without its end may be cut (whole is false),
+// if last says that nothing follows.
+func eachLine(text []byte, number int, last bool, f func(line string, number int, whole bool)) int {
+	for len(text) > 0 {
+		i := bytes.IndexByte(text, '\n')
+		if i < 0 {
+			f(string(text), number, !last)
+			return number
+		}
+		f(string(text[:i]), number, true)
+		text = text[i+1:]
+		number++
+	}
+	return number
+}
+
+// hasOption says whether an option of fio is given on the command line and on.
+func hasOption(argv []string, name string) bool {
+	for _, arg := range argv {
+		if value, ok := strings.CutPrefix(arg, "--"+name); ok && value != "=0" && (value == "" || value[0] == '=') {
+			return true
+		}
+	}
+	return false
+}
+
+// surroundings is what fio says beside its reports.
+type surroundings struct {
+	version     version
+	versionLine int
+	started     bool // a header of a run, without a report so far
+	signal      string
+	signalLine  int
+	complaint   string
+	complaintAt int
+	logLines    int // lines of a --write_*_log file
+	other       int // lines that are not of fio, or prose
+}
+
+func (s *surroundings) line(line string, number int) {
+	trimmed := strings.TrimSpace(line)
+	switch {
+	case trimmed == "":
+	case strings.HasPrefix(trimmed, "fio-") && strings.IndexByte(trimmed, ' ') < 0 && parseVersion(trimmed).major != 0:
+		s.version, s.versionLine = parseVersion(trimmed), number
+	case strings.HasPrefix(trimmed, "hostname=") && strings.Contains(trimmed, ", fio=fio-"):
+		_, v, _ := strings.Cut(trimmed, ", fio=")
+		v, _, _ = strings.Cut(v, ",")
+		s.version, s.versionLine = parseVersion(v), number
+	case strings.HasPrefix(trimmed, "fio: terminating on signal"):
+		if s.signal == "" {
+			s.signal, s.signalLine = trimmed[len("fio: "):], number
+		}
+	case strings.HasPrefix(trimmed, "fio: set debug option"):
+	case strings.HasPrefix(trimmed, "fio: "), strings.HasPrefix(trimmed, "verify: "):
+		if s.complaint == "" {
+			s.complaint, s.complaintAt = trimmed, number
+		}
+	case strings.HasPrefix(trimmed, "Starting "), strings.Contains(trimmed, ": (g="):
+		s.started = true
+	case isLogLine(trimmed):
+		s.logLines++
+	default:
+		s.other++
+	}
+}
+
+// isLogLine knows the lines of fio's time series: time, value, direction,
+// block size, and newer columns.
+func isLogLine(line string) bool {
+	fields := strings.Split(line, ", ")
+	if len(fields) < 4 || len(fields) > 8 {
+		return false
+	}
+	for _, f := range fields {
+		if f = strings.TrimPrefix(strings.TrimSpace(f), "0x"); f == "" || strings.Trim(f, "0123456789abcdef") != "" {
+			return false
+		}
+	}
+	return true
+}
+
+// explain says why there is nothing to extract.
+func (s *surroundings) explain(e *emitter, out ktstr.Output) {
+	failed := out.ExitCode == nil || *out.ExitCode != 0
+	switch {
+	case s.complaint != "" && failed:
+		e.notes.add(ktstr.ToolFailed, s.complaintAt, "fio printed no report and says: %s", printable(s.complaint))
+	case s.signal != "":
+		e.notes.add(ktstr.NoMetrics, s.signalLine, "fio was stopped before it could report")
+	case s.started || s.complaint != "":
+		e.notes.add(ktstr.NoMetrics, 0, "fio printed no report; it was killed, or its report went elsewhere (--output)")
+	case s.logLines > 0 && s.other == 0:
+		e.notes.add(ktstr.NoMetrics, 1, "this is a time series that fio logged; its report is elsewhere")
+	case s.version.text != "" && s.other == 0:
+		e.notes.add(ktstr.NoMetrics, s.versionLine, "fio %s printed its version and no report", printable(s.version.text))
+	case len(bytes.TrimSpace(out.Data)) == 0:
+		e.notes.add(ktstr.NoMetrics, 0, "nothing was printed")
+	default:
+		e.notes.add(ktstr.NotMyFormat, 0, "no report of fio in the text: want its JSON, json+, terse or normal output")
+	}
+}
+
+// printable cuts a foreign text to what a message can bear.
+func printable(text string) string {
+	text = strings.ToValidUTF8(text, "�")
+	if len(text) > 200 {
+		text = strings.ToValidUTF8(text[:200], "") + "…"
+	}
+	return text
+}
+
+// scaled reads a number with one of fio's decimal suffixes: 4238.6k is 4238600.
+func scaled(text string) (float64, bool) {
+	exponent := ""
+	if text != "" {
+		switch text[len(text)-1] {
+		case 'k', 'K':
+			exponent = "e3"
+		case 'M':
+			exponent = "e6"
+		case 'G':
+			exponent = "e9"
+		case 'T':
+			exponent = "e12"
+		case 'P':
+			exponent = "e15"
+		case 'E':
+			exponent = "e18"
+		}
+		if exponent != "" {
+			text = text[:len(text)-1]
+		}
+	}
+	if strings.ContainsAny(text, "eE") { // fio never prints an exponent
+		return 0, false
+	}
+	v, err := parseNumber(text + exponent) // exact where a multiplication would round
+	return v, err == nil
+}
+
+// numberWithUnit splits "92.3MiB/s" into its number and the rest.
+func numberWithUnit(text string) (v float64, unit string, ok bool) {
+	i := 0
+	for i < len(text) && ('0' <= text[i] && text[i] <= '9' || text[i] == '.' || text[i] == '-' && i == 0) {
+		i++
+	}
+	v, err := parseNumber(text[:i])
+	return v, text[i:], err == nil
+}
