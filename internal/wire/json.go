@@ -205,10 +205,13 @@ func (a *Answer) AddLine(line []byte) error {
 		}
 		return a.diagnostic(ktstr.Diagnostic{Code: ktstr.Code(*v.Diagnostic), Message: v.Message, Line: v.Line})
 	}
-	return &Failed{*v.Error}
+	return &Failed{Message: *v.Error}
 }
 
 // Failed is an extractor's own error, as it came over the wire.
-type Failed struct{ Message string }
+type Failed struct {
+	Message  string
+	Panicked bool
+}
 
 func (f *Failed) Error() string { return f.Message }

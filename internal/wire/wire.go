@@ -29,6 +29,10 @@ const (
 	SocketDirKey = "PLUGIN_UNIX_SOCKET_DIR"   // where the plugin makes its socket
 	VersionsKey  = "PLUGIN_PROTOCOL_VERSIONS" // what the host speaks, with commas
 
+	// LifelineKey says, when it is not empty, that standard input is a pipe that the
+	// host holds open and never writes to: its end is the host's.
+	LifelineKey = "KTSTR_PLUGIN_LIFELINE"
+
 	// SandboxKey carries a sandbox.Policy as JSON to a bundled plugin or a
 	// launcher. Foreign plugins never see it.
 	SandboxKey = "KTSTR_SANDBOX"

@@ -1,0 +1,74 @@
+package external
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/ktstr/ktstr/internal/wire"
+)
+
+// Fault says what kind of thing went wrong with a plugin.
+type Fault string
+
+// The faults.
+const (
+	Refused      Fault = "refused"      // not executed: hash, permissions, symlink, not in the lock
+	CannotStart  Fault = "cannot start" // no process, or no handshake
+	Incompatible Fault = "incompatible" // speaks another version of the protocol
+	Exited       Fault = "exited"       // the process ended in the middle of a call
+	Panicked     Fault = "panicked"     // the parser panicked; the process lives
+	Hung         Fault = "hung"         // no answer before the deadline
+	BadAnswer    Fault = "bad answer"   // the answer breaks the protocol: NaN, no name, beyond a limit
+	Failed       Fault = "failed"       // the extractor's own error
+	Closed       Fault = "closed"       // the Plugin was closed before the call
+)
+
+// Error says which plugin went wrong, how, and what it said.
+type Error struct {
+	Plugin string   // its name
+	Path   string   // its executable; empty for one inside the host's
+	Op     string   // "start", "describe" or "extract"
+	Fault  Fault    // what kind of thing went wrong
+	Exit   string   // how the process ended ("exit status 3", "signal: killed"); empty while it lives
+	Stderr []string // its last lines on standard error, oldest first; control characters removed
+	Err    error    // the details
+}
+
+func (e *Error) Error() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "plugin %s", e.Plugin)
+	if e.Path != "" {
+		fmt.Fprintf(&b, " (%s)", e.Path)
+	}
+	fmt.Fprintf(&b, ": %s: %s", e.Op, e.Fault)
+	if e.Exit != "" {
+		fmt.Fprintf(&b, ": %s", e.Exit)
+	}
+	if e.Err != nil {
+		fmt.Fprintf(&b, ": %v", e.Err)
+	}
+	if len(e.Stderr) > 0 {
+		b.WriteString("; the last it said:")
+		for _, line := range e.Stderr {
+			b.WriteString("\n\t" + line)
+		}
+	}
+	return b.String()
+}
+
+func (e *Error) Unwrap() error { return e.Err }
+
+// printable makes text of a plugin fit for a terminal.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r == '\t' {
+			return ' '
+		}
+		if r < ' ' || r >= 0x7f && r < 0xa0 {
+			return -1
+		}
+		return r
+	}, strings.ToValidUTF8(s, "\uFFFD"))
+}
+
+var quote = wire.Quote

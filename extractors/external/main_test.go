@@ -1,0 +1,179 @@
+package external
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/ktstr/ktstr"
+	"github.com/ktstr/ktstr/sdk"
+)
+
+// The test binary is every plugin of these tests: as `_plugin NAME`, and under
+// the name ktstr-plugin-NAME.
+func TestMain(m *testing.M) {
+	name, ok := strings.CutPrefix(filepath.Base(os.Args[0]), "ktstr-plugin-")
+	if len(os.Args) == 3 && os.Args[1] == "_plugin" {
+		name, ok = os.Args[2], true
+	}
+	if ok {
+		serve, known := testPlugins[name]
+		if !known {
+			fmt.Fprintf(os.Stderr, "no test plugin %q\n", name)
+			os.Exit(1)
+		}
+		serve()
+	}
+	os.Exit(m.Run())
+}
+
+// testPlugins are the plugins of these tests, good and bad.
+var testPlugins = map[string]func(){
+	"echo":     func() { sdk.Serve(parser("echo", echo)) },
+	"no-start": func() { fmt.Fprintln(os.Stderr, "libwanted.so.1 is not there"); os.Exit(3) },
+	"silent":   func() { select {} },
+	"moody":    func() { sdk.Serve(parser("moody", moody)) },
+}
+
+func parser(name string, parse func(ktstr.Output) (ktstr.Extraction, error)) ktstr.Parser {
+	return ktstr.Parser{Description: ktstr.Description{Name: name, Version: "1.0.0"}, Parse: parse}
+}
+
+// echo tells what it was given.
+func echo(out ktstr.Output) (ktstr.Extraction, error) {
+	x := ktstr.Extraction{Metrics: []ktstr.Metric{{Name: "bytes", Value: float64(len(out.Data)), Unit: "B", Polarity: ktstr.Higher, Line: 1}}}
+	say := func(code, message string) {
+		x.Diagnostics = append(x.Diagnostics, ktstr.Diagnostic{Code: ktstr.Code(code), Message: message})
+	}
+	var sum float64
+	for _, b := range out.Data {
+		sum += float64(b)
+	}
+	x.Metrics = append(x.Metrics, ktstr.Metric{Name: "sum", Value: sum})
+	say("stream", string(out.Stream))
+	say("truncated", fmt.Sprint(out.Truncated))
+	if out.ExitCode != nil {
+		say("exit", fmt.Sprint(*out.ExitCode))
+	}
+	say("argv", fmt.Sprintf("%q", out.Argv))
+	say("options", fmt.Sprint(out.Options))
+	x.Hints = []ktstr.Hint{{Name: "by*", Unit: "B", Polarity: ktstr.Lower, Headline: true}}
+	return x, nil
+}
+
+// moody does what the capture says.
+func moody(out ktstr.Output) (ktstr.Extraction, error) {
+	good := ktstr.Extraction{Metrics: []ktstr.Metric{{Name: "good", Value: 1}}}
+	switch string(out.Data) {
+	case "error":
+		return good, errors.New("the report has no version line: want sysbench 1.0")
+	case "panic":
+		panic("index of the parser is out of range")
+	case "exit":
+		fmt.Println("to fd 1 of old")
+		fmt.Fprintln(os.Stderr, "license server unreachable")
+		os.Exit(7)
+	case "hang":
+		select {}
+	case "nan":
+		good.Metrics = append(good.Metrics, ktstr.Metric{Name: "p99", Value: math.NaN()})
+	case "inf":
+		good.Metrics = append(good.Metrics, ktstr.Metric{Name: "p99", Value: math.Inf(-1)})
+	case "long":
+		good.Metrics = append(good.Metrics, ktstr.Metric{Name: strings.Repeat("n", 1<<20), Value: 1})
+	case "unnamed":
+		good.Metrics = append(good.Metrics, ktstr.Metric{Value: 1})
+	case "polarity":
+		good.Metrics = append(good.Metrics, ktstr.Metric{Name: "p", Polarity: "sideways"})
+	case "latin1":
+		good.Metrics = append(good.Metrics, ktstr.Metric{Name: "caf\xe9", Value: 1})
+	}
+	return good, nil
+}
+
+// executable returns the path of a test plugin that is an executable of its own.
+func executable(t *testing.T, name string) string {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "ktstr-plugin-"+name)
+	if err := os.Link(self, path); err != nil {
+		data, err := os.ReadFile(self)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, data, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return path
+}
+
+// start starts a bundled test plugin.
+func start(t *testing.T, name string) *Plugin {
+	t.Helper()
+	return startConfig(t, Config{Name: name, Self: []string{"_plugin", name}})
+}
+
+func startConfig(t *testing.T, c Config) *Plugin {
+	t.Helper()
+	leavesNothing(t)
+	p, err := Start(context.Background(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { p.Close() })
+	return p
+}
+
+// leavesNothing fails the test if, at its end, a child process, or a socket
+// directory of this process is left.
+func leavesNothing(t *testing.T) {
+	t.Helper()
+	before := leftovers(t)
+	t.Cleanup(func() {
+		for what := range leftovers(t) {
+			if !before[what] {
+				t.Errorf("left behind: %s", what)
+			}
+		}
+	})
+}
+
+func leftovers(t *testing.T) map[string]bool {
+	t.Helper()
+	found := map[string]bool{}
+	self := os.Getpid()
+	procs, err := filepath.Glob("/proc/[0-9]*/stat")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range procs {
+		stat, err := os.ReadFile(path)
+		if err != nil {
+			continue // it ended meanwhile
+		}
+		_, rest, _ := strings.Cut(string(stat), ") ")
+		var state string
+		var parent int
+		fmt.Sscan(rest, &state, &parent)
+		if parent == self {
+			found["process "+string(stat[:min(len(stat), 60)])] = true
+		}
+	}
+	dirs, err := filepath.Glob(filepath.Join(socketBase, fmt.Sprintf("ktstr-%d-*", self)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, d := range dirs {
+		found[d] = true
+	}
+	return found
+}

@@ -1,0 +1,422 @@
+// Package external turns an executable into a ktstr.Extractor: it finds the
+// plugin, checks it, starts it, speaks ktstr.plugin.v1 with it, and ends it.
+package external
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	goplugin "github.com/hashicorp/go-plugin"
+	"github.com/hashicorp/go-plugin/runner"
+	"golang.org/x/sys/unix"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/ktstr/ktstr"
+	"github.com/ktstr/ktstr/internal/wire"
+)
+
+// Config says which plugin to start and how. Either Path or Self is set.
+type Config struct {
+	// Name is the name that the plugin must give itself; empty: any.
+	Name string
+	// Path is the plugin's executable.
+	Path string
+	// Self are arguments with which the running executable serves the plugin
+	// itself, such as {"_plugin", "fio"}: main calls sdk.Serve for them.
+	Self []string
+	// StartTimeout is for the time from exec to the handshake line; 0: 10 s.
+	StartTimeout time.Duration
+	// DescribeTimeout is for the first call after the handshake; 0: 2 s.
+	DescribeTimeout time.Duration
+	// ExtractTimeout is for one call of Extract, beside one second for each MiB of
+	// the capture; 0: 10 s.
+	ExtractTimeout time.Duration
+	// Logger gets what operators may want to know; nil: nothing is logged.
+	Logger hclog.Logger
+}
+
+// Plugin is a started plugin. It is a ktstr.Extractor, and safe for several
+// goroutines.
+type Plugin struct {
+	config      Config
+	description ktstr.Description
+
+	mu      sync.Mutex
+	current *session
+	closed  bool
+	crashes int // ended sessions that were replaced
+}
+
+// Start starts the plugin and asks it what it is. The plugin runs until Close.
+// Errors are of type *Error.
+func Start(ctx context.Context, c Config) (*Plugin, error) {
+	c.StartTimeout = defaulted(c.StartTimeout, 10*time.Second)
+	c.DescribeTimeout = defaulted(c.DescribeTimeout, 2*time.Second)
+	c.ExtractTimeout = defaulted(c.ExtractTimeout, 10*time.Second)
+	if c.Logger == nil {
+		c.Logger = hclog.NewNullLogger()
+	}
+	p := &Plugin{config: c}
+	s, err := p.open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	p.current, p.description = s, s.description
+	return p, nil
+}
+
+func defaulted(d, otherwise time.Duration) time.Duration {
+	if d == 0 {
+		return otherwise
+	}
+	return d
+}
+
+// Describe returns what the plugin said of itself when it was started.
+func (p *Plugin) Describe() ktstr.Description { return p.description }
+
+// Extract gives out to the plugin. If the plugin's process ends meanwhile, it is
+// started once more and asked again. Errors are of type *Error.
+func (p *Plugin) Extract(ctx context.Context, out ktstr.Output) (ktstr.Extraction, error) {
+	s, err := p.session(ctx, nil)
+	if err != nil {
+		return ktstr.Extraction{}, err
+	}
+	x, err := s.extract(ctx, out)
+	var e *Error
+	if errors.As(err, &e) && e.Fault == Exited && ctx.Err() == nil {
+		p.config.Logger.Warn("plugin ended during extract; starting it again", "plugin", e.Plugin, "exit", e.Exit)
+		if s, err = p.session(ctx, s); err != nil {
+			return ktstr.Extraction{}, err
+		}
+		x, err = s.extract(ctx, out)
+	}
+	return x, err
+}
+
+// session returns the current session, and a new one in the place of dead.
+func (p *Plugin) session(ctx context.Context, dead *session) (*session, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		return nil, p.fail("extract", Closed, nil, errors.New("want a Plugin that is open"))
+	}
+	if p.current == dead || p.current.process.ended() {
+		p.current.close()
+		s, err := p.open(ctx)
+		if err != nil {
+			return nil, err
+		}
+		p.current = s
+		p.crashes++
+	}
+	return p.current, nil
+}
+
+// Close ends the plugin within half a second and removes what it left.
+func (p *Plugin) Close() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.closed {
+		p.closed = true
+		p.current.close()
+	}
+	return nil
+}
+
+func (p *Plugin) fail(op string, fault Fault, proc *process, err error) *Error {
+	e := &Error{Plugin: p.name(), Path: p.config.Path, Op: op, Fault: fault, Err: err}
+	if proc != nil {
+		e.Exit, e.Stderr = proc.exit(), proc.said.lines()
+	}
+	return e
+}
+
+func (p *Plugin) name() string {
+	switch {
+	case p.description.Name != "":
+		return p.description.Name
+	case p.config.Name != "":
+		return p.config.Name
+	}
+	return "of unknown name"
+}
+
+// session is one life of the plugin's process and the connection to it.
+type session struct {
+	plugin      *Plugin
+	process     *process
+	client      *goplugin.Client
+	stub        wire.ExtractorClient
+	description ktstr.Description
+}
+
+// extractorPlugin tells go-plugin how to get at our service.
+type extractorPlugin struct{ goplugin.NetRPCUnsupportedPlugin }
+
+func (extractorPlugin) GRPCServer(*goplugin.GRPCBroker, *grpc.Server) error {
+	return errors.New("the host serves nothing")
+}
+
+func (extractorPlugin) GRPCClient(_ context.Context, _ *goplugin.GRPCBroker, conn *grpc.ClientConn) (any, error) {
+	return wire.NewExtractorClient(conn), nil
+}
+
+// socketBase is where socket directories are made: short, because a socket's
+// path has at most 107 bytes, whatever TMPDIR is.
+const socketBase = "/tmp"
+
+// open starts a process and gets its description.
+func (p *Plugin) open(ctx context.Context) (_ *session, err error) {
+	cmd, err := p.command()
+	if err != nil {
+		return nil, err
+	}
+	base, err := os.MkdirTemp(socketBase, fmt.Sprintf("ktstr-%d-", os.Getpid()))
+	if err != nil {
+		return nil, p.fail("start", CannotStart, nil, err)
+	}
+	proc := &process{command: cmd, grpc: true, base: base}
+	s := &session{plugin: p, process: proc}
+	s.client = goplugin.NewClient(&goplugin.ClientConfig{
+		HandshakeConfig:  goplugin.HandshakeConfig{ProtocolVersion: wire.Protocol, MagicCookieKey: wire.CookieKey, MagicCookieValue: wire.CookieValue},
+		Plugins:          goplugin.PluginSet{"extractor": extractorPlugin{}},
+		AllowedProtocols: []goplugin.Protocol{goplugin.ProtocolGRPC},
+		SkipHostEnv:      true,
+		Logger:           p.config.Logger,
+		StartTimeout:     p.config.StartTimeout,
+		SyncStdout:       &proc.said,
+		SyncStderr:       &proc.said,
+		UnixSocketConfig: &goplugin.UnixSocketConfig{TempDir: base},
+		RunnerFunc: func(_ hclog.Logger, spec *exec.Cmd, dir string) (runner.Runner, error) {
+			proc.dir = dir
+			proc.env = append(spec.Env, wire.LifelineKey+"=1")
+			return proc, nil
+		},
+		GRPCDialOptions: []grpc.DialOption{
+			grpc.WithContextDialer(s.dial),
+			// go-plugin allows 2 GiB; and a connection that rests while a long benchmark runs
+			// must not be closed, because its socket is gone by then.
+			grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(wire.MaxPart)),
+			grpc.WithIdleTimeout(0),
+			grpc.WithInitialWindowSize(wire.MaxPart),
+			grpc.WithInitialConnWindowSize(wire.MaxPart),
+		},
+	})
+	defer func() {
+		if err != nil {
+			s.close()
+		}
+	}()
+	// None of what go-plugin does up to the first call takes a context, and all of
+	// it ends when the process does.
+	stop := context.AfterFunc(ctx, proc.stopEarly)
+	defer stop()
+	if _, err := s.client.Start(); err != nil {
+		return nil, p.startError(ctx, proc, err)
+	}
+	hung := time.AfterFunc(p.config.DescribeTimeout, proc.stopEarly)
+	defer hung.Stop()
+	protocol, err := s.client.Client()
+	if err != nil {
+		return nil, p.startError(ctx, proc, err)
+	}
+	stub, err := protocol.Dispense("extractor")
+	if err != nil {
+		return nil, p.startError(ctx, proc, err)
+	}
+	s.stub = stub.(wire.ExtractorClient)
+	callCtx, cancel := context.WithTimeout(ctx, p.config.DescribeTimeout)
+	defer cancel()
+	answer, err := s.stub.Describe(callCtx, &wire.DescribeRequest{})
+	if err != nil {
+		return nil, s.callError(ctx, "describe", p.config.DescribeTimeout, err)
+	}
+	s.description, err = wire.ToDescription(answer.GetDescription())
+	if err != nil {
+		return nil, p.fail("describe", BadAnswer, proc, err)
+	}
+	if want := p.config.Name; want != "" && s.description.Name != want {
+		return nil, p.fail("describe", BadAnswer, proc, fmt.Errorf("the plugin calls itself %s: want %s", quote(s.description.Name), quote(want)))
+	}
+	return s, nil
+}
+
+// dial connects to the plugin's socket, checks that it is the plugin's, and
+// removes it: it is not needed any more, and what is gone cannot be left behind.
+func (s *session) dial(ctx context.Context, _ string) (net.Conn, error) {
+	conn, err := new(net.Dialer).DialContext(ctx, "unix", s.process.address)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.checkPeer(conn.(*net.UnixConn)); err != nil {
+		conn.Close()
+		return nil, err
+	}
+	os.RemoveAll(s.process.base)
+	return conn, nil
+}
+
+func (s *session) checkPeer(conn *net.UnixConn) error {
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var peer *unix.Ucred
+	if cerr := raw.Control(func(fd uintptr) { peer, err = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED) }); cerr != nil {
+		return cerr
+	}
+	if err != nil {
+		return err
+	}
+	if int(peer.Pid) != s.process.proc.Pid {
+		return fmt.Errorf("process %d answers on the plugin's socket, the plugin is process %d: want the process that was started to serve (a wrapper script has to exec it)", peer.Pid, s.process.proc.Pid)
+	}
+	return nil
+}
+
+// startError finds the cause behind go-plugin's error.
+func (p *Plugin) startError(ctx context.Context, proc *process, err error) *Error {
+	if proc.proc == nil {
+		if ctx.Err() != nil {
+			err = ctx.Err()
+		}
+		return p.fail("start", CannotStart, nil, err)
+	}
+	if ctx.Err() != nil || proc.mismatch != nil {
+		proc.kill()
+	}
+	early := proc.ended()
+	proc.awaitExit()
+	switch exit := proc.exit(); {
+	case ctx.Err() != nil:
+		return p.fail("start", CannotStart, proc, ctx.Err())
+	case proc.mismatch != nil:
+		return p.fail("start", Incompatible, proc, proc.mismatch)
+	case proc.address == "" && exit != "":
+		return p.fail("start", CannotStart, proc, errors.New("it ended without a handshake line on its standard output"))
+	case proc.address == "" && !early && strings.Contains(err.Error(), "timeout while waiting"):
+		return p.fail("start", CannotStart, proc, fmt.Errorf("no handshake line on its standard output within %v", p.config.StartTimeout))
+	}
+	return p.fail("start", CannotStart, proc, errors.New(printable(err.Error())))
+}
+
+// extract is one call, without a second try.
+func (s *session) extract(ctx context.Context, out ktstr.Output) (ktstr.Extraction, error) {
+	limit := s.plugin.config.ExtractTimeout + time.Duration(len(out.Data)>>20)*time.Second
+	callCtx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	var answer wire.Answer
+	err := s.exchange(callCtx, out, &answer)
+	var failed *wire.Failed
+	var bad *badAnswer
+	switch {
+	case err == nil:
+		return answer.Extraction(), nil
+	case errors.As(err, &failed):
+		fault := Failed
+		if failed.Panicked {
+			fault = Panicked
+		}
+		e := s.plugin.fail("extract", fault, s.process, failed)
+		if !failed.Panicked {
+			e.Stderr = nil // it has said in its own words what is wrong
+		}
+		return ktstr.Extraction{}, e
+	case errors.As(err, &bad):
+		return ktstr.Extraction{}, s.plugin.fail("extract", BadAnswer, s.process, bad.err)
+	}
+	return ktstr.Extraction{}, s.callError(ctx, "extract", limit, err)
+}
+
+type badAnswer struct{ err error }
+
+func (b *badAnswer) Error() string { return b.err.Error() }
+
+// exchange sends the capture while it receives the answer: a plugin may begin to
+// answer before it has read everything.
+func (s *session) exchange(ctx context.Context, out ktstr.Output, answer *wire.Answer) error {
+	ctx, cancel := context.WithCancel(ctx)
+	stream, err := s.stub.Extract(ctx)
+	if err != nil {
+		cancel()
+		return err
+	}
+	sent := make(chan struct{})
+	defer func() { cancel(); <-sent }()
+	go func() {
+		defer close(sent)
+		// An error of Send is io.EOF; Recv has the cause.
+		if stream.Send(&wire.ExtractRequest{Part: &wire.ExtractRequest_Header{Header: wire.FromOutput(out)}}) != nil {
+			return
+		}
+		for data := out.Data; len(data) > 0; {
+			n := min(len(data), wire.MaxChunk)
+			if stream.Send(&wire.ExtractRequest{Part: &wire.ExtractRequest_Data{Data: data[:n]}}) != nil {
+				return
+			}
+			data = data[n:]
+		}
+		stream.CloseSend()
+	}()
+	for {
+		part, err := stream.Recv()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if f := part.GetFailure(); f != nil {
+			return &wire.Failed{Message: printable(f.GetMessage()), Panicked: f.GetPanicked()}
+		}
+		if err := answer.Add(part, proto.Size(part)); err != nil {
+			return &badAnswer{err}
+		}
+	}
+}
+
+// callError finds the cause behind a gRPC error. A plugin that gave no answer in
+// time is killed, because nobody knows what it is doing.
+func (s *session) callError(ctx context.Context, op string, limit time.Duration, err error) *Error {
+	code := status.Code(err)
+	switch {
+	case ctx.Err() != nil:
+		return s.plugin.fail(op, Hung, nil, ctx.Err())
+	case code == codes.DeadlineExceeded:
+		s.process.kill()
+		<-s.process.exited
+		return s.plugin.fail(op, Hung, s.process, fmt.Errorf("no answer within %v", limit))
+	case code == codes.ResourceExhausted, code == codes.InvalidArgument, code == codes.Internal, code == codes.Unimplemented:
+		return s.plugin.fail(op, BadAnswer, s.process, errors.New(printable(status.Convert(err).Message())))
+	}
+	// The connection is gone, and with it the process, in a moment.
+	s.process.awaitExit()
+	return s.plugin.fail(op, Exited, s.process, nil)
+}
+
+// close ends the session: politely, and after 300 ms by force. go-plugin's Kill
+// has no deadline of its own, and returns once the process is gone.
+func (s *session) close() {
+	if s.process.proc == nil {
+		os.RemoveAll(s.process.base)
+		return
+	}
+	force := time.AfterFunc(300*time.Millisecond, s.process.kill)
+	s.client.Kill()
+	force.Stop()
+	<-s.process.exited
+	os.RemoveAll(s.process.base)
+}

@@ -1,0 +1,164 @@
+package external
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/ktstr/ktstr"
+)
+
+// TestBothWays gives one capture to a plugin that is its own executable and to
+// the same one served by the host's executable.
+func TestBothWays(t *testing.T) {
+	code := -1
+	out := ktstr.Output{
+		Stream: "file:a b", Data: []byte("some\x00bytes\xff"), Truncated: true, ExitCode: &code,
+		Argv: []string{"fio", "--name=\xff"}, Options: map[string]string{"report": "last"},
+	}
+	want, err := echo(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []Config{{Name: "echo", Self: []string{"_plugin", "echo"}}, {Path: executable(t, "echo")}} {
+		p := startConfig(t, c)
+		got, err := p.Extract(context.Background(), out)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !reflect.DeepEqual(got, want) {
+			t.Errorf("%+v:\n got %+v\nwant %+v", c, got, want)
+		}
+		got, err = p.Extract(context.Background(), ktstr.Output{})
+		if err != nil || len(got.Metrics) != 2 || got.Metrics[0].Value != 0 {
+			t.Errorf("%+v: empty output: got %+v, %v", c, got, err)
+		}
+	}
+}
+
+func TestBigCapture(t *testing.T) {
+	p := start(t, "echo")
+	out := ktstr.Output{Stream: ktstr.Stdout, Data: bytes.Repeat([]byte("0123456789abcdef"), 1<<20)}
+	got, err := p.Extract(context.Background(), out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, _ := echo(out)
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+}
+
+// C29
+func TestExtractFaults(t *testing.T) {
+	p := startConfig(t, Config{Name: "moody", Self: []string{"_plugin", "moody"}, ExtractTimeout: 300 * time.Millisecond})
+	for _, c := range []struct {
+		capture string
+		fault   Fault
+		texts   []string // in the message
+	}{
+		{"error", Failed, []string{"plugin moody: extract: failed: the report has no version line: want sysbench 1.0"}},
+		{"panic", Panicked, []string{"index of the parser is out of range", "panic: index of"}},
+		{"exit", Exited, []string{"exit status 7", "license server unreachable", "to fd 1 of old"}},
+		{"hang", Hung, []string{"no answer within 300ms"}},
+		{"nan", BadAnswer, []string{`metric "p99" is NaN: want a finite number`}},
+		{"inf", BadAnswer, []string{`metric "p99" is -Inf`}},
+		{"long", BadAnswer, []string{"1048576 bytes", "want at most 4096"}},
+		{"unnamed", BadAnswer, []string{"a metric has no name"}},
+		{"polarity", BadAnswer, []string{`"sideways": want higher`}},
+	} {
+		x, err := p.Extract(context.Background(), ktstr.Output{Data: []byte(c.capture)})
+		var e *Error
+		if !errors.As(err, &e) || e.Fault != c.fault || e.Plugin != "moody" || e.Op != "extract" || len(x.Metrics) != 0 {
+			t.Errorf("%s: got %+v, error %#v; want fault %q and no metrics", c.capture, x, err, c.fault)
+			continue
+		}
+		for _, text := range c.texts {
+			if !strings.Contains(e.Error(), text) {
+				t.Errorf("%s: error %q does not say %q", c.capture, e, text)
+			}
+		}
+		// The plugin still serves, if need be as a new process.
+		x, err = p.Extract(context.Background(), ktstr.Output{Data: []byte("fine")})
+		if err != nil || len(x.Metrics) != 1 {
+			t.Errorf("after %s: got %+v, %v", c.capture, x, err)
+		}
+	}
+	x, err := p.Extract(context.Background(), ktstr.Output{Data: []byte("latin1")})
+	if err != nil || x.Metrics[1].Name != "caf\uFFFD" || len(x.Diagnostics) != 1 || x.Diagnostics[0].Code != ktstr.InvalidText {
+		t.Errorf("latin1: got %+v, %v", x, err)
+	}
+}
+
+// C29
+func TestStartFaults(t *testing.T) {
+	leavesNothing(t)
+	for _, c := range []struct {
+		config Config
+		fault  Fault
+		texts  []string
+	}{
+		{Config{Name: "no-start", Self: []string{"_plugin", "no-start"}}, CannotStart, []string{"plugin no-start: start: cannot start: exit status 3", "without a handshake", "libwanted.so.1 is not there"}},
+		{Config{Path: "/nonexistent/ktstr-plugin-x"}, CannotStart, []string{"/nonexistent/ktstr-plugin-x", "no such file"}},
+		{Config{Path: "/dev"}, CannotStart, []string{"/dev"}},
+		{Config{Self: []string{"_plugin", "silent"}, StartTimeout: 200 * time.Millisecond}, CannotStart, []string{"no handshake line", "within 200ms"}},
+		{Config{Name: "fio", Self: []string{"_plugin", "echo"}}, BadAnswer, []string{`calls itself "echo": want "fio"`}},
+		{Config{}, Refused, []string{"want either a Path or Self"}},
+	} {
+		p, err := Start(context.Background(), c.config)
+		var e *Error
+		if p != nil || !errors.As(err, &e) || e.Fault != c.fault {
+			t.Errorf("%+v: got %v, %v; want fault %q", c.config, p, err, c.fault)
+			continue
+		}
+		for _, text := range c.texts {
+			if !strings.Contains(e.Error(), text) {
+				t.Errorf("%+v: error %q does not say %q", c.config, e, text)
+			}
+		}
+	}
+}
+
+func TestStartCancelled(t *testing.T) {
+	leavesNothing(t)
+	ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
+	defer cancel()
+	_, err := Start(ctx, Config{Self: []string{"_plugin", "silent"}})
+	if !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("got %v, want the context's error", err)
+	}
+	gone, cancel := context.WithCancel(context.Background())
+	cancel()
+	if _, err := Start(gone, Config{Self: []string{"_plugin", "echo"}}); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v, want the context's error", err)
+	}
+}
+
+func TestExtractCancelled(t *testing.T) {
+	p := start(t, "moody")
+	ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
+	defer cancel()
+	if _, err := p.Extract(ctx, ktstr.Output{Data: []byte("hang")}); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("got %v, want the context's error", err)
+	}
+}
+
+func TestClose(t *testing.T) {
+	p := start(t, "echo")
+	begin := time.Now()
+	if err := p.Close(); err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("closed in %v", time.Since(begin))
+	if err := p.Close(); err != nil {
+		t.Fatal(err)
+	}
+	var e *Error
+	if _, err := p.Extract(context.Background(), ktstr.Output{}); !errors.As(err, &e) || e.Fault != Closed {
+		t.Errorf("got %v, want fault %q", err, Closed)
+	}
+}

@@ -1,0 +1,378 @@
+package external
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/hashicorp/go-plugin/runner"
+	"golang.org/x/sys/unix"
+
+	"github.com/ktstr/ktstr/internal/wire"
+)
+
+// forkThread runs functions on one thread that never ends, because a child's
+// parent-death signal is sent when the thread that forked it ends, not when the
+// process does. So this goroutine is never waited for.
+var forkThread = sync.OnceValue(func() chan<- func() {
+	work := make(chan func())
+	go func() {
+		runtime.LockOSThread()
+		for f := range work {
+			f()
+		}
+	}()
+	return work
+})
+
+func onForkThread(f func()) {
+	done := make(chan struct{})
+	forkThread() <- func() { defer close(done); f() }
+	<-done
+}
+
+// process is one started plugin executable: its pid, its pipes and its end. It
+// is also go-plugin's runner.Runner.
+type process struct {
+	command command
+	env     []string // of the plugin, beside the minimal one
+	base    string   // of dir; removed as soon as it is not needed
+	dir     string   // the only directory that it may write to; its socket is there
+	grpc    bool     // a handshake line is to be expected on its standard output
+
+	proc     *os.Process
+	lifeline *os.File // held open while we live
+	said     tail     // its standard error, and what else it printed
+
+	address   string        // that the plugin announced, once it was checked
+	handshake chan []byte   // the handshake line, or closed without one
+	mismatch  error         // what is wrong with the handshake line; set before handshake is closed
+	exited    chan struct{} // closed when the process ended and its output was read
+	mu        sync.Mutex    // held to signal and to reap
+	reaped    bool
+	ours      bool // killed by us
+	doomed    bool // to be killed as soon as it is started
+	state     *os.ProcessState // valid after exited
+	waitErr   error
+}
+
+// command is what a process executes.
+type command struct {
+	path  string   // for exec
+	argv  []string // with argv[0]
+	files []*os.File
+	name  string // for messages
+}
+
+// minimalEnv is what every plugin sees, whatever the host's environment is.
+func minimalEnv(tmp string) []string {
+	return []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C", "LC_ALL=C", "TZ=UTC", "TMPDIR=" + tmp}
+}
+
+// Start forks and executes. stdin is the lifeline unless in is given.
+func (p *process) start(in *os.File) (err error) {
+	p.handshake, p.exited = make(chan []byte, 1), make(chan struct{})
+	var mine, theirs []*os.File
+	defer func() {
+		for _, f := range theirs {
+			f.Close()
+		}
+		if err != nil {
+			for _, f := range mine {
+				f.Close()
+			}
+		}
+	}()
+	pipe := func() (r, w *os.File) {
+		if err == nil {
+			r, w, err = os.Pipe()
+		}
+		return r, w
+	}
+	if in == nil {
+		r, w := pipe()
+		in, p.lifeline = r, w
+		theirs, mine = append(theirs, r), append(mine, w)
+	}
+	outR, outW := pipe()
+	errR, errW := pipe()
+	theirs, mine = append(theirs, outW, errW), append(mine, outR, errR)
+	if err != nil {
+		return err
+	}
+	attr := &os.ProcAttr{
+		Dir:   "/",
+		Env:   append(minimalEnv(p.dir), p.env...),
+		Files: append([]*os.File{in, outW, errW}, p.command.files...),
+		Sys:   &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL},
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.doomed {
+		return errors.New("stopped before it was started")
+	}
+	onForkThread(func() {
+		p.proc, err = os.StartProcess(p.command.path, p.command.argv, attr)
+		// A binary that somebody's forked child still holds open for writing, as
+		// happens right after it was built, is ready in a moment.
+		for try := 0; errors.Is(err, syscall.ETXTBSY) && try < 100; try++ {
+			<-time.After(10 * time.Millisecond)
+			p.proc, err = os.StartProcess(p.command.path, p.command.argv, attr)
+		}
+	})
+	if err != nil {
+		return err
+	}
+	p.follow(outR, errR)
+	return nil
+}
+
+// follow reads the process's output until it ended, and then what is left of
+// it, and no longer: a grandchild may hold the pipes for ever.
+func (p *process) follow(outR, errR *os.File) {
+	var readers sync.WaitGroup
+	readers.Go(func() { p.readStdout(outR) })
+	readers.Go(func() { io.Copy(&p.said, untilDeadline{errR}) })
+	go func() {
+		p.reap()
+		now := time.Now()
+		outR.SetReadDeadline(now)
+		errR.SetReadDeadline(now)
+		readers.Wait()
+		outR.Close()
+		errR.Close()
+		if p.lifeline != nil {
+			p.lifeline.Close()
+		}
+		close(p.exited)
+	}()
+}
+
+// untilDeadline reads a pipe, and after its deadline what was in it.
+type untilDeadline struct{ *os.File }
+
+func (u untilDeadline) Read(b []byte) (n int, err error) {
+	n, err = u.File.Read(b)
+	if !errors.Is(err, os.ErrDeadlineExceeded) {
+		return n, err
+	}
+	raw, err := u.File.SyscallConn()
+	if err != nil {
+		return 0, err
+	}
+	if cerr := raw.Control(func(fd uintptr) { n, err = unix.Read(int(fd), b) }); cerr != nil {
+		return 0, cerr
+	}
+	if err != nil || n <= 0 {
+		return 0, io.EOF
+	}
+	return n, nil
+}
+
+// handshakeNoise bounds what a plugin may print before its handshake line.
+const handshakeNoise = 64 << 10
+
+// readStdout finds the handshake line behind whatever a runtime printed before
+// it, and reads on, so that later output never blocks the plugin.
+func (p *process) readStdout(r *os.File) {
+	in := bufio.NewReaderSize(untilDeadline{r}, 4096)
+	if p.grpc {
+		var line []byte
+		for noise := 0; noise < handshakeNoise; {
+			part, err := in.ReadSlice('\n')
+			line = append(line, part...)
+			if errors.Is(err, bufio.ErrBufferFull) && len(line) < handshakeNoise {
+				continue
+			}
+			if _, rest, ok := bytes.Cut(line, []byte{'|'}); ok && len(line) < 1024 && isNumber(line[:len(line)-len(rest)-1]) && bytes.Count(line, []byte{'|'}) >= 3 {
+				p.mismatch = checkHandshake(string(bytes.TrimSpace(line)))
+				p.handshake <- line
+				break
+			}
+			noise += len(line)
+			p.said.Write(line)
+			line = line[:0]
+			if err != nil {
+				break
+			}
+		}
+	}
+	close(p.handshake)
+	io.Copy(&p.said, in)
+}
+
+func isNumber(b []byte) bool {
+	_, err := strconv.ParseUint(string(b), 10, 16)
+	return err == nil
+}
+
+// checkHandshake says what is wrong with the versions in a handshake line.
+func checkHandshake(line string) error {
+	f := strings.Split(line, "|")
+	if f[0] != strconv.Itoa(wire.CoreProtocol) {
+		return fmt.Errorf("the plugin speaks version %s of go-plugin's protocol, this host version %d: rebuild the older of the two", quote(f[0]), wire.CoreProtocol)
+	}
+	if f[1] != strconv.Itoa(wire.Protocol) {
+		return fmt.Errorf("the plugin speaks ktstr.plugin version %s, this host version %d: rebuild the older of the two", quote(f[1]), wire.Protocol)
+	}
+	if len(f) < 5 || f[4] != "grpc" {
+		return fmt.Errorf("the handshake line %s does not end in \"|grpc\": want gRPC", quote(line))
+	}
+	return nil
+}
+
+// reap waits for the leader, kills what is left of its group while the zombie
+// still keeps the group's number from being used again, and takes its status.
+func (p *process) reap() {
+	for {
+		err := unix.Waitid(unix.P_PID, p.proc.Pid, nil, unix.WEXITED|unix.WNOWAIT, nil)
+		if !errors.Is(err, unix.EINTR) {
+			break
+		}
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	unix.Kill(-p.proc.Pid, unix.SIGKILL)
+	p.state, p.waitErr = p.proc.Wait()
+	p.reaped = true
+}
+
+// kill ends the process and its group now; it does not wait.
+func (p *process) kill() { p.signal(unix.SIGKILL) }
+
+// signal sends s to the process's group, unless the process is gone.
+func (p *process) signal(s unix.Signal) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.reaped {
+		p.ours = p.ours || s == unix.SIGKILL
+		unix.Kill(-p.proc.Pid, s)
+	}
+}
+
+// stopEarly kills a process that may not have been started yet.
+func (p *process) stopEarly() {
+	p.mu.Lock()
+	p.doomed = true
+	started := p.proc != nil
+	p.mu.Unlock()
+	if started {
+		p.kill()
+	}
+}
+
+// awaitExit waits for a process whose connection broke, and kills it if it does
+// not end by itself.
+func (p *process) awaitExit() {
+	force := time.AfterFunc(time.Second, p.kill)
+	defer force.Stop()
+	<-p.exited
+}
+
+// ended reports whether the process is gone.
+func (p *process) ended() bool {
+	select {
+	case <-p.exited:
+		return true
+	default:
+		return false
+	}
+}
+
+// exit says how the process ended; empty while it lives, and where we killed it.
+func (p *process) exit() string {
+	if p.exited == nil || !p.ended() {
+		return ""
+	}
+	if p.ours && p.state != nil && p.state.Sys().(syscall.WaitStatus).Signal() == syscall.SIGKILL {
+		return ""
+	}
+	if p.state == nil {
+		return fmt.Sprintf("ended, and its status is lost (%v)", p.waitErr)
+	}
+	return p.state.String()
+}
+
+// The rest is runner.Runner.
+var _ runner.Runner = (*process)(nil)
+
+func (p *process) Start(context.Context) error { return p.start(nil) }
+
+// Stdout gives go-plugin the handshake line and nothing else: its scanner ends
+// at a line of 64 KiB.
+func (p *process) Stdout() io.ReadCloser {
+	return io.NopCloser(&lazyReader{open: func() io.Reader {
+		line := <-p.handshake
+		return bytes.NewReader(line)
+	}})
+}
+
+// Stderr only tells go-plugin of the end; we read it ourselves.
+func (p *process) Stderr() io.ReadCloser {
+	return io.NopCloser(&lazyReader{open: func() io.Reader { <-p.exited; return bytes.NewReader(nil) }})
+}
+
+type lazyReader struct {
+	open func() io.Reader
+	r    io.Reader
+}
+
+func (l *lazyReader) Read(b []byte) (int, error) {
+	if l.r == nil {
+		l.r = l.open()
+	}
+	return l.r.Read(b)
+}
+
+func (p *process) Name() string                    { return p.command.name }
+func (p *process) ID() string                      { return strconv.Itoa(p.proc.Pid) }
+func (p *process) Diagnose(context.Context) string { return "" }
+
+func (p *process) Wait(context.Context) error {
+	<-p.exited
+	if p.waitErr != nil {
+		return p.waitErr
+	}
+	if !p.state.Success() {
+		return &exec.ExitError{ProcessState: p.state}
+	}
+	return nil
+}
+
+func (p *process) Kill(context.Context) error {
+	p.kill()
+	return nil
+}
+
+// PluginToHost refuses an address that is not a socket right in the plugin's
+// own directory: the plugin chooses what the host dials.
+func (p *process) PluginToHost(network, address string) (string, string, error) {
+	if network != "unix" || filepath.Dir(address) != p.dir || filepath.Clean(address) != address {
+		return "", "", fmt.Errorf("the plugin announces %s address %s: want a unix socket in its socket directory %s", quote(network), quote(address), p.dir)
+	}
+	info, err := os.Lstat(address)
+	if err != nil {
+		return "", "", err
+	}
+	if info.Mode().Type() != os.ModeSocket {
+		return "", "", fmt.Errorf("the plugin announces %s, which is no socket", quote(address))
+	}
+	p.address = address
+	return network, address, nil
+}
+
+func (p *process) HostToPlugin(network, address string) (string, string, error) {
+	return network, address, nil
+}

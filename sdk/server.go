@@ -1,0 +1,187 @@
+package sdk
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"runtime/debug"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/types/known/emptypb"
+
+	"github.com/ktstr/ktstr"
+	"github.com/ktstr/ktstr/internal/wire"
+)
+
+// servePlugin is the plugin's side of go-plugin's gRPC protocol, by hand:
+// go-plugin's own server replaces the process's standard streams by pipes that
+// lose the last words of a crash, and exits 0 when it cannot listen.
+func servePlugin(x ktstr.Extractor) error {
+	dir := os.Getenv(wire.SocketDirKey)
+	if dir == "" {
+		return errors.New(wire.SocketDirKey + " is not set: want the directory for the socket")
+	}
+	if os.Getenv("PLUGIN_CLIENT_CERT") != "" {
+		return errors.New("the host wants TLS (go-plugin's AutoMTLS): want a host that speaks ktstr.plugin.v1, without it")
+	}
+	socket, err := net.Listen("unix", filepath.Join(dir, "s"))
+	if err != nil {
+		return err
+	}
+	defer socket.Close()
+
+	done := make(chan struct{})
+	var once sync.Once
+	stop := func() { once.Do(func() { close(done) }) }
+	server := grpc.NewServer(
+		grpc.MaxRecvMsgSize(wire.MaxPart),
+		grpc.MaxSendMsgSize(wire.MaxPart),
+		// The host sends captures of megabytes through a local socket: fixed windows
+		// spare it the round trips in which gRPC finds a size.
+		grpc.InitialWindowSize(4*wire.MaxChunk),
+		grpc.InitialConnWindowSize(8*wire.MaxChunk),
+	)
+	wire.RegisterExtractorServer(server, &extractorServer{x: x})
+	grpc_health_v1.RegisterHealthServer(server, health{})
+	server.RegisterService(&controllerService, controller(stop))
+
+	if _, err := fmt.Fprintf(os.Stdout, "%d|%d|unix|%s|grpc\n", wire.CoreProtocol, wire.Protocol, socket.Addr()); err != nil {
+		return err
+	}
+	// Whatever the extractor or a library prints from here on is for people.
+	if err := unix.Dup3(2, 1, 0); err != nil {
+		return err
+	}
+	os.Stdout = os.Stderr
+	// An interrupt at the terminal is the host's to handle.
+	signal.Ignore(os.Interrupt)
+	if os.Getenv(wire.LifelineKey) != "" {
+		go awaitHostDeath(stop)
+	}
+	failed := make(chan error, 1)
+	go func() { failed <- server.Serve(socket) }()
+	select {
+	case err := <-failed:
+		return err
+	case <-done:
+	}
+	// A parser that hangs must not keep the process.
+	force := time.AfterFunc(100*time.Millisecond, server.Stop)
+	defer force.Stop()
+	server.GracefulStop()
+	return nil
+}
+
+// awaitHostDeath returns when the host, which holds the other end of standard
+// input and never writes, is gone.
+func awaitHostDeath(stop func()) {
+	// Non-blocking, so that Go's poller waits and no thread does.
+	if unix.SetNonblock(0, true) != nil {
+		return
+	}
+	lifeline := os.NewFile(0, "lifeline")
+	io.Copy(io.Discard, lifeline)
+	stop()
+}
+
+type extractorServer struct {
+	wire.UnimplementedExtractorServer
+	x ktstr.Extractor
+}
+
+func (s *extractorServer) Describe(context.Context, *wire.DescribeRequest) (*wire.DescribeResponse, error) {
+	return &wire.DescribeResponse{Description: wire.FromDescription(s.x.Describe())}, nil
+}
+
+func (s *extractorServer) Extract(stream grpc.BidiStreamingServer[wire.ExtractRequest, wire.ExtractResponse]) error {
+	first, err := stream.Recv()
+	if err != nil {
+		return err
+	}
+	header := first.GetHeader()
+	if header == nil {
+		return status.Error(codes.InvalidArgument, "the first message has no header")
+	}
+	out := wire.ToOutput(header)
+	// The size is a promise, not a reason to allocate without end.
+	out.Data = make([]byte, 0, min(header.Size, 64<<20))
+	for {
+		part, err := stream.Recv()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return err
+		}
+		out.Data = append(out.Data, part.GetData()...)
+	}
+	if uint64(len(out.Data)) != header.Size {
+		return status.Errorf(codes.InvalidArgument, "%d bytes came, the header says %d", len(out.Data), header.Size)
+	}
+	x, failure := extract(stream.Context(), s.x, out)
+	if failure != nil {
+		return stream.Send(&wire.ExtractResponse{Failure: failure})
+	}
+	return wire.SendExtraction(x, stream.Send)
+}
+
+// extract calls x and turns an error or a panic into a message: the process is
+// still good for the next capture.
+func extract(ctx context.Context, x ktstr.Extractor, out ktstr.Output) (_ ktstr.Extraction, failure *wire.Failure) {
+	defer func() {
+		if p := recover(); p != nil {
+			fmt.Fprintf(os.Stderr, "panic: %v\n%s", p, debug.Stack())
+			failure = &wire.Failure{Message: text(fmt.Sprint(p)), Panicked: true}
+		}
+	}()
+	got, err := x.Extract(ctx, out)
+	if err != nil {
+		return ktstr.Extraction{}, &wire.Failure{Message: text(err.Error())}
+	}
+	return got, nil
+}
+
+// text fits a message of the extractor's into the protocol.
+func text(s string) string {
+	return strings.ToValidUTF8(s[:min(len(s), wire.MaxMessage)], "\uFFFD")
+}
+
+// health answers go-plugin's Ping.
+type health struct {
+	grpc_health_v1.UnimplementedHealthServer
+}
+
+func (health) Check(context.Context, *grpc_health_v1.HealthCheckRequest) (*grpc_health_v1.HealthCheckResponse, error) {
+	return &grpc_health_v1.HealthCheckResponse{Status: grpc_health_v1.HealthCheckResponse_SERVING}, nil
+}
+
+// controller ends the plugin when go-plugin asks. Its messages are empty, and
+// go-plugin keeps the generated code to itself.
+type controller func()
+
+var controllerService = grpc.ServiceDesc{
+	ServiceName: "plugin.GRPCController",
+	HandlerType: (*any)(nil),
+	Methods: []grpc.MethodDesc{{
+		MethodName: "Shutdown",
+		Handler: func(srv any, _ context.Context, decode func(any) error, _ grpc.UnaryServerInterceptor) (any, error) {
+			if err := decode(new(emptypb.Empty)); err != nil {
+				return nil, err
+			}
+			srv.(controller)()
+			return new(emptypb.Empty), nil
+		},
+	}},
+}
