@@ -5,13 +5,17 @@
 package sdk
 
 import (
-	"bytes"
 	"context"
+	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"os"
+	"strconv"
+	"strings"
 
 	"github.com/ktstr/ktstr"
+	"github.com/ktstr/ktstr/core/extract"
 	"github.com/ktstr/ktstr/internal/wire"
 )
 
@@ -35,30 +39,79 @@ func run(ctx context.Context, x ktstr.Extractor, args []string, stdin io.Reader,
 	}
 	if os.Getenv(wire.CookieKey) == wire.CookieValue {
 		if err := servePlugin(x); err != nil {
-			fmt.Fprintf(stderr, "%s: plugin: %v\n", program, err)
+			fmt.Fprintf(stderr, "%s: %v\n", program, err)
 			return 1
 		}
 		return 0
+	}
+	fail := func(code int, err error) int {
+		fmt.Fprintf(stderr, "%s: %v\n", program, err)
+		return code
 	}
 	switch {
 	case len(args) == 1 && args[0] == "describe":
 		d := x.Describe()
 		if err := wire.CheckDescription(d); err != nil {
-			fmt.Fprintf(stderr, "%s: describe: %v\n", program, err)
-			return 1
+			return fail(1, err)
 		}
 		if _, err := stdout.Write(wire.DescriptionJSON(d, wire.GRPC)); err != nil {
-			fmt.Fprintf(stderr, "%s: describe: %v\n", program, err)
-			return 1
+			return fail(1, err)
 		}
 		return 0
+	case len(args) >= 1 && args[0] == "extract":
+		return filter(ctx, x, args[1:], stdin, stdout, stderr, fail)
 	}
 	name := x.Describe().Name
-	var b bytes.Buffer
-	fmt.Fprintf(&b, "%s is a ktstr plugin: it reads what %s printed. ktstr starts it by itself:\n", program, name)
-	fmt.Fprintf(&b, "  ktstr plugin install %s\n  ktstr run PAYLOAD --extractor %s\n", program, name)
-	fmt.Fprintf(&b, "By itself it knows one word:\n")
-	fmt.Fprintf(&b, "  %s describe             what it is, as JSON\n", program)
-	stderr.Write(b.Bytes())
+	fmt.Fprintf(stderr, `%[1]s is a plugin of ktstr, which starts it by itself:
+  ktstr plugin install %[1]s
+  ktstr run PAYLOAD --extractor %[2]s
+By itself it can say what it is, and read one capture:
+  %[1]s describe
+  %[1]s extract [--stream NAME] [--exit-code N] [--truncated] [--option NAME=VALUE]... < CAPTURE
+`, program, name)
 	return 2
+}
+
+// filter reads one stream and prints the document of `ktstr extract -o json`.
+// It returns 4 where there is nothing to trust in it.
+func filter(ctx context.Context, x ktstr.Extractor, args []string, stdin io.Reader, stdout, stderr io.Writer, fail func(int, error) int) int {
+	out := ktstr.Output{Stream: ktstr.Stdout}
+	flags := flag.NewFlagSet("extract", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	flags.StringVar((*string)(&out.Stream), "stream", "stdout", "where the text came from: stdout, stderr or file:`NAME`")
+	flags.BoolVar(&out.Truncated, "truncated", false, "the capture stopped at its cap")
+	flags.Func("exit-code", "what the benchmark exited with: `N`", func(s string) error {
+		n, err := strconv.Atoi(s)
+		out.ExitCode = &n
+		return err
+	})
+	flags.Func("option", "an option of the extractor: `NAME=VALUE`", func(s string) error {
+		name, value, ok := strings.Cut(s, "=")
+		if !ok {
+			return errors.New("want NAME=VALUE")
+		}
+		if out.Options == nil {
+			out.Options = map[string]string{}
+		}
+		out.Options[name] = value
+		return nil
+	})
+	if err := flags.Parse(args); err != nil {
+		return 2
+	}
+	if flags.NArg() > 0 {
+		return fail(2, fmt.Errorf("extract: argument %q: want the capture on standard input", flags.Arg(0)))
+	}
+	var err error
+	if out.Data, err = io.ReadAll(stdin); err != nil {
+		return fail(1, err)
+	}
+	result := extract.Run(ctx, x, []ktstr.Output{out}, nil)
+	if _, err := stdout.Write(append(result.AppendJSON(nil), '\n')); err != nil {
+		return fail(1, err)
+	}
+	if result.Status != extract.OK {
+		return 4
+	}
+	return 0
 }

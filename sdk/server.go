@@ -130,16 +130,16 @@ func (s *extractorServer) Extract(stream grpc.BidiStreamingServer[wire.ExtractRe
 	if uint64(len(out.Data)) != header.Size {
 		return status.Errorf(codes.InvalidArgument, "%d bytes came, the header says %d", len(out.Data), header.Size)
 	}
-	x, failure := extract(stream.Context(), s.x, out)
+	x, failure := guarded(stream.Context(), s.x, out)
 	if failure != nil {
 		return stream.Send(&wire.ExtractResponse{Failure: failure})
 	}
 	return wire.SendExtraction(x, stream.Send)
 }
 
-// extract calls x and turns an error or a panic into a message: the process is
+// guarded calls x and turns an error or a panic into a message: the process is
 // still good for the next capture.
-func extract(ctx context.Context, x ktstr.Extractor, out ktstr.Output) (_ ktstr.Extraction, failure *wire.Failure) {
+func guarded(ctx context.Context, x ktstr.Extractor, out ktstr.Output) (_ ktstr.Extraction, failure *wire.Failure) {
 	defer func() {
 		if p := recover(); p != nil {
 			fmt.Fprintf(os.Stderr, "panic: %v\n%s", p, debug.Stack())

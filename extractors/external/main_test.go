@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/ktstr/ktstr"
 	"github.com/ktstr/ktstr/sdk"
@@ -37,7 +38,15 @@ var testPlugins = map[string]func(){
 	"echo":     func() { sdk.Serve(parser("echo", echo)) },
 	"no-start": func() { fmt.Fprintln(os.Stderr, "libwanted.so.1 is not there"); os.Exit(3) },
 	"silent":   func() { select {} },
-	"moody":    func() { sdk.Serve(parser("moody", moody)) },
+	"busy": func() {
+		go func() {
+			for {
+				time.Sleep(time.Millisecond)
+			}
+		}()
+		sdk.Serve(parser("busy", echo))
+	},
+	"moody": func() { sdk.Serve(parser("moody", moody)) },
 }
 
 func parser(name string, parse func(ktstr.Output) (ktstr.Extraction, error)) ktstr.Parser {

@@ -57,6 +57,9 @@ type Plugin struct {
 	current *session
 	closed  bool
 	crashes int // ended sessions that were replaced
+
+	frozen     int // freezes that were not thawed yet
+	extracting int // calls of Extract under way
 }
 
 // Start starts the plugin and asks it what it is. The plugin runs until Close.
@@ -94,6 +97,8 @@ func (p *Plugin) Extract(ctx context.Context, out ktstr.Output) (ktstr.Extractio
 	if err != nil {
 		return ktstr.Extraction{}, err
 	}
+	rest := p.awaken()
+	defer rest()
 	x, err := s.extract(ctx, out)
 	var e *Error
 	if errors.As(err, &e) && e.Fault == Exited && ctx.Err() == nil {
@@ -164,7 +169,9 @@ type session struct {
 }
 
 // extractorPlugin tells go-plugin how to get at our service.
-type extractorPlugin struct{ goplugin.NetRPCUnsupportedPlugin }
+type extractorPlugin struct {
+	goplugin.NetRPCUnsupportedPlugin
+}
 
 func (extractorPlugin) GRPCServer(*goplugin.GRPCBroker, *grpc.Server) error {
 	return errors.New("the host serves nothing")

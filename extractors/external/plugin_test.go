@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
+	"os"
 	"reflect"
 	"strings"
 	"testing"
@@ -67,7 +69,7 @@ func TestExtractFaults(t *testing.T) {
 		{"hang", Hung, []string{"no answer within 300ms"}},
 		{"nan", BadAnswer, []string{`metric "p99" is NaN: want a finite number`}},
 		{"inf", BadAnswer, []string{`metric "p99" is -Inf`}},
-		{"long", BadAnswer, []string{"1048576 bytes", "want at most 4096"}},
+		{"long", BadAnswer, []string{"1048576 bytes", "want at most 16384"}},
 		{"unnamed", BadAnswer, []string{"a metric has no name"}},
 		{"polarity", BadAnswer, []string{`"sideways": want higher`}},
 	} {
@@ -161,4 +163,79 @@ func TestClose(t *testing.T) {
 	if _, err := p.Extract(context.Background(), ktstr.Output{}); !errors.As(err, &e) || e.Fault != Closed {
 		t.Errorf("got %v, want fault %q", err, Closed)
 	}
+}
+
+func TestFreeze(t *testing.T) {
+	p := start(t, "busy")
+	ask := func() {
+		t.Helper()
+		if x, err := p.Extract(context.Background(), ktstr.Output{Data: []byte("x")}); err != nil || len(x.Metrics) != 2 {
+			t.Fatalf("got %+v, %v", x, err)
+		}
+	}
+	ask()
+	thaw, err := p.Freeze()
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The window is as long as it takes the busy plugin to show up in a reading of
+	// a process that is not stopped: this one.
+	awaitSwitches(t, 50)
+	used, err := thaw()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if used.Voluntary != 0 || used.Involuntary != 0 || used.User != 0 {
+		t.Errorf("a frozen plugin used %+v, want nothing", used)
+	}
+	ask()
+
+	// Two runs at once: a call in the middle is served, and the plugin rests again.
+	thaw1, err1 := p.Freeze()
+	thaw2, err2 := p.Freeze()
+	if err1 != nil || err2 != nil {
+		t.Fatal(err1, err2)
+	}
+	ask()
+	if got := state(t, p.current.process.proc.Pid); got != "T" {
+		t.Errorf("after a call while frozen: state %s, want T", got)
+	}
+	thaw1()
+	if got := state(t, p.current.process.proc.Pid); got != "T" {
+		t.Errorf("after the first of two thaws: state %s, want T", got)
+	}
+	if used, err := thaw2(); err != nil || used.Voluntary == 0 {
+		t.Errorf("a freeze with a call in it: got %+v, %v; want the call's context switches", used, err)
+	}
+	thaw2()
+	ask()
+
+	// Closed while frozen.
+	if _, err := p.Freeze(); err != nil {
+		t.Fatal(err)
+	}
+	p.Close()
+}
+
+// awaitSwitches returns when the test's own process was switched n times.
+func awaitSwitches(t *testing.T, n int64) {
+	t.Helper()
+	self := process{proc: &os.Process{Pid: os.Getpid()}, exited: make(chan struct{})}
+	first, err := self.readUsage()
+	for u := first; err == nil && u.Voluntary+u.Involuntary < first.Voluntary+first.Involuntary+n; u, err = self.readUsage() {
+		<-time.After(time.Millisecond)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func state(t *testing.T, pid int) string {
+	t.Helper()
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(stat), ") ")
+	return rest[:1]
 }

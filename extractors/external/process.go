@@ -62,8 +62,8 @@ type process struct {
 	exited    chan struct{} // closed when the process ended and its output was read
 	mu        sync.Mutex    // held to signal and to reap
 	reaped    bool
-	ours      bool // killed by us
-	doomed    bool // to be killed as soon as it is started
+	ours      bool             // killed by us
+	doomed    bool             // to be killed as soon as it is started
 	state     *os.ProcessState // valid after exited
 	waitErr   error
 }

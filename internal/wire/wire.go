@@ -43,8 +43,8 @@ const (
 	MaxChunk   = 256 << 10 // bytes of capture in one message; every gRPC server takes 4 MiB
 	MaxPart    = 4 << 20   // bytes of one ExtractResponse or DescribeResponse
 	MaxAnswer  = 256 << 20 // bytes of all parts of one extraction
-	MaxMetrics = 2_000_000 // metrics of one extraction
-	MaxName    = 4 << 10   // bytes of a name, a unit, a code or a version
+	MaxMetrics = 1 << 22   // metrics of one extraction
+	MaxName    = 16 << 10  // bytes of a name, a unit, a code or a version
 	MaxMessage = 64 << 10  // bytes of a message
 	MaxList    = 100_000   // hints or diagnostics of one extraction, entries of a list in a description
 	MaxPayload = 1 << 20   // bytes of one payload file

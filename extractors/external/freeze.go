@@ -1,0 +1,160 @@
+package external
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/ktstr/ktstr/spawn"
+)
+
+// Freeze stops the plugin's process group, so that it costs a measurement
+// nothing, and returns the way to continue it. thaw says what the plugin used in
+// between: its context switches and, as User, its CPU time of both kinds. Freezes
+// of several runs may overlap; the plugin is continued with the last thaw, and
+// for each Extract meanwhile.
+func (p *Plugin) Freeze() (thaw func() (spawn.Usage, error), err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		return nil, p.fail("freeze", Closed, nil, errors.New("want a Plugin that is open"))
+	}
+	s := p.current
+	p.frozen++
+	if p.frozen == 1 && p.extracting == 0 {
+		if err := s.process.stop(); err != nil {
+			p.frozen--
+			s.process.signal(unix.SIGCONT)
+			return nil, p.fail("freeze", Hung, nil, err)
+		}
+	}
+	before, err := s.process.usage()
+	if err != nil {
+		p.thawed()
+		return nil, p.fail("freeze", Exited, s.process, err)
+	}
+	done := false
+	return func() (spawn.Usage, error) {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		if done || p.closed {
+			return spawn.Usage{}, nil
+		}
+		done = true
+		after, err := s.process.usage()
+		p.thawed()
+		if err != nil {
+			return spawn.Usage{}, p.fail("thaw", Exited, s.process, errors.New("it ended while it was frozen"))
+		}
+		return spawn.Usage{
+			User:        after.User - before.User,
+			Voluntary:   after.Voluntary - before.Voluntary,
+			Involuntary: after.Involuntary - before.Involuntary,
+		}, nil
+	}, nil
+}
+
+// thawed takes one freeze back. p.mu is held.
+func (p *Plugin) thawed() {
+	if p.frozen--; p.frozen == 0 {
+		p.current.process.signal(unix.SIGCONT)
+	}
+}
+
+// awaken makes the plugin run for one call, whoever stopped it; the returned
+// function lets it rest again.
+func (p *Plugin) awaken() func() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.extracting++
+	p.current.process.signal(unix.SIGCONT)
+	return func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		if p.extracting--; p.extracting == 0 && p.frozen > 0 && !p.closed {
+			p.current.process.stop()
+		}
+	}
+}
+
+// stop stops the process and returns when all its threads stand still.
+func (p *process) stop() error {
+	p.signal(unix.SIGSTOP)
+	stopped := make(chan error, 1)
+	go func() {
+		for {
+			// Also ends when the process does; the status is left to reap.
+			err := unix.Waitid(unix.P_PID, p.proc.Pid, nil, unix.WSTOPPED|unix.WEXITED|unix.WNOWAIT, nil)
+			if !errors.Is(err, unix.EINTR) {
+				stopped <- err
+				return
+			}
+		}
+	}()
+	const patience = time.Second
+	timeout := time.NewTimer(patience)
+	defer timeout.Stop()
+	select {
+	case <-stopped:
+		return nil
+	case <-timeout.C:
+		return fmt.Errorf("it did not stop within %v of SIGSTOP", patience)
+	}
+}
+
+// usage sums what the process's threads have used so far. It reads until two
+// readings agree, if the process is stopped: the last thread to stop tells us so
+// a moment before it leaves its CPU.
+func (p *process) usage() (spawn.Usage, error) {
+	last, err := p.readUsage()
+	for try := 0; err == nil && try < 10; try++ {
+		var next spawn.Usage
+		if next, err = p.readUsage(); next == last {
+			break
+		}
+		last = next
+	}
+	return last, err
+}
+
+func (p *process) readUsage() (u spawn.Usage, err error) {
+	if p.ended() {
+		return u, os.ErrProcessDone
+	}
+	tasks := fmt.Sprintf("/proc/%d/task", p.proc.Pid)
+	threads, err := os.ReadDir(tasks)
+	if err != nil {
+		return u, err
+	}
+	for _, t := range threads {
+		status, err := os.ReadFile(filepath.Join(tasks, t.Name(), "status"))
+		if err != nil {
+			return u, err
+		}
+		u.Voluntary += field(status, "\nvoluntary_ctxt_switches:")
+		u.Involuntary += field(status, "\nnonvoluntary_ctxt_switches:")
+		sched, err := os.ReadFile(filepath.Join(tasks, t.Name(), "schedstat"))
+		if err != nil {
+			continue // a kernel without CONFIG_SCHED_INFO
+		}
+		u.User += time.Duration(field(append([]byte("run "), sched...), "run "))
+	}
+	return u, nil
+}
+
+// field returns the number behind key.
+func field(text []byte, key string) int64 {
+	_, rest, _ := bytes.Cut(text, []byte(key))
+	words := bytes.Fields(rest)
+	if len(words) == 0 {
+		return 0
+	}
+	n, _ := strconv.ParseInt(string(words[0]), 10, 64)
+	return n
+}

@@ -1,0 +1,238 @@
+package wire
+
+import (
+	"math"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/ktstr/ktstr"
+)
+
+// TestGenerated regenerates the protocol's code and finds no difference. It
+// needs protoc and the module proxy.
+func TestGenerated(t *testing.T) {
+	dir := t.TempDir()
+	if out, err := exec.Command("./generate.sh", dir).CombinedOutput(); err != nil {
+		t.Fatalf("generate.sh: %v\n%s", err, out)
+	}
+	for _, name := range []string{"plugin.pb.go", "plugin_grpc.pb.go"} {
+		want, err := os.ReadFile(filepath.Join(dir, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		// Another protoc is no difference; its version is a comment.
+		if unversioned(got) != unversioned(want) {
+			t.Errorf("%s is not what generate.sh makes of plugin.proto: run it", name)
+		}
+	}
+}
+
+func unversioned(code []byte) string {
+	var b strings.Builder
+	for line := range strings.Lines(string(code)) {
+		if !strings.Contains(line, "protoc  ") {
+			b.WriteString(line)
+		}
+	}
+	return b.String()
+}
+
+var full = ktstr.Description{
+	Name: "sysbench", Version: "1.2.0-rc.1+x", AllStreams: true, NoMetrics: true,
+	Tools:    []ktstr.Tool{{Name: "sysbench", Versions: []string{"1.0", "1.1"}}, {Name: "other"}},
+	Hints:    []ktstr.Hint{{Name: "cpu.*", Unit: "ops/s", Polarity: ktstr.Higher, Headline: true}, {Name: "t", Polarity: "target=2.5"}},
+	Payloads: []ktstr.PayloadFile{{Name: "sysbench", YAML: []byte("name: sysbench\n")}, {Name: "sysbench-cpu", YAML: []byte("# ü\n")}},
+	Options:  []ktstr.Option{{Name: "report", Values: []string{"last", "first"}, Summary: "which"}, {Name: "any"}},
+}
+
+func TestDescription(t *testing.T) {
+	b, err := proto.Marshal(FromDescription(full))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var m Description
+	if err := proto.Unmarshal(b, &m); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := ToDescription(&m); err != nil || !reflect.DeepEqual(got, full) {
+		t.Errorf("protobuf: got %+v, %v", got, err)
+	}
+	for _, i := range []Interface{GRPC, Script} {
+		got, gotI, err := ParseDescription(DescriptionJSON(full, i))
+		if err != nil || gotI != i || !reflect.DeepEqual(got, full) {
+			t.Errorf("JSON: got %+v, %q, %v", got, gotI, err)
+		}
+	}
+	got, i, err := ParseDescription([]byte(`{"name": "x", "version": "1", "newer": {}}`))
+	if err != nil || i != Script || got.Name != "x" {
+		t.Errorf("least JSON: got %+v, %q, %v", got, i, err)
+	}
+}
+
+func TestBadDescription(t *testing.T) {
+	for _, c := range []struct{ text, want string }{
+		{`{"name": "X", "version": "1"}`, `plugin name "X": want a lower-case letter`},
+		{`{"name": "", "version": "1"}`, `plugin name "": want`},
+		{`{"name": "../x", "version": "1"}`, `plugin name "../x"`},
+		{`{"name": "x"}`, "the version is empty"},
+		{`{"name": "x", "version": "../../1"}`, `version "../../1": want`},
+		{`{"name": "x", "version": "1/2"}`, `version "1/2": want`},
+		{`{"name": "x", "version": "1", "hints": [{"name": "a", "polarity": "up"}]}`, `hint "a": polarity "up": want higher`},
+		{`{"name": "x", "version": "1", "hints": [{"unit": "a"}]}`, "a hint has no name"},
+		{`{"name": "x", "version": "1", "payloads": [{"name": "fio"}]}`, `payload "fio": want "x" or a name that starts with "x-"`},
+		{`{"name": "x", "version": "1", "payloads": [{"name": "x"}, {"name": "x"}]}`, "there twice"},
+		{`{"name": "x", "version": "1", "options": [{"name": ""}]}`, `option ""`},
+		{`{"name": "x", "version": "1", "tools": [{}]}`, "a tool has no name"},
+		{`{"name": "x", "version": "1", "interface": "soap"}`, `interface "soap": want "grpc" or "script"`},
+		{`{"name": "x", "version": "1"} trailing`, "nothing behind it"},
+		{`usage: x FILE`, "want one JSON object"},
+		{`{"name": "x", "version": 1}`, "want one JSON object"},
+	} {
+		if _, _, err := ParseDescription([]byte(c.text)); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: got error %v, want one with %q", c.text, err, c.want)
+		}
+	}
+}
+
+func TestOutput(t *testing.T) {
+	code := -1
+	for _, out := range []ktstr.Output{
+		{},
+		{Stream: "file:a b", Truncated: true, ExitCode: &code, Argv: []string{"a", "\xff", ""}, Options: map[string]string{"o": "v"}},
+	} {
+		b, err := proto.Marshal(FromOutput(out))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var h Header
+		if err := proto.Unmarshal(b, &h); err != nil {
+			t.Fatal(err)
+		}
+		if got := ToOutput(&h); !reflect.DeepEqual(got, out) {
+			t.Errorf("got %+v, want %+v", got, out)
+		}
+	}
+}
+
+func TestExtraction(t *testing.T) {
+	var x ktstr.Extraction
+	for i := range 100_000 {
+		x.Metrics = append(x.Metrics, ktstr.Metric{Name: strings.Repeat("n", i%100+1), Value: float64(i) / 3, Unit: "us", Polarity: ktstr.Lower, Line: i})
+		if i%10 == 0 {
+			x.Hints = append(x.Hints, ktstr.Hint{Name: "h", Unit: strings.Repeat("u", 200), Polarity: "target=1"})
+			x.Diagnostics = append(x.Diagnostics, ktstr.Diagnostic{Code: ktstr.Malformed, Message: strings.Repeat("m", 300), Line: i})
+		}
+	}
+	for _, x := range []ktstr.Extraction{{}, x} {
+		var a Answer
+		parts := 0
+		err := SendExtraction(x, func(part *ExtractResponse) error {
+			b, err := proto.Marshal(part)
+			if err != nil {
+				return err
+			}
+			if len(b) > MaxPart {
+				t.Errorf("a part has %d bytes", len(b))
+			}
+			var m ExtractResponse
+			if err := proto.Unmarshal(b, &m); err != nil {
+				return err
+			}
+			parts++
+			return a.Add(&m, len(b))
+		})
+		if err != nil || !reflect.DeepEqual(a.Extraction(), x) {
+			t.Errorf("%d metrics in %d parts differ: %v", len(x.Metrics), parts, err)
+		}
+		if len(x.Metrics) > 0 && parts < 2 {
+			t.Errorf("%d metrics in %d part: want several", len(x.Metrics), parts)
+		}
+	}
+}
+
+// C29
+func TestAnswerRefuses(t *testing.T) {
+	long := strings.Repeat("x", MaxName+1)
+	for _, c := range []struct {
+		part *ExtractResponse
+		want string
+	}{
+		{&ExtractResponse{Metrics: []*Metric{{Name: "a", Value: math.NaN()}}}, `metric "a" is NaN`},
+		{&ExtractResponse{Metrics: []*Metric{{Name: "a", Value: math.Inf(1)}}}, `metric "a" is +Inf`},
+		{&ExtractResponse{Metrics: []*Metric{{Value: 1}}}, "no name"},
+		{&ExtractResponse{Metrics: []*Metric{{Name: long}}}, "want at most"},
+		{&ExtractResponse{Metrics: []*Metric{{Name: "a", Unit: long}}}, "want at most"},
+		{&ExtractResponse{Metrics: []*Metric{{Name: "a", Polarity: "up"}}}, `metric "a": polarity "up"`},
+		{&ExtractResponse{Hints: []*Hint{{Name: "a", Polarity: "up"}}}, `hint "a": polarity "up"`},
+		{&ExtractResponse{Hints: []*Hint{{Unit: "us"}}}, "a hint has no name"},
+		{&ExtractResponse{Diagnostics: []*Diagnostic{{Message: "m"}}}, "no code"},
+		{&ExtractResponse{Diagnostics: []*Diagnostic{{Code: "c", Message: strings.Repeat("m", MaxMessage+1)}}}, "want at most"},
+	} {
+		var a Answer
+		if err := a.Add(c.part, 10); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%+.100v: got error %v, want one with %q", c.part, err, c.want)
+		}
+	}
+	var a Answer
+	if err := a.Add(&ExtractResponse{}, MaxAnswer+1); err == nil {
+		t.Error("an answer beyond the limit is taken")
+	}
+	a = Answer{}
+	a.x.Metrics = make([]ktstr.Metric, MaxMetrics)
+	if err := a.Add(&ExtractResponse{Metrics: []*Metric{{Name: "a"}}}, 10); err == nil {
+		t.Error("one metric too many is taken")
+	}
+	if err := a.AddLine([]byte(`{"metric": "a", "value": 1}`)); err == nil {
+		t.Error("one metric too many is taken as a line")
+	}
+}
+
+func TestLines(t *testing.T) {
+	var a Answer
+	for _, line := range []string{
+		`{"metric": "lat.avg", "value": 1.5e-3, "unit": "ms", "polarity": "lower", "line": 7}`,
+		``,
+		" \t\r",
+		`{"metric": "n", "value": -0, "later": true}`,
+		`{"hint": "lat.*", "unit": "ms", "polarity": "target=2", "headline": true}`,
+		`{"diagnostic": "truncated", "message": "stops", "line": 9}`,
+	} {
+		if err := a.AddLine([]byte(line)); err != nil {
+			t.Errorf("%s: %v", line, err)
+		}
+	}
+	want := ktstr.Extraction{
+		Metrics:     []ktstr.Metric{{Name: "lat.avg", Value: 1.5e-3, Unit: "ms", Polarity: ktstr.Lower, Line: 7}, {Name: "n"}},
+		Hints:       []ktstr.Hint{{Name: "lat.*", Unit: "ms", Polarity: "target=2", Headline: true}},
+		Diagnostics: []ktstr.Diagnostic{{Code: ktstr.Truncated, Message: "stops", Line: 9}},
+	}
+	if !reflect.DeepEqual(a.Extraction(), want) {
+		t.Errorf("got %+v, want %+v", a.Extraction(), want)
+	}
+	for _, c := range []struct{ line, want string }{
+		{`{"metric": "a", "value": "NaN"}`, "NaN: want a finite"},
+		{`{"metric": "a"}`, "no value"},
+		{`{"metric": "a", "value": "12"}`, "want a JSON object"},
+		{`{"metric": "a", "value": 1, "hint": "b"}`, "one of metric, hint"},
+		{`{"value": 1}`, "one of metric, hint"},
+		{`12`, "want a JSON object"},
+		{`{"metric": "a", "value": 1, "polarity": "up"}`, `"up": want`},
+		{`{"metric": "a", "value": 1, "line": -1}`, "line is -1"},
+		{`{"error": "no such version"}`, "no such version"},
+		{"lat: 5\x1b[2J", `\x1b`},
+	} {
+		if err := new(Answer).AddLine([]byte(c.line)); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: got error %v, want one with %q", c.line, err, c.want)
+		}
+	}
+}
