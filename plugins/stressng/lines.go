@@ -1,0 +1,132 @@
+package stressng
+
+import (
+	"bytes"
+	"fmt"
+
+	"github.com/ktstr/ktstr"
+)
+
+// A line is one line of the log without its prefix.
+type line struct {
+	text   []byte
+	typ    byte   // 'i'nfo, 'm'etrc, 'f'ail, 'w'arn, 'e'rror, 'd'ebug; 0: the line has no type (--log-brief)
+	pid    []byte // between the brackets; nil: there are none
+	number int    // 1-based
+	whole  bool   // it ends with a newline, so that no digit can be missing
+}
+
+// read takes the stream apart.
+func (p *parser) read() {
+	data := p.out.Data
+	for n := 1; len(data) > 0; n++ {
+		text := data
+		end := bytes.IndexByte(data, '\n')
+		if end >= 0 {
+			text, data = data[:end], data[end+1:]
+		} else {
+			data = nil
+		}
+		if len(text) > 0 && text[len(text)-1] == '\r' {
+			text = text[:len(text)-1]
+		}
+		if p.yaml.reading {
+			if !bytes.HasPrefix(text, logPrefix) {
+				p.yamlLine(text, n, end >= 0)
+				continue
+			}
+			p.yamlStop()
+		}
+		if len(text) == 0 {
+			continue
+		}
+		if startsYAML(text) && end >= 0 {
+			p.yamlStart(text)
+			continue
+		}
+		l := unprefix(text)
+		l.number, l.whole = n, end >= 0
+		p.logLine(l)
+	}
+	if p.yaml.reading {
+		p.yamlStop()
+	}
+}
+
+var logPrefix = []byte("stress-ng: ")
+
+// unprefix reads "stress-ng: TYPE [PID] ", with a time of day before TYPE if
+// --timestamp asked for it. --log-brief leaves all of it out.
+func unprefix(text []byte) line {
+	rest, ok := bytes.CutPrefix(text, logPrefix)
+	if !ok {
+		return line{text: text}
+	}
+	if len(rest) > 12 && rest[2] == ':' && rest[5] == ':' && rest[8] == '.' && rest[11] == ' ' {
+		rest = rest[12:]
+	}
+	colon := bytes.IndexByte(rest, ':')
+	if colon < 4 || colon > 5 {
+		return line{text: text}
+	}
+	switch string(rest[:colon]) {
+	case "info", "metrc", "fail", "warn", "error", "debug":
+	default:
+		return line{text: text}
+	}
+	l := line{typ: rest[0]}
+	rest = bytes.TrimLeft(rest[colon+1:], " ")
+	if len(rest) > 0 && rest[0] == '[' {
+		if end := bytes.IndexByte(rest, ']'); end > 0 {
+			l.pid = rest[1:end]
+			rest = rest[end+1:]
+			if len(rest) > 0 && rest[0] == ' ' {
+				rest = rest[1:]
+			}
+		}
+	}
+	l.text = rest
+	return l
+}
+
+// finish puts together what was read.
+func (p *parser) finish() ktstr.Extraction {
+	p.text.finish(p)
+	metrics := p.text.metrics
+	if len(metrics) == 0 {
+		metrics = p.yaml.metrics
+	} else if len(p.yaml.metrics) > 0 {
+		have := make(map[string]struct{}, len(metrics))
+		for i := range metrics {
+			have[metrics[i].Name] = struct{}{}
+		}
+		for _, m := range p.yaml.metrics {
+			if _, ok := have[m.Name]; !ok {
+				metrics = append(metrics, m)
+			}
+		}
+	}
+	if p.yaml.documents > 1 {
+		p.diagnose(ktstr.SeveralReports, 0, fmt.Sprintf("the text holds %d YAML documents of stress-ng; the last one counts", p.yaml.documents))
+	}
+	p.version()
+	if p.out.Truncated && !p.text.completed && !p.yaml.ended {
+		p.diagnose(ktstr.Truncated, 0, "the text stops before the end of what stress-ng printed; what was complete of it counts")
+	}
+	if len(metrics) == 0 && len(p.diagnostics) == 0 && p.prose != 0 && !p.text.ours && p.yaml.documents == 0 {
+		p.diagnose(ktstr.NotMyFormat, p.prose, "nothing in this text is of stress-ng's format; want its log lines or its YAML")
+	}
+	if p.left > 0 {
+		p.diagnostics = append(p.diagnostics, ktstr.Diagnostic{Code: ktstr.TooMany, Message: fmt.Sprintf("%d more diagnostics were left out", p.left)})
+	}
+	return ktstr.Extraction{Metrics: metrics, Diagnostics: p.diagnostics}
+}
+
+// clip shortens text for a message.
+func clip(text []byte) string {
+	const most = 160
+	if len(text) > most {
+		return string(bytes.ToValidUTF8(text[:most], []byte("?"))) + "…"
+	}
+	return string(bytes.ToValidUTF8(text, []byte("?")))
+}

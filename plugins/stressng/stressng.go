@@ -1,0 +1,70 @@
+// Package stressng turns what stress-ng printed into metrics: its table of
+// bogo operations, the further metrics of its stressors, --perf, --times and
+// --tz, the counts of passed, failed and skipped stressors, and the file that
+// --yaml writes.
+//
+// Versions differ in which stream they log to (stderr up to 0.15.07, stdout
+// since), so the extractor asks for all streams. That stress-ng says
+// "successful" and exits with 0 proves nothing: a line of type "fail:" makes
+// the extraction an error even so.
+package stressng
+
+import (
+	"github.com/ktstr/ktstr"
+)
+
+// New returns the extractor "stressng".
+func New() ktstr.Extractor {
+	return ktstr.Parser{Description: description(), Parse: parse}
+}
+
+// proven are the versions of stress-ng whose output the tests hold.
+var proven = []string{"0.15.06", "0.19.06", "0.22.00"}
+
+func description() ktstr.Description {
+	return ktstr.Description{
+		Name:       "stressng",
+		Version:    "1.0.0",
+		AllStreams: true,
+		Tools:      []ktstr.Tool{{Name: "stress-ng", Versions: proven}},
+		Hints: []ktstr.Hint{
+			{Name: "*.bogo_ops_rate", Unit: "ops/s", Polarity: ktstr.Higher, Headline: true},
+			{Name: "*.bogo_ops_rate_cpu", Unit: "ops/s", Polarity: ktstr.Higher},
+			{Name: "failed", Unit: "count", Polarity: ktstr.Lower},
+			{Name: "untrustworthy", Unit: "count", Polarity: ktstr.Lower},
+		},
+		Payloads: payloads(),
+	}
+}
+
+// parse reads one stream. Text and YAML of one stream are merged by name, and
+// the text wins.
+func parse(out ktstr.Output) (ktstr.Extraction, error) {
+	p := parser{out: out}
+	p.read()
+	return p.finish(), nil
+}
+
+// parser goes through a stream line by line. Log lines and YAML are told apart
+// by how they begin.
+type parser struct {
+	out  ktstr.Output
+	text text
+	yaml yaml
+
+	diagnostics []ktstr.Diagnostic
+	left        int // diagnostics not kept
+	prose       int // first line that is nothing of stress-ng's; 0: none
+	cut         bool
+}
+
+// maxDiagnostics bounds what one stream may complain about.
+const maxDiagnostics = 64
+
+func (p *parser) diagnose(code ktstr.Code, line int, message string) {
+	if len(p.diagnostics) == maxDiagnostics {
+		p.left++
+		return
+	}
+	p.diagnostics = append(p.diagnostics, ktstr.Diagnostic{Code: code, Message: message, Line: line})
+}

@@ -1,0 +1,110 @@
+package stressng
+
+import (
+	"bytes"
+
+	"github.com/ktstr/ktstr"
+)
+
+// slug makes a name of the words of a description: lower case, and one '_' for
+// each run of other characters than letters and digits.
+func slug(dst, description []byte) []byte {
+	gap := false
+	start := len(dst)
+	for _, c := range description {
+		switch {
+		case c >= 'A' && c <= 'Z':
+			c += 'a' - 'A'
+		case c >= 'a' && c <= 'z' || c >= '0' && c <= '9':
+		default:
+			gap = true
+			continue
+		}
+		if gap && len(dst) > start {
+			dst = append(dst, '_')
+		}
+		gap = false
+		dst = append(dst, c)
+	}
+	return dst
+}
+
+// timeUnits are the words for units of time.
+var timeUnits = map[string]string{
+	"nanosec": "ns", "nanosecs": "ns", "nanosecond": "ns", "nanoseconds": "ns", "ns": "ns",
+	"microsec": "us", "microsecs": "us", "microsecond": "us", "microseconds": "us", "us": "us", "usec": "us", "usecs": "us",
+	"millisec": "ms", "millisecs": "ms", "millisecond": "ms", "milliseconds": "ms", "ms": "ms", "msec": "ms", "msecs": "ms",
+	"sec": "s", "secs": "s", "second": "s", "seconds": "s",
+}
+
+// meaning reads unit and polarity from the words of a description, or of the
+// key that YAML makes of it (where "%" is "percent" and "MB/sec" is "mbsec").
+// stress-ng's MB is 1024*1024 bytes.
+func meaning(description []byte) (unit string, polarity ktstr.Polarity) {
+	lower := bytes.ToLower(description)
+	rate, mb, percent := false, false, bytes.IndexByte(lower, '%') >= 0
+	var before []byte
+	for i, first := 0, true; i < len(lower); first = false {
+		start := i
+		for i < len(lower) && isWord(lower[i]) {
+			i++
+		}
+		word := lower[start:i]
+		glued := i < len(lower) && lower[i] == '/'
+		for i < len(lower) && !isWord(lower[i]) {
+			i++
+		}
+		if first && len(word) > 0 {
+			if t, ok := timeUnits[string(word)]; ok {
+				return t, ktstr.Lower
+			}
+		}
+		switch {
+		case string(word) == "mb":
+			mb = true
+		case string(word) == "mbsec":
+			mb, rate = true, true
+		case string(word) == "percent":
+			percent = true
+		case isSecond(word) && (string(before) == "per" || string(before) == "/"):
+			rate = true
+		case len(word) > len("sec") && bytes.HasSuffix(word, []byte("sec")) && timeUnits[string(word)] == "":
+			rate = true // a YAML key of "hashes/sec"
+		}
+		if before = word; glued {
+			before = []byte("/")
+		}
+	}
+	switch {
+	case rate && mb:
+		return "MiB/s", ktstr.Higher
+	case rate:
+		return "", ktstr.Higher
+	case percent:
+		return "%", ktstr.Unknown
+	case bytes.HasSuffix(lower, []byte("duration")):
+		return "", ktstr.Lower
+	}
+	return "", ktstr.Unknown
+}
+
+func isSecond(word []byte) bool {
+	return timeUnits[string(word)] == "s" || string(word) == "s"
+}
+
+func isWord(c byte) bool {
+	return c >= 'a' && c <= 'z' || c >= '0' && c <= '9'
+}
+
+// isStressor says whether a word can be the name of a stressor.
+func isStressor(word []byte) bool {
+	if len(word) == 0 || len(word) > 64 || word[0] < 'a' || word[0] > 'z' {
+		return false
+	}
+	for _, c := range word {
+		if !isWord(c) && c != '-' && c != '_' {
+			return false
+		}
+	}
+	return true
+}
