@@ -43,6 +43,9 @@ type Config struct {
 	// ExtractTimeout is for one call of Extract, beside one second for each MiB of
 	// the capture; 0: 10 s.
 	ExtractTimeout time.Duration
+	// Chunk is how many bytes of a capture go into one message; 0, and whatever is
+	// above the protocol's 256 KiB: 256 KiB. The answer does not depend on it.
+	Chunk int
 	// Logger gets what operators may want to know; nil: nothing is logged.
 	Logger hclog.Logger
 }
@@ -78,6 +81,13 @@ func Start(ctx context.Context, c Config) (*Plugin, error) {
 	}
 	p.current, p.description = s, s.description
 	return p, nil
+}
+
+func (c Config) chunk() int {
+	if c.Chunk <= 0 {
+		return wire.MaxChunk
+	}
+	return min(c.Chunk, wire.MaxChunk)
 }
 
 func defaulted(d, otherwise time.Duration) time.Duration {
@@ -370,7 +380,7 @@ func (s *session) exchange(ctx context.Context, out ktstr.Output, answer *wire.A
 			return
 		}
 		for data := out.Data; len(data) > 0; {
-			n := min(len(data), wire.MaxChunk)
+			n := min(len(data), s.plugin.config.chunk())
 			if stream.Send(&wire.ExtractRequest{Part: &wire.ExtractRequest_Data{Data: data[:n]}}) != nil {
 				return
 			}

@@ -1,0 +1,28 @@
+package external
+
+// Pid is the process id of the plugin's current process.
+func (p *Plugin) Pid() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.current.process.proc.Pid
+}
+
+// Restarts is how often the plugin's process ended and another one took its
+// place.
+func (p *Plugin) Restarts() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.crashes
+}
+
+// Exit says how the process of a closed plugin ended: "exit status 0" where it
+// went by itself when it was asked to, "signal: killed" where it did not. It is
+// empty while the plugin is open.
+func (p *Plugin) Exit() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if s := p.current.process; p.closed && s.ended() && s.state != nil {
+		return s.state.String()
+	}
+	return ""
+}
