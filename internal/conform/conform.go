@@ -1,0 +1,322 @@
+// Package conform turns an extractor and a folder of captures into a report
+// that says, check by check, whether the extractor keeps what a plugin promises.
+// It is the engine behind sdk/plugintest and `ktstr plugin verify`.
+package conform
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/ktstr/ktstr"
+	"github.com/ktstr/ktstr/core/extract"
+)
+
+// Config says what to check. One of Extractor and Path is required.
+type Config struct {
+	Extractor ktstr.Extractor // checked as a function of this process
+	Path      string          // an executable plugin; its processes are checked too
+
+	// Corpus is a directory with one folder a case, see LoadCorpus. Empty: the checks
+	// that need captures of the real tool are skipped.
+	Corpus string
+
+	// Update writes what the extractor gives now as each case's extract.json,
+	// instead of comparing.
+	Update bool
+
+	// Only are the names of the checks to make; none: all.
+	Only []string
+
+	// Keep is a directory that gets the input of every failure as a file; empty:
+	// none.
+	Keep string
+
+	// Launcher is the ktstr executable, which puts the plugin into the sandbox.
+	// Empty: the plugin runs without one, and the report says so.
+	Launcher string
+
+	// Progress is told the name of each check before it starts; nil: nobody.
+	Progress func(name string)
+}
+
+// Outcome is how a check ended.
+type Outcome string
+
+// The outcomes.
+const (
+	Pass Outcome = "pass"
+	Fail Outcome = "fail"
+	Skip Outcome = "skip"
+)
+
+// Report is what the checks came to, in the order in which they ran.
+type Report struct {
+	Subject string // the executable's path, or "in process"
+	Name    string // of the extractor
+	Version string
+	Checks  []Check
+}
+
+// Check is one promise and whether it was kept.
+type Check struct {
+	Name     string // as in the documentation
+	About    string // the promise, in one sentence
+	Outcome  Outcome
+	Detail   string    // the reason of a skip; what was seen
+	Failures []Failure // the first few
+	More     int       // failures beyond those
+}
+
+// Failure is one way in which a promise was broken.
+type Failure struct {
+	Message string
+	Input   string // which input did it, in words; empty: no input was involved
+	Bytes   []byte // what stands around the place in it that matters
+	File    string // where the whole input was kept; empty: nowhere
+}
+
+// OK reports whether no check failed.
+func (r Report) OK() bool {
+	for _, c := range r.Checks {
+		if c.Outcome == Fail {
+			return false
+		}
+	}
+	return true
+}
+
+// mostFailures of one check are reported one by one.
+const mostFailures = 5
+
+// input is what an extractor was given: the streams of a case, one of them
+// changed.
+type input struct {
+	words   string // "cpu/stdout, first 120 bytes"
+	streams []ktstr.Output
+	changed int // index of the stream that was changed
+	at      int // the place in it that matters
+}
+
+// check is a Check in the making.
+type check struct {
+	*Check
+	keep string
+}
+
+func (c check) failf(in *input, format string, args ...any) {
+	c.Outcome = Fail
+	if len(c.Failures) == mostFailures {
+		c.More++
+		return
+	}
+	f := Failure{Message: fmt.Sprintf(format, args...)}
+	if in != nil {
+		f.Input = in.words
+		data := in.streams[in.changed].Data
+		const around = 60
+		at := min(max(in.at, 0), len(data))
+		f.Bytes = bytes.Clone(data[max(at-around, 0):min(at+around, len(data))])
+		if c.keep != "" {
+			name := filepath.Join(c.keep, fmt.Sprintf("%s-%d", c.Name, len(c.Failures)+1))
+			if err := os.WriteFile(name, data, 0o644); err == nil {
+				f.File = name
+			}
+		}
+	}
+	c.Failures = append(c.Failures, f)
+}
+
+func (c check) skipf(format string, args ...any) {
+	c.Outcome, c.Detail = Skip, fmt.Sprintf(format, args...)
+}
+
+func (c check) notef(format string, args ...any) {
+	if c.Detail != "" {
+		c.Detail += "; "
+	}
+	c.Detail += fmt.Sprintf(format, args...)
+}
+
+// run is one verification under way.
+type run struct {
+	cfg    Config
+	x      *probe
+	desc   ktstr.Description
+	corpus []Case
+	plain  map[string][]byte // by case: its document, extracted once
+	proc   *process          // nil: the extractor is a function
+}
+
+// a promise is a check and how it is made.
+type promise struct {
+	name, about string
+	process     bool // about an executable, not about a function
+	check       func(context.Context, *run, check)
+}
+
+// promises are all checks, in order. The documentation lists them
+// (docs/writing-a-plugin.md).
+func promises() []promise {
+	return []promise{
+		{name: "describe", about: "the description is valid, and the same each time", check: checkDescribe},
+		{name: "golden", about: "each capture of the corpus gives its extract.json", check: checkGolden},
+		{name: "described", about: "every metric has a unit or is hinted, and units agree with the hints", check: checkDescribed},
+		{name: "repeat", about: "the same capture twice gives the same bytes", check: checkRepeat},
+		{name: "lines", about: "no headline gets lost with a line unless a diagnostic says so", check: checkLines},
+		{name: "cut", about: "a capture cut anywhere gives no wrong number in silence", check: checkCut},
+		{name: "empty", about: "nothing in, nothing out", check: checkEmpty},
+		{name: "nul", about: "NUL bytes do no harm", check: checkNUL},
+		{name: "crlf", about: "line ends of CR LF change no metric", check: checkCRLF},
+		{name: "utf8", about: "bytes that are not UTF-8 do no harm", check: checkUTF8},
+		{name: "large", about: "16 MiB pass, as many lines and as one", check: checkLarge},
+		{name: "parallel", about: "eight at once give what one alone gives", check: checkParallel},
+		{name: "thousand", about: "a thousand in a row need no more memory than a hundred", check: checkThousand},
+		{name: "cancel", about: "a cancelled extraction ends at once with an error", check: checkCancel},
+		{name: "handshake", about: "it speaks to hosts, and only to hosts", process: true, check: checkHandshake},
+		{name: "describe-word", about: "`describe` prints what the host is told", process: true, check: checkDescribeWord},
+		{name: "extract-word", about: "`extract` prints the document of `ktstr extract -o json`", process: true, check: checkFilter},
+		{name: "chunks", about: "the size of the pieces in which a capture comes changes nothing", process: true, check: checkChunks},
+		{name: "deadline", about: "a call that is cut short does not spoil the next one", process: true, check: checkDeadline},
+		{name: "freeze", about: "frozen it uses nothing, and thawed it goes on", process: true, check: checkFreeze},
+		{name: "idle", about: "idle it should sleep (reported only)", process: true, check: checkIdle},
+		{name: "shutdown", about: "asked to end it does, within 300 ms, and leaves no child", process: true, check: checkShutdown},
+		{name: "orphan", about: "it ends when its host is killed", process: true, check: checkOrphan},
+		{name: "finite", about: "no extraction of all these held NaN or an infinity", check: checkFinite},
+	}
+}
+
+// Names are the names of all checks, in order.
+func Names() []string {
+	var names []string
+	for _, p := range promises() {
+		names = append(names, p.name)
+	}
+	return names
+}
+
+// Verify makes all checks: of an Extractor those that can be made of a function. The error says why none could be made: the plugin
+// does not start, the corpus cannot be read.
+func Verify(ctx context.Context, cfg Config) (Report, error) {
+	r := &run{cfg: cfg, plain: map[string][]byte{}}
+	report := Report{Subject: "in process"}
+	if cfg.Corpus != "" {
+		var err error
+		if r.corpus, err = LoadCorpus(cfg.Corpus); err != nil {
+			return report, err
+		}
+	}
+	x := cfg.Extractor
+	if cfg.Path != "" {
+		report.Subject = cfg.Path
+		var err error
+		if r.proc, err = startProcess(ctx, cfg); err != nil {
+			return report, err
+		}
+		defer r.proc.close()
+		x = r.proc.extractor()
+	}
+	if x == nil {
+		return report, fmt.Errorf("conform.Config: neither Extractor nor Path is set: want one of them")
+	}
+	r.x = &probe{x: x}
+	r.desc = r.x.Describe()
+	report.Name, report.Version = r.desc.Name, r.desc.Version
+	all := promises()
+	for _, name := range cfg.Only {
+		if !slices.ContainsFunc(all, func(p promise) bool { return p.name == name }) {
+			return report, fmt.Errorf("check %q: there is none of that name: want one of %s", name, strings.Join(Names(), ", "))
+		}
+	}
+	for _, p := range all {
+		if len(cfg.Only) > 0 && !slices.Contains(cfg.Only, p.name) || p.process && r.proc == nil {
+			continue
+		}
+		if ctx.Err() != nil {
+			return report, ctx.Err()
+		}
+		if cfg.Progress != nil {
+			cfg.Progress(p.name)
+		}
+		c := check{&Check{Name: p.name, About: p.about, Outcome: Pass}, cfg.Keep}
+		p.check(ctx, r, c)
+		report.Checks = append(report.Checks, *c.Check)
+	}
+	return report, nil
+}
+
+// document extracts in as the engine would, and returns the JSON document.
+// Whatever is wrong whichever the input is, is reported to c.
+func (r *run) document(ctx context.Context, c check, in *input) (extract.Result, []byte) {
+	x := &probe{x: r.x.x, total: r.x}
+	restarts := 0
+	if r.proc != nil {
+		restarts = r.proc.plugin.Restarts()
+	}
+	res := extract.Run(ctx, x, in.streams, nil)
+	if r.proc != nil && r.proc.plugin.Restarts() > restarts && len(x.problems) == 0 {
+		c.failf(in, "its process ended during the extraction, and was started again")
+	}
+	for _, problem := range x.problems {
+		c.failf(in, "%s", problem)
+	}
+	return res, res.AppendJSON(nil)
+}
+
+// asCaptured returns the streams of a case as they are.
+func asCaptured(k Case) *input {
+	return &input{words: k.Name, streams: k.Streams}
+}
+
+// changed returns the streams of a case with other data in one of them.
+func changed(k Case, stream int, data []byte, at int, format string, args ...any) *input {
+	streams := append([]ktstr.Output(nil), k.Streams...)
+	streams[stream].Data = data
+	return &input{
+		words:   k.Name + "/" + fileName(streams[stream].Stream) + ", " + fmt.Sprintf(format, args...),
+		streams: streams, changed: stream, at: at,
+	}
+}
+
+func fileName(s ktstr.Stream) string {
+	if name, ok := strings.CutPrefix(string(s), "file:"); ok {
+		return "file-" + name
+	}
+	return string(s)
+}
+
+// needCorpus skips c if there are no captures.
+func (r *run) needCorpus(c check) bool {
+	if len(r.corpus) == 0 {
+		c.skipf("no captures: want --corpus DIR with a folder a case, each with the tool's stdout")
+		return false
+	}
+	return true
+}
+
+// spread returns at most most numbers of 0 … n-1, evenly spread, with the first
+// and the last.
+func spread(n, most int) []int {
+	if n <= most {
+		all := make([]int, n)
+		for i := range all {
+			all[i] = i
+		}
+		return all
+	}
+	some := make([]int, 0, most)
+	for i := range most {
+		some = append(some, i*(n-1)/max(most-1, 1))
+	}
+	return some
+}
+
+// affordable is how many extractions of size bytes a check may make.
+func affordable(size, most int) int {
+	const budget = 64 << 20 // bytes that one check extracts of one stream
+	return max(min(most, budget/max(size, 1)), 8)
+}

@@ -1,0 +1,399 @@
+package conform
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/ktstr/ktstr"
+)
+
+const capture = "tool 1.0\nrate: 12.5 MiB/s\nlatency: 40 us\nextra: 3\nend\n"
+
+// honest is an extractor that keeps every promise about capture.
+func honest() ktstr.Parser {
+	row := regexp.MustCompile(`^(rate|latency|extra): ([0-9.]+)(?: (\S+?))?\r?\n$`)
+	return ktstr.Parser{
+		Description: ktstr.Description{Name: "tool", Version: "1", Hints: []ktstr.Hint{
+			{Name: "rate", Unit: "MiB/s", Polarity: ktstr.Higher, Headline: true},
+			{Name: "latency", Unit: "us", Polarity: ktstr.Lower},
+			{Name: "extra", Unit: "count"},
+		}},
+		Parse: func(out ktstr.Output) (ktstr.Extraction, error) {
+			var e ktstr.Extraction
+			if len(bytes.TrimSpace(out.Data)) == 0 {
+				return e, nil
+			}
+			found := map[string]bool{}
+			n := 0
+			for line := range bytes.Lines(out.Data) {
+				n++
+				if len(line) > 100 {
+					continue
+				}
+				m := row.FindSubmatch(line)
+				if m == nil {
+					continue
+				}
+				name, unit := string(m[1]), strings.ToValidUTF8(string(m[3]), "?")
+				v, err := strconv.ParseFloat(string(m[2]), 64)
+				if err != nil || found[name] {
+					e.Diagnostics = append(e.Diagnostics, ktstr.Diagnostic{Code: ktstr.Malformed, Message: "x"})
+					continue
+				}
+				found[name] = true
+				e.Metrics = append(e.Metrics, ktstr.Metric{Name: name, Value: v, Unit: unit, Line: n})
+			}
+			if !found["rate"] {
+				e.Diagnostics = append(e.Diagnostics, ktstr.Diagnostic{Code: ktstr.MissingHeadline, Message: "no rate"})
+			}
+			return e, nil
+		},
+	}
+}
+
+// corpusOf writes a corpus of one case.
+func corpusOf(t *testing.T, files map[string]string) string {
+	t.Helper()
+	dir := t.TempDir()
+	for name, text := range files {
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+func verify(t *testing.T, cfg Config) Report {
+	t.Helper()
+	r, err := Verify(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func TestHonestExtractorPasses(t *testing.T) {
+	dir := corpusOf(t, map[string]string{"a/stdout": capture, "a/meta.json": `{"argv": ["tool"], "exit_code": 0}`})
+	verify(t, Config{Extractor: honest(), Corpus: dir, Update: true})
+	r := verify(t, Config{Extractor: honest(), Corpus: dir})
+	for _, c := range r.Checks {
+		if c.Outcome != Pass {
+			t.Errorf("%s: %s %s %+v", c.Name, c.Outcome, c.Detail, c.Failures)
+		}
+	}
+	if !r.OK() {
+		t.Error("OK() = false")
+	}
+}
+
+func TestWithoutCorpus(t *testing.T) {
+	r := verify(t, Config{Extractor: honest()})
+	n := map[Outcome]int{}
+	for _, c := range r.Checks {
+		n[c.Outcome]++
+		if c.Outcome == Skip && c.Detail == "" {
+			t.Errorf("%s is skipped without a reason", c.Name)
+		}
+	}
+	if !r.OK() || n[Pass] < 7 || n[Skip] == 0 {
+		t.Errorf("outcomes %v: want some skipped, none failed", n)
+	}
+}
+
+// Every broken promise is found, by the check that is about it.
+func TestBrokenPromises(t *testing.T) {
+	var calls atomic.Int64
+	var leak [][]byte
+	for _, c := range []struct {
+		check string
+		x     func(inner ktstr.Parser) ktstr.Extractor
+	}{
+		{"describe", func(p ktstr.Parser) ktstr.Extractor { p.Description.Name = "My Tool"; return p }},
+		{"describe", func(p ktstr.Parser) ktstr.Extractor { p.Description.Version = ""; return p }},
+		{"describe", func(p ktstr.Parser) ktstr.Extractor {
+			p.Description.Payloads = []ktstr.PayloadFile{{Name: "other", YAML: []byte("name: other\nsummary: x\nbinary: x\n")}}
+			return p
+		}},
+		{"golden", after(func(e *ktstr.Extraction, _ ktstr.Output) {
+			if len(e.Metrics) > 0 {
+				e.Metrics[0].Value *= 1000
+			}
+		})},
+		{"described", after(func(e *ktstr.Extraction, out ktstr.Output) {
+			if len(e.Metrics) > 1 {
+				e.Metrics[1].Unit = "MiB"
+			}
+		})},
+		{"described", after(func(e *ktstr.Extraction, out ktstr.Output) {
+			if len(e.Metrics) > 0 {
+				e.Metrics = append(e.Metrics, ktstr.Metric{Name: "more", Value: 1})
+			}
+		})},
+		{"repeat", after(func(e *ktstr.Extraction, _ ktstr.Output) {
+			if len(e.Metrics) > 0 {
+				e.Metrics[0].Value = float64(calls.Add(1))
+			}
+		})},
+		{"lines", after(func(e *ktstr.Extraction, _ ktstr.Output) { e.Diagnostics = nil })},
+		{"cut", func(p ktstr.Parser) ktstr.Extractor {
+			rate := regexp.MustCompile(`(?m)^rate: ([0-9.]+)`)
+			inner := p.Parse
+			p.Parse = func(out ktstr.Output) (ktstr.Extraction, error) {
+				if m := rate.FindSubmatch(out.Data); m != nil {
+					v, err := strconv.ParseFloat(string(m[1]), 64)
+					if err == nil {
+						return ktstr.Extraction{Metrics: []ktstr.Metric{{Name: "rate", Value: v}}}, nil
+					}
+				}
+				return inner(out)
+			}
+			return p
+		}},
+		{"empty", after(func(e *ktstr.Extraction, out ktstr.Output) {
+			if len(out.Data) < 2 {
+				e.Metrics = []ktstr.Metric{{Name: "rate"}}
+			}
+		})},
+		{"nul", after(func(e *ktstr.Extraction, out ktstr.Output) {
+			if bytes.IndexByte(out.Data, 0) >= 0 {
+				panic("a NUL byte")
+			}
+		})},
+		{"crlf", after(func(e *ktstr.Extraction, out ktstr.Output) {
+			if bytes.Contains(out.Data, []byte("\r\n")) && len(e.Metrics) > 0 {
+				e.Metrics = e.Metrics[1:]
+			}
+		})},
+		{"utf8", after(func(e *ktstr.Extraction, out ktstr.Output) {
+			if i := bytes.IndexByte(out.Data, 0xff); i >= 0 {
+				e.Metrics = append(e.Metrics, ktstr.Metric{Name: string(out.Data[i : i+1])})
+			}
+		})},
+		{"large", func(p ktstr.Parser) ktstr.Extractor {
+			inner := p.Parse
+			p.Parse = func(out ktstr.Output) (ktstr.Extraction, error) {
+				if len(out.Data) > 1<<20 {
+					return ktstr.Extraction{}, errors.New("line too long")
+				}
+				return inner(out)
+			}
+			return p
+		}},
+		{"thousand", after(func(*ktstr.Extraction, ktstr.Output) { leak = append(leak, make([]byte, 64<<10)) })},
+		{"cancel", func(p ktstr.Parser) ktstr.Extractor { return deaf{p} }},
+		{"finite", after(func(e *ktstr.Extraction, out ktstr.Output) {
+			e.Metrics = append(e.Metrics, ktstr.Metric{Name: "x", Value: math.Inf(1)})
+		})},
+	} {
+		dir := corpusOf(t, map[string]string{"a/stdout": capture})
+		verify(t, Config{Extractor: honest(), Corpus: dir, Update: true, Only: []string{"golden"}})
+		only := []string{c.check}
+		if c.check == "finite" {
+			only = append(only, "repeat")
+		}
+		r := verify(t, Config{Extractor: c.x(honest()), Corpus: dir, Keep: t.TempDir(), Only: only})
+		leak = nil
+		i := slices.IndexFunc(r.Checks, func(k Check) bool { return k.Name == c.check })
+		if i < 0 || r.Checks[i].Outcome != Fail || len(r.Checks[i].Failures) == 0 || r.OK() {
+			t.Errorf("%s passes an extractor that breaks it: %+v", c.check, r.Checks[max(i, 0)])
+			continue
+		}
+		f := r.Checks[i].Failures[0]
+		if f.Input != "" && f.File == "" {
+			t.Errorf("%s: %q: the input was not kept", c.check, f.Message)
+		}
+		if slices.Contains([]string{"cut", "nul", "utf8", "lines"}, c.check) && len(f.Bytes) == 0 {
+			t.Errorf("%s: %q: no bytes of the input", c.check, f.Message)
+		}
+	}
+}
+
+// after changes what the honest extractor returns.
+func after(change func(*ktstr.Extraction, ktstr.Output)) func(ktstr.Parser) ktstr.Extractor {
+	return func(p ktstr.Parser) ktstr.Extractor {
+		inner := p.Parse
+		p.Parse = func(out ktstr.Output) (ktstr.Extraction, error) {
+			e, err := inner(out)
+			change(&e, out)
+			return e, err
+		}
+		return p
+	}
+}
+
+// deaf never looks at its context.
+type deaf struct{ ktstr.Parser }
+
+func (d deaf) Extract(_ context.Context, out ktstr.Output) (ktstr.Extraction, error) {
+	return d.Parse(out)
+}
+
+// Beside others, an extractor with shared state gives something else.
+func TestParallelFindsSharedState(t *testing.T) {
+	var inside atomic.Int64
+	meet := make(chan struct{})
+	x := after(func(e *ktstr.Extraction, _ ktstr.Output) {
+		if inside.Add(1) == 2 {
+			close(meet)
+		}
+		<-meet // two are inside now
+		e.Metrics = append(e.Metrics, ktstr.Metric{Name: "beside", Value: 1})
+	})(honest())
+	dir := corpusOf(t, map[string]string{"a/stdout": capture})
+	r := &run{x: &probe{x: x}, plain: map[string][]byte{"a": []byte(`{"metrics":[]}`)}}
+	r.corpus, _ = LoadCorpus(dir)
+	c := check{&Check{Name: "parallel", Outcome: Pass}, ""}
+	checkParallel(t.Context(), r, c)
+	if c.Outcome != Fail {
+		t.Error("parallel passes an extractor that gives something else beside others")
+	}
+}
+
+func TestOnly(t *testing.T) {
+	r := verify(t, Config{Extractor: honest(), Only: []string{"finite", "empty"}})
+	if len(r.Checks) != 2 || r.Checks[0].Name != "empty" || r.Checks[1].Name != "finite" {
+		t.Errorf("checks %+v: want empty and finite, in their usual order", r.Checks)
+	}
+	if _, err := Verify(t.Context(), Config{Extractor: honest(), Only: []string{"emty"}}); err == nil || !strings.Contains(err.Error(), "empty") {
+		t.Errorf("an unknown check: error %v, want the known ones", err)
+	}
+	if _, err := Verify(t.Context(), Config{}); err == nil {
+		t.Error("nothing to check: no error")
+	}
+}
+
+func TestLoadCorpus(t *testing.T) {
+	dir := corpusOf(t, map[string]string{
+		"b/stdout": "out", "b/stderr": "", "b/file-x.json": "{}", "b/file-a": "1",
+		"b/meta.json":  `{"argv": ["t", "-x"], "exit_code": -15, "truncated": true, "options": {"o": "v"}, "tool": "t"}`,
+		"a/stderr":     "err",
+		"notes/README": "no case",
+		"README":       "no folder",
+	})
+	got, err := LoadCorpus(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b strings.Builder
+	for _, k := range got {
+		fmt.Fprintf(&b, "%s:", k.Name)
+		for _, s := range k.Streams {
+			code := "?"
+			if s.ExitCode != nil {
+				code = fmt.Sprint(*s.ExitCode)
+			}
+			fmt.Fprintf(&b, " %s=%s/%v/%s/%s/%s", s.Stream, s.Data, s.Truncated, code, s.Argv, s.Options["o"])
+		}
+		b.WriteByte('\n')
+	}
+	want := "a: stderr=err/false/?/[]/\n" +
+		"b: stdout=out/true/-1/[t -x]/v stderr=/false/-1/[t -x]/v file:a=1/false/-1/[t -x]/v file:x.json={}/false/-1/[t -x]/v\n"
+	if b.String() != want {
+		t.Errorf("corpus:\n got %s\nwant %s", b.String(), want)
+	}
+	for _, c := range []struct {
+		files map[string]string
+		want  string
+	}{
+		{map[string]string{"notes": "x"}, "no case in it: want folders"},
+		{map[string]string{"a/stdout": "x", "a/meta.json": "{"}, "meta.json"},
+	} {
+		if _, err := LoadCorpus(corpusOf(t, c.files)); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%v: error %v, want %q", c.files, err, c.want)
+		}
+	}
+	if _, err := LoadCorpus("/nonexistent"); err == nil {
+		t.Error("a corpus that is not there: no error")
+	}
+}
+
+func TestDiff(t *testing.T) {
+	base := `{"extractor":"x","version":"1","status":"ok","metrics":[{"name":"a","value":1,"unit":"s","polarity":"lower","stream":"stdout"}],` +
+		`"diagnostics":[{"code":"malformed","message":"one","stream":"stdout","line":3}]}`
+	for _, c := range []struct{ old, new, want string }{
+		{"", "", ""},
+		{`"version":"1"`, `"version":"2"`, ""},
+		{`"message":"one"`, `"message":"two"`, ""},
+		{`"value":1`, `"value": 1.000`, ""},
+		{`"value":1`, `"value":2`, `metric 1 is {"name":"a","value":2`},
+		{`"unit":"s"`, `"unit":"ms"`, "metric 1 is"},
+		{`"line":3`, `"line":4`, "diagnostic 1 is malformed (stdout line 4"},
+		{`"status":"ok"`, `"status":"error","error":"boom"`, `status "error" (boom): want "ok"`},
+		{`"extractor":"x"`, `"extractor":"y"`, `extractor "y": want "x"`},
+		{`{"name":"a","value":1,"unit":"s","polarity":"lower","stream":"stdout"}`, ``, `0 metrics: want 1, the first missing is`},
+		{`{"code":"malformed","message":"one","stream":"stdout","line":3}`, ``, `0 diagnostics: want 1`},
+		{`"metrics":[`, `"metrics":[{"name":"a","value":1,"unit":"s","polarity":"lower","stream":"stdout"},`, "2 metrics, the first too many"},
+		{`{`, ``, "the document is not JSON"},
+	} {
+		doc := strings.Replace(base, c.old, c.new, 1)
+		got := Diff([]byte(doc), []byte(base))
+		if (got == "") != (c.want == "") || !strings.Contains(got, c.want) {
+			t.Errorf("%s → %s: got %q, want %q", c.old, c.new, got, c.want)
+		}
+	}
+	if got := Diff(Indent([]byte(base)), []byte(base)); got != "" || !json.Valid(Indent([]byte(base))) {
+		t.Errorf("Indent changes the document: %s", got)
+	}
+}
+
+func TestPrint(t *testing.T) {
+	r := Report{Subject: "./x", Name: "x\x1b[31m", Version: "1", Checks: []Check{
+		{Name: "one", About: "it holds", Outcome: Pass, Detail: "3 cases"},
+		{Name: "three", About: "it holds too", Outcome: Skip, Detail: "no captures"},
+		{Name: "two", About: "it does not", Outcome: Fail, More: 7, Failures: []Failure{{Message: "bad", Input: "a/stdout, cut", Bytes: []byte("\x1b[2J\n"), File: "/tmp/x"}}},
+	}}
+	var b strings.Builder
+	if err := r.Print(&b); err != nil {
+		t.Fatal(err)
+	}
+	want := "plugin x\uFFFD[31m 1 (./x)\n" +
+		"pass  one    it holds (3 cases)\n" +
+		"skip  three  skipped: no captures\n" +
+		"fail  two    it does not\n" +
+		"      - bad\n" +
+		"        input: a/stdout, cut\n" +
+		"        bytes: \"\\x1b[2J\\n\"\n" +
+		"        kept:  /tmp/x\n" +
+		"      - and 7 more\n" +
+		"3 checks: 1 passed, 1 failed, 1 skipped\n"
+	if b.String() != want {
+		t.Errorf("Print:\n got %s\nwant %s", b.String(), want)
+	}
+	text, err := json.Marshal(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantJSON := `{"schema":"ktstr.verify/v1","subject":"./x","name":"x\u001b[31m","version":"1","ok":false,"checks":[` +
+		`{"name":"one","about":"it holds","outcome":"pass","detail":"3 cases"},` +
+		`{"name":"three","about":"it holds too","outcome":"skip","detail":"no captures"},` +
+		`{"name":"two","about":"it does not","outcome":"fail","failures":[{"message":"bad","input":"a/stdout, cut","bytes":"G1sySgo=","file":"/tmp/x"}],"more":7}]}`
+	if string(text) != wantJSON {
+		t.Errorf("JSON:\n got %s\nwant %s", text, wantJSON)
+	}
+}
+
+func TestSound(t *testing.T) {
+	if err := Sound(honest(), ktstr.Output{Data: []byte(capture)}); err != nil {
+		t.Error(err)
+	}
+	loud := ktstr.Parser{Parse: func(ktstr.Output) (ktstr.Extraction, error) { panic("boom") }}
+	if err := Sound(loud, ktstr.Output{}); err == nil || !strings.Contains(err.Error(), "boom") {
+		t.Errorf("Sound of a panic = %v", err)
+	}
+}

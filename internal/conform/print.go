@@ -1,0 +1,103 @@
+package conform
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+)
+
+// Print writes the report for people: a line a check, and below a failed one
+// what broke it. Bytes of captures are quoted, so that none reaches the
+// terminal raw.
+func (r Report) Print(w io.Writer) error {
+	p := &printer{w: w}
+	p.printf("plugin %s %s (%s)\n", clean(r.Name), clean(r.Version), clean(r.Subject))
+	width := 0
+	for _, c := range r.Checks {
+		width = max(width, len(c.Name))
+	}
+	n := map[Outcome]int{}
+	for _, c := range r.Checks {
+		n[c.Outcome]++
+		detail := c.About
+		if c.Outcome == Skip {
+			detail = "skipped: " + c.Detail
+		} else if c.Detail != "" {
+			detail += " (" + c.Detail + ")"
+		}
+		p.printf("%-4s  %-*s  %s\n", c.Outcome, width, c.Name, clean(detail))
+		for _, f := range c.Failures {
+			p.printf("      - %s\n", clean(f.Message))
+			if f.Input != "" {
+				p.printf("        input: %s\n        bytes: %q\n", clean(f.Input), f.Bytes)
+			}
+			if f.File != "" {
+				p.printf("        kept:  %s\n", clean(f.File))
+			}
+		}
+		if c.More > 0 {
+			p.printf("      - and %d more\n", c.More)
+		}
+	}
+	p.printf("%d checks: %d passed, %d failed, %d skipped\n", len(r.Checks), n[Pass], n[Fail], n[Skip])
+	return p.err
+}
+
+type printer struct {
+	w   io.Writer
+	err error
+}
+
+func (p *printer) printf(format string, args ...any) {
+	if p.err == nil {
+		_, p.err = fmt.Fprintf(p.w, format, args...)
+	}
+}
+
+// clean makes control characters visible.
+func clean(text string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r >= 0x7f && r < 0xa0 {
+			return '\uFFFD'
+		}
+		return r
+	}, strings.ToValidUTF8(text, "\uFFFD"))
+}
+
+// MarshalJSON writes the report as {"schema": "ktstr.verify/v1", "subject", "name",
+// "version", "ok", "checks": [{"name", "about", "outcome": "pass|fail|skip",
+// "detail", "failures": [{"message", "input", "bytes", "file"}], "more"}]}. Bytes are in
+// base64.
+func (r Report) MarshalJSON() ([]byte, error) {
+	type failure struct {
+		Message string `json:"message"`
+		Input   string `json:"input,omitempty"`
+		Bytes   []byte `json:"bytes,omitempty"`
+		File    string `json:"file,omitempty"`
+	}
+	type check struct {
+		Name     string    `json:"name"`
+		About    string    `json:"about"`
+		Outcome  Outcome   `json:"outcome"`
+		Detail   string    `json:"detail,omitempty"`
+		Failures []failure `json:"failures,omitempty"`
+		More     int       `json:"more,omitempty"`
+	}
+	v := struct {
+		Schema  string  `json:"schema"`
+		Subject string  `json:"subject"`
+		Name    string  `json:"name"`
+		Version string  `json:"version"`
+		OK      bool    `json:"ok"`
+		Checks  []check `json:"checks"`
+	}{"ktstr.verify/v1", r.Subject, r.Name, r.Version, r.OK(), []check{}}
+	for _, c := range r.Checks {
+		j := check{Name: c.Name, About: c.About, Outcome: c.Outcome, Detail: c.Detail, More: c.More}
+		for _, f := range c.Failures {
+			j.Failures = append(j.Failures, failure(f))
+		}
+		v.Checks = append(v.Checks, j)
+	}
+	return json.Marshal(v)
+}

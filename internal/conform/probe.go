@@ -1,0 +1,117 @@
+package conform
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"strings"
+	"sync"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/ktstr/ktstr"
+)
+
+// probe is an extractor that watches another one: it notes what the engine
+// would tidy up in silence or take for the extractor's failure.
+type probe struct {
+	x     ktstr.Extractor
+	total *probe // counts for all; nil: this one does
+
+	mu       sync.Mutex
+	problems []string
+	calls    int
+	infinite int // extractions that held a value that is not finite
+}
+
+func (p *probe) Describe() ktstr.Description { return p.x.Describe() }
+
+func (p *probe) Extract(ctx context.Context, out ktstr.Output) (e ktstr.Extraction, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			p.problem("the extractor panicked: %v", v)
+			e, err = ktstr.Extraction{}, fmt.Errorf("panic: %v", v)
+		}
+	}()
+	e, err = p.x.Extract(ctx, out)
+	if err != nil {
+		p.problem("it returned the error %q: want what can be read, and a diagnostic for the rest", err)
+		return e, err
+	}
+	finite := true
+	for _, m := range e.Metrics {
+		if math.IsNaN(m.Value) || math.IsInf(m.Value, 0) {
+			finite = false
+			p.problem("metric %q is %v: want a finite number, or no metric and a diagnostic %q", m.Name, m.Value, ktstr.NotFinite)
+		}
+		if problem := nameProblem(m.Name); problem != "" {
+			p.problem("metric %q: %s", m.Name, problem)
+		}
+		if !utf8.ValidString(m.Unit) {
+			p.problem("metric %q: the unit %q is not valid UTF-8", m.Name, m.Unit)
+		}
+		if _, err := ktstr.ParsePolarity(string(m.Polarity)); err != nil {
+			p.problem("metric %q: %v", m.Name, err)
+		}
+		if m.Line < 0 {
+			p.problem("metric %q: line %d: want 1 or more, or 0 for unknown", m.Name, m.Line)
+		}
+	}
+	for _, h := range e.Hints {
+		if h.Name == "" || !utf8.ValidString(h.Name+h.Unit) {
+			p.problem("hint %q, unit %q: want a name, and valid UTF-8", h.Name, h.Unit)
+		}
+	}
+	for _, d := range e.Diagnostics {
+		if d.Code == "" || !utf8.ValidString(string(d.Code)+d.Message) {
+			p.problem("diagnostic %q %q: want a code, and valid UTF-8", d.Code, d.Message)
+		}
+	}
+	all := p
+	if p.total != nil {
+		all = p.total
+	}
+	all.mu.Lock()
+	defer all.mu.Unlock()
+	all.calls++
+	if !finite {
+		all.infinite++
+	}
+	return e, nil
+}
+
+func (p *probe) problem(format string, args ...any) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.problems) < mostFailures {
+		p.problems = append(p.problems, fmt.Sprintf(format, args...))
+	}
+}
+
+// nameProblem says what is wrong with a metric's name, if anything.
+func nameProblem(name string) string {
+	switch {
+	case name == "":
+		return "the name is empty"
+	case !utf8.ValidString(name):
+		return "the name is not valid UTF-8"
+	case strings.HasPrefix(name, ".") || strings.HasSuffix(name, ".") || strings.Contains(name, ".."):
+		return "the name has an empty segment: want segments with dots between them"
+	case strings.ContainsFunc(name, func(r rune) bool { return unicode.IsControl(r) }):
+		return "the name has a control character in it: want _ in its place"
+	case strings.ContainsFunc(name, unicode.IsSpace):
+		return "the name has white space in it: want _ in its place"
+	}
+	return ""
+}
+
+// Sound says what is wrong with what x makes of out, whatever out is.
+func Sound(x ktstr.Extractor, out ktstr.Output) error {
+	p := &probe{x: x}
+	p.Extract(context.Background(), out)
+	if len(p.problems) > 0 {
+		return errors.New(strings.Join(p.problems, "\n"))
+	}
+	return nil
+}

@@ -1,0 +1,428 @@
+package conform
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/ktstr/ktstr"
+	"github.com/ktstr/ktstr/core/extract"
+	"github.com/ktstr/ktstr/extractors/external"
+	"github.com/ktstr/ktstr/internal/wire"
+)
+
+// process is the executable under test and one plugin started from it, which
+// most checks share.
+type process struct {
+	cfg    Config
+	plugin *external.Plugin
+}
+
+func startProcess(ctx context.Context, cfg Config) (*process, error) {
+	p := &process{cfg: cfg}
+	var err error
+	p.plugin, err = p.start(ctx, 0)
+	return p, err
+}
+
+// start starts one more plugin, which gets captures in pieces of chunk bytes
+// (0: as usual).
+func (p *process) start(ctx context.Context, chunk int) (*external.Plugin, error) {
+	return external.Start(ctx, external.Config{Path: p.cfg.Path, Chunk: chunk})
+}
+
+func (p *process) close()                     { p.plugin.Close() }
+func (p *process) extractor() ktstr.Extractor { return p.plugin }
+
+// memory is what the plugin's process holds of the machine's memory, in bytes.
+func (p *process) memory() int64 {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.plugin.Pid()))
+	if err != nil {
+		return 0
+	}
+	_, rest, _ := bytes.Cut(text, []byte("\nVmRSS:"))
+	f := bytes.Fields(rest)
+	if len(f) == 0 {
+		return 0
+	}
+	kib, _ := strconv.ParseInt(string(f[0]), 10, 64)
+	return kib << 10
+}
+
+// answer is what the executable said to a word of its command line.
+type answer struct {
+	stdout, stderr []byte
+	exit           string // empty: exit status 0
+}
+
+// call executes the plugin with arguments, as a person would.
+func (p *process) call(ctx context.Context, stdin []byte, args ...string) (answer, error) {
+	const patience = 10 * time.Second
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	path, err := filepath.Abs(p.cfg.Path)
+	if err != nil {
+		return answer{}, err
+	}
+	var stdout, stderr bytes.Buffer
+	cmd := exec.CommandContext(ctx, path, args...)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(stdin), &stdout, &stderr
+	cmd.WaitDelay = time.Second
+	err = cmd.Run()
+	a := answer{stdout: stdout.Bytes(), stderr: stderr.Bytes()}
+	var exit *exec.ExitError
+	switch {
+	case ctx.Err() != nil:
+		return a, fmt.Errorf("no end within %v", patience)
+	case errors.As(err, &exit):
+		a.exit = exit.String()
+		return a, nil
+	}
+	return a, err
+}
+
+func checkHandshake(ctx context.Context, r *run, c check) {
+	// Version, address and protocol were checked by the host that started it.
+	c.notef("protocol %d", wire.Protocol)
+	switch a, err := r.proc.call(ctx, nil); {
+	case err != nil:
+		c.failf(nil, "started by a person, without a host's cookie: %v: want a word about what it is on stderr, and an exit status that is not 0", err)
+	case a.exit == "":
+		c.failf(nil, "started by a person, without a host's cookie, it ends with exit status 0: want another one")
+	case len(bytes.TrimSpace(a.stderr)) == 0:
+		c.failf(nil, "started by a person, without a host's cookie, it says nothing on stderr: want a word about what it is")
+	}
+}
+
+func checkDescribeWord(ctx context.Context, r *run, c check) {
+	a, err := r.proc.call(ctx, nil, "describe")
+	if err != nil {
+		c.failf(nil, "describe: %v", err)
+		return
+	}
+	if a.exit != "" {
+		c.skipf("`describe` ends with %s: it is for people, and optional", a.exit)
+		return
+	}
+	d, kind, err := wire.ParseDescription(a.stdout)
+	if err != nil {
+		c.failf(nil, "%v", err)
+		return
+	}
+	got, want := wire.DescriptionJSON(d, kind), wire.DescriptionJSON(r.desc, kind)
+	if !bytes.Equal(got, want) {
+		c.failf(nil, "`describe` prints something else than the host is told: %s", firstDifference(got, want))
+	}
+}
+
+// firstDifference shows the first line that differs.
+func firstDifference(got, want []byte) string {
+	g, w := strings.Split(string(got), "\n"), strings.Split(string(want), "\n")
+	for i := range min(len(g), len(w)) {
+		if g[i] != w[i] {
+			return fmt.Sprintf("%q, the host %q", strings.TrimSpace(g[i]), strings.TrimSpace(w[i]))
+		}
+	}
+	return fmt.Sprintf("%d lines, the host %d", len(g), len(w))
+}
+
+func checkFilter(ctx context.Context, r *run, c check) {
+	for _, k := range r.samples() {
+		out := ktstr.Output{Stream: k.Streams[0].Stream, Data: k.Streams[0].Data, ExitCode: k.Streams[0].ExitCode, Truncated: k.Streams[0].Truncated}
+		args := []string{"extract", "--stream", string(out.Stream)}
+		if out.ExitCode != nil {
+			args = append(args, "--exit-code", strconv.Itoa(*out.ExitCode))
+		}
+		if out.Truncated {
+			args = append(args, "--truncated")
+		}
+		if k.Streams[0].Argv != nil || k.Streams[0].Options != nil {
+			// The filter cannot be told the arguments.
+			out.Options = nil
+		}
+		a, err := r.proc.call(ctx, out.Data, args...)
+		in := &input{words: k.Name + "/" + fileName(out.Stream), streams: []ktstr.Output{out}}
+		if err != nil {
+			c.failf(in, "extract: %v", err)
+			continue
+		}
+		if !bytes.HasPrefix(bytes.TrimSpace(a.stdout), []byte("{")) {
+			c.skipf("`extract` prints no document (%s): it is for people, and optional", a.exit)
+			return
+		}
+		_, want := r.document(ctx, c, in)
+		if diff := Diff(a.stdout, want); diff != "" {
+			c.failf(in, "`extract` prints something else than the host is told: %s", diff)
+		}
+	}
+}
+
+func checkChunks(ctx context.Context, r *run, c check) {
+	k := r.samples()[0]
+	for _, other := range r.samples() {
+		if n := len(other.Streams[0].Data); n > 0 && n < len(k.Streams[0].Data) {
+			k = other
+		}
+	}
+	want := r.plainDocument(ctx, c, k)
+	for _, size := range []int{1, 7, 4096, 64 << 10} {
+		if len(k.Streams[0].Data)/size > 100_000 {
+			continue // a message a byte of a large capture shows nothing more
+		}
+		plugin, err := r.proc.start(ctx, size)
+		if err != nil {
+			c.failf(nil, "starting it once more: %v", err)
+			return
+		}
+		res := extract.Run(ctx, plugin, k.Streams, nil)
+		plugin.Close()
+		if got := res.AppendJSON(nil); !bytes.Equal(got, want) {
+			c.failf(asCaptured(k), "%s in pieces of %d bytes gives something else: %s", k.Name, size, Diff(got, want))
+		}
+	}
+}
+
+func checkDeadline(ctx context.Context, r *run, c check) {
+	data := bytes.Repeat([]byte("the quick brown fox jumps over 13 lazy dogs: 12.5 MiB/s, 3 us\n"), large/62)
+	in := &input{words: "16 MiB of prose", streams: []ktstr.Output{{Stream: ktstr.Stdout, Data: data}}}
+	short, cancel := context.WithTimeout(ctx, 5*time.Millisecond)
+	defer cancel()
+	began := now()
+	_, err := r.proc.plugin.Extract(short, in.streams[0])
+	if err == nil {
+		c.notef("it had read 16 MiB before the deadline of 5 ms")
+	}
+	if took := since(began); took > 5*time.Second {
+		c.failf(in, "the call came back %v after a deadline of 5 ms", took)
+	}
+	k := r.samples()[0]
+	if _, doc := r.document(ctx, c, asCaptured(k)); !bytes.Equal(doc, r.plainDocument(ctx, c, k)) {
+		c.failf(asCaptured(k), "%s: after a call that was cut short it gives something else: %s", k.Name, Diff(doc, r.plain[k.Name]))
+	}
+}
+
+// observed is how long a plugin is watched while it should do nothing.
+const observed = 500 * time.Millisecond
+
+// watch waits for that long, or for the end of ctx.
+func watch(ctx context.Context) {
+	t := time.NewTimer(observed)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+	}
+}
+
+func checkFreeze(ctx context.Context, r *run, c check) {
+	thaw, err := r.proc.plugin.Freeze()
+	if err != nil {
+		c.failf(nil, "%v", err)
+		return
+	}
+	watch(ctx)
+	u, err := thaw()
+	if err != nil {
+		c.failf(nil, "%v", err)
+		return
+	}
+	if n := u.Voluntary + u.Involuntary; n > 0 || u.User+u.System > 0 {
+		c.failf(nil, "frozen for %v it had %d context switches and used %v of CPU time: want none", observed, n, u.User+u.System)
+	}
+	k := r.samples()[0]
+	if _, doc := r.document(ctx, c, asCaptured(k)); !bytes.Equal(doc, r.plainDocument(ctx, c, k)) {
+		c.failf(asCaptured(k), "%s: after the thaw it gives something else: %s", k.Name, Diff(doc, r.plain[k.Name]))
+	}
+}
+
+func checkIdle(ctx context.Context, r *run, c check) {
+	pid := r.proc.plugin.Pid()
+	before, err := switches(pid)
+	watch(ctx)
+	after, err2 := switches(pid)
+	if err := errors.Join(err, err2); err != nil {
+		c.failf(nil, "%v", err)
+		return
+	}
+	c.notef("%d context switches in %v", after-before, observed)
+}
+
+// switches sums the context switches of a process's threads.
+func switches(pid int) (n int64, err error) {
+	paths, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/status", pid))
+	if err == nil && len(paths) == 0 {
+		err = fmt.Errorf("process %d is gone", pid)
+	}
+	for _, path := range paths {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			continue // the thread ended
+		}
+		for line := range strings.Lines(string(text)) {
+			key, value, _ := strings.Cut(line, ":")
+			if strings.HasSuffix(key, "voluntary_ctxt_switches") {
+				v, _ := strconv.ParseInt(strings.TrimSpace(value), 10, 64)
+				n += v
+			}
+		}
+	}
+	return n, err
+}
+
+func checkShutdown(ctx context.Context, r *run, c check) {
+	plugin, err := r.proc.start(ctx, 0)
+	if err != nil {
+		c.failf(nil, "starting it once more: %v", err)
+		return
+	}
+	r.x.problems = nil
+	if _, err := plugin.Extract(ctx, r.samples()[0].Streams[0]); err != nil {
+		c.failf(nil, "%v", err)
+	}
+	children := descendants(plugin.Pid())
+	began := now()
+	plugin.Close()
+	took := since(began)
+	exit := plugin.Exit()
+	c.notef("%v, %s", took, exit)
+	if exit != "exit status 0" {
+		c.failf(nil, "asked to end (plugin.GRPCController/Shutdown) it did not within 300 ms: it was killed (%s)", exit)
+	}
+	for _, child := range children {
+		if child.alive() {
+			c.failf(nil, "it left process %d (%s) behind", child.pid, child.name)
+		}
+	}
+}
+
+// checkOrphan kills a host and looks whether the plugin outlives it.
+func checkOrphan(ctx context.Context, r *run, c check) {
+	if r.cfg.Launcher == "" {
+		c.skipf("this needs a host that may be killed: `ktstr plugin verify` is one")
+		return
+	}
+	path, err := filepath.Abs(r.cfg.Path)
+	if err != nil {
+		c.failf(nil, "%v", err)
+		return
+	}
+	host := exec.CommandContext(ctx, r.cfg.Launcher, HostWord, path)
+	in, err1 := host.StdinPipe()
+	out, err2 := host.StdoutPipe()
+	if err := errors.Join(err1, err2, host.Start()); err != nil {
+		c.failf(nil, "starting a host: %v", err)
+		return
+	}
+	defer in.Close()
+	var pid int
+	_, err = fmt.Fscan(out, &pid)
+	plugin, err3 := unix.PidfdOpen(pid, 0)
+	host.Process.Kill()
+	host.Wait()
+	if err := errors.Join(err, err3); err != nil {
+		c.failf(nil, "the host could not start the plugin: %v", err)
+		return
+	}
+	defer unix.Close(plugin)
+	const patience = 2 * time.Second
+	ended := []unix.PollFd{{Fd: int32(plugin), Events: unix.POLLIN}}
+	n, err := unix.Poll(ended, int(patience.Milliseconds()))
+	for errors.Is(err, unix.EINTR) {
+		n, err = unix.Poll(ended, int(patience.Milliseconds()))
+	}
+	if n == 0 {
+		c.failf(nil, "process %d is still there %v after its host was killed", pid, patience)
+	}
+}
+
+// HostWord is the argument with which the Launcher's main is to call Host.
+const HostWord = "_verify-host"
+
+// Host starts the plugin at path, prints its process id, and waits until stdin
+// ends. It is the host that the check "orphan" kills.
+func Host(path string) int {
+	plugin, err := external.Start(context.Background(), external.Config{Path: path})
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer plugin.Close()
+	fmt.Println(plugin.Pid())
+	var b [1]byte
+	os.Stdin.Read(b[:])
+	return 0
+}
+
+// relative is a process as it was seen once.
+type relative struct {
+	pid     int
+	name    string
+	started string // since boot; tells it from a later one of that pid
+}
+
+// lookup returns the process with that id, unless there is none but a zombie.
+func lookup(pid int) (relative, bool) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return relative{}, false
+	}
+	// The name is in parentheses and may hold anything (proc_pid_stat(5)).
+	open, shut := bytes.IndexByte(text, '('), bytes.LastIndexByte(text, ')')
+	if open < 0 || shut < open {
+		return relative{}, false
+	}
+	f := strings.Fields(string(text[shut+1:]))
+	if len(f) < 20 || f[0] == "Z" || f[0] == "X" {
+		return relative{}, false
+	}
+	return relative{pid, string(text[open+1 : shut]), f[19]}, true
+}
+
+func (r relative) alive() bool {
+	now, ok := lookup(r.pid)
+	return ok && now.started == r.started
+}
+
+// descendants returns the processes below pid.
+func descendants(pid int) []relative {
+	paths, err := filepath.Glob("/proc/[0-9]*/stat")
+	if err != nil {
+		return nil
+	}
+	children := map[int][]relative{}
+	for _, path := range paths {
+		id, err := strconv.Atoi(filepath.Base(filepath.Dir(path)))
+		if err != nil {
+			continue
+		}
+		r, ok := lookup(id)
+		if !ok {
+			continue
+		}
+		text, err := os.ReadFile(path)
+		if err != nil {
+			continue
+		}
+		if f := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:])); len(f) > 1 {
+			parent, _ := strconv.Atoi(f[1])
+			children[parent] = append(children[parent], r)
+		}
+	}
+	var found []relative
+	for next := []int{pid}; len(next) > 0; next = next[1:] {
+		for _, child := range children[next[0]] {
+			found = append(found, child)
+			next = append(next, child.pid)
+		}
+	}
+	return found
+}
