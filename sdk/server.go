@@ -2,6 +2,7 @@ package sdk
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -22,6 +23,7 @@ import (
 	"google.golang.org/protobuf/types/known/emptypb"
 
 	"github.com/ktstr/ktstr"
+	"github.com/ktstr/ktstr/internal/sandbox"
 	"github.com/ktstr/ktstr/internal/wire"
 )
 
@@ -35,6 +37,14 @@ func servePlugin(x ktstr.Extractor) error {
 	}
 	if os.Getenv("PLUGIN_CLIENT_CERT") != "" {
 		return errors.New("the host wants TLS (go-plugin's AutoMTLS): want a host that speaks ktstr.plugin.v1, without it")
+	}
+	seal := func() error { return nil }
+	if text := os.Getenv(wire.SandboxKey); text != "" {
+		os.Unsetenv(wire.SandboxKey)
+		var err error
+		if seal, err = restrict(text); err != nil {
+			return fmt.Errorf("sandbox: %w", err)
+		}
 	}
 	socket, err := net.Listen("unix", filepath.Join(dir, "s"))
 	if err != nil {
@@ -57,6 +67,14 @@ func servePlugin(x ktstr.Extractor) error {
 	grpc_health_v1.RegisterHealthServer(server, health{})
 	server.RegisterService(&controllerService, controller(stop))
 
+	// An interrupt at the terminal is the host's to handle.
+	signal.Ignore(os.Interrupt)
+	if os.Getenv(wire.LifelineKey) != "" {
+		go awaitHostDeath(stop)
+	}
+	if err := seal(); err != nil {
+		return fmt.Errorf("sandbox: %w", err)
+	}
 	if _, err := fmt.Fprintf(os.Stdout, "%d|%d|unix|%s|grpc\n", wire.CoreProtocol, wire.Protocol, socket.Addr()); err != nil {
 		return err
 	}
@@ -65,11 +83,6 @@ func servePlugin(x ktstr.Extractor) error {
 		return err
 	}
 	os.Stdout = os.Stderr
-	// An interrupt at the terminal is the host's to handle.
-	signal.Ignore(os.Interrupt)
-	if os.Getenv(wire.LifelineKey) != "" {
-		go awaitHostDeath(stop)
-	}
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(socket) }()
 	select {
@@ -82,6 +95,24 @@ func servePlugin(x ktstr.Extractor) error {
 	defer force.Stop()
 	server.GracefulStop()
 	return nil
+}
+
+// restrict begins to restrict a bundled plugin, and returns what ends it and
+// tells the host. Foreign plugins come here restricted, by a launcher.
+func restrict(policy string) (seal func() error, err error) {
+	var p sandbox.Policy
+	if err := json.Unmarshal([]byte(policy), &p); err != nil {
+		return nil, err
+	}
+	report, err := sandbox.Enter(p)
+	if err != nil {
+		return nil, err
+	}
+	return func() error {
+		f := os.NewFile(3, "report")
+		defer f.Close()
+		return json.NewEncoder(f).Encode(sandbox.Answer{Report: sandbox.Seal(p, report)})
+	}, nil
 }
 
 // awaitHostDeath returns when the host, which holds the other end of standard

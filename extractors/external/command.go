@@ -1,22 +1,190 @@
 package external
 
 import (
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"encoding/json"
 	"errors"
+	"fmt"
+	"io"
 	"os"
 	"path/filepath"
+	"strings"
+	"sync"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/ktstr/ktstr/internal/sandbox"
+	"github.com/ktstr/ktstr/internal/wire"
 )
 
-// command returns what to execute for the plugin.
-func (p *Plugin) command() (command, error) {
-	switch {
-	case p.config.Path != "" && p.config.Self == nil:
-		abs, err := filepath.Abs(p.config.Path)
-		if err != nil {
-			return command{}, p.fail("start", Refused, nil, err)
-		}
-		return command{path: abs, argv: []string{abs}, name: p.config.Path}, nil
-	case p.config.Path == "" && p.config.Self != nil:
-		return command{path: "/proc/self/exe", argv: append([]string{os.Args[0]}, p.config.Self...), name: os.Args[0]}, nil
+// LauncherMain is the main function of a launcher: of the process that a
+// Config's Launcher starts. args are the plugin's argv, as they follow Launcher
+// on the command line. It restricts itself and becomes the plugin; it returns,
+// with an exit status, only if that fails.
+func LauncherMain(args []string) int {
+	var p sandbox.Policy
+	policy := os.Getenv(wire.SandboxKey)
+	if err := json.Unmarshal([]byte(policy), &p); policy == "" || err != nil || len(args) == 0 {
+		fmt.Fprintln(os.Stderr, "ktstr: this is the launcher of plugins, which ktstr starts by itself")
+		return 2
 	}
-	return command{}, p.fail("start", Refused, nil, errors.New("want either a Path or Self"))
+	var env []string
+	for _, v := range os.Environ() {
+		if !strings.HasPrefix(v, wire.SandboxKey+"=") {
+			env = append(env, v)
+		}
+	}
+	sandbox.Launch(p, os.NewFile(3, args[0]), os.NewFile(4, "report"), args, env)
+	return 126 // the report says why
 }
+
+// findProgram opens the executable and checks it, once for all the times that
+// it may be started.
+func (p *Plugin) findProgram() error {
+	c := &p.config
+	if (c.Path == "") == (c.Self == nil) {
+		return p.fail("start", Refused, nil, errors.New("want either a Path or Self"))
+	}
+	if c.Self != nil {
+		return nil
+	}
+	path, err := filepath.Abs(c.Path)
+	if err != nil {
+		return p.fail("start", Refused, nil, err)
+	}
+	c.Path = path
+	p.file, err = os.Open(path)
+	if err != nil {
+		var pe *os.PathError
+		if errors.As(err, &pe) {
+			err = pe.Err
+		}
+		return p.fail("start", CannotStart, nil, err)
+	}
+	info, err := p.file.Stat()
+	switch {
+	case err != nil:
+	case info.IsDir():
+		err = errors.New("it is a directory: want an executable file")
+	case !info.Mode().IsRegular():
+		err = errors.New("want a regular file")
+	case info.Mode()&0o111 == 0:
+		err = fmt.Errorf("it is not executable (mode %v): chmod +x it", info.Mode())
+	case info.Mode()&0o005 != 0o005 && p.config.sandboxed() && privateUser() != 0:
+		// Plugins do not run as root, and the user that they do run as may not execute
+		// this file: it gets a copy.
+		err = p.copyProgram()
+	}
+	if err == nil && c.SHA256 != "" {
+		err = p.checkHash()
+	}
+	if err != nil {
+		p.closeProgram()
+		return p.fail("start", Refused, nil, err)
+	}
+	return nil
+}
+
+// sandboxed reports whether the plugin is asked to run in a sandbox.
+func (c *Config) sandboxed() bool { return !c.Unsandboxed && (c.Self != nil || c.Launcher != nil) }
+
+func (p *Plugin) closeProgram() {
+	if p.file != nil {
+		p.file.Close()
+		p.file = nil
+	}
+}
+
+// checkHash compares the hash of the very descriptor that is executed later.
+func (p *Plugin) checkHash() error {
+	got, err := hashFile(p.file)
+	if err != nil {
+		return err
+	}
+	if !strings.EqualFold(got, p.config.SHA256) {
+		return fmt.Errorf("its SHA-256 is %s: want %s: it was changed, or another build was installed", got, p.config.SHA256)
+	}
+	return nil
+}
+
+// hashFile returns the SHA-256 of f from its beginning.
+func hashFile(f *os.File) (string, error) {
+	h := sha256.New()
+	if _, err := io.Copy(h, io.NewSectionReader(f, 0, 1<<62)); err != nil {
+		return "", err
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
+}
+
+// copyProgram replaces p.file by a copy in memory that everybody may execute.
+func (p *Plugin) copyProgram() error {
+	fd, err := unix.MemfdCreate(filepath.Base(p.config.Path), unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING)
+	if err != nil {
+		return err
+	}
+	w := os.NewFile(uintptr(fd), p.config.Path)
+	defer w.Close()
+	if _, err := io.Copy(w, p.file); err != nil {
+		return err
+	}
+	if err := w.Chmod(0o555); err != nil {
+		return err
+	}
+	// What is open for writing cannot be executed.
+	r, err := os.Open(fmt.Sprintf("/proc/self/fd/%d", fd))
+	if err != nil {
+		return err
+	}
+	p.file.Close()
+	p.file = r
+	return nil
+}
+
+// command returns what to execute for the plugin.
+func (p *Plugin) command() command {
+	const self = "/proc/self/exe"
+	c := &p.config
+	switch {
+	case c.Self != nil:
+		return command{path: self, argv: append([]string{os.Args[0]}, c.Self...), name: os.Args[0], sandbox: c.sandboxed()}
+	case c.sandboxed():
+		argv := append(append([]string{os.Args[0]}, c.Launcher...), c.Path)
+		return command{path: self, argv: argv, file: p.file, name: c.Path, sandbox: true, isolated: true}
+	}
+	return command{path: "/proc/self/fd/3", argv: []string{c.Path}, file: p.file, name: c.Path}
+}
+
+// privateUser returns a number for a user and a group that nobody else has, if
+// this process is root; else 0. The range is one that no distribution and no
+// container manager gives out.
+func privateUser() int {
+	if os.Geteuid() != 0 {
+		return 0
+	}
+	const first, bits = 0x70000000, 0x00ffffff
+	var b [4]byte
+	rand.Read(b[:])
+	if uid := first + int(binary.LittleEndian.Uint32(b[:])&bits); allUsers() {
+		return uid
+	}
+	return 0
+}
+
+// allUsers reports whether this process may become any user: in a container it
+// may be root over a few only.
+var allUsers = sync.OnceValue(func() bool {
+	for _, path := range []string{"/proc/self/uid_map", "/proc/self/gid_map"} {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return false
+		}
+		var inside, outside, count uint64
+		if _, err := fmt.Sscan(string(text), &inside, &outside, &count); err != nil || inside != 0 || count < 0x7fffffff {
+			return false
+		}
+	}
+	return true
+})

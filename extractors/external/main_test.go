@@ -18,6 +18,9 @@ import (
 // The test binary is every plugin of these tests: as `_plugin NAME`, and under
 // the name ktstr-plugin-NAME.
 func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && os.Args[1] == "_launch" {
+		os.Exit(LauncherMain(os.Args[2:]))
+	}
 	name, ok := strings.CutPrefix(filepath.Base(os.Args[0]), "ktstr-plugin-")
 	if len(os.Args) == 3 && os.Args[1] == "_plugin" {
 		name, ok = os.Args[2], true

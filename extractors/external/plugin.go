@@ -24,6 +24,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/ktstr/ktstr"
+	"github.com/ktstr/ktstr/internal/sandbox"
 	"github.com/ktstr/ktstr/internal/wire"
 )
 
@@ -36,6 +37,14 @@ type Config struct {
 	// Self are arguments with which the running executable serves the plugin
 	// itself, such as {"_plugin", "fio"}: main calls sdk.Serve for them.
 	Self []string
+	// SHA256 is the wanted hash of Path, in hexadecimal digits; empty: any.
+	SHA256 string
+	// Launcher are arguments with which the running executable becomes a launcher,
+	// such as {"_launch"}: main calls LauncherMain for them. It restricts itself, then
+	// executes Path. Nil: Path runs without a sandbox. Self needs none.
+	Launcher []string
+	// Unsandboxed says that even Self runs without a sandbox.
+	Unsandboxed bool
 	// StartTimeout is for the time from exec to the handshake line; 0: 10 s.
 	StartTimeout time.Duration
 	// DescribeTimeout is for the first call after the handshake; 0: 2 s.
@@ -57,6 +66,7 @@ type Plugin struct {
 	description ktstr.Description
 
 	mu      sync.Mutex
+	file    *os.File // the executable; nil for Self
 	current *session
 	closed  bool
 	crashes int // ended sessions that were replaced
@@ -75,8 +85,12 @@ func Start(ctx context.Context, c Config) (*Plugin, error) {
 		c.Logger = hclog.NewNullLogger()
 	}
 	p := &Plugin{config: c}
+	if err := p.findProgram(); err != nil {
+		return nil, err
+	}
 	s, err := p.open(ctx)
 	if err != nil {
+		p.closeProgram()
 		return nil, err
 	}
 	p.current, p.description = s, s.description
@@ -99,6 +113,13 @@ func defaulted(d, otherwise time.Duration) time.Duration {
 
 // Describe returns what the plugin said of itself when it was started.
 func (p *Plugin) Describe() ktstr.Description { return p.description }
+
+// Sandbox says what restrictions the plugin runs under; nil: none.
+func (p *Plugin) Sandbox() sandbox.Report {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.current.process.report.Report
+}
 
 // Extract gives out to the plugin. If the plugin's process ends meanwhile, it is
 // started once more and asked again. Errors are of type *Error.
@@ -147,6 +168,7 @@ func (p *Plugin) Close() error {
 	if !p.closed {
 		p.closed = true
 		p.current.close()
+		p.closeProgram()
 	}
 	return nil
 }
@@ -197,15 +219,15 @@ const socketBase = "/tmp"
 
 // open starts a process and gets its description.
 func (p *Plugin) open(ctx context.Context) (_ *session, err error) {
-	cmd, err := p.command()
-	if err != nil {
-		return nil, err
-	}
+	cmd := p.command()
 	base, err := os.MkdirTemp(socketBase, fmt.Sprintf("ktstr-%d-", os.Getpid()))
 	if err != nil {
 		return nil, p.fail("start", CannotStart, nil, err)
 	}
 	proc := &process{command: cmd, grpc: true, base: base}
+	if cmd.sandbox {
+		proc.uid = privateUser()
+	}
 	s := &session{plugin: p, process: proc}
 	s.client = goplugin.NewClient(&goplugin.ClientConfig{
 		HandshakeConfig:  goplugin.HandshakeConfig{ProtocolVersion: wire.Protocol, MagicCookieKey: wire.CookieKey, MagicCookieValue: wire.CookieValue},
@@ -220,6 +242,13 @@ func (p *Plugin) open(ctx context.Context) (_ *session, err error) {
 		RunnerFunc: func(_ hclog.Logger, spec *exec.Cmd, dir string) (runner.Runner, error) {
 			proc.dir = dir
 			proc.env = append(spec.Env, wire.LifelineKey+"=1")
+			for _, d := range []string{base, dir} {
+				if proc.uid != 0 {
+					if err := os.Chown(d, proc.uid, proc.uid); err != nil {
+						return nil, err
+					}
+				}
+			}
 			return proc, nil
 		},
 		GRPCDialOptions: []grpc.DialOption{
@@ -244,6 +273,7 @@ func (p *Plugin) open(ctx context.Context) (_ *session, err error) {
 	if _, err := s.client.Start(); err != nil {
 		return nil, p.startError(ctx, proc, err)
 	}
+	<-proc.reported
 	hung := time.AfterFunc(p.config.DescribeTimeout, proc.stopEarly)
 	defer hung.Stop()
 	protocol, err := s.client.Client()
@@ -320,6 +350,8 @@ func (p *Plugin) startError(ctx context.Context, proc *process, err error) *Erro
 	switch exit := proc.exit(); {
 	case ctx.Err() != nil:
 		return p.fail("start", CannotStart, proc, ctx.Err())
+	case proc.report.Error != "":
+		return p.fail("start", CannotStart, nil, errors.New(printable(proc.report.Error)))
 	case proc.mismatch != nil:
 		return p.fail("start", Incompatible, proc, proc.mismatch)
 	case proc.address == "" && exit != "":

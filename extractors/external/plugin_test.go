@@ -26,8 +26,9 @@ func TestBothWays(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, c := range []Config{{Name: "echo", Self: []string{"_plugin", "echo"}}, {Path: executable(t, "echo")}} {
+	for _, c := range []Config{{Name: "echo", Self: []string{"_plugin", "echo"}}, {Path: executable(t, "echo")}, {Path: executable(t, "echo"), Launcher: []string{"_launch"}}} {
 		p := startConfig(t, c)
+		t.Logf("sandbox: %v", p.Sandbox())
 		got, err := p.Extract(context.Background(), out)
 		if err != nil {
 			t.Fatal(err)
@@ -106,7 +107,7 @@ func TestStartFaults(t *testing.T) {
 	}{
 		{Config{Name: "no-start", Self: []string{"_plugin", "no-start"}}, CannotStart, []string{"plugin no-start: start: cannot start: exit status 3", "without a handshake", "libwanted.so.1 is not there"}},
 		{Config{Path: "/nonexistent/ktstr-plugin-x"}, CannotStart, []string{"/nonexistent/ktstr-plugin-x", "no such file"}},
-		{Config{Path: "/dev"}, CannotStart, []string{"/dev"}},
+		{Config{Path: "/dev"}, Refused, []string{"/dev", "is a directory"}},
 		{Config{Self: []string{"_plugin", "silent"}, StartTimeout: 200 * time.Millisecond}, CannotStart, []string{"no handshake line", "within 200ms"}},
 		{Config{Name: "fio", Self: []string{"_plugin", "echo"}}, BadAnswer, []string{`calls itself "echo": want "fio"`}},
 		{Config{}, Refused, []string{"want either a Path or Self"}},

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -20,6 +21,7 @@ import (
 	"github.com/hashicorp/go-plugin/runner"
 	"golang.org/x/sys/unix"
 
+	"github.com/ktstr/ktstr/internal/sandbox"
 	"github.com/ktstr/ktstr/internal/wire"
 )
 
@@ -52,6 +54,10 @@ type process struct {
 	dir     string   // the only directory that it may write to; its socket is there
 	grpc    bool     // a handshake line is to be expected on its standard output
 
+	uid      int            // the user that it becomes; 0: none
+	report   sandbox.Answer // what it says of its restrictions; valid after reported
+	reported chan struct{}
+
 	proc     *os.Process
 	lifeline *os.File // held open while we live
 	said     tail     // its standard error, and what else it printed
@@ -70,10 +76,12 @@ type process struct {
 
 // command is what a process executes.
 type command struct {
-	path  string   // for exec
-	argv  []string // with argv[0]
-	files []*os.File
-	name  string // for messages
+	path     string   // for exec
+	argv     []string // with argv[0]
+	file     *os.File // descriptor 3 of the process, if not nil
+	name     string   // for messages
+	sandbox  bool     // told to restrict itself; answers on the descriptor after those
+	isolated bool     // in namespaces of its own where the kernel gives them
 }
 
 // minimalEnv is what every plugin sees, whatever the host's environment is.
@@ -81,7 +89,7 @@ func minimalEnv(tmp string) []string {
 	return []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C", "LC_ALL=C", "TZ=UTC", "TMPDIR=" + tmp}
 }
 
-// Start forks and executes. stdin is the lifeline unless in is given.
+// start forks and executes. Standard input is the lifeline unless in is given.
 func (p *process) start(in *os.File) (err error) {
 	p.handshake, p.exited = make(chan []byte, 1), make(chan struct{})
 	var mine, theirs []*os.File
@@ -112,18 +120,51 @@ func (p *process) start(in *os.File) (err error) {
 	if err != nil {
 		return err
 	}
-	attr := &os.ProcAttr{
-		Dir:   "/",
-		Env:   append(minimalEnv(p.dir), p.env...),
-		Files: append([]*os.File{in, outW, errW}, p.command.files...),
-		Sys:   &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL},
+	files := []*os.File{in, outW, errW}
+	if p.command.file != nil {
+		files = append(files, p.command.file)
+	}
+	p.reported = make(chan struct{})
+	var reportR *os.File
+	if p.command.sandbox {
+		var w *os.File
+		if reportR, w, err = os.Pipe(); err != nil {
+			return err
+		}
+		mine, theirs = append(mine, reportR), append(theirs, w)
+		files = append(files, w)
+	} else {
+		close(p.reported)
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.doomed {
 		return errors.New("stopped before it was started")
 	}
-	onForkThread(func() {
+	onForkThread(func() { err = p.fork(files) })
+	if err != nil {
+		return err
+	}
+	p.follow(outR, errR, reportR)
+	return nil
+}
+
+// fork starts the process in the best namespaces that can be had.
+func (p *process) fork(files []*os.File) (err error) {
+	for _, spaces := range namespaces(p.command.isolated) {
+		attr := &os.ProcAttr{
+			Dir:   "/",
+			Env:   append(minimalEnv(p.dir), p.env...),
+			Files: files,
+			Sys:   &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL, Cloneflags: spaces},
+		}
+		if spaces&unix.CLONE_NEWUSER != 0 {
+			attr.Sys.UidMappings = []syscall.SysProcIDMap{{ContainerID: os.Getuid(), HostID: os.Getuid(), Size: 1}}
+			attr.Sys.GidMappings = []syscall.SysProcIDMap{{ContainerID: os.Getgid(), HostID: os.Getgid(), Size: 1}}
+		}
+		if p.command.sandbox {
+			attr.Env = append(attr.Env, p.policy(spaces))
+		}
 		p.proc, err = os.StartProcess(p.command.path, p.command.argv, attr)
 		// A binary that somebody's forked child still holds open for writing, as
 		// happens right after it was built, is ready in a moment.
@@ -131,28 +172,96 @@ func (p *process) start(in *os.File) (err error) {
 			<-time.After(10 * time.Millisecond)
 			p.proc, err = os.StartProcess(p.command.path, p.command.argv, attr)
 		}
-	})
-	if err != nil {
-		return err
+		if err == nil || spaces == 0 {
+			return err
+		}
 	}
-	p.follow(outR, errR)
-	return nil
+	return err
+}
+
+// namespaces lists flags of clone, the wanted ones first.
+func namespaces(isolated bool) []uintptr {
+	const both = unix.CLONE_NEWPID | unix.CLONE_NEWNET
+	switch {
+	case !isolated:
+		return []uintptr{0}
+	case os.Geteuid() == 0:
+		return []uintptr{both, unix.CLONE_NEWPID, 0}
+	}
+	return []uintptr{unix.CLONE_NEWUSER | both, unix.CLONE_NEWUSER | unix.CLONE_NEWPID, 0}
+}
+
+// policy returns the environment variable that tells the process how to restrict
+// itself.
+func (p *process) policy(spaces uintptr) string {
+	policy := sandbox.Policy{
+		Write: p.dir, UID: p.uid, Threads: sandbox.Processes,
+		PIDNamespace: spaces&unix.CLONE_NEWPID != 0, NetNamespace: spaces&unix.CLONE_NEWNET != 0,
+	}
+	if p.uid == 0 && spaces&unix.CLONE_NEWUSER == 0 {
+		// The limit counts all threads of a user whom the plugin shares with others.
+		policy.Threads += runningThreads()
+	}
+	b, err := json.Marshal(policy)
+	if err != nil {
+		panic(err) // strings, numbers and booleans always marshal
+	}
+	return wire.SandboxKey + "=" + string(b)
+}
+
+// runningThreads returns how many threads the machine has; 0: unknown.
+func runningThreads() int {
+	text, err := os.ReadFile("/proc/loadavg")
+	if err != nil {
+		return 0
+	}
+	words := strings.Fields(string(text))
+	if len(words) < 4 {
+		return 0
+	}
+	_, total, _ := strings.Cut(words[3], "/")
+	n, _ := strconv.Atoi(total)
+	return n
+}
+
+// readReport takes in what the process says of its restrictions, until it closes
+// the descriptor by executing the plugin or by itself.
+func (p *process) readReport(r *os.File) {
+	defer close(p.reported)
+	d := json.NewDecoder(io.LimitReader(untilDeadline{r}, 64<<10))
+	for {
+		var a sandbox.Answer
+		if d.Decode(&a) != nil {
+			return
+		}
+		if a.Report != nil {
+			p.report.Report = a.Report
+		}
+		p.report.Error += a.Error
+	}
 }
 
 // follow reads the process's output until it ended, and then what is left of
 // it, and no longer: a grandchild may hold the pipes for ever.
-func (p *process) follow(outR, errR *os.File) {
+func (p *process) follow(outR, errR, reportR *os.File) {
+	pipes := []*os.File{outR, errR}
 	var readers sync.WaitGroup
+	if reportR != nil {
+		pipes = append(pipes, reportR)
+		readers.Go(func() { p.readReport(reportR) })
+	}
 	readers.Go(func() { p.readStdout(outR) })
 	readers.Go(func() { io.Copy(&p.said, untilDeadline{errR}) })
 	go func() {
 		p.reap()
 		now := time.Now()
-		outR.SetReadDeadline(now)
-		errR.SetReadDeadline(now)
+		for _, f := range pipes {
+			f.SetReadDeadline(now)
+		}
 		readers.Wait()
-		outR.Close()
-		errR.Close()
+		for _, f := range pipes {
+			f.Close()
+		}
 		if p.lifeline != nil {
 			p.lifeline.Close()
 		}

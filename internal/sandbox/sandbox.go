@@ -1,0 +1,319 @@
+// Package sandbox restricts a process that has no business but to turn bytes
+// into metrics, and says what the kernel really enforced. A launcher restricts
+// itself and becomes the foreign plugin by executing a descriptor (Launch); a
+// bundled plugin restricts itself and serves (Enter, then Seal).
+//
+// Every measure is taken as far as the kernel and the container allow. None is
+// silently absent: the Report names each.
+package sandbox
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"strings"
+	"syscall"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// Limits that every plugin lives in.
+const (
+	AddressSpace = 4 << 30 // bytes; Go and Python start in 1 GiB, also with the race detector
+	OpenFiles    = 256
+	FileSize     = 1 << 20 // bytes; a plugin has nothing to write but its socket
+	Processes    = 128     // threads of all its processes together
+)
+
+// Policy is what to ask for. The zero value keeps the user and lets nothing be
+// written.
+type Policy struct {
+	Write string `json:"write,omitempty"` // the only directory to write to, and to make sockets in
+	UID   int    `json:"uid,omitempty"`   // the user and group to become; 0: stay
+	// Threads is the limit on the user's threads, of this process and all others;
+	// 0: none.
+	Threads int `json:"threads,omitempty"`
+	// The namespaces that the process was made in, for the report.
+	PIDNamespace bool `json:"pid_namespace,omitempty"`
+	NetNamespace bool `json:"net_namespace,omitempty"`
+}
+
+// The names of measures.
+const (
+	User       = "user"         // runs as a user of its own
+	Privileges = "privileges"   // cannot gain any (no_new_privs)
+	Limits     = "limits"       // on memory, files and processes
+	Files      = "files"        // reads what a runtime needs, writes nothing
+	Syscalls   = "system-calls" // cannot connect, trace, mount, …
+	Network    = "network"      // a network of its own, without interfaces
+	PIDs       = "processes"    // sees and signals no other process; dies with all its children
+)
+
+// Measure is one restriction: whether it holds, and how, or why not.
+type Measure struct {
+	Name     string `json:"name"`
+	Enforced bool   `json:"enforced"`
+	Detail   string `json:"detail,omitempty"`
+}
+
+// Report is what was enforced. Nil means that no sandbox was asked for.
+type Report []Measure
+
+// Enforced reports whether the measure of that name holds.
+func (r Report) Enforced(name string) bool {
+	for _, m := range r {
+		if m.Name == name {
+			return m.Enforced
+		}
+	}
+	return false
+}
+
+// String is one line for people: what holds, then what does not and why.
+func (r Report) String() string {
+	if len(r) == 0 {
+		return "no sandbox"
+	}
+	var held, missing []string
+	for _, m := range r {
+		if m.Enforced {
+			held = append(held, m.Name)
+		} else {
+			missing = append(missing, m.Name+" ("+m.Detail+")")
+		}
+	}
+	s := strings.Join(held, ", ")
+	if len(missing) > 0 {
+		s += "; not enforced: " + strings.Join(missing, ", ")
+	}
+	return s
+}
+
+func (r *Report) add(name string, err error, detail string) {
+	m := Measure{Name: name, Enforced: err == nil, Detail: detail}
+	if err != nil {
+		m.Detail = err.Error()
+	}
+	*r = append(*r, m)
+}
+
+// Answer is what a restricted process tells its host, as one JSON document on
+// the report descriptor.
+type Answer struct {
+	Report Report `json:"report"`
+	Error  string `json:"error,omitempty"` // why the plugin was not executed
+}
+
+// Launch restricts the calling process and becomes argv[0] by executing file,
+// with which nothing can happen between a hash and its use. It returns only to
+// say why it could not; report gets an Answer in any case. Descriptors beyond 2
+// but file's are closed in the new program.
+func Launch(p Policy, file, report *os.File, argv, env []string) error {
+	runtime.LockOSThread()
+	answer := Answer{}
+	fail := func(err error) error {
+		answer.Error = err.Error()
+		json.NewEncoder(report).Encode(answer)
+		return err
+	}
+	interpreter, err := interpreterOf(file)
+	if err != nil {
+		return fail(err)
+	}
+	unix.CloseRange(3, ^uint(0), unix.CLOSE_RANGE_CLOEXEC)
+	// A script's interpreter opens the descriptor by its name.
+	if _, err := unix.FcntlInt(file.Fd(), unix.F_SETFD, 0); err != nil {
+		return fail(err)
+	}
+	r := &answer.Report
+	r.add(Limits, limit(p), limitsDetail)
+	becomeUser(p, r, false)
+	if err := diesWithHost(); err != nil {
+		return fail(err)
+	}
+	r.add(Privileges, unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "no_new_privs")
+	abi, err := restrictFiles(p, file, interpreter)
+	r.add(Files, err, fmt.Sprintf("Landlock ABI %d", abi))
+	r.add(Syscalls, install(denyList(), 0), "seccomp: no connect, trace, mount, new namespace, session")
+	p.namespaces(r)
+	if err := json.NewEncoder(report).Encode(answer); err != nil {
+		return err
+	}
+	*r = nil // what was told is told
+	for try := 0; ; try++ {
+		err = execute(file, argv, env)
+		// A binary that a forked child of its writer still holds open is ready in a moment.
+		if !errors.Is(err, unix.ETXTBSY) || try == 100 {
+			break
+		}
+		<-time.After(10 * time.Millisecond)
+	}
+	switch {
+	case interpreter != "" && (errors.Is(err, unix.EACCES) || errors.Is(err, unix.ENOENT)):
+		err = fmt.Errorf("%s: its interpreter %s: %w: want one that every user may execute, below /usr", argv[0], interpreter, err)
+	case errors.Is(err, unix.EACCES) && p.UID != 0:
+		err = fmt.Errorf("%s: %w: want a file that every user may read and execute: plugins do not run as root", argv[0], err)
+	case errors.Is(err, unix.ENOEXEC):
+		err = fmt.Errorf("%s: %w: want an executable for this machine, or a script with a #! line", argv[0], err)
+	default:
+		err = fmt.Errorf("%s: %w", argv[0], err)
+	}
+	return fail(err)
+}
+
+// Enter takes the measures that a process can take before it has made its
+// socket. Seal takes the rest.
+func Enter(p Policy) (Report, error) {
+	var r Report
+	r.add(Limits, limit(p), limitsDetail)
+	becomeUser(p, &r, true)
+	return r, diesWithHost()
+}
+
+// Seal reduces the process to a server on the sockets that it has: it opens,
+// executes, connects and forks nothing any more. It adds to r.
+func Seal(p Policy, r Report) Report {
+	// The filter is installed in all threads at once, and no_new_privs with it.
+	err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+	if err == nil {
+		err = install(allowList(), unix.SECCOMP_FILTER_FLAG_TSYNC)
+	}
+	for _, name := range []string{Privileges, Files, Syscalls, Network, PIDs} {
+		r.add(name, err, "seccomp: only what serves the open socket")
+	}
+	return r
+}
+
+func (p Policy) namespaces(r *Report) {
+	var net, pid error
+	if !p.NetNamespace {
+		net = errors.New("the kernel gives no network namespace to this user")
+	}
+	if !p.PIDNamespace {
+		pid = errors.New("the kernel gives no process namespace to this user")
+	}
+	r.add(Network, net, "namespace without interfaces")
+	r.add(PIDs, pid, "namespace")
+}
+
+var limitsDetail = fmt.Sprintf("%d GiB address space, %d files, %d threads, no core file", AddressSpace>>30, OpenFiles, Processes)
+
+func limit(p Policy) error {
+	for _, l := range []struct {
+		resource int
+		value    uint64
+	}{
+		{unix.RLIMIT_AS, AddressSpace},
+		{unix.RLIMIT_NOFILE, OpenFiles},
+		{unix.RLIMIT_FSIZE, FileSize},
+		{unix.RLIMIT_CORE, 0},
+		{unix.RLIMIT_NPROC, uint64(p.Threads)},
+	} {
+		if l.resource == unix.RLIMIT_NPROC && l.value == 0 {
+			continue
+		}
+		var old syscall.Rlimit
+		if err := syscall.Getrlimit(l.resource, &old); err != nil {
+			return err
+		}
+		// A lower limit of the host's own stays.
+		v := min(l.value, old.Max)
+		if err := syscall.Setrlimit(l.resource, &syscall.Rlimit{Cur: v, Max: v}); err != nil {
+			return fmt.Errorf("limit %d: %w", l.resource, err)
+		}
+	}
+	return nil
+}
+
+// becomeUser changes user and group of the calling thread, or of all threads.
+func becomeUser(p Policy, r *Report, all bool) {
+	if p.UID == 0 {
+		var err error
+		if os.Geteuid() == 0 {
+			err = errors.New("runs as root: no other user can be had in this container")
+		}
+		r.add(User, err, "the host's, who is not root")
+		return
+	}
+	groups := func() error { return syscall.Setgroups(nil) }
+	gid := func() error { return syscall.Setresgid(p.UID, p.UID, p.UID) }
+	uid := func() error { return syscall.Setresuid(p.UID, p.UID, p.UID) }
+	if !all {
+		id := uintptr(p.UID)
+		groups = func() error { return thread(unix.SYS_SETGROUPS, 0, 0, 0) }
+		gid = func() error { return thread(unix.SYS_SETRESGID, id, id, id) }
+		uid = func() error { return thread(unix.SYS_SETRESUID, id, id, id) }
+	}
+	err := groups()
+	if err == nil {
+		err = gid()
+	}
+	if err == nil {
+		err = uid()
+	}
+	r.add(User, err, fmt.Sprintf("uid %d, nobody else's", p.UID))
+}
+
+// thread is a system call that concerns this thread only.
+func thread(trap, a, b, c uintptr) error {
+	if _, _, errno := unix.RawSyscall(trap, a, b, c); errno != 0 {
+		return errno
+	}
+	return nil
+}
+
+// diesWithHost asks again for the signal that a change of user takes back, and
+// looks whether the host is still there: it holds the other end of standard
+// input.
+func diesWithHost() error {
+	if err := unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL), 0, 0, 0); err != nil {
+		return err
+	}
+	fds := []unix.PollFd{{Fd: 0}}
+	if _, err := unix.Poll(fds, 0); err == nil && fds[0].Revents&(unix.POLLHUP|unix.POLLERR) != 0 {
+		return errors.New("the host is gone")
+	}
+	return nil
+}
+
+// execute is execveat of the file itself: its path plays no part.
+func execute(file *os.File, argv, env []string) error {
+	argvp, err := syscall.SlicePtrFromStrings(argv)
+	if err != nil {
+		return err
+	}
+	envp, err := syscall.SlicePtrFromStrings(env)
+	if err != nil {
+		return err
+	}
+	var empty [1]byte
+	_, _, errno := unix.RawSyscall6(unix.SYS_EXECVEAT, file.Fd(), uintptr(unsafe.Pointer(&empty)),
+		uintptr(unsafe.Pointer(&argvp[0])), uintptr(unsafe.Pointer(&envp[0])), unix.AT_EMPTY_PATH, 0)
+	return errno
+}
+
+// interpreterOf returns the program that a script names on its first line; empty
+// for anything else.
+func interpreterOf(file *os.File) (string, error) {
+	var b [256]byte
+	n, err := file.ReadAt(b[:], 0)
+	if n < 2 {
+		if err != nil {
+			return "", fmt.Errorf("%s: %w", file.Name(), err)
+		}
+		return "", fmt.Errorf("%s: want an executable", file.Name())
+	}
+	if string(b[:2]) != "#!" {
+		return "", nil
+	}
+	line, _, _ := strings.Cut(string(b[2:n]), "\n")
+	words := strings.Fields(line)
+	if len(words) == 0 {
+		return "", fmt.Errorf("%s: the #! line names no interpreter", file.Name())
+	}
+	return words[0], nil
+}
