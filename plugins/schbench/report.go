@@ -37,8 +37,13 @@ func (s *scanned) report(e *extraction, out ktstr.Output) {
 		s.block(e, out, b)
 	}
 	s.rateLines(e, out)
-	if s.failure.given() {
-		e.diagnose(ktstr.ToolFailed, s.failure.number, fmt.Sprintf("schbench says that it failed: %s", clip(s.failure.text)))
+	switch b := &s.last; {
+	case !s.failure.given():
+	case b.average.given() || b.goal.given() || b.pipe.given():
+		// It went on to its final report.
+		e.diagnose(ktstr.NotMeasured, s.failure.number, "schbench complains, and ran all the same: "+clip(s.failure.text))
+	default:
+		e.diagnose(ktstr.ToolFailed, s.failure.number, "schbench says that it failed: "+clip(s.failure.text))
 	}
 }
 

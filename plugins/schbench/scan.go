@@ -325,10 +325,10 @@ var remarks = []string{
 	"Pinning to message thread ", "warmup done", "message threads ", "worker threads ",
 }
 
-// failures start, or are in, the lines in which schbench says that it failed.
+// failures start the lines in which schbench says that something failed.
 var failures = []string{
-	"schbench usage:", "schbench: ", "failed to parse cpuset", "unable to ", "error ", "mutex init failed", "futex",
-	"failed to ", "sched_getcpu failed", "perl: ", "getopt",
+	"schbench usage:", "schbench: ", "failed to ", "Failed to ", "unable to ", "error ", "Error ", "mutex init failed", "FUTEX_WAKE",
+	"sched_getcpu failed", "Unknown pin mode", "escape_string failed", "idx ", "lat_fs: ", "strdup: ", "malloc: ",
 }
 
 func isFailure(text []byte) bool {

@@ -188,14 +188,18 @@ func (p *parser) phrase(l line) bool {
 			}
 		}
 	}
+	if bytes.Contains(l.text, []byte("ry 'stress-ng --help'")) {
+		return true // the complaint itself is on stderr
+	}
 	return p.remark(l)
 }
 
 // complaints start the lines, without a prefix, with which stress-ng refuses
 // to start.
 var complaints = [][]byte{
-	[]byte("aborting: "), []byte("Try 'stress-ng --help'"), []byte("try 'stress-ng --help'"), []byte("value "), []byte("Value "),
+	[]byte("aborting: "), []byte("value "), []byte("Value "),
 	[]byte("Invalid "), []byte("invalid "), []byte("No stress workers"), []byte("Unknown "), []byte("unknown "),
+	[]byte("Number of "), []byte("Cannot "), []byte("cannot "),
 }
 
 func (t *text) complain(l line) bool {
