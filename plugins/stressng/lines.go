@@ -41,7 +41,7 @@ func (p *parser) read() {
 			continue
 		}
 		if startsYAML(text) && end >= 0 {
-			p.yamlStart(text)
+			p.yamlStart(text, n)
 			continue
 		}
 		l := unprefix(text)

@@ -18,6 +18,7 @@ type perf struct {
 	segment string          // "cpu", "cpu~2"
 	given   map[string]bool // events of the section
 	times   map[string]int  // how often each stressor had counters
+	zones   map[string]bool // names of the temperatures that were given
 }
 
 // perfLine reads "cpu:" and the rows under it:
@@ -113,12 +114,13 @@ func (p *parser) temperature(l line, words [][]byte) bool {
 			return false
 		}
 		name := fmt.Sprintf("%s.tz.%s", f.name, zone)
-		for _, m := range p.text.metrics {
-			if m.Name == name {
-				return true // a repeated stressor: the first one's counts
-			}
+		if f.zones == nil {
+			f.zones = make(map[string]bool)
 		}
-		p.text.add(name, v, "C", ktstr.Unknown, l.number)
+		if !f.zones[name] { // of a repeated stressor the first one's counts
+			f.zones[name] = true
+			p.text.add(name, v, "C", ktstr.Unknown, l.number)
+		}
 		return true
 	}
 	return false

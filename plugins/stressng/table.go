@@ -35,7 +35,8 @@ const (
 )
 
 // table is the table of bogo operations, and the rows of further metrics that
-// follow it.
+// follow it. Rows are put by until the log has ended: of several tables only
+// the last one counts.
 type table struct {
 	given   bool
 	unknown bool // the header is not one that is known: rows are left out
@@ -43,13 +44,22 @@ type table struct {
 	pid     []byte
 	columns int  // numbers in a row
 	extras  bool // behind "miscellaneous metrics:"
+	rows    []row
 
+	metrics   []ktstr.Metric
 	index     map[string]int // of stressors, by name
 	stressors []stressor
 	extra     map[string]*int // how often each further metric occurred
 	buffer    []byte
 	ends      [len(columns)]int
-	orphans   int
+}
+
+// row is a line that can be a row. A long table has many: it is kept small.
+type row struct {
+	text   []byte
+	number int
+	whole  bool
+	extras bool // it stands behind "miscellaneous metrics:"
 }
 
 type stressor struct {
@@ -67,7 +77,7 @@ func isHeader(text []byte) bool {
 // header reads the first line of the table's header.
 func (p *parser) header(l line) {
 	t := &p.text.table
-	*t = table{given: true, line: l.number, pid: l.pid, index: make(map[string]int), extra: make(map[string]*int)}
+	*t = table{given: true, line: l.number, pid: l.pid, rows: t.rows[:0]}
 	switch strings.Join(strings.Fields(string(l.text)), " ") {
 	case "stressor bogo ops real time usr time sys time bogo ops/s bogo ops/s":
 		t.columns = brief
@@ -82,8 +92,8 @@ func (p *parser) header(l line) {
 	}
 }
 
-// tableLine reads a line behind the header, if it is a row. Only lines of the
-// process that printed the header are.
+// tableLine puts a line behind the header by, if it can be a row. Only lines of
+// the process that printed the header are.
 func (p *parser) tableLine(l line) bool {
 	t := &p.text.table
 	if l.typ != 'm' && l.typ != 'i' && l.typ != 0 || !bytes.Equal(l.pid, t.pid) {
@@ -92,33 +102,85 @@ func (p *parser) tableLine(l line) bool {
 	if l.text[0] < 'a' || l.text[0] > 'z' {
 		return l.text[0] == ' ' && bytes.Contains(l.text, headerUnits)
 	}
-	if string(l.text) == "miscellaneous metrics:" {
-		t.extras = true
-		return true
+	rest := l.text
+	for len(rest) > 0 && rest[0] != ' ' {
+		if !isWord(rest[0]) && rest[0] != '-' && rest[0] != '_' {
+			return false
+		}
+		rest = rest[1:]
 	}
+	if rest = skipBlanks(rest); len(rest) == 0 || rest[0] < '0' || rest[0] > '9' {
+		if string(l.text) == "miscellaneous metrics:" {
+			t.extras = true
+			return true
+		}
+		return false
+	}
+	for len(rest) > 0 && rest[0] != ' ' {
+		rest = rest[1:]
+	}
+	rest = skipBlanks(rest)
+	if !t.extras && !(len(rest) > 0 && isFigure(rest)) && l.text[len(l.text)-1] != ')' {
+		return false
+	}
+	t.rows = append(t.rows, row{l.text, l.number, l.whole, t.extras})
+	return true
+}
+
+func skipBlanks(text []byte) []byte {
+	for len(text) > 0 && text[0] == ' ' {
+		text = text[1:]
+	}
+	return text
+}
+
+// read reads the rows that were put by.
+func (t *table) read(p *parser) {
+	t.index = make(map[string]int)
+	t.extra = make(map[string]*int)
+	if t.unknown {
+		return
+	}
+	figures := 0
+	for i := range t.rows {
+		if r := &t.rows[i]; r.extras || r.text[len(r.text)-1] == ')' {
+			figures++
+		} else {
+			figures += t.columns
+		}
+	}
+	t.metrics = make([]ktstr.Metric, 0, figures+len(p.text.metrics))
+	for i := range t.rows {
+		p.tableRow(&t.rows[i])
+	}
+}
+
+func (t *table) add(name string, value float64, unit string, polarity ktstr.Polarity, n int) {
+	t.metrics = append(t.metrics, ktstr.Metric{Name: name, Value: value, Unit: unit, Polarity: polarity, Line: n})
+}
+
+func (p *parser) tableRow(l *row) {
+	t := &p.text.table
 	var f [len(columns) + 2][]byte
 	n := fields(l.text, f[:])
-	if n < 2 || !isStressor(f[0]) || f[1][0] < '0' || f[1][0] > '9' {
-		return false
+	if n < 2 || !isStressor(f[0]) {
+		return
 	}
 	numbers := 1
 	for numbers < n-1 && numbers < len(columns)+1 && isFigure(f[1+numbers]) {
 		numbers++
 	}
-	if numbers == n-1 && numbers >= brief-2 {
-		switch {
-		case t.unknown:
-		case !l.whole:
-			p.cut = true
-		case numbers != t.columns:
-			p.diagnose(ktstr.Malformed, l.number, fmt.Sprintf("row %q has %d numbers, want %d: left out", clip(l.text), numbers, t.columns))
-			t.row(f[0]).measured++
-		default:
-			p.row(l, f[0], f[1:n])
-		}
-		return true
+	switch {
+	case numbers != n-1 || numbers < brief-2:
+		p.extraRow(l, f[0], f[1])
+	case !l.whole:
+		p.cut = true
+	case numbers != t.columns:
+		p.diagnose(ktstr.Malformed, l.number, fmt.Sprintf("row %q has %d numbers, want %d: left out", clip(l.text), numbers, t.columns))
+		t.row(f[0]).measured++
+	default:
+		p.row(l, f[0], f[1:n])
 	}
-	return p.extraRow(l, f[0], f[1])
 }
 
 func isFigure(field []byte) bool {
@@ -140,7 +202,7 @@ func (t *table) row(name []byte) *stressor {
 
 // row reads one row of the table. A row of zeros belongs to a stressor that was
 // skipped or died.
-func (p *parser) row(l line, name []byte, figures [][]byte) {
+func (p *parser) row(l *row, name []byte, figures [][]byte) {
 	t := &p.text.table
 	s := t.row(name)
 	var values [len(columns)]float64
@@ -170,7 +232,7 @@ func (p *parser) row(l line, name []byte, figures [][]byte) {
 	start := 0
 	for i := range figures {
 		if finite[i] {
-			p.text.add(names[start:t.ends[i]], values[i], columns[i].unit, columns[i].polarity, l.number)
+			t.add(names[start:t.ends[i]], values[i], columns[i].unit, columns[i].polarity, l.number)
 		}
 		start = t.ends[i]
 	}
@@ -178,44 +240,40 @@ func (p *parser) row(l line, name []byte, figures [][]byte) {
 
 // extraRow reads "switch  12464.09 nanosecs per context switch (pipe method)
 // (geometic mean of 1 instances)".
-func (p *parser) extraRow(l line, name, figure []byte) bool {
+func (p *parser) extraRow(l *row, name, figure []byte) {
 	t := &p.text.table
-	at := bytes.Index(l.text[len(name):], figure) + len(name) + len(figure)
-	description := bytes.TrimSpace(l.text[at:])
-	description, known := cutKind(description)
-	if !known && !(t.extras && l.whole) || len(description) == 0 {
-		if t.extras && !l.whole {
-			p.cut = true
-			return true
-		}
-		return false
+	at := len(name) + bytes.Index(l.text[len(name):], figure) + len(figure)
+	description, known := cutKind(bytes.TrimSpace(l.text[at:]))
+	if !known && !l.whole {
+		p.cut = true
+		return
 	}
-	v, ok := number(figure)
-	if !ok {
-		if !isNotFinite(figure) {
-			return false
-		}
-		p.diagnose(ktstr.NotFinite, l.number, fmt.Sprintf("%q is no finite number: left out", clip(l.text)))
-		return true
+	if !known && !l.extras {
+		return
 	}
 	b := append(append(t.buffer[:0], name...), '.')
 	b = slug(b, description)
 	t.buffer = b
 	if len(b) == len(name)+1 {
-		return false
+		return
+	}
+	v, ok := number(figure)
+	if !ok {
+		p.diagnose(ktstr.Malformed, l.number, fmt.Sprintf("%q: want a number behind the stressor's name", clip(l.text)))
+		return
 	}
 	unit, polarity := meaning(description)
 	count, again := t.extra[string(b)]
 	if !again {
 		key := string(b)
-		t.extra[key] = new(int)
-		*t.extra[key] = 1
-		p.text.add(key, v, unit, polarity, l.number)
-		return true
+		count = new(int)
+		*count = 1
+		t.extra[key] = count
+		t.add(key, v, unit, polarity, l.number)
+		return
 	}
 	*count++
-	p.text.add(string(name)+"~"+strconv.Itoa(*count)+string(b[len(name):]), v, unit, polarity, l.number)
-	return true
+	t.add(string(name)+"~"+strconv.Itoa(*count)+string(b[len(name):]), v, unit, polarity, l.number)
 }
 
 // cutKind takes "(geometric mean of 1 instance)" and its like off a
@@ -248,14 +306,19 @@ var kinds = [][]byte{
 // stressor was dispatched several times and has not as many rows, nothing says
 // which is whose.
 func (t *table) finish(p *parser) {
-	if !t.given || t.unknown {
+	if !t.given {
 		return
 	}
-	if len(t.stressors) == 0 && len(t.extra) == 0 {
+	t.read(p)
+	if t.unknown {
+		return
+	}
+	if len(t.metrics) == 0 && len(t.stressors) == 0 {
 		p.diagnose(ktstr.NoMetrics, t.line, "the table has no row: no stressor did anything that is counted")
 	}
+	dispatched := dispatches(p.text.dispatch)
 	ambiguous := make(map[string]bool)
-	for name, times := range p.text.dispatched {
+	for name, times := range dispatched {
 		var s stressor
 		if i, ok := t.index[name]; ok {
 			s = t.stressors[i]
@@ -276,7 +339,7 @@ func (t *table) finish(p *parser) {
 		if !ok {
 			continue
 		}
-		if s := t.stressors[i]; (s.rows > 1 || p.text.dispatched[name] > 1) && *count != s.rows && *count != s.measured {
+		if s := t.stressors[i]; (s.rows > 1 || dispatched[name] > 1) && *count != s.rows && *count != s.measured {
 			ambiguous[key] = true
 			p.diagnose(ktstr.Malformed, t.line, fmt.Sprintf("%s has %d values for %d rows: which is whose cannot be told, and they were left out", key, *count, s.rows))
 		}
@@ -284,8 +347,8 @@ func (t *table) finish(p *parser) {
 	if len(ambiguous) == 0 {
 		return
 	}
-	kept := p.text.metrics[:0]
-	for _, m := range p.text.metrics {
+	kept := t.metrics[:0]
+	for _, m := range t.metrics {
 		segment, stat, _ := strings.Cut(m.Name, ".")
 		name, _, _ := strings.Cut(segment, "~")
 		if ambiguous[name+"."+stat] || ambiguous[name] && isColumn("."+stat) {
@@ -293,7 +356,7 @@ func (t *table) finish(p *parser) {
 		}
 		kept = append(kept, m)
 	}
-	p.text.metrics = kept
+	t.metrics = kept
 }
 
 func isColumn(name string) bool {

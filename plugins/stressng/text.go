@@ -20,7 +20,7 @@ type text struct {
 	inTimes bool   // behind "for a 1.01s run time:"
 	pid     []byte // of that line
 
-	dispatched     map[string]int // stressors of "dispatching hogs", and how often each is named
+	dispatch       []byte // the list of "dispatching hogs: 1 cpu, 2 pipe"
 	dispatchLine   int
 	asked, took    float64 // seconds; 0: not said
 	askedLine      int
@@ -50,10 +50,10 @@ func (t *text) begin() {
 		t.runs++
 	}
 	t.metrics = t.metrics[:0]
-	t.table = table{}
+	t.table = table{rows: t.table.rows[:0]}
 	t.perf = perf{}
 	t.inTimes = false
-	t.dispatched, t.dispatchLine = nil, 0
+	t.dispatch, t.dispatchLine = nil, 0
 	t.asked, t.took, t.askedLine = 0, 0, 0
 	t.completed, t.stopping, t.summary = false, 0, false
 }
@@ -149,7 +149,7 @@ func (p *parser) phrase(l line) bool {
 			if t.ran() {
 				t.begin()
 			}
-			t.dispatch(rest, l.number)
+			t.dispatch, t.dispatchLine = rest, l.number
 			return true
 		}
 		if _, ok := bytes.CutPrefix(l.text, []byte("defaulting to a ")); ok {
@@ -290,19 +290,19 @@ func (p *parser) runLength(rest []byte, n int) {
 	}
 }
 
-// dispatch reads "1 cpu, 2 pipe": how many instances of which stressor.
-func (t *text) dispatch(list []byte, n int) {
-	t.dispatched = make(map[string]int)
-	t.dispatchLine = n
+// dispatches reads "1 cpu, 2 pipe, 1 cpu": how often each stressor is named.
+func dispatches(list []byte) map[string]int {
+	times := make(map[string]int)
 	for _, item := range bytes.Split(list, []byte(", ")) {
 		var f [2][]byte
 		if fields(item, f[:]) != 2 || !isStressor(f[1]) {
 			continue
 		}
 		if v, ok := number(f[0]); ok && v > 0 {
-			t.dispatched[string(f[1])]++
+			times[string(f[1])]++
 		}
 	}
+	return times
 }
 
 // seconds reads "1.00s", "1,01 sec", "2 mins, 0.07 secs", "120.07s (2 mins, …)".
@@ -338,6 +338,7 @@ func seconds(duration []byte) float64 {
 // finish says what the whole of the log says.
 func (t *text) finish(p *parser) {
 	t.table.finish(p)
+	t.metrics = append(t.table.metrics, t.metrics...)
 	if t.table.given {
 		t.runs++
 	}

@@ -32,6 +32,7 @@ type yaml struct {
 
 	version     string
 	versionLine int
+	buffer      []byte
 }
 
 // entry is one stressor's part of a section.
@@ -39,11 +40,21 @@ type entry struct {
 	given   bool
 	name    string
 	line    int
-	figures []ktstr.Metric // named by the bare key's name, without the stressor
-	bogo    bool           // bogo-ops is there
-	zero    bool           // the row is all zeros so far
-	keys    map[string]bool
+	bogo    bool // bogo-ops is there
+	zero    bool // the row is all zeros so far
+	figures []figure
 }
+
+// figure is one "key: value" of an entry.
+type figure struct {
+	key   []byte
+	value float64
+	ok    bool // value is a number
+	line  int
+}
+
+// maxKeys bounds an entry: none of stress-ng's has half as many.
+const maxKeys = 256
 
 // yamlColumns are the table's columns by their keys.
 var yamlColumns = map[string]int{
@@ -60,15 +71,14 @@ func startsYAML(text []byte) bool {
 }
 
 // yamlStart begins a document; one that follows another takes its place.
-func (p *parser) yamlStart(text []byte) {
+func (p *parser) yamlStart(text []byte, n int) {
 	version, line := p.yaml.version, p.yaml.versionLine
 	p.yaml = yaml{
 		reading: true, documents: p.yaml.documents + 1, version: version, versionLine: line,
 		stressors: make(map[string]int), counters: make(map[string]int), extra: make(map[string]int),
 	}
 	if text[0] != '-' {
-		p.yaml.section = string(bytes.TrimRight(text, ": "))
-		p.yaml.open = true
+		p.yamlLine(text, n, true) // the first line, "---", is not there
 	}
 }
 
@@ -92,7 +102,12 @@ func (p *parser) yamlLine(text []byte, n int, whole bool) {
 	for indent < len(text) && text[indent] == ' ' {
 		indent++
 	}
-	text = bytes.TrimRight(text, " ")
+	if y.indent > 0 && indent > y.indent && indent < len(text) {
+		return // below "instances:"
+	}
+	for len(text) > 0 && text[len(text)-1] == ' ' {
+		text = text[:len(text)-1]
+	}
 	if indent >= len(text) {
 		p.endEntry()
 		y.open = false
@@ -106,7 +121,7 @@ func (p *parser) yamlLine(text []byte, n int, whole bool) {
 			p.yamlStop()
 		case string(text) == "---":
 			p.yamlStop()
-			p.yamlStart(text)
+			p.yamlStart(text, n)
 		case text[len(text)-1] == ':':
 			y.section, y.open, y.indent, y.broken = string(text[:len(text)-1]), true, 0, false
 			if y.section == "metrics" || y.section == "perfstats" {
@@ -125,15 +140,15 @@ func (p *parser) yamlLine(text []byte, n int, whole bool) {
 		p.endEntry()
 		y.open, y.indent = true, indent+2
 		if whole {
-			y.entry = entry{given: true, name: strings.Trim(string(value), "'\""), line: n, zero: true, keys: make(map[string]bool)}
+			y.entry = entry{given: true, name: strings.Trim(string(value), "'\""), line: n, zero: true, figures: y.entry.figures[:0]}
 		}
 		return
 	}
 	if y.indent == 0 {
 		y.indent = indent
 	}
-	if item || indent > y.indent {
-		return // below "instances:"
+	if item {
+		return
 	}
 	p.yamlKey(key, value, n, whole)
 }
@@ -164,28 +179,8 @@ func (p *parser) yamlKey(key, value []byte, n int, whole bool) {
 			}
 		}
 	case "metrics", "perfstats", "thermal-zones":
-		if !y.entry.given {
-			return
-		}
-		if y.entry.keys[string(key)] {
-			// the next entry's name is not there
-			y.loses(n)
-			return
-		}
-		y.entry.keys[string(key)] = true
-		switch y.section {
-		case "metrics":
-			p.metricsKey(key, value, n)
-		case "perfstats":
-			if event, ok := bytes.CutSuffix(key, []byte("_total")); ok {
-				if v, ok := p.yamlNumber(key, value, n); ok {
-					y.entry.figures = append(y.entry.figures, ktstr.Metric{Name: ".perf." + string(slug(nil, event)), Value: v, Unit: "count", Line: n})
-				}
-			}
-		default:
-			if v, ok := p.yamlNumber(key, value, n); ok {
-				y.entry.figures = append(y.entry.figures, ktstr.Metric{Name: ".tz." + string(slug(nil, key)), Value: v, Unit: "C", Line: n})
-			}
+		if y.entry.given {
+			p.entryKey(key, value, n)
 		}
 	}
 }
@@ -212,75 +207,93 @@ func (p *parser) yamlNumber(key, value []byte, n int) (float64, bool) {
 	return v, ok
 }
 
-// metricsKey reads one figure of a stressor.
-func (p *parser) metricsKey(key, value []byte, n int) {
-	e := &p.yaml.entry
-	if string(key) == "instances" {
+// entryKey reads one figure of a stressor.
+func (p *parser) entryKey(key, value []byte, n int) {
+	y := &p.yaml
+	e := &y.entry
+	if len(value) == 0 {
+		return // "instances:"
+	}
+	if y.section == "perfstats" && !bytes.HasSuffix(key, []byte("_total")) {
+		return
+	}
+	for i := range e.figures {
+		if bytes.Equal(e.figures[i].key, key) {
+			y.loses(n) // the next entry's name is not there
+			return
+		}
+	}
+	if len(e.figures) == maxKeys {
+		y.loses(n)
 		return
 	}
 	v, ok := p.yamlNumber(key, value, n)
-	if !ok {
-		return
-	}
-	if i, known := yamlColumns[string(key)]; known {
-		c := columns[i]
-		switch i {
-		case bogoOps:
-			e.bogo = true
+	e.figures = append(e.figures, figure{key, v, ok, n})
+	if y.section == "metrics" {
+		switch i, known := yamlColumns[string(key)]; {
+		case !known:
+		case i == bogoOps:
+			e.bogo = ok
 			e.zero = e.zero && v == 0
-		case rate, rateCPU:
+		case i == rate || i == rateCPU:
 			e.zero = e.zero && v == 0
 		}
-		e.figures = append(e.figures, ktstr.Metric{Name: c.name, Value: v, Unit: c.unit, Polarity: c.polarity, Line: n})
-		return
 	}
-	unit, polarity := meaning(key)
-	name := append([]byte{'.'}, bytes.ReplaceAll(key, []byte("-"), []byte("_"))...)
-	e.figures = append(e.figures, ktstr.Metric{Name: string(name), Value: v, Unit: unit, Polarity: polarity, Line: n})
 }
 
 // endEntry gives the figures of the entry that ends.
 func (p *parser) endEntry() {
 	y := &p.yaml
 	e := y.entry
-	y.entry = entry{}
-	if !e.given || !isStressor([]byte(e.name)) {
-		return
-	}
-	if y.broken {
+	y.entry.given = false
+	if !e.given || !isStressor([]byte(e.name)) || y.broken {
 		return
 	}
 	switch y.section {
-	case "perfstats", "thermal-zones":
-		count := y.counters
-		if y.section == "thermal-zones" {
-			count = y.extra
+	case "perfstats":
+		segment := numbered(e.name, y.counters, e.name)
+		for _, f := range e.figures {
+			event := bytes.TrimSuffix(f.key, []byte("_total"))
+			y.add(f, segment, append([]byte(".perf."), slug(nil, event)...), "count", ktstr.Unknown)
 		}
-		segment := numbered(e.name, count, y.section+e.name)
-		for _, m := range e.figures {
-			m.Name = segment + m.Name
-			y.metrics = append(y.metrics, m)
+	case "thermal-zones":
+		for _, f := range e.figures {
+			zone := slug(nil, f.key)
+			y.add(f, numbered(e.name, y.extra, e.name+".tz."+string(zone)), append([]byte(".tz."), zone...), "C", ktstr.Unknown)
 		}
 	case "metrics":
-		segment := numbered(e.name, y.stressors, e.name)
-		if !e.bogo {
-			p.diagnose(ktstr.Malformed, e.line, "the entry of "+e.name+" has no bogo-ops; it was left out")
-			return
-		}
-		if e.zero {
-			p.diagnose(ktstr.NotMeasured, e.line, "the entry of "+e.name+" is all zeros, which are not measurements: it was skipped, died or did nothing that is counted")
-		}
-		for _, m := range e.figures {
-			switch {
-			case !isColumn(m.Name):
-				m.Name = numbered(e.name, y.extra, e.name+m.Name) + m.Name
-			case e.zero:
-				continue
-			default:
-				m.Name = segment + m.Name
+		p.metricsEntry(e)
+	}
+}
+
+// metricsEntry gives a stressor's row and its further metrics.
+func (p *parser) metricsEntry(e entry) {
+	y := &p.yaml
+	segment := numbered(e.name, y.stressors, e.name)
+	if !e.bogo {
+		p.diagnose(ktstr.Malformed, e.line, "the entry of "+e.name+" has no bogo-ops; it was left out")
+		return
+	}
+	if e.zero {
+		p.diagnose(ktstr.NotMeasured, e.line, "the entry of "+e.name+" is all zeros, which are not measurements: it was skipped, died or did nothing that is counted")
+	}
+	for _, f := range e.figures {
+		if i, known := yamlColumns[string(f.key)]; known {
+			if !e.zero {
+				y.add(f, segment, []byte(columns[i].name), columns[i].unit, columns[i].polarity)
 			}
-			y.metrics = append(y.metrics, m)
+			continue
 		}
+		unit, polarity := meaning(f.key)
+		stat := append([]byte{'.'}, bytes.ReplaceAll(f.key, []byte("-"), []byte("_"))...)
+		y.add(f, numbered(e.name, y.extra, e.name+string(stat)), stat, unit, polarity)
+	}
+}
+
+func (y *yaml) add(f figure, segment string, stat []byte, unit string, polarity ktstr.Polarity) {
+	if f.ok {
+		y.buffer = append(append(y.buffer[:0], segment...), stat...)
+		y.metrics = append(y.metrics, ktstr.Metric{Name: string(y.buffer), Value: f.value, Unit: unit, Polarity: polarity, Line: f.line})
 	}
 }
 
