@@ -39,6 +39,8 @@ type emitter struct {
 	notes   notes
 	seen    map[string]int // how often a first segment was asked for
 	prefix  []byte         // of the metric that comes next, with the last dot
+
+	ran bool // some job did something, or says why not
 }
 
 // segment makes a name's first segment of what the user called a job: at its
@@ -88,6 +90,9 @@ func (e *emitter) report(r *report) {
 	for i := range r.jobs {
 		e.job(&r.jobs[i])
 	}
+	if !e.ran {
+		return // what the machine did meanwhile is no result of a run that did nothing
+	}
 	e.seen = nil
 	for _, d := range r.disks {
 		name := e.segment(d.name)
@@ -123,6 +128,7 @@ func (e *emitter) job(j *job) {
 	e.prefix = append(append(e.prefix[:0], name...), '.')
 	base := len(e.prefix)
 	if j.errno.ok() && j.errno.v != 0 {
+		e.ran = true
 		e.put("error", j.errno, ktstr.Unknown)
 		e.put("total_err", j.totalErr, ktstr.Unknown)
 		e.put("first_error", j.firstErr, ktstr.Unknown)
@@ -141,6 +147,7 @@ func (e *emitter) job(j *job) {
 	} else if !j.errno.ok() {
 		e.notes.add(ktstr.Malformed, j.line, "job %q does not say whether it failed", j.name)
 	}
+	e.ran = true
 	for op := range j.rows {
 		r := &j.rows[op]
 		if r.line == 0 {

@@ -71,7 +71,7 @@ func readJSON(t testing.TB, file string, v any) {
 	}
 }
 
-func extract(t testing.TB, out ktstr.Output) ktstr.Extraction {
+func parseStream(t testing.TB, out ktstr.Output) ktstr.Extraction {
 	t.Helper()
 	x, err := New().Extract(context.Background(), out)
 	if err != nil {
@@ -86,7 +86,7 @@ func firstExtraction(t testing.TB, c capture) (ktstr.Extraction, ktstr.Stream) {
 	t.Helper()
 	var notes []ktstr.Diagnostic
 	for _, out := range c.streams {
-		x := extract(t, out)
+		x := parseStream(t, out)
 		notes = append(notes, x.Diagnostics...)
 		if len(x.Metrics) > 0 {
 			return x, out.Stream

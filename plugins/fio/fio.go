@@ -36,6 +36,9 @@ func parse(out ktstr.Output) (ktstr.Extraction, error) {
 	if d, ok := r.version.check(r.line); ok {
 		e.notes.addAll(d)
 	}
+	if around.headless > 0 {
+		e.notes.add(ktstr.Malformed, around.headless, "a JSON report does not begin with \"{\" and was left out")
+	}
 	if around.signal != "" {
 		e.notes.add(ktstr.Interrupted, around.signalLine, "fio was stopped before its end (%s); the numbers are of a shorter run", printable(around.signal))
 	}
@@ -56,13 +59,13 @@ func parse(out ktstr.Output) (ktstr.Extraction, error) {
 // prints the most digits, and of several reports the last complete one. Where
 // none is complete, the whole jobs of the last one count.
 func (e *emitter) choose(formats ...[]report) (*report, bool) {
-	var chosen, last *report
+	var chosen *report
 	var what []string
 	for _, whole := range []bool{true, false} {
 		for _, reports := range formats {
 			for i := len(reports) - 1; i >= 0 && chosen == nil; i-- {
 				if reports[i].complete || !whole {
-					chosen, last = &reports[i], &reports[len(reports)-1]
+					chosen = &reports[i]
 				}
 			}
 		}
@@ -82,10 +85,14 @@ func (e *emitter) choose(formats ...[]report) (*report, bool) {
 		if chosen.complete {
 			which = "last complete"
 		}
-		e.notes.add(ktstr.SeveralReports, chosen.line, "the text holds several reports of fio (%s); the %s %s one counts, which starts in line %d",
-			strings.Join(what, ", "), which, chosen.format, chosen.line)
+		e.notes.add(ktstr.SeveralReports, chosen.line, "the text holds %d reports of fio (%s); the %s %s one counts, which starts in line %d",
+			total, strings.Join(what, ", "), which, chosen.format, chosen.line)
 	}
-	e.unfinished(last, last == chosen)
+	for _, reports := range formats {
+		if n := len(reports); n > 0 {
+			e.unfinished(&reports[n-1], &reports[n-1] == chosen)
+		}
+	}
 	return chosen, true
 }
 

@@ -46,7 +46,7 @@ func jsonReports(data []byte) (reports []report, spans []span) {
 		if start < 0 {
 			return reports, spans
 		}
-		s.pos = start
+		s.pos, s.strayComma = start, 0
 		d := document{scanner: &s, report: report{format: "JSON", line: s.lineAt(start)}}
 		err := d.read()
 		end := s.pos
@@ -60,6 +60,9 @@ func jsonReports(data []byte) (reports []report, spans []span) {
 			if end == start {
 				end++
 			}
+		}
+		if s.strayComma > 0 {
+			d.notes.add(ktstr.Malformed, s.lineAt(s.strayComma), "a comma has no member behind it; one may be missing")
 		}
 		d.complete = err == nil
 		if d.isFio {

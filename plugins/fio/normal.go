@@ -18,6 +18,7 @@ type normalReader struct {
 	ends    int  // ends of job lists seen in this report
 	open    bool // a report has begun
 	inDisks bool
+	pids    map[string]bool // of the jobs in this report
 
 	job    *job
 	whole  bool // the job's last part was reached
@@ -53,8 +54,8 @@ func (n *normalReader) line(line string, number int, whole bool) bool {
 	if !whole && !(n.inDisks && strings.HasSuffix(text, "%")) {
 		return n.open // it may be cut anywhere, also inside a number
 	}
-	if j, ok := jobLine(line, number); ok {
-		n.begin(j)
+	if j, pid, ok := jobLine(line, number); ok {
+		n.begin(j, pid)
 		return true
 	}
 	if strings.HasPrefix(line, "hostname=") && strings.Contains(line, ", be=") {
@@ -90,19 +91,22 @@ func (n *normalReader) line(line string, number int, whole bool) bool {
 }
 
 // begin starts a job, and a report where the last one is over.
-func (n *normalReader) begin(j job) {
+func (n *normalReader) begin(j job, pid string) {
 	// In client mode each server has a list of its own, and the sum of all
 	// comes last, behind their ends.
 	over := n.ends >= max(n.hosts, 1) && !(n.hosts > 0 && j.name == "All clients")
+	// One process reports once in a report.
+	over = over || n.pids[pid] && pid != ""
 	if !n.open || over {
 		n.endJob()
 		n.list = append(n.list, report{format: "normal", line: j.line, version: n.version})
-		n.open, n.ends = true, 0
+		n.open, n.ends, n.pids = true, 0, map[string]bool{}
 	} else {
 		n.endJob()
 	}
 	n.inDisks, n.whole, n.row, n.target = false, false, nil, nil
 	n.job = &j
+	n.pids[pid] = true
 }
 
 // endJob adds the job that was read, if it was read to its end.
@@ -140,34 +144,33 @@ func (n *normalReader) finish() []report {
 }
 
 // jobLine reads "NAME: (groupid=0, jobs=1): err= 0: pid=123: DATE". The name
-// may hold anything, also such a text, so the last one counts.
-func jobLine(line string, number int) (job, bool) {
+// may hold anything, also such a text, so the last one counts. pid is empty
+// where there is none.
+func jobLine(line string, number int) (j job, pid string, ok bool) {
 	const mark = ": (groupid="
 	i := strings.LastIndex(line, mark)
 	if i < 0 {
-		return job{}, false
+		return job{}, "", false
 	}
 	group, rest, ok := strings.Cut(line[i+len(mark):], ", jobs=")
 	if !ok || !isInteger(group) {
-		return job{}, false
+		return job{}, "", false
 	}
 	members, rest, ok := strings.Cut(rest, "): err=")
 	if !ok || !isInteger(members) {
-		return job{}, false
+		return job{}, "", false
 	}
 	errno, rest := digits(strings.TrimLeft(rest, " "))
-	if errno == "" {
-		return job{}, false
+	at := strings.LastIndex(rest, ": pid=")
+	if errno == "" || at < 0 {
+		return job{}, "", false
 	}
-	j := job{name: line[:i], named: true, line: number, errno: terseNum(errno, "", number)}
-	if text, ok := strings.CutPrefix(rest, " ("); ok {
-		j.errText = text
-		if at := strings.LastIndex(text, "): pid="); at >= 0 {
-			j.errText = text[:at]
-		}
-		return j, true
+	j = job{name: line[:i], named: true, line: number, errno: terseNum(errno, "", number)}
+	j.errText = strings.TrimSuffix(strings.TrimPrefix(rest[:at], " ("), ")")
+	if pid, _ = digits(rest[at+len(": pid="):]); strings.Trim(pid, "0") == "" {
+		pid = "" // of a sum
 	}
-	return j, strings.HasPrefix(rest, ": pid=")
+	return j, pid, true
 }
 
 // lost says that a line's place is unknown; until the next direction begins,
@@ -311,6 +314,11 @@ func (n *normalReader) distribution(text string, number int) bool {
 		return false
 	}
 	rest = strings.TrimLeft(rest, " ")
+	if name, unit, ok := strings.Cut(head, " percentiles ("); ok {
+		// A single priority has its share in parentheses behind its name.
+		n.percentileHead(name, latencyUnits[strings.TrimSuffix(unit, ")")], number)
+		return true
+	}
 	name, inner, ok := strings.Cut(head, "(")
 	unit, closed := strings.CutSuffix(strings.TrimRight(inner, " "), ")")
 	if ok && closed {
@@ -319,9 +327,6 @@ func (n *normalReader) distribution(text string, number int) bool {
 		switch {
 		case name == "bw" && strings.HasPrefix(rest, "min="):
 			n.stats(turnBW, rest, oldRateUnit(unit), number)
-			return true
-		case strings.HasSuffix(name, "percentiles"):
-			n.percentileHead(strings.TrimSpace(strings.TrimSuffix(name, "percentiles")), latencyUnits[unit], number)
 			return true
 		case !strings.HasPrefix(rest, "min="):
 			return false // a histogram
@@ -334,11 +339,6 @@ func (n *normalReader) distribution(text string, number int) bool {
 			return true
 		}
 		return strings.Contains(name, " prio") // of one priority
-	}
-	if strings.Contains(head, "percentiles (") { // the unit stands behind a remark in parentheses
-		_, unit, _ := strings.Cut(head, "percentiles (")
-		n.percentileHead("", latencyUnits[strings.TrimSuffix(unit, ")")], number)
-		return true
 	}
 	if strings.TrimRight(head, " ") == "iops" && strings.HasPrefix(rest, "min=") {
 		n.stats(turnIOPS, rest, "iops", number)

@@ -21,6 +21,7 @@ type scanner struct {
 	data []byte
 	pos  int
 
+	strayComma    int // the last place where a comma had nothing behind it
 	linePos, line int // the line number of linePos, counted lazily
 }
 
@@ -81,7 +82,13 @@ func (s *scanner) object(member func(key []byte) error) error {
 		return nil
 	}
 	for {
-		if s.space() != '"' {
+		switch s.space() {
+		case '"':
+		case '}': // behind a comma: a line was taken out
+			s.strayComma = s.pos
+			s.pos++
+			return nil
+		default:
 			return s.fail(`a key or "}"`)
 		}
 		key, err := s.rawString()

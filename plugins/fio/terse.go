@@ -3,6 +3,8 @@ package fio
 import (
 	"slices"
 	"strings"
+
+	"github.com/ktstr/ktstr"
 )
 
 // A terseReader collects terse lines, one a job.
@@ -58,7 +60,7 @@ func (t *terseReader) line(line string, number int, whole bool) bool {
 		return true
 	}
 	tail := fields[first+rows*size:]
-	if len(tail) < terseTail || len(tail) == terseTail && !whole && !strings.HasSuffix(tail[terseTail-1], "%") {
+	if !isTerseTail(tail) {
 		t.cut = number
 		return true
 	}
@@ -85,7 +87,12 @@ func (t *terseReader) line(line string, number int, whole bool) bool {
 	if name == 2 {
 		j.disks = terseDisks(tail[terseTail:], number)
 	}
-	t.jobs = append(t.jobs, j)
+	if len(t.jobs) < maxJobs {
+		t.jobs = append(t.jobs, j)
+	}
+	if !whole {
+		t.notes.add(ktstr.Truncated, number, "the terse line of job %q does not end; disks may be missing", j.name)
+	}
 	return true
 }
 
@@ -137,6 +144,23 @@ func isTerseRow(fields []string, size int) bool {
 			if !strings.HasSuffix(f, "%") {
 				return false
 			}
+		}
+	}
+	return true
+}
+
+// isTerseTail says whether fields are what follows the directions.
+func isTerseTail(fields []string) bool {
+	if len(fields) < terseTail {
+		return false
+	}
+	for i, f := range fields[:terseTail] {
+		if 2 <= i && i < 5 {
+			if !isInteger(f) {
+				return false
+			}
+		} else if number, ok := strings.CutSuffix(f, "%"); !ok || !isNumber(number) {
+			return false
 		}
 	}
 	return true
@@ -247,6 +271,9 @@ func (t *terseReader) reports() (reports []report) {
 		}
 		last := &reports[len(reports)-1]
 		last.complete, last.err, last.errLine = false, errCut, t.cut
+	}
+	if n := len(reports); n > 0 {
+		reports[n-1].notes = t.notes
 	}
 	return reports
 }

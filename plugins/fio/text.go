@@ -73,6 +73,7 @@ type surroundings struct {
 	signalLine  int
 	complaint   string
 	complaintAt int
+	headless    int // the line of a JSON report's first member, outside a report
 	logLines    int // lines of a --write_*_log file
 	other       int // lines that are not of fio, or prose
 }
@@ -98,6 +99,9 @@ func (s *surroundings) line(line string, number int) {
 		}
 	case strings.HasPrefix(trimmed, "Starting "), strings.Contains(trimmed, ": (g="):
 		s.started = true
+	case strings.HasPrefix(trimmed, `"fio version" :`):
+		s.headless = number
+		s.other++
 	case isLogLine(trimmed):
 		s.logLines++
 	default:

@@ -1,0 +1,40 @@
+package fio
+
+import (
+	"bytes"
+	"context"
+	"flag"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/ktstr/ktstr/core/extract"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files")
+
+// Beside each capture stands what `ktstr extract fio -o json` prints for it
+// (without being told of argv and exit code), so that a change shows in review.
+func TestGolden(t *testing.T) {
+	for _, c := range captures(t) {
+		t.Run(c.name, func(t *testing.T) {
+			for i := range c.streams {
+				c.streams[i].ExitCode, c.streams[i].Argv = nil, nil
+			}
+			got := append(extract.Run(context.Background(), New(), c.streams, nil).AppendJSON(nil), '\n')
+			file := filepath.Join("testdata", c.name, "extract.json")
+			if *update {
+				if err := os.WriteFile(file, got, 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !bytes.Equal(got, want) {
+				t.Errorf("differs from %s; look at the difference, then go test -update\ngot  %.2000s\nwant %.2000s", file, got, want)
+			}
+		})
+	}
+}
