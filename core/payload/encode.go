@@ -1,0 +1,269 @@
+package payload
+
+import (
+	"encoding/json"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/ktstr/ktstr/core/check"
+)
+
+// MarshalYAML writes p as a payload file that parses to the same payload (but
+// for Source and Raw). Only text that is not UTF-8, which no file can hold,
+// changes.
+func (p Payload) MarshalYAML() ([]byte, error) {
+	if err := p.Validate(); err != nil {
+		return nil, err
+	}
+	var w writer
+	w.text("name", p.Name)
+	w.text("summary", p.Summary)
+	w.text("about", p.About)
+	w.text("kind", string(p.Kind))
+	w.text("binary", p.Binary)
+	w.list("args", p.Args, p.Args != nil)
+	w.mapping("env", p.Env)
+	w.text("dir", p.Dir)
+	w.list("files", p.Files, p.Files != nil)
+	w.outputs("outputs", p.Outputs)
+	w.list("flags", p.Flags, p.Flags != nil)
+	if p.Timeout != 0 {
+		w.text("timeout", p.Timeout.String())
+	}
+	w.text("cgroup", p.Cgroup)
+	if p.SharesGroup {
+		w.line("uses_parent_pgrp: true")
+	}
+	w.text("extractor", p.Extractor)
+	w.mapping("options", p.Options)
+	w.checks("checks", p.Checks, true) // none is something else than the default
+	if len(p.Hints) > 0 {
+		w.line("hints:")
+	}
+	for _, h := range p.Hints {
+		pairs := []string{"name: " + quote(h.Name)}
+		add := func(key, value string) {
+			if value != "" {
+				pairs = append(pairs, key+": "+value)
+			}
+		}
+		if h.Unit != "" {
+			add("unit", quote(h.Unit))
+		}
+		add("polarity", string(h.Polarity))
+		if h.Headline {
+			add("headline", "true")
+		}
+		if h.MinEffect != 0 {
+			add("min_effect", strconv.FormatFloat(h.MinEffect, 'f', -1, 64)+"%")
+		}
+		w.line("  - {" + strings.Join(pairs, ", ") + "}")
+	}
+	if b := p.Bounds; b != (check.Bounds{}) {
+		var pairs []string
+		if b.MinMetrics != 0 {
+			pairs = append(pairs, "min_metrics: "+strconv.Itoa(b.MinMetrics))
+		}
+		if b.Min != nil {
+			pairs = append(pairs, "min: "+strconv.FormatFloat(*b.Min, 'f', -1, 64))
+		}
+		if b.Max != nil {
+			pairs = append(pairs, "max: "+strconv.FormatFloat(*b.Max, 'f', -1, 64))
+		}
+		w.line("bounds: {" + strings.Join(pairs, ", ") + "}")
+	}
+	if len(p.Needs) > 0 {
+		w.line("needs:")
+	}
+	for _, n := range p.Needs {
+		w.item(func() {
+			w.text("binary", n.Binary)
+			w.text("install", n.Install)
+			if n.MinVersion != "" {
+				w.line("min_version: " + double(n.MinVersion))
+			}
+			w.list("version_args", n.VersionArgs, n.VersionArgs != nil)
+			w.text("version_pattern", n.VersionPattern)
+			w.list("help_args", n.HelpArgs, n.HelpArgs != nil)
+		})
+	}
+	if len(p.Variants) > 0 {
+		w.line("variants:")
+	}
+	for _, v := range p.Variants {
+		w.item(func() {
+			var when []string
+			if v.When.Version != "" {
+				when = append(when, "version: "+double(v.When.Version))
+			}
+			if v.When.Supports != "" {
+				when = append(when, "supports: "+quote(v.When.Supports))
+			}
+			w.line("when: {" + strings.Join(when, ", ") + "}")
+			w.list("args", v.Args, v.Args != nil)
+			w.checks("checks", v.Checks, v.Checks != nil)
+			w.outputs("outputs", v.Outputs)
+			w.text("note", v.Note)
+		})
+	}
+	return []byte(w.String()), nil
+}
+
+// writer writes the small part of YAML that a payload needs. (A general
+// encoder would do, but not with the flow style that people write these in,
+// nor with a promise about what its reader takes for a number.)
+type writer struct {
+	strings.Builder
+	indent string
+	first  bool // the next line begins an item
+}
+
+func (w *writer) line(text string) {
+	indent := w.indent
+	if w.first {
+		indent, w.first = w.indent[:len(w.indent)-2]+"- ", false
+	}
+	w.WriteString(indent + text + "\n")
+}
+
+func (w *writer) item(body func()) {
+	w.indent, w.first = "    ", true
+	body()
+	w.indent, w.first = "", false
+}
+
+func (w *writer) text(key, value string) {
+	if value == "" {
+		return
+	}
+	if literal(value) {
+		w.line(key + ": |")
+		for _, line := range strings.Split(strings.TrimSuffix(value, "\n"), "\n") {
+			if line == "" {
+				w.WriteString("\n")
+				continue
+			}
+			w.line("  " + line)
+		}
+		return
+	}
+	w.line(key + ": " + quote(value))
+}
+
+// literal reports whether a text reads better, and safely, as a block of lines.
+func literal(text string) bool {
+	if !utf8.ValidString(text) || !strings.HasSuffix(text, "\n") || strings.HasSuffix(text, "\n\n") || strings.HasPrefix(text, " ") || strings.HasPrefix(text, "\n") {
+		return false
+	}
+	for _, r := range text {
+		if r != '\n' && (r < ' ' || r > '~') {
+			return false
+		}
+	}
+	for line := range strings.Lines(text) {
+		if strings.TrimRight(line, " \n") != strings.TrimSuffix(line, "\n") || strings.HasPrefix(line, " ") {
+			return false
+		}
+	}
+	return true
+}
+
+func (w *writer) list(key string, values []string, there bool) {
+	if !there {
+		return
+	}
+	quoted := make([]string, len(values))
+	width := 0
+	for i, v := range values {
+		quoted[i] = quote(v)
+		width += len(quoted[i]) + 2
+	}
+	if width+len(key) <= 100 {
+		w.line(key + ": [" + strings.Join(quoted, ", ") + "]")
+		return
+	}
+	w.line(key + ":")
+	for _, q := range quoted {
+		w.line("  - " + q)
+	}
+}
+
+func (w *writer) checks(key string, checks []check.Check, there bool) {
+	if !there {
+		return
+	}
+	if len(checks) == 0 {
+		w.line(key + ": []")
+		return
+	}
+	w.line(key + ":")
+	for _, c := range checks {
+		w.line("  - " + quote(c.String()))
+	}
+}
+
+func (w *writer) outputs(key string, outputs []OutputFile) {
+	if outputs == nil {
+		return
+	}
+	items := make([]string, len(outputs))
+	for i, o := range outputs {
+		items[i] = "{name: " + quote(o.Name) + ", path: " + quote(o.Path) + "}"
+	}
+	w.line(key + ": [" + strings.Join(items, ", ") + "]")
+}
+
+func (w *writer) mapping(key string, m map[string]string) {
+	if m == nil {
+		return
+	}
+	if len(m) == 0 {
+		w.line(key + ": {}")
+		return
+	}
+	w.line(key + ":")
+	for _, name := range slices.Sorted(maps.Keys(m)) {
+		w.line("  " + quote(name) + ": " + quote(m[name]))
+	}
+}
+
+// quote leaves text plain where no reader could take it for anything else,
+// also inside of brackets.
+func quote(text string) string {
+	if text == "" || len(text) > 200 {
+		return double(text)
+	}
+	for i := 0; i < len(text); i++ {
+		c := text[i]
+		letter := 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z'
+		digit := '0' <= c && c <= '9'
+		switch {
+		case letter || c == '/':
+		case i > 0 && (digit || strings.IndexByte("-_./=+%<>()", c) >= 0):
+		case c == '-' && i == 0 && len(text) > 1 && text[1] != ' ' && strings.Trim(text, "-") != "" && (text[1] < '0' || text[1] > '9') && text[1] != '.':
+			// an option
+		case i > 0 && c == ' ' && i < len(text)-1 && text[i+1] != '-':
+		default:
+			return double(text)
+		}
+	}
+	switch strings.ToLower(text) {
+	case "true", "false", "yes", "no", "on", "off", "y", "n", "null", "nan", "inf":
+		return double(text)
+	}
+	return text
+}
+
+// double is text in double quotes: JSON's strings are YAML's, too.
+func double(text string) string {
+	var b strings.Builder
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(text); err != nil {
+		panic(err) // strings always encode
+	}
+	return strings.TrimSuffix(b.String(), "\n")
+}

@@ -1,0 +1,117 @@
+package payload
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+)
+
+// LoadDir reads every "*.yaml" of a directory, in the order of their names. It
+// refuses a directory or a file that others than the user and root can write,
+// or could put something else in the place of: whoever writes a payload
+// decides what is executed. A directory that is not there is an error for
+// which errors.Is(err, fs.ErrNotExist) holds.
+func LoadDir(dir string) ([]Payload, error) {
+	if err := trusted(dir); err != nil {
+		return nil, err
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	var payloads []Payload
+	for _, e := range entries {
+		name := e.Name()
+		if strings.HasPrefix(name, ".") {
+			continue
+		}
+		path := filepath.Join(dir, name)
+		if strings.HasSuffix(name, ".yml") {
+			return nil, fmt.Errorf("payload file %s: the name ends in .yml: want .yaml", path)
+		}
+		if !strings.HasSuffix(name, ".yaml") {
+			continue
+		}
+		p, err := LoadFile(path)
+		if err != nil {
+			return nil, err
+		}
+		payloads = append(payloads, p)
+	}
+	return payloads, nil
+}
+
+// LoadFile reads one payload file, under the same rules.
+func LoadFile(path string) (Payload, error) {
+	if err := trusted(path); err != nil {
+		return Payload{}, err
+	}
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a pipe must not block
+	if err != nil {
+		return Payload{}, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return Payload{}, err
+	}
+	if !info.Mode().IsRegular() {
+		return Payload{}, fmt.Errorf("payload file %s: %s: want a regular file", path, kindOf(info.Mode()))
+	}
+	// Of the opened file, so that nothing can change between looking and reading.
+	if err := onlyOurs(path, info); err != nil {
+		return Payload{}, err
+	}
+	text, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	if err != nil {
+		return Payload{}, fmt.Errorf("payload file %s: %w", path, err)
+	}
+	return Parse(path, text)
+}
+
+func kindOf(mode os.FileMode) string {
+	if mode.IsDir() {
+		return "a directory"
+	}
+	return "mode " + mode.String()
+}
+
+// trusted refuses a path that, or any directory above which, others can write.
+// Links are followed first.
+func trusted(path string) error {
+	real, err := filepath.EvalSymlinks(path)
+	if err != nil {
+		return err
+	}
+	if real, err = filepath.Abs(real); err != nil {
+		return err
+	}
+	for at := real; ; at = filepath.Dir(at) {
+		info, err := os.Stat(at)
+		if err != nil {
+			return err
+		}
+		// What lies in a sticky directory (/tmp) only its owner can replace.
+		if sticky := at != real && info.Mode()&os.ModeSticky != 0; !sticky {
+			if err := onlyOurs(at, info); err != nil {
+				return err
+			}
+		}
+		if at == filepath.Dir(at) {
+			return nil
+		}
+	}
+}
+
+func onlyOurs(path string, info os.FileInfo) error {
+	if mode := info.Mode().Perm(); mode&0o022 != 0 {
+		return fmt.Errorf("payloads at %s: others can write it (mode %04o): want only you to, else they decide what you execute: chmod go-w %[1]s", path, mode)
+	}
+	if stat, ok := info.Sys().(*syscall.Stat_t); ok && stat.Uid != 0 && int(stat.Uid) != os.Geteuid() {
+		return fmt.Errorf("payloads at %s: it belongs to uid %d: want it to be yours or root's, else they decide what you execute", path, stat.Uid)
+	}
+	return nil
+}
