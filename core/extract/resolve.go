@@ -1,9 +1,11 @@
 package extract
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/ktstr/ktstr"
+	"github.com/ktstr/ktstr/core/unit"
 )
 
 // Resolve fills in the unit and the polarity of metrics from sources of hints,
@@ -21,6 +23,7 @@ func Resolve(metrics []ktstr.Metric, sources ...[]ktstr.Hint) (headlines []int, 
 	if r == nil {
 		return nil, nil
 	}
+	var pairs mismatches
 	for i := range metrics {
 		m := &metrics[i]
 		verdict := r.lookup(m.Name)
@@ -32,12 +35,57 @@ func Resolve(metrics []ktstr.Metric, sources ...[]ktstr.Hint) (headlines []int, 
 		}
 		if m.Unit == "" {
 			m.Unit = verdict.unit
+		} else if verdict.unit != "" && verdict.unit != m.Unit {
+			pairs.add(verdict.unit, m)
 		}
 		if verdict.headline {
 			headlines = append(headlines, i)
 		}
 	}
-	return headlines, odd
+	return headlines, pairs.report()
+}
+
+// mismatches collects units that hints and texts disagree about.
+type mismatches struct {
+	seen  map[[2]string]*mismatch
+	order []*mismatch
+}
+
+type mismatch struct {
+	hinted, printed string
+	tally
+	stream ktstr.Stream // of the first
+	line   int
+}
+
+func (p *mismatches) add(hinted string, m *ktstr.Metric) {
+	key := [2]string{hinted, m.Unit}
+	x, known := p.seen[key]
+	if !known {
+		if !unit.Convertible(hinted, m.Unit) {
+			x = &mismatch{hinted: hinted, printed: m.Unit, stream: m.Stream, line: m.Line}
+			p.order = append(p.order, x)
+		}
+		if p.seen == nil {
+			p.seen = map[[2]string]*mismatch{}
+		}
+		p.seen[key] = x
+	}
+	if x != nil {
+		x.add(m.Name)
+	}
+}
+
+func (p *mismatches) report() (odd []ktstr.Diagnostic) {
+	for _, x := range p.order {
+		odd = append(odd, ktstr.Diagnostic{
+			Code:    ktstr.UnitMismatch,
+			Message: fmt.Sprintf("the hinted unit %q of %s cannot be the printed one, %q, which is kept", x.hinted, x.tally, x.printed),
+			Stream:  x.stream,
+			Line:    x.line,
+		})
+	}
+	return odd
 }
 
 // Match reports whether name is the hint name or matches it as a pattern, in

@@ -3,6 +3,7 @@ package extract
 import (
 	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -86,5 +87,23 @@ func TestResolve(t *testing.T) {
 		if odd != nil {
 			t.Errorf("%s: diagnostics %v", c.what, odd)
 		}
+	}
+}
+
+// C31
+func TestUnitMismatch(t *testing.T) {
+	metrics := []ktstr.Metric{
+		{Name: "a", Unit: "us", Stream: ktstr.Stderr, Line: 3}, {Name: "b", Unit: "us"}, {Name: "c", Unit: "MiB/s"},
+		{Name: "d", Unit: "us"}, {Name: "e"}, {Name: "a", Unit: "us"},
+	}
+	want := slices.Clone(metrics)
+	want[4].Unit = "iops"
+	_, odd := Resolve(metrics, []ktstr.Hint{{Name: "a", Unit: "B/s"}, {Name: "b", Unit: "ms"}, {Name: "c", Unit: "kB/s"}, {Name: "d", Unit: "B/s"}, {Name: "e", Unit: "iops"}})
+	if !slices.Equal(metrics, want) {
+		t.Errorf("got %v, want %v", metrics, want)
+	}
+	if len(odd) != 1 || odd[0].Code != ktstr.UnitMismatch || odd[0].Stream != ktstr.Stderr || odd[0].Line != 3 ||
+		odd[0].Message != `the hinted unit "B/s" of 3 metrics (first "a") cannot be the printed one, "us", which is kept` {
+		t.Errorf("got %v", odd)
 	}
 }
