@@ -32,6 +32,8 @@ type Error struct {
 	Exit   string   // how the process ended ("exit status 3", "signal: killed"); empty while it lives
 	Stderr []string // its last lines on standard error, oldest first; control characters removed
 	Err    error    // the details
+
+	noHandshake bool // it ended before it told how to reach it
 }
 
 func (e *Error) Error() string {

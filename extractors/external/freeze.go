@@ -26,6 +26,10 @@ func (p *Plugin) Freeze() (thaw func() (spawn.Usage, error), err error) {
 		return nil, p.fail("freeze", Closed, nil, errors.New("want a Plugin that is open"))
 	}
 	s := p.current
+	if s == nil {
+		// A script has no process between its calls.
+		return func() (spawn.Usage, error) { return spawn.Usage{}, nil }, nil
+	}
 	p.frozen++
 	if p.frozen == 1 && p.extracting == 0 {
 		if err := s.process.stop(); err != nil {

@@ -1,9 +1,13 @@
 package external
 
-// Pid is the process id of the plugin's current process.
+// Pid is the process id of the plugin's current process; 0: it is a script,
+// which has none between its calls.
 func (p *Plugin) Pid() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.current == nil {
+		return 0
+	}
 	return p.current.process.proc.Pid
 }
 
@@ -21,7 +25,10 @@ func (p *Plugin) Restarts() int {
 func (p *Plugin) Exit() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if s := p.current.process; p.closed && s.ended() && s.state != nil {
+	if p.current == nil || !p.closed {
+		return ""
+	}
+	if s := p.current.process; s.ended() && s.state != nil {
 		return s.state.String()
 	}
 	return ""

@@ -177,7 +177,8 @@ func leftovers(t *testing.T) map[string]bool {
 		var parent int
 		fmt.Sscan(rest, &state, &parent)
 		if parent == self {
-			found["process "+string(stat[:min(len(stat), 60)])] = true
+			name, _, _ := strings.Cut(string(stat), ")")
+			found["process "+name+")"] = true
 		}
 	}
 	dirs, err := filepath.Glob(filepath.Join(socketBase, fmt.Sprintf("ktstr-%d-*", self)))

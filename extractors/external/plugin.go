@@ -39,6 +39,8 @@ type Config struct {
 	Self []string
 	// SHA256 is the wanted hash of Path, in hexadecimal digits; empty: any.
 	SHA256 string
+	// Interface says how to speak to Path; empty: found out by trying.
+	Interface Interface
 	// Launcher are arguments with which the running executable becomes a launcher,
 	// such as {"_launch"}: main calls LauncherMain for them. It restricts itself, then
 	// executes Path. Nil: Path runs without a sandbox. Self needs none.
@@ -67,6 +69,7 @@ type Plugin struct {
 
 	mu      sync.Mutex
 	file    *os.File // the executable; nil for Self
+	report  sandbox.Report
 	current *session
 	closed  bool
 	crashes int // ended sessions that were replaced
@@ -88,13 +91,34 @@ func Start(ctx context.Context, c Config) (*Plugin, error) {
 	if err := p.findProgram(); err != nil {
 		return nil, err
 	}
-	s, err := p.open(ctx)
-	if err != nil {
+	if err := p.begin(ctx); err != nil {
 		p.closeProgram()
 		return nil, err
 	}
-	p.current, p.description = s, s.description
 	return p, nil
+}
+
+// begin finds out how to speak to the plugin, and what it is.
+func (p *Plugin) begin(ctx context.Context) error {
+	if c := &p.config; c.Self == nil && c.Interface == "" && p.isText() {
+		// Most scripts would do strange things without arguments. One that speaks gRPC
+		// may not know `describe`; then its handshake line tells.
+		if err := p.describeByCommand(ctx); err == nil && c.Interface == Script {
+			return nil
+		}
+	} else if c.Interface == Script {
+		return p.describeByCommand(ctx)
+	}
+	s, err := p.open(ctx)
+	var e *Error
+	if errors.As(err, &e) && e.noHandshake && p.config.Path != "" && p.config.Interface == "" && p.describeByCommand(ctx) == nil && p.config.Interface == Script {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	p.current, p.description, p.report, p.config.Interface = s, s.description, s.process.report.Report, GRPC
+	return nil
 }
 
 func (c Config) chunk() int {
@@ -118,12 +142,18 @@ func (p *Plugin) Describe() ktstr.Description { return p.description }
 func (p *Plugin) Sandbox() sandbox.Report {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.current.process.report.Report
+	return p.report
 }
+
+// Interface says how the plugin is spoken to.
+func (p *Plugin) Interface() Interface { return p.config.Interface }
 
 // Extract gives out to the plugin. If the plugin's process ends meanwhile, it is
 // started once more and asked again. Errors are of type *Error.
 func (p *Plugin) Extract(ctx context.Context, out ktstr.Output) (ktstr.Extraction, error) {
+	if p.config.Interface == Script {
+		return p.extractByCommand(ctx, out)
+	}
 	s, err := p.session(ctx, nil)
 	if err != nil {
 		return ktstr.Extraction{}, err
@@ -155,7 +185,7 @@ func (p *Plugin) session(ctx context.Context, dead *session) (*session, error) {
 		if err != nil {
 			return nil, err
 		}
-		p.current = s
+		p.current, p.report = s, s.process.report.Report
 		p.crashes++
 	}
 	return p.current, nil
@@ -167,7 +197,9 @@ func (p *Plugin) Close() error {
 	defer p.mu.Unlock()
 	if !p.closed {
 		p.closed = true
-		p.current.close()
+		if p.current != nil {
+			p.current.close()
+		}
 		p.closeProgram()
 	}
 	return nil
@@ -224,7 +256,7 @@ func (p *Plugin) open(ctx context.Context) (_ *session, err error) {
 	if err != nil {
 		return nil, p.fail("start", CannotStart, nil, err)
 	}
-	proc := &process{command: cmd, grpc: true, base: base}
+	proc := &process{command: cmd, base: base}
 	if cmd.sandbox {
 		proc.uid = privateUser()
 	}
@@ -295,8 +327,8 @@ func (p *Plugin) open(ctx context.Context) (_ *session, err error) {
 	if err != nil {
 		return nil, p.fail("describe", BadAnswer, proc, err)
 	}
-	if want := p.config.Name; want != "" && s.description.Name != want {
-		return nil, p.fail("describe", BadAnswer, proc, fmt.Errorf("the plugin calls itself %s: want %s", quote(s.description.Name), quote(want)))
+	if err := p.checkOwnName(s.description.Name); err != nil {
+		return nil, p.fail("describe", BadAnswer, proc, err)
 	}
 	return s, nil
 }
@@ -355,16 +387,23 @@ func (p *Plugin) startError(ctx context.Context, proc *process, err error) *Erro
 	case proc.mismatch != nil:
 		return p.fail("start", Incompatible, proc, proc.mismatch)
 	case proc.address == "" && exit != "":
-		return p.fail("start", CannotStart, proc, errors.New("it ended without a handshake line on its standard output"))
+		e := p.fail("start", CannotStart, proc, errors.New("it ended without a handshake line on its standard output"))
+		e.noHandshake = true
+		return e
 	case proc.address == "" && !early && strings.Contains(err.Error(), "timeout while waiting"):
 		return p.fail("start", CannotStart, proc, fmt.Errorf("no handshake line on its standard output within %v", p.config.StartTimeout))
 	}
 	return p.fail("start", CannotStart, proc, errors.New(printable(err.Error())))
 }
 
+// extractTimeout grows with the capture.
+func (p *Plugin) extractTimeout(out ktstr.Output) time.Duration {
+	return p.config.ExtractTimeout + time.Duration(len(out.Data)>>20)*time.Second
+}
+
 // extract is one call, without a second try.
 func (s *session) extract(ctx context.Context, out ktstr.Output) (ktstr.Extraction, error) {
-	limit := s.plugin.config.ExtractTimeout + time.Duration(len(out.Data)>>20)*time.Second
+	limit := s.plugin.extractTimeout(out)
 	callCtx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	var answer wire.Answer
@@ -467,5 +506,6 @@ func (s *session) close() {
 	s.client.Kill()
 	force.Stop()
 	<-s.process.exited
+	s.process.sweep()
 	os.RemoveAll(s.process.base)
 }

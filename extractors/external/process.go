@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -49,10 +50,11 @@ func onForkThread(f func()) {
 // is also go-plugin's runner.Runner.
 type process struct {
 	command command
-	env     []string // of the plugin, beside the minimal one
-	base    string   // of dir; removed as soon as it is not needed
-	dir     string   // the only directory that it may write to; its socket is there
-	grpc    bool     // a handshake line is to be expected on its standard output
+	env     []string              // of the plugin, beside the minimal one
+	base    string                // of dir; removed as soon as it is not needed
+	dir     string                // the only directory that it may write to; its socket is there
+	read    func(io.Reader) error // gets its standard output; nil: a handshake line is to come
+	readErr error                 // of read; valid after exited
 
 	uid      int            // the user that it becomes; 0: none
 	report   sandbox.Answer // what it says of its restrictions; valid after reported
@@ -296,26 +298,32 @@ const handshakeNoise = 64 << 10
 // readStdout finds the handshake line behind whatever a runtime printed before
 // it, and reads on, so that later output never blocks the plugin.
 func (p *process) readStdout(r *os.File) {
+	if p.read != nil {
+		close(p.handshake)
+		if p.readErr = p.read(untilDeadline{r}); p.readErr != nil {
+			p.kill()
+		}
+		io.Copy(io.Discard, untilDeadline{r})
+		return
+	}
 	in := bufio.NewReaderSize(untilDeadline{r}, 4096)
-	if p.grpc {
-		var line []byte
-		for noise := 0; noise < handshakeNoise; {
-			part, err := in.ReadSlice('\n')
-			line = append(line, part...)
-			if errors.Is(err, bufio.ErrBufferFull) && len(line) < handshakeNoise {
-				continue
-			}
-			if _, rest, ok := bytes.Cut(line, []byte{'|'}); ok && len(line) < 1024 && isNumber(line[:len(line)-len(rest)-1]) && bytes.Count(line, []byte{'|'}) >= 3 {
-				p.mismatch = checkHandshake(string(bytes.TrimSpace(line)))
-				p.handshake <- line
-				break
-			}
-			noise += len(line)
-			p.said.Write(line)
-			line = line[:0]
-			if err != nil {
-				break
-			}
+	var line []byte
+	for noise := 0; noise < handshakeNoise; {
+		part, err := in.ReadSlice('\n')
+		line = append(line, part...)
+		if errors.Is(err, bufio.ErrBufferFull) && len(line) < handshakeNoise {
+			continue
+		}
+		if _, rest, ok := bytes.Cut(line, []byte{'|'}); ok && len(line) < 1024 && isNumber(line[:len(line)-len(rest)-1]) && bytes.Count(line, []byte{'|'}) >= 3 {
+			p.mismatch = checkHandshake(string(bytes.TrimSpace(line)))
+			p.handshake <- line
+			break
+		}
+		noise += len(line)
+		p.said.Write(line)
+		line = line[:0]
+		if err != nil {
+			break
 		}
 	}
 	close(p.handshake)
@@ -330,6 +338,9 @@ func isNumber(b []byte) bool {
 // checkHandshake says what is wrong with the versions in a handshake line.
 func checkHandshake(line string) error {
 	f := strings.Split(line, "|")
+	if len(f) < 4 {
+		return fmt.Errorf("%s is no handshake line", quote(line))
+	}
 	if f[0] != strconv.Itoa(wire.CoreProtocol) {
 		return fmt.Errorf("the plugin speaks version %s of go-plugin's protocol, this host version %d: rebuild the older of the two", quote(f[0]), wire.CoreProtocol)
 	}
@@ -398,6 +409,49 @@ func (p *process) ended() bool {
 	default:
 		return false
 	}
+}
+
+// sweep kills what the ended process left outside of its group. In a process
+// namespace of its own nothing outlives it.
+func (p *process) sweep() {
+	if p.report.Report.Enforced(sandbox.PIDs) {
+		return
+	}
+	mark := []byte("TMPDIR=" + p.dir)
+	for try := 0; try < 10; try++ {
+		environments, _ := filepath.Glob("/proc/[0-9]*/environ")
+		found := false
+		for _, path := range environments {
+			env, err := os.ReadFile(path)
+			if err != nil || !slices.ContainsFunc(bytes.Split(env, []byte{0}), func(v []byte) bool { return bytes.Equal(v, mark) }) {
+				continue
+			}
+			if killMarked(path, mark) {
+				found = true
+			}
+		}
+		if !found {
+			return
+		}
+	}
+}
+
+// killMarked kills the process whose environment file is path, by a descriptor
+// that means this process and no later one of its number.
+func killMarked(path string, mark []byte) bool {
+	pid, err := strconv.Atoi(filepath.Base(filepath.Dir(path)))
+	if err != nil {
+		return false
+	}
+	fd, err := unix.PidfdOpen(pid, 0)
+	if err != nil {
+		return false
+	}
+	defer unix.Close(fd)
+	if env, err := os.ReadFile(path); err != nil || !bytes.Contains(env, mark) {
+		return false
+	}
+	return unix.PidfdSendSignal(fd, unix.SIGKILL, nil, 0) == nil
 }
 
 // exit says how the process ended; empty while it lives, and where we killed it.

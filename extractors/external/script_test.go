@@ -1,0 +1,147 @@
+package external
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/ktstr/ktstr"
+)
+
+// script writes an executable with that text and returns its path.
+func script(t *testing.T, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "ktstr-plugin-script")
+	if err := os.WriteFile(path, []byte(text), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+const describeLine = `[ "$1" = describe ] && { echo '{"name": "script", "version": "1.0"}'; exit; }` + "\n"
+
+func TestScript(t *testing.T) {
+	p := startConfig(t, Config{Name: "script", Launcher: []string{"_launch"}, Path: script(t, `#!/bin/sh
+case $1 in
+describe) cat <<'END'
+{"name": "script", "version": "1.0", "hints": [{"name": "lat.*", "unit": "ms", "polarity": "lower", "headline": true}]}
+END
+;;
+extract)
+	awk '/latency/ { printf "{\"metric\": \"lat.%s\", \"value\": %s, \"unit\": \"ms\", \"line\": %d}\n", $2, $3, NR }'
+	printf '{"diagnostic": "seen", "message": "%s %s %s"}\n' "$KTSTR_STREAM" "$KTSTR_EXIT_CODE" "${KTSTR_TRUNCATED:-whole}"
+	echo "{\"hint\": \"x\", \"unit\": \"$(echo "$KTSTR_ARGV" | tr -d '"')\"}"
+	wc -c >&2 </dev/stdin
+;;
+esac
+`)})
+	t.Logf("sandbox: %v", p.Sandbox())
+	if d := p.Describe(); d.Name != "script" || len(d.Hints) != 1 || !d.Hints[0].Headline || p.Interface() != Script {
+		t.Errorf("got description %+v", d)
+	}
+	code := 3
+	got, err := p.Extract(context.Background(), ktstr.Output{
+		Stream: ktstr.Stdout, Data: []byte("some\nlatency avg 1.5\nlatency max 7\n"), ExitCode: &code, Argv: []string{"bench", "-v"},
+	})
+	want := ktstr.Extraction{
+		Metrics:     []ktstr.Metric{{Name: "lat.avg", Value: 1.5, Unit: "ms", Line: 2}, {Name: "lat.max", Value: 7, Unit: "ms", Line: 3}},
+		Hints:       []ktstr.Hint{{Name: "x", Unit: "[bench,-v]"}},
+		Diagnostics: []ktstr.Diagnostic{{Code: "seen", Message: "stdout 3 whole"}},
+	}
+	if err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("got %+v, %v\nwant %+v", got, err, want)
+	}
+	thaw, err := p.Freeze()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := thaw(); err != nil {
+		t.Fatal(err)
+	}
+	big := append(bytes.Repeat([]byte("no number here 5678\n"), 16<<20/20), "latency end 1\n"...)
+	if got, err := p.Extract(context.Background(), ktstr.Output{Data: big}); err != nil || len(got.Metrics) != 1 {
+		t.Errorf("16 MiB: got %+v, %v", got, err)
+	}
+}
+
+// C29
+func TestScriptFaults(t *testing.T) {
+	for _, launcher := range [][]string{nil, {"_launch"}} {
+		for _, c := range []struct {
+			text  string
+			op    string
+			fault Fault
+			want  string
+		}{
+			{describeLine + "echo nonsense", "extract", BadAnswer, `line "nonsense": want a JSON object`},
+			{describeLine + `echo '{"metric": "m", "value": 1}'; echo oops >&2; exit 3`, "extract", Exited, "exit status 3; the last it said:\n\toops"},
+			{describeLine + `echo '{"error": "not a version that I know"}'`, "extract", Failed, "not a version that I know"},
+			{describeLine + `echo '{"metric": "m", "value": "NaN"}'`, "extract", BadAnswer, "NaN"},
+			{describeLine + `while :; do :; done`, "extract", Hung, "no end within 300ms"},
+			{describeLine + `sleep 1000`, "extract", Hung, "no end within 300ms"},
+			{describeLine + `kill -SEGV $$; exit 9`, "extract", Exited, ""},
+			{describeLine + `yes '{"metric": "m", "value": 1, "unit": "`+strings.Repeat("u", 10000)+`"}'`, "extract", BadAnswer, "the answer exceeds 256 MiB"},
+			{describeLine + `head -c 5000000 /dev/zero | tr '\0' ' '`, "extract", BadAnswer, "a line has more than 4194304 bytes"},
+			{`echo '{"name": "other", "version": "1"}'`, "describe", BadAnswer, `calls itself "other": want "script"`},
+			{`echo '{"name": "script"}'`, "describe", BadAnswer, "the version is empty"},
+			{`echo hello`, "describe", BadAnswer, "want one JSON object"},
+			{`yes`, "describe", BadAnswer, "4194304 bytes and more: want one JSON object"},
+			{`echo no perl here >&2; exit 127`, "describe", Exited, "exit status 127; the last it said:\n\tno perl here"},
+		} {
+			leavesNothing(t)
+			config := Config{Name: "script", Interface: Script, Path: script(t, "#!/bin/sh\n"+c.text+"\n"), Launcher: launcher, ExtractTimeout: 300 * time.Millisecond}
+			if strings.Contains(c.text, "yes '") {
+				config.ExtractTimeout = time.Minute
+			}
+			p, err := Start(context.Background(), config)
+			if c.op == "extract" && err == nil {
+				_, err = p.Extract(context.Background(), ktstr.Output{Data: []byte("x")})
+				p.Close()
+			}
+			var e *Error
+			if !errors.As(err, &e) || e.Op != c.op || e.Fault != c.fault || !strings.Contains(e.Error(), c.want) {
+				t.Errorf("%s: got %v; want %s: %s with %q", c.text[:min(len(c.text), 200)], err, c.op, c.fault, c.want)
+			}
+		}
+	}
+}
+
+// A script plugin's forgotten child neither hangs the call nor outlives it.
+func TestScriptLeavesChild(t *testing.T) {
+	for _, launcher := range [][]string{nil, {"_launch"}} {
+		mark := filepath.Base(t.TempDir()) + t.Name()
+		p := startConfig(t, Config{Launcher: launcher, Path: script(t, "#!/bin/sh\n"+describeLine+`
+sleep 98765 &
+setsid sh -c 'sleep 98765; : `+mark+`' &
+echo '{"metric": "m", "value": 1}'
+`)})
+		if x, err := p.Extract(context.Background(), ktstr.Output{}); err != nil || len(x.Metrics) != 1 {
+			t.Errorf("got %+v, %v", x, err)
+		}
+		if pids := running(t, mark); len(pids) > 0 {
+			t.Errorf("launcher %q: left behind: %v", launcher, pids)
+		}
+	}
+}
+
+// running lists the processes whose command line contains text.
+func running(t *testing.T, text string) []string {
+	t.Helper()
+	files, err := filepath.Glob("/proc/[0-9]*/cmdline")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var found []string
+	for _, f := range files {
+		if line, err := os.ReadFile(f); err == nil && bytes.Contains(line, []byte(text)) {
+			found = append(found, f)
+		}
+	}
+	return found
+}
