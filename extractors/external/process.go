@@ -272,14 +272,15 @@ func (p *process) follow(outR, errR, reportR *os.File) {
 }
 
 // untilDeadline reads a pipe, and after its deadline what was in it.
-type untilDeadline struct{ *os.File }
+// It does not embed the file, whose WriteTo io.Copy would prefer.
+type untilDeadline struct{ file *os.File }
 
 func (u untilDeadline) Read(b []byte) (n int, err error) {
-	n, err = u.File.Read(b)
+	n, err = u.file.Read(b)
 	if !errors.Is(err, os.ErrDeadlineExceeded) {
 		return n, err
 	}
-	raw, err := u.File.SyscallConn()
+	raw, err := u.file.SyscallConn()
 	if err != nil {
 		return 0, err
 	}

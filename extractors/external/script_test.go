@@ -86,7 +86,7 @@ func TestScriptFaults(t *testing.T) {
 			{describeLine + `while :; do :; done`, "extract", Hung, "no end within 300ms"},
 			{describeLine + `sleep 1000`, "extract", Hung, "no end within 300ms"},
 			{describeLine + `kill -SEGV $$; exit 9`, "extract", Exited, ""},
-			{describeLine + `yes '{"metric": "m", "value": 1, "unit": "`+strings.Repeat("u", 10000)+`"}'`, "extract", BadAnswer, "the answer exceeds 256 MiB"},
+			{describeLine + `yes '{"metric": "m", "value": 1, "unit": "` + strings.Repeat("u", 10000) + `"}'`, "extract", BadAnswer, "the answer exceeds 256 MiB"},
 			{describeLine + `head -c 5000000 /dev/zero | tr '\0' ' '`, "extract", BadAnswer, "a line has more than 4194304 bytes"},
 			{`echo '{"name": "other", "version": "1"}'`, "describe", BadAnswer, `calls itself "other": want "script"`},
 			{`echo '{"name": "script"}'`, "describe", BadAnswer, "the version is empty"},
