@@ -75,7 +75,7 @@ func (m Metric) MarshalJSON() ([]byte, error) { return m.AppendJSON(nil), nil }
 func (m *Metric) UnmarshalJSON(b []byte) error {
 	var v struct {
 		Name     string
-		Value    Number
+		Value    *Number
 		Unit     string
 		Polarity Polarity
 		Stream   Stream
@@ -84,7 +84,10 @@ func (m *Metric) UnmarshalJSON(b []byte) error {
 	if err := json.Unmarshal(b, &v); err != nil {
 		return err
 	}
-	*m = Metric{v.Name, float64(v.Value), v.Unit, v.Polarity, v.Stream, v.Line}
+	if v.Value == nil {
+		return fmt.Errorf("metric %q has no value: want a number", v.Name)
+	}
+	*m = Metric{v.Name, float64(*v.Value), v.Unit, v.Polarity, v.Stream, v.Line}
 	return nil
 }
 

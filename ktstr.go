@@ -7,6 +7,7 @@ package ktstr
 import (
 	"context"
 	"errors"
+	"strings"
 )
 
 // Stream names where text came from: "stdout", "stderr", or "file:<name>" for
@@ -114,6 +115,19 @@ type Option struct {
 type PayloadFile struct {
 	Name string // the payload's name
 	YAML []byte
+}
+
+// OwnsPayload reports whether an extractor may bring a payload of that name:
+// its own name, alone or with "-" and more behind it. Dashes within its name do
+// not count, so that stressng may bring stress-ng-cpu.
+func OwnsPayload(extractor, payload string) bool {
+	extractor = strings.ReplaceAll(extractor, "-", "")
+	for i := 0; i <= len(payload) && extractor != ""; i++ {
+		if (i == len(payload) || payload[i] == '-') && strings.ReplaceAll(payload[:i], "-", "") == extractor {
+			return true
+		}
+	}
+	return false
 }
 
 // Description says what an extractor is. It is constant for the life of a

@@ -149,12 +149,6 @@ var (
 // plugin's: [a-z][a-z0-9-]*.
 func ValidName(name string) bool { return namePattern.MatchString(name) }
 
-// Owned reports whether a payload of that name may come with the plugin: it is
-// the plugin's name, or begins with that and a dash.
-func Owned(name, plugin string) bool {
-	return name == plugin || strings.HasPrefix(name, plugin+"-")
-}
-
 // Validate returns the first thing that is wrong with p, a *FieldError.
 func (p Payload) Validate() error {
 	wrong := func(field, format string, args ...any) error {

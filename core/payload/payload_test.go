@@ -243,14 +243,6 @@ func TestExpand(t *testing.T) {
 	}
 }
 
-func TestOwned(t *testing.T) {
-	for name, want := range map[string]bool{"fio": true, "fio-randread": true, "fiox": false, "noise": false} {
-		if payload.Owned(name, "fio") != want {
-			t.Errorf("Owned(%q, fio) is %v", name, !want)
-		}
-	}
-}
-
 func TestLoadDir(t *testing.T) {
 	dir := t.TempDir()
 	write := func(name, text string, mode os.FileMode) string {

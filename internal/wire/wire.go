@@ -146,7 +146,7 @@ func CheckDescription(d ktstr.Description) error {
 		if err := checkText("payload name", p.Name, MaxName); err != nil {
 			return bad("%w", err)
 		}
-		if p.Name != d.Name && !strings.HasPrefix(p.Name, d.Name+"-") {
+		if !ktstr.OwnsPayload(d.Name, p.Name) {
 			return bad("payload %s: want %q or a name that starts with %q", Quote(p.Name), d.Name, d.Name+"-")
 		}
 		if seen[p.Name] {
