@@ -1,0 +1,87 @@
+package core
+
+import (
+	"bufio"
+	"os"
+	"runtime"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// Host says where a run was measured: what makes two runs comparable. What
+// cannot be read is empty or 0.
+type Host struct {
+	Name     string `json:"name"`
+	Kernel   string `json:"kernel"` // release, as `uname -r`
+	Arch     string `json:"arch"`
+	CPU      string `json:"cpu"`      // model
+	CPUs     int    `json:"cpus"`     // that this process may use
+	Governor string `json:"governor"` // of the first CPU; empty in most virtual machines
+	Memory   int64  `json:"memory"`   // bytes
+}
+
+// ThisHost reads the host's identity.
+func ThisHost() Host {
+	h := Host{Arch: runtime.GOARCH, CPUs: runtime.NumCPU()}
+	h.Name, _ = os.Hostname()
+	var u unix.Utsname
+	if unix.Uname(&u) == nil {
+		h.Kernel = unix.ByteSliceToString(u.Release[:])
+	}
+	h.CPU = cpuModel()
+	if text, err := os.ReadFile("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"); err == nil {
+		h.Governor = strings.TrimSpace(string(text))
+	}
+	var info unix.Sysinfo_t
+	if unix.Sysinfo(&info) == nil {
+		h.Memory = int64(info.Totalram) * int64(info.Unit)
+	}
+	return h
+}
+
+func cpuModel() string {
+	f, err := os.Open("/proc/cpuinfo")
+	if err != nil {
+		return ""
+	}
+	defer f.Close()
+	lines := bufio.NewScanner(f)
+	for lines.Scan() {
+		key, value, ok := strings.Cut(lines.Text(), ":")
+		if key = strings.TrimSpace(key); ok && (key == "model name" || key == "Processor") {
+			return strings.TrimSpace(value)
+		}
+	}
+	return ""
+}
+
+// filesystems names the types that benchmarks meet, by the magic numbers of
+// statfs(2).
+var filesystems = map[int64]string{
+	unix.BTRFS_SUPER_MAGIC:     "btrfs",
+	unix.EXT4_SUPER_MAGIC:      "ext4", // also ext2 and ext3: they share the number
+	unix.F2FS_SUPER_MAGIC:      "f2fs",
+	unix.FUSE_SUPER_MAGIC:      "fuse",
+	unix.NFS_SUPER_MAGIC:       "nfs",
+	unix.OVERLAYFS_SUPER_MAGIC: "overlay",
+	unix.RAMFS_MAGIC:           "ramfs",
+	unix.SQUASHFS_MAGIC:        "squashfs",
+	unix.TMPFS_MAGIC:           "tmpfs",
+	unix.V9FS_MAGIC:            "9p",
+	unix.XFS_SUPER_MAGIC:       "xfs",
+	0x2fc12fc1:                 "zfs", // not in linux/magic.h; OpenZFS, include/sys/fs/zfs.h
+	0xca451a4e:                 "bcachefs",
+}
+
+// filesystem names the type of the filesystem that holds path.
+func filesystem(path string) string {
+	var s unix.Statfs_t
+	if unix.Statfs(path, &s) != nil {
+		return ""
+	}
+	if name, ok := filesystems[int64(s.Type)&0xffffffff]; ok {
+		return name
+	}
+	return "unknown"
+}

@@ -1,0 +1,229 @@
+package core
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/ktstr/ktstr"
+	"github.com/ktstr/ktstr/core/check"
+	"github.com/ktstr/ktstr/core/extract"
+)
+
+// Schema names the version of Record's JSON. Fields are only ever added; a
+// change of meaning would be a new schema.
+const Schema = "ktstr.run/v1"
+
+// The words of Record.Verdict.
+const (
+	Pass = "pass"
+	Fail = "fail"
+)
+
+// Record is all that is kept of one finished run but its raw output. It
+// round-trips through JSON without loss. docs/record.md describes the JSON.
+type Record struct {
+	Schema      string          `json:"schema"`
+	Index       int64           `json:"index"` // of the run within its process, from 0, in the order of finishing
+	Payload     string          `json:"payload"`
+	Argv        []string        `json:"argv"`
+	Dir         string          `json:"dir"` // the working directory of the payload
+	Start       time.Time       `json:"start"`
+	Duration    Seconds         `json:"duration"`
+	ExitCode    int             `json:"exit_code"` // -1: a signal ended it
+	Signal      string          `json:"signal,omitempty"`
+	CoreDumped  bool            `json:"core_dumped,omitempty"`
+	TimedOut    bool            `json:"timed_out"`
+	Interrupted bool            `json:"interrupted"` // by a person, a kill or a cancelled context
+	Verdict     string          `json:"verdict"`     // Pass exactly when ExitStatus is 0
+	Details     []check.Detail  `json:"details"`     // what failed
+	Extraction  Extraction      `json:"extraction"`
+	Metrics     []ktstr.Metric  `json:"metrics"`
+	Headlines   []string        `json:"headlines"` // names of the metrics to show first
+	Capture     map[string]Seen `json:"capture"`   // by stream
+	Bundle      string          `json:"bundle"`    // absolute path of the run's directory; empty: not kept
+	Host        Host            `json:"host"`
+	Scratch     *Scratch        `json:"scratch,omitempty"`
+	Killed      []Killed        `json:"killed,omitempty"` // descendants that outlived the payload
+	Notices     []string        `json:"notices,omitempty"`
+	Harness     *Cost           `json:"harness,omitempty"` // what ktstr itself cost while the payload ran
+	Used        *Cost           `json:"used,omitempty"`    // what the payload used, with the descendants it waited for
+	Frozen      *Cost           `json:"frozen,omitempty"`  // what the extractor's process used while it was stopped for the measurement
+	Tool        string          `json:"tool,omitempty"`    // version that the payload's binary reports
+}
+
+// Extraction says how the metrics came to be.
+type Extraction struct {
+	Status      extract.Status     `json:"status"`
+	Extractor   string             `json:"extractor"`
+	Version     string             `json:"version"`
+	Error       string             `json:"error,omitempty"`
+	Diagnostics []ktstr.Diagnostic `json:"diagnostics"`
+}
+
+// Seen says how much of a stream was printed and how much of it was kept.
+type Seen struct {
+	Bytes     int64 `json:"bytes"`     // all that were seen
+	Truncated bool  `json:"truncated"` // more was seen than was kept
+	Complete  bool  `json:"complete"`  // the end of the stream was seen
+}
+
+// Killed is a process that outlived the payload and was killed.
+type Killed struct {
+	Pid  int    `json:"pid"`
+	Name string `json:"name"`
+}
+
+// Scratch is the directory that a run was given for its files.
+type Scratch struct {
+	Dir        string `json:"dir"`        // removed after the run
+	Filesystem string `json:"filesystem"` // its type, such as "ext4"
+}
+
+// Cost is what a process used while the payload ran.
+type Cost struct {
+	CPU                 Seconds `json:"cpu"` // user and system
+	VoluntarySwitches   int64   `json:"voluntary_switches"`
+	InvoluntarySwitches int64   `json:"involuntary_switches"`
+}
+
+// Seconds is a duration whose JSON is a number of seconds, exact to the
+// nanosecond.
+type Seconds time.Duration
+
+// MarshalJSON implements json.Marshaler.
+func (s Seconds) MarshalJSON() ([]byte, error) {
+	ns := int64(s)
+	sign := ""
+	magnitude := uint64(ns)
+	if ns < 0 {
+		sign, magnitude = "-", -magnitude
+	}
+	text := fmt.Sprintf("%s%d.%09d", sign, magnitude/1e9, magnitude%1e9)
+	return []byte(strings.TrimSuffix(strings.TrimRight(text, "0"), ".")), nil
+}
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (s *Seconds) UnmarshalJSON(b []byte) error {
+	d, err := time.ParseDuration(string(b) + "s")
+	if err != nil {
+		// ParseDuration knows no exponents, which other writers use.
+		v, floatErr := strconv.ParseFloat(string(b), 64)
+		if ns := math.Round(v * 1e9); floatErr == nil && math.Abs(ns) < math.MaxInt64 {
+			d = time.Duration(ns)
+		} else {
+			return fmt.Errorf("duration %s: want a number of seconds", b)
+		}
+	}
+	*s = Seconds(d)
+	return nil
+}
+
+// String prints the duration as time.Duration does.
+func (s Seconds) String() string { return time.Duration(s).String() }
+
+// Exit statuses of a run, in docs/record.md and `ktstr run --help`.
+const (
+	ExitPass        = 0
+	ExitCheck       = 1   // a check failed
+	ExitUsage       = 2   // found before anything ran
+	ExitRun         = 3   // the payload could not be run to its end
+	ExitExtraction  = 4   // extraction gave nothing or failed
+	ExitTooFew      = 5   // not enough runs to tell
+	ExitInterrupted = 130 // stopped by a person
+)
+
+// ExitStatus is the exit status of `ktstr run` for this record. Where several
+// apply, the one nearest to the cause wins: interrupted, not run to its end,
+// exit code, extraction, other checks.
+func (r Record) ExitStatus() int {
+	switch {
+	case r.Interrupted:
+		return ExitInterrupted
+	case r.TimedOut, r.failed(kindSignal), r.failed(kindNotKept):
+		return ExitRun
+	case r.failed(check.ExitCode):
+		return ExitCheck
+	case r.Extraction.Status != extract.OK:
+		return ExitExtraction
+	case len(r.Details) > 0:
+		return ExitCheck
+	}
+	return ExitPass
+}
+
+func (r Record) failed(kind string) bool {
+	for _, d := range r.Details {
+		if d.Kind == kind {
+			return true
+		}
+	}
+	return false
+}
+
+// Metric returns the first metric of that name.
+func (r Record) Metric(name string) (ktstr.Metric, bool) {
+	for _, m := range r.Metrics {
+		if m.Name == name {
+			return m, true
+		}
+	}
+	return ktstr.Metric{}, false
+}
+
+// Err is nil exactly when the run passed: it ran to its end, extraction gave
+// what it should, and every check held.
+func (r Record) Err() error {
+	if r.ExitStatus() == ExitPass {
+		return nil
+	}
+	var causes []error
+	if r.Interrupted {
+		causes = append(causes, errors.New("interrupted"))
+	}
+	if r.TimedOut {
+		causes = append(causes, fmt.Errorf("timed out after %v", r.Duration))
+	}
+	if r.Extraction.Status != extract.OK {
+		causes = append(causes, fmt.Errorf("extractor %s: %s", r.Extraction.Extractor, r.Extraction.reason()))
+	}
+	for _, d := range r.Details {
+		causes = append(causes, errors.New(d.Message))
+	}
+	return fmt.Errorf("payload %s: %w", r.Payload, errors.Join(causes...))
+}
+
+// reason says in one phrase why the status is not OK.
+func (e Extraction) reason() string {
+	if e.Error != "" {
+		return e.Error
+	}
+	for _, d := range e.Diagnostics {
+		return "no metrics: " + d.Message
+	}
+	return "no metrics in the output"
+}
+
+// MarshalJSON writes empty lists as [], never as null, so that readers need
+// not tell the two apart.
+func (r Record) MarshalJSON() ([]byte, error) {
+	type plain Record
+	p := plain(r)
+	p.Argv = list(p.Argv)
+	p.Details = list(p.Details)
+	p.Metrics = list(p.Metrics)
+	p.Headlines = list(p.Headlines)
+	p.Extraction.Diagnostics = list(p.Extraction.Diagnostics)
+	return json.Marshal(p)
+}
+
+func list[T any](s []T) []T {
+	if s == nil {
+		return []T{}
+	}
+	return s
+}

@@ -1,0 +1,121 @@
+// Package core turns a payload into a judged record: it runs the payload,
+// captures what it prints, has an extractor turn that into metrics, evaluates
+// checks on them, and hands the record to the sinks. Start and Handle.finish,
+// in this file, are the whole way of the data.
+package core
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"sync/atomic"
+
+	"github.com/ktstr/ktstr"
+	"github.com/ktstr/ktstr/core/check"
+	"github.com/ktstr/ktstr/core/extract"
+	"github.com/ktstr/ktstr/core/payload"
+	"github.com/ktstr/ktstr/spawn"
+)
+
+// UsageError is a mistake in what was asked for, found before anything ran.
+type UsageError struct{ Err error }
+
+func (e *UsageError) Error() string { return e.Err.Error() }
+func (e *UsageError) Unwrap() error { return e.Err }
+
+// Freezer is an extractor that can be stopped while a payload runs, so that it
+// costs the measurement nothing. Freeze returns the way to continue it, which
+// reports what it used while frozen.
+type Freezer interface {
+	Freeze() (thaw func() (spawn.Usage, error), err error)
+}
+
+// Result is a finished run: its record, and what the record was made from.
+type Result struct {
+	Record
+	Definition payload.Payload // the payload as it was resolved
+	Streams    []ktstr.Output  // stdout, stderr, then the payload's files, as captured
+}
+
+// finished counts the runs that this process has finished.
+var finished atomic.Int64
+
+// Run runs the payload in the foreground. A payload that fails, times out or
+// prints nothing is a Result, not an error; see Record.Err. An error means
+// that there is no result to trust: a *UsageError before anything ran, else
+// why the payload could not be started or captured.
+func Run(ctx context.Context, s Spec) (Result, error) {
+	h, err := start(ctx, s, "run")
+	if err != nil {
+		return Result{}, err
+	}
+	return h.Wait()
+}
+
+// Start starts the payload in the background. The caller must end the Handle
+// by Wait, Kill, a TryWait that is done, or Close.
+func Start(ctx context.Context, s Spec) (*Handle, error) { return start(ctx, s, "start") }
+
+func start(ctx context.Context, s Spec, operation string) (*Handle, error) {
+	if err := s.validate(); err != nil {
+		return nil, &UsageError{fmt.Errorf("%s %w", operation, err)}
+	}
+	h := &Handle{}
+	var err error
+	if s.Payload, h.tool, h.note, err = adapt(ctx, s.Payload); err != nil {
+		return nil, fmt.Errorf("%s %w", operation, err)
+	}
+	definition, err := s.resolve()
+	if err != nil {
+		return nil, &UsageError{fmt.Errorf("%s %w", operation, err)}
+	}
+	h.spec, h.definition = s, definition
+	if h.scratch, err = makeScratch(definition, s.Scratch); err != nil {
+		return nil, &UsageError{err}
+	}
+	if f, ok := s.Extractor.(Freezer); ok {
+		if h.thaw, err = f.Freeze(); err != nil {
+			h.scratch.remove()
+			return nil, fmt.Errorf("extractor %s could not be stopped for the measurement: %w", definition.Extractor, err)
+		}
+	}
+	h.ctx, h.cancel = context.WithCancel(ctx)
+	h.command = s.command(definition, h.scratch)
+	if h.process, err = spawn.Start(h.ctx, h.command); err != nil {
+		h.release()
+		return nil, fmt.Errorf("%s payload %s: %w", operation, definition.Name, err)
+	}
+	runtime.SetFinalizer(h, (*Handle).lost)
+	return h, nil
+}
+
+// finish is the second half of a run, from the ended process to the record.
+func (h *Handle) finish(ended spawn.Result) (Result, error) {
+	defer h.release()
+	r := Result{Definition: h.definition}
+	h.describe(&r, ended)
+	var kept []Sink
+	var lost []check.Detail
+	for _, sink := range h.spec.Sinks {
+		if err := sink.Raw(&r); err != nil {
+			lost = append(lost, notKept(err))
+			continue
+		}
+		kept = append(kept, sink)
+	}
+	h.continueExtractor(&r)
+
+	// What was printed until a run was cancelled is worth reading.
+	found := extract.Run(context.WithoutCancel(h.ctx), h.spec.Extractor, r.Streams, h.definition.MetricHints())
+	r.Index = finished.Add(1) - 1
+	r.setExtraction(found)
+	r.judge(h, found)
+	r.fail(lost...)
+
+	for _, sink := range kept {
+		if err := sink.Emit(&r); err != nil {
+			r.fail(notKept(err))
+		}
+	}
+	return r, nil
+}

@@ -1,0 +1,249 @@
+package core
+
+import (
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/ktstr/ktstr"
+	"github.com/ktstr/ktstr/core/check"
+	"github.com/ktstr/ktstr/core/extract"
+	"github.com/ktstr/ktstr/core/payload"
+	"github.com/ktstr/ktstr/spawn"
+)
+
+// validate refuses what is wrong whatever program is installed.
+func (s Spec) validate() error {
+	p := s.Payload
+	switch {
+	case p.Name == "":
+		return fmt.Errorf("payload without a name: want core.Spec.Payload")
+	case p.Kind == payload.Scheduler: // C3
+		return fmt.Errorf("payload %s: it is a scheduler: schedulers are launched by the framework, not here", p.Name)
+	case s.Extractor == nil:
+		return fmt.Errorf("payload %s: no extractor: want core.Spec.Extractor", p.Name)
+	}
+	return p.CheckFlags(s.Args) // C4
+}
+
+// resolve is the payload as this run uses it: with the run's args, checks,
+// options, timeout and cgroup in the place of its own. It refuses what could
+// only fail later.
+func (s Spec) resolve() (payload.Payload, error) {
+	p := s.Payload
+	for _, name := range p.Files {
+		if _, err := os.Stat(name); err != nil {
+			return p, fmt.Errorf("payload %s needs a file that is not there: %w", p.Name, err)
+		}
+	}
+	description := s.Extractor.Describe()
+	p.Extractor = description.Name
+	p.Args, p.Checks, p.Options = s.args(), s.checks(), s.options()
+	p.Timeout, p.Cgroup = s.timeout(), s.cgroup()
+	if err := checkOptions(description, p.Options); err != nil {
+		return p, err
+	}
+	if err := check.Preflight(p.Checks, hintUnit(p.MetricHints(), description.Hints)); err != nil { // C34
+		return p, err
+	}
+	return p, nil
+}
+
+// hintUnit tells the unit that hints give to a name. Earlier sources go before
+// later ones.
+func hintUnit(sources ...[]ktstr.Hint) func(string) string {
+	return func(name string) string {
+		one := []ktstr.Metric{{Name: name}}
+		extract.Resolve(one, sources...)
+		return one[0].Unit
+	}
+}
+
+// checkOptions refuses options that the extractor does not have.
+func checkOptions(d ktstr.Description, options map[string]string) error {
+	for name, value := range options {
+		known := false
+		var names []string
+		for _, o := range d.Options {
+			names = append(names, o.Name)
+			if o.Name != name {
+				continue
+			}
+			known = true
+			if len(o.Values) > 0 && !slices.Contains(o.Values, value) {
+				return fmt.Errorf("extractor %s: option %s=%s: want %s", d.Name, name, value, strings.Join(o.Values, ", "))
+			}
+		}
+		if !known {
+			return fmt.Errorf("extractor %s: it has no option %q; it has: %s", d.Name, name, orNone(names))
+		}
+	}
+	return nil
+}
+
+func orNone(words []string) string {
+	if len(words) == 0 {
+		return "none"
+	}
+	return strings.Join(words, ", ")
+}
+
+// command is what the resolved payload p executes.
+func (s Spec) command(p payload.Payload, dir *scratch) spawn.Command {
+	c := spawn.Command{
+		Path:       p.Binary,
+		Dir:        "",
+		ShareGroup: p.SharesGroup,
+		Limit:      s.Limit,
+		Timeout:    p.Timeout,
+		Grace:      s.Grace,
+		Warn:       s.Notice,
+	}
+	if len(s.Program) > 0 {
+		c.Path, c.Args = s.Program[0], append(c.Args, s.Program[1:]...)
+	}
+	for _, arg := range p.Args {
+		c.Args = append(c.Args, p.Expand(arg, dir.path, dir.output))
+	}
+	if p.Dir == payload.DirScratch {
+		c.Dir = dir.path
+	}
+	var env []string
+	for _, name := range slices.Sorted(maps.Keys(p.Env)) {
+		env = append(env, name+"="+p.Expand(p.Env[name], dir.path, dir.output))
+	}
+	c.Env = spawn.Environ(env...)
+	return c
+}
+
+// describe fills in what is known before extraction: how the process ended and
+// what it printed.
+func (h *Handle) describe(r *Result, ended spawn.Result) {
+	p := h.definition
+	r.Record = Record{
+		Schema:     Schema,
+		Payload:    p.Name,
+		Argv:       append([]string{h.command.Path}, h.command.Args...),
+		Dir:        h.command.Dir,
+		Start:      ended.Start,
+		Duration:   Seconds(ended.Duration),
+		ExitCode:   ended.ExitCode,
+		Signal:     ended.Signal,
+		CoreDumped: ended.CoreDumped,
+		TimedOut:   ended.Cause == spawn.CauseTimeout,
+		Interrupted: ended.Cause == spawn.CauseInterrupt || ended.Cause == spawn.CauseKill ||
+			ended.Cause == spawn.CauseCancel,
+		Capture: map[string]Seen{},
+		Host:    ThisHost(),
+		Notices: ended.Notices,
+		Tool:    h.tool,
+		Harness: costOf(ended.Harness),
+		Used:    costOf(ended.Payload),
+	}
+	if h.note != "" {
+		r.Notices = append(r.Notices, h.note)
+	}
+	if r.Dir == "" {
+		r.Dir, _ = os.Getwd()
+	}
+	for _, k := range ended.Killed {
+		r.Killed = append(r.Killed, Killed{k.Pid, strings.ToValidUTF8(k.Name, "\uFFFD")})
+	}
+	add := func(name ktstr.Stream, data []byte, seen Seen) {
+		r.Streams = append(r.Streams, ktstr.Output{
+			Stream: name, Data: data, Truncated: seen.Truncated,
+			ExitCode: &r.ExitCode, Argv: r.Argv, Options: p.Options,
+		})
+		r.Capture[string(name)] = seen
+	}
+	add(ktstr.Stdout, ended.Stdout.Data, Seen{ended.Stdout.Bytes, ended.Stdout.Truncated, ended.Stdout.Complete})
+	add(ktstr.Stderr, ended.Stderr.Data, Seen{ended.Stderr.Bytes, ended.Stderr.Truncated, ended.Stderr.Complete})
+	limit := h.command.Limit
+	if limit == 0 {
+		limit = spawn.DefaultLimit
+	}
+	for _, o := range p.Outputs {
+		data, seen, err := readFile(h.scratch.output(o), limit)
+		if err != nil {
+			r.Notices = append(r.Notices, fmt.Sprintf("output file %s was not read: %v", o.Name, err))
+			continue
+		}
+		add(ktstr.FileStream(o.Name), data, seen)
+	}
+	if h.scratch.path != "" {
+		r.Scratch = &Scratch{Dir: h.scratch.path, Filesystem: h.scratch.filesystem}
+	}
+}
+
+func costOf(u spawn.Usage) *Cost {
+	return &Cost{
+		CPU:                 Seconds(u.User + u.System),
+		VoluntarySwitches:   u.Voluntary,
+		InvoluntarySwitches: u.Involuntary,
+	}
+}
+
+// continueExtractor ends the freeze of the measurement and notes what the
+// extractor used during it.
+func (h *Handle) continueExtractor(r *Result) {
+	used, frozen, err := h.thawNow()
+	if err != nil {
+		r.Notices = append(r.Notices, "the extractor could not be continued after the measurement: "+err.Error())
+	} else if frozen {
+		r.Frozen = costOf(used)
+	}
+}
+
+// setExtraction fills in what extraction gave.
+func (r *Result) setExtraction(x extract.Result) {
+	r.Extraction = ExtractionOf(x)
+	r.Metrics = x.Metrics
+	for _, i := range x.Headlines {
+		r.Headlines = append(r.Headlines, x.Metrics[i].Name)
+	}
+}
+
+// ExtractionOf is how x stands in a record.
+func ExtractionOf(x extract.Result) Extraction {
+	return Extraction{Status: x.Status, Extractor: x.Extractor, Version: x.Version, Error: x.Error, Diagnostics: x.Diagnostics}
+}
+
+// kindSignal is the kind of the detail for a payload that a signal ended while
+// no check says anything about its exit code.
+const kindSignal = "signal"
+
+// kindNotKept is the kind of the detail for a run that a sink could not keep.
+const kindNotKept = "not-kept"
+
+func notKept(err error) check.Detail {
+	return check.Detail{Kind: kindNotKept, Message: err.Error()}
+}
+
+// judge evaluates the checks of the resolved payload p.
+func (r *Result) judge(h *Handle, x extract.Result) {
+	p := h.definition
+	if r.Signal != "" && !r.TimedOut && !r.Interrupted && !slices.ContainsFunc(p.Checks, func(c check.Check) bool { return c.Kind() == check.KindExit }) {
+		r.fail(check.Detail{Kind: kindSignal, Message: "ended by " + r.Signal + ", and no check says that this is expected: want exit == -1 if it is"})
+	}
+	verdict := check.Evaluate(p.Checks, check.Input{
+		Metrics:  r.Metrics,
+		ExitCode: r.ExitCode,
+		Signal:   r.Signal,
+		Stderr:   r.Streams[1].Data,
+		Bounds:   p.Bounds,
+		HintUnit: hintUnit(p.MetricHints(), h.spec.Extractor.Describe().Hints),
+		Searched: x.Looked,
+	})
+	r.fail(verdict.Details...)
+}
+
+// fail adds what failed, if anything, and brings the verdict up to date.
+func (r *Record) fail(details ...check.Detail) {
+	r.Details = append(r.Details, details...)
+	r.Verdict = Pass
+	if r.ExitStatus() != ExitPass {
+		r.Verdict = Fail
+	}
+}
