@@ -1,0 +1,261 @@
+// Package bundle keeps a finished run as a directory, and reads it back: the
+// record, the raw output, and the payload as it was resolved, from which
+// everything else can be computed again.
+//
+//	record.json    the record, see docs/record.md
+//	stdout stderr  raw output, up to the cap
+//	files/NAME     what the payload wrote to its output file NAME
+//	payload.yaml   the payload as it was resolved
+//
+// At any moment, also in a crash, a bundle is absent, or whole without
+// extraction, or whole with it.
+package bundle
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/ktstr/ktstr"
+	"github.com/ktstr/ktstr/core"
+	"github.com/ktstr/ktstr/core/extract"
+	"github.com/ktstr/ktstr/core/payload"
+)
+
+const (
+	recordFile  = "record.json"
+	payloadFile = "payload.yaml"
+	filesDir    = "files"
+	staging     = ".staging-" // prefix of a bundle that is not published yet
+)
+
+// Writer is the core.Sink that makes one bundle.
+type Writer struct {
+	root    string // absolute
+	staging string // exists until the bundle is published
+}
+
+// Create prepares a bundle below the directory root, which is made where it is
+// absent, so that a place that cannot be written to is found before a run.
+func Create(root string) (*Writer, error) {
+	root, err := filepath.Abs(root)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(root, 0o700); err != nil {
+		return nil, fmt.Errorf("bundles cannot be kept in %s: %w", root, err)
+	}
+	dir, err := os.MkdirTemp(root, staging)
+	if err != nil {
+		return nil, fmt.Errorf("bundles cannot be kept in %s: %w", root, err)
+	}
+	return &Writer{root: root, staging: dir}, nil
+}
+
+// Close removes what a run that never finished left behind.
+func (w *Writer) Close() error {
+	if w.staging == "" {
+		return nil
+	}
+	return os.RemoveAll(w.staging)
+}
+
+// Raw publishes the bundle without extraction.
+func (w *Writer) Raw(r *core.Result) error {
+	name := strings.Join([]string{r.Start.UTC().Format("20060102T150405Z"), r.Record.Payload, unique()}, "-")
+	final := filepath.Join(w.root, name)
+	r.Bundle = final
+	if err := w.publish(r, final); err != nil {
+		r.Bundle = ""
+		return errors.Join(fmt.Errorf("the run could not be kept in %s: %w", w.root, err), w.Close())
+	}
+	w.staging = ""
+	return nil
+}
+
+func (w *Writer) publish(r *core.Result, final string) error {
+	for _, s := range r.Streams {
+		if err := writeFile(filepath.Join(w.staging, streamFile(s.Stream)), s.Data); err != nil {
+			return err
+		}
+	}
+	text, err := r.Definition.MarshalYAML()
+	if err != nil {
+		return err
+	}
+	if err := writeFile(filepath.Join(w.staging, payloadFile), text); err != nil {
+		return err
+	}
+	pending := r.Record
+	pending.Verdict = core.Fail
+	pending.Extraction.Status = extract.Error
+	pending.Extraction.Error = "not done: ktstr ended before extraction; the raw output is whole"
+	if err := writeRecord(w.staging, pending); err != nil {
+		return err
+	}
+	if err := os.Chmod(w.staging, 0o755); err != nil {
+		return err
+	}
+	if err := os.Rename(w.staging, final); err != nil {
+		return err
+	}
+	return syncDir(w.root)
+}
+
+// Emit puts the finished record in the place of the one without extraction.
+func (w *Writer) Emit(r *core.Result) error {
+	if err := writeRecord(r.Bundle, r.Record); err != nil {
+		return fmt.Errorf("the record could not be kept: %w; the raw output is whole in %s", err, r.Bundle)
+	}
+	return nil
+}
+
+// unique tells apart bundles of one payload and second.
+func unique() string {
+	var b [4]byte
+	rand.Read(b[:]) // never fails
+	return hex.EncodeToString(b[:])
+}
+
+// streamFile is the path of a stream's raw bytes within a bundle. The names of
+// output files are checked by payload.Parse: no separators.
+func streamFile(s ktstr.Stream) string {
+	if name, ok := strings.CutPrefix(string(s), string(ktstr.FileStream(""))); ok {
+		return filepath.Join(filesDir, name)
+	}
+	return string(s)
+}
+
+func writeRecord(dir string, r core.Record) error {
+	text, err := json.MarshalIndent(r, "", " ")
+	if err != nil {
+		return err
+	}
+	path := filepath.Join(dir, recordFile)
+	temporary := path + ".new"
+	if err := writeFile(temporary, append(text, '\n')); err != nil {
+		os.Remove(temporary)
+		return err
+	}
+	if err := os.Rename(temporary, path); err != nil {
+		os.Remove(temporary)
+		return err
+	}
+	return syncDir(dir)
+}
+
+// writeFile writes a whole file and waits until it is on the disk.
+func writeFile(path string, data []byte) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	if errors.Is(err, os.ErrExist) { // left by a crash
+		if err = os.Remove(path); err == nil {
+			f, err = os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+		}
+	}
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	if err == nil {
+		err = f.Sync()
+	}
+	return errors.Join(err, f.Close())
+}
+
+// syncDir waits until the names in dir are on the disk.
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
+// Bundle is a run read back.
+type Bundle struct {
+	Dir     string
+	Record  core.Record
+	Payload payload.Payload
+	Streams []ktstr.Output // stdout, stderr, then the payload's files
+}
+
+// maxRecord bounds what Load takes as a record, in bytes.
+const maxRecord = 1 << 30
+
+// Load reads the bundle in dir.
+func Load(dir string) (Bundle, error) {
+	b := Bundle{Dir: dir}
+	r, err := LoadRecord(dir)
+	if err != nil {
+		return b, err
+	}
+	b.Record = r
+	text, err := os.ReadFile(filepath.Join(dir, payloadFile))
+	if err != nil {
+		return b, fmt.Errorf("%s is not a whole bundle: %w", dir, err)
+	}
+	if b.Payload, err = payload.Parse(filepath.Join(dir, payloadFile), text); err != nil {
+		return b, err
+	}
+	streams := []ktstr.Stream{ktstr.Stdout, ktstr.Stderr}
+	for _, o := range b.Payload.Outputs {
+		streams = append(streams, ktstr.FileStream(o.Name))
+	}
+	for _, s := range streams {
+		data, err := os.ReadFile(filepath.Join(dir, streamFile(s)))
+		if errors.Is(err, os.ErrNotExist) && s != ktstr.Stdout && s != ktstr.Stderr {
+			continue // the payload did not write it
+		}
+		if err != nil {
+			return b, fmt.Errorf("%s is not a whole bundle: %w", dir, err)
+		}
+		b.Streams = append(b.Streams, ktstr.Output{
+			Stream: s, Data: data, Truncated: r.Capture[string(s)].Truncated,
+			ExitCode: &b.Record.ExitCode, Argv: r.Argv, Options: b.Payload.Options,
+		})
+	}
+	return b, nil
+}
+
+// LoadRecord reads the record of the bundle in dir.
+func LoadRecord(dir string) (core.Record, error) {
+	f, err := os.Open(filepath.Join(dir, recordFile))
+	if err != nil {
+		return core.Record{}, fmt.Errorf("%s is not a bundle: %w", dir, err)
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, maxRecord))
+	if err != nil {
+		return core.Record{}, err
+	}
+	var r core.Record
+	if err := json.Unmarshal(text, &r); err != nil {
+		return core.Record{}, fmt.Errorf("%s: not a record: %w", f.Name(), err)
+	}
+	if r.Schema != core.Schema {
+		return core.Record{}, fmt.Errorf("%s: schema %q: want %q", f.Name(), r.Schema, core.Schema)
+	}
+	return r, nil
+}
+
+// DefaultRoot is where bundles go unless told otherwise:
+// $XDG_STATE_HOME/ktstr/runs, by default ~/.local/state/ktstr/runs.
+func DefaultRoot() (string, error) {
+	if dir := os.Getenv("XDG_STATE_HOME"); filepath.IsAbs(dir) { // the specification says to ignore relative ones
+		return filepath.Join(dir, "ktstr", "runs"), nil
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return "", fmt.Errorf("no place for bundles: %w; choose one with --out DIR", err)
+	}
+	return filepath.Join(home, ".local", "state", "ktstr", "runs"), nil
+}

@@ -1,0 +1,208 @@
+package bundle_test
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/ktstr/ktstr"
+	"github.com/ktstr/ktstr/core"
+	"github.com/ktstr/ktstr/core/bundle"
+	"github.com/ktstr/ktstr/core/check"
+	"github.com/ktstr/ktstr/core/extract"
+	"github.com/ktstr/ktstr/core/payload"
+)
+
+// one is an extractor that finds one metric in any text.
+var one = ktstr.Parser{
+	Description: ktstr.Description{Name: "one", Version: "1"},
+	Parse: func(out ktstr.Output) (ktstr.Extraction, error) {
+		return ktstr.Extraction{Metrics: []ktstr.Metric{{Name: "bytes", Value: float64(len(out.Data))}}}, nil
+	},
+}
+
+func spec(sinks ...core.Sink) core.Spec {
+	return core.Spec{
+		Payload: payload.Payload{
+			Name: "bench", Summary: "prints", Binary: "/bin/sh",
+			Args:    []string{"-c", "echo out; echo err >&2; echo file > {outputs.report}"},
+			Outputs: []payload.OutputFile{{Name: "report", Path: "report.txt"}},
+			Checks:  []check.Check{check.ExitEquals(0)},
+		},
+		Extractor: one,
+		Sinks:     sinks,
+	}
+}
+
+func create(t *testing.T, root string) *bundle.Writer {
+	t.Helper()
+	w, err := bundle.Create(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+func names(t *testing.T, dir string) []string {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	return names
+}
+
+// C36
+func TestBundleRoundTrips(t *testing.T) {
+	root := filepath.Join(t.TempDir(), "runs")
+	s := spec(create(t, root))
+	s.Scratch = t.TempDir()
+	r, err := core.Run(t.Context(), s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Err(); err != nil {
+		t.Fatal(err)
+	}
+	if filepath.Dir(r.Bundle) != root || len(names(t, root)) != 1 {
+		t.Errorf("bundle %s; want one below %s", r.Bundle, root)
+	}
+	if got, want := names(t, r.Bundle), []string{"files", "payload.yaml", "record.json", "stderr", "stdout"}; !reflect.DeepEqual(got, want) {
+		t.Errorf("files %q, want %q", got, want)
+	}
+	b, err := bundle.Load(r.Bundle)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := len(b.Streams), 3; got != want {
+		t.Fatalf("%d streams, want %d", got, want)
+	}
+	for i, want := range []string{"out\n", "err\n", "file\n"} {
+		if got := b.Streams[i]; string(got.Data) != want || got.Stream != r.Streams[i].Stream || *got.ExitCode != 0 || !reflect.DeepEqual(got.Argv, r.Argv) {
+			t.Errorf("stream %d: %+v with %q; want %q", i, got, got.Data, want)
+		}
+	}
+	again := extract.Run(t.Context(), one, b.Streams, b.Payload.MetricHints())
+	if !reflect.DeepEqual(again.Metrics, b.Record.Metrics) || !reflect.DeepEqual(again.Metrics, r.Metrics) {
+		t.Errorf("extracted again: %+v; want %+v", again.Metrics, r.Metrics)
+	}
+	if !reflect.DeepEqual(b.Payload.Args, s.Payload.Args) || !reflect.DeepEqual(b.Payload.Checks, s.Payload.Checks) {
+		t.Errorf("payload %+v; want that of the run", b.Payload)
+	}
+}
+
+// stopping is a sink that looks at the bundle between its two states.
+type stopping struct {
+	check func(dir string)
+}
+
+func (s stopping) Raw(r *core.Result) error  { s.check(r.Bundle); return nil }
+func (s stopping) Emit(r *core.Result) error { return nil }
+
+func TestRawOutputIsOnDiskBeforeExtraction(t *testing.T) {
+	looked := false
+	s := spec(create(t, t.TempDir()), stopping{func(dir string) {
+		looked = true
+		b, err := bundle.Load(dir)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		if string(b.Streams[0].Data) != "out\n" || b.Record.Verdict != core.Fail || b.Record.Extraction.Status != extract.Error {
+			t.Errorf("verdict %s, extraction %+v, stdout %q", b.Record.Verdict, b.Record.Extraction, b.Streams[0].Data)
+		}
+	}})
+	s.Scratch = t.TempDir()
+	if _, err := core.Run(t.Context(), s); err != nil {
+		t.Fatal(err)
+	}
+	if !looked {
+		t.Error("the sink was not asked")
+	}
+}
+
+func TestFullDiskLeavesNothing(t *testing.T) {
+	root := t.TempDir()
+	if err := unix.Mount("tmpfs", root, "tmpfs", 0, "size=16k"); err != nil {
+		t.Fatalf("a small tmpfs cannot be mounted: %v; this test runs as root", err)
+	}
+	t.Cleanup(func() { unix.Unmount(root, unix.MNT_DETACH) })
+	s := spec(create(t, root))
+	s.Scratch = t.TempDir()
+	s.Payload.Args = []string{"-c", "head -c 200000 /dev/zero; echo file > {outputs.report}"}
+	r, err := core.Run(t.Context(), s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Err(); err == nil || r.ExitStatus() != core.ExitRun || !strings.Contains(err.Error(), "no space left") || !strings.Contains(err.Error(), root) {
+		t.Errorf("status %d, %v; want what happened to what", r.ExitStatus(), err)
+	}
+	if len(r.Metrics) != 1 || r.Bundle != "" {
+		t.Errorf("metrics %+v, bundle %q; want the metrics, and no bundle", r.Metrics, r.Bundle)
+	}
+	if left := names(t, root); len(left) != 0 {
+		t.Errorf("left behind: %q", left)
+	}
+}
+
+func TestCreateFindsBadPlacesFirst(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := bundle.Create(file); err == nil || !strings.Contains(err.Error(), file) {
+		t.Errorf("Create below a file: %v", err)
+	}
+	root := t.TempDir()
+	w := create(t, root)
+	if info, err := os.Stat(filepath.Join(root, names(t, root)[0])); err != nil || info.Mode().Perm() != 0o700 {
+		t.Errorf("staging directory: %v, %v; want mode 0700", info.Mode(), err)
+	}
+	if err := w.Close(); err != nil || len(names(t, root)) != 0 {
+		t.Errorf("Close: %v, left %q", err, names(t, root))
+	}
+}
+
+func TestLoadRefusesWhatIsNoBundle(t *testing.T) {
+	dir := t.TempDir()
+	if _, err := bundle.Load(dir); !errors.Is(err, os.ErrNotExist) || !strings.Contains(err.Error(), dir) {
+		t.Errorf("empty directory: %v", err)
+	}
+	record := filepath.Join(dir, "record.json")
+	for _, text := range []string{"", "{", `{"schema":"ktstr.run/v9"}`, `[]`} {
+		if err := os.WriteFile(record, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := bundle.Load(dir); err == nil || !strings.Contains(err.Error(), record) {
+			t.Errorf("record %q: %v", text, err)
+		}
+	}
+}
+
+func TestLoadedStreamsKnowWhatWasCut(t *testing.T) {
+	s := spec(create(t, t.TempDir()))
+	s.Scratch, s.Limit = t.TempDir(), 2
+	r, err := core.Run(t.Context(), s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := bundle.Load(r.Bundle)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, out := range b.Streams {
+		if !out.Truncated || !bytes.Equal(out.Data, r.Streams[i].Data) || len(out.Data) != 2 {
+			t.Errorf("%s: %q truncated %v; want 2 bytes, truncated", out.Stream, out.Data, out.Truncated)
+		}
+	}
+}
