@@ -1,0 +1,69 @@
+package stock_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/ktstr/ktstr"
+	"github.com/ktstr/ktstr/core/check"
+	"github.com/ktstr/ktstr/core/payload"
+	"github.com/ktstr/ktstr/stock"
+)
+
+func TestStockPayloadsAreReadyToRun(t *testing.T) {
+	payloads, err := stock.Payloads()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var extractors []string
+	for _, x := range stock.Extractors() {
+		extractors = append(extractors, x.Describe().Name)
+	}
+	for _, p := range payloads {
+		if !slices.Contains(extractors, p.Extractor) {
+			t.Errorf("%s: extractor %s does not ship", p.Name, p.Extractor)
+		}
+		if p.Summary == "" || p.About == "" {
+			t.Errorf("%s: want a summary, and which numbers to look at", p.Name)
+		}
+		exit, headlines := false, 0
+		for _, c := range p.Checks {
+			exit = exit || c == check.ExitEquals(0)
+		}
+		for _, h := range p.Hints {
+			if h.Headline {
+				headlines++
+			}
+		}
+		if !exit {
+			t.Errorf("%s: no check on the exit code", p.Name)
+		}
+		if p.Binary != payload.Self && (len(p.Needs) == 0 || p.Install() == "") {
+			t.Errorf("%s: want needs that say how to install %s", p.Name, p.Binary)
+		}
+		got, ok, err := stock.Payload(p.Name)
+		if err != nil || !ok || got.Name != p.Name || got.Source != stock.Source {
+			t.Errorf("Payload(%s) = %s, %v, %v", p.Name, got.Name, ok, err)
+		}
+	}
+	if _, ok, err := stock.Payload("nothing"); ok || err != nil {
+		t.Errorf("Payload(nothing) = %v, %v", ok, err)
+	}
+}
+
+func TestExtractorNamesAreUnique(t *testing.T) {
+	seen := map[string]bool{}
+	for _, x := range stock.Extractors() {
+		d := x.Describe()
+		if seen[d.Name] || d.Version == "" {
+			t.Errorf("extractor %q version %q: want one of each name, with a version", d.Name, d.Version)
+		}
+		seen[d.Name] = true
+		for _, p := range d.Payloads {
+			if !ktstr.OwnsPayload(d.Name, p.Name) || !strings.Contains(string(p.YAML), "name: "+p.Name) {
+				t.Errorf("%s brings %s: want a payload of its own name", d.Name, p.Name)
+			}
+		}
+	}
+}
