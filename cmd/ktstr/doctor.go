@@ -1,0 +1,179 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os/exec"
+	"slices"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ktstr/ktstr/core"
+	"github.com/ktstr/ktstr/core/payload"
+)
+
+// diagnosis is what `doctor -o json` prints.
+type diagnosis struct {
+	Programs []program `json:"programs"`
+	Payloads []ability `json:"payloads"`
+	Plugins  []health  `json:"plugins"`
+}
+
+// program is a payload's binary on this host.
+type program struct {
+	Name     string   `json:"name"`
+	Path     string   `json:"path"`    // empty: not installed
+	Version  string   `json:"version"` // empty: it does not tell
+	Payloads []string `json:"payloads"`
+	Install  string   `json:"install,omitempty"`
+}
+
+// ability is what a payload can do here.
+type ability struct {
+	Name    string `json:"name"`
+	Ready   bool   `json:"ready"`
+	Problem string `json:"problem,omitempty"` // why it is not ready
+	Note    string `json:"note,omitempty"`    // how it differs with the installed version
+}
+
+// health is whether an extractor can be started.
+type health struct {
+	Name    string `json:"name"`
+	From    string `json:"from"`
+	Version string `json:"version,omitempty"`
+	Error   string `json:"error,omitempty"`
+}
+
+func (a *app) doctorCommand() *cobra.Command {
+	var output format
+	c := &cobra.Command{
+		Use:   "doctor",
+		Short: "Say what can be run here, and what to install for the rest",
+		Long: `Look for the programs that the payloads need, their versions, the plugins and the
+features of the kernel, and say what each payload can do with them and the exact
+command that installs what is missing. Nothing is changed. The exit status is 0
+when every plugin starts, whatever is installed.`,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			return a.doctor(c.Context(), output)
+		},
+	}
+	outputFlag(c.Flags(), &output)
+	return c
+}
+
+func (a *app) doctor(ctx context.Context, output format) error {
+	all, err := a.payloads()
+	if err != nil {
+		return err
+	}
+	var d diagnosis
+	for _, p := range all {
+		d.Payloads = append(d.Payloads, d.examine(ctx, p))
+	}
+	sources, err := a.sources()
+	if err != nil {
+		return err
+	}
+	sick := false
+	for _, s := range sources {
+		h := health{Name: s.Name, From: s.From}
+		x, done, err := a.startExtractor(ctx, s.Name)
+		if err != nil {
+			h.Error, sick = err.Error(), true
+		} else {
+			h.Version = x.Describe().Version
+			done()
+		}
+		d.Plugins = append(d.Plugins, h)
+	}
+	if output == formatJSON {
+		err = a.printJSON(d)
+	} else {
+		err = a.printDiagnosis(d)
+	}
+	if err == nil && sick {
+		return &exitError{status: core.ExitRun}
+	}
+	return err
+}
+
+// examine says what p can do here, and notes the programs that it needs.
+func (d *diagnosis) examine(ctx context.Context, p payload.Payload) ability {
+	able := ability{Name: p.Name, Ready: true}
+	needs := p.Needs
+	if len(needs) == 0 && p.Binary != payload.Self {
+		needs = []payload.Need{{Binary: p.Binary}}
+	}
+	for i, need := range needs {
+		found, err := core.Probe(ctx, need, i == 0 && p.AsksHelp())
+		path, _ := exec.LookPath(need.Binary)
+		at := slices.IndexFunc(d.Programs, func(known program) bool { return known.Name == need.Binary })
+		if at < 0 {
+			at = len(d.Programs)
+			d.Programs = append(d.Programs, program{Name: need.Binary, Path: path, Version: found.Version, Install: need.Install})
+		}
+		known := &d.Programs[at]
+		known.Payloads = append(known.Payloads, p.Name)
+		if known.Install == "" {
+			known.Install = need.Install
+		}
+		if err == nil && i == 0 {
+			_, able.Note, err = payload.Resolve(p, found)
+		} else if err == nil {
+			err = need.Enough(found.Version)
+		}
+		if err != nil && able.Ready {
+			able.Ready, able.Problem = false, err.Error()
+		}
+	}
+	return able
+}
+
+func (a *app) printDiagnosis(d diagnosis) error {
+	s := styleOf(a.stdout)
+	t := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
+	mark := func(ok bool) string {
+		if ok {
+			return "ok"
+		}
+		return "missing"
+	}
+	fmt.Fprintln(t, "programs")
+	for _, p := range d.Programs {
+		fmt.Fprintf(t, "  %s\t%s\t%s\n", printable(p.Name), mark(p.Path != ""), printable(strings.TrimSpace(p.Path+" "+p.Version)))
+	}
+	fmt.Fprintln(t, "\npayloads")
+	for _, p := range d.Payloads {
+		state := "ready"
+		if !p.Ready {
+			state = "not ready"
+		}
+		fmt.Fprintf(t, "  %s\t%s\t%s\n", printable(p.Name), state, printable(p.Problem+p.Note))
+	}
+	fmt.Fprintln(t, "\nplugins")
+	for _, p := range d.Plugins {
+		state := "starts"
+		if p.Error != "" {
+			state = "fails"
+		}
+		fmt.Fprintf(t, "  %s\t%s\t%s\n", printable(p.Name), state, printable(strings.TrimSpace(p.From+" "+p.Error)))
+	}
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	var install []string
+	for _, p := range d.Programs {
+		if p.Path == "" && p.Install != "" {
+			install = append(install, "  "+p.Install)
+		}
+	}
+	if len(install) == 0 {
+		return nil
+	}
+	_, err := fmt.Fprintf(a.stdout, "\n%s\n%s\n", s.bad("to install what is missing:"), printable(strings.Join(install, "\n")))
+	return errors.Join(err)
+}

@@ -1,0 +1,198 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/google/shlex"
+	"github.com/spf13/cobra"
+
+	"github.com/ktstr/ktstr"
+	"github.com/ktstr/ktstr/core"
+	"github.com/ktstr/ktstr/core/bundle"
+	"github.com/ktstr/ktstr/core/extract"
+)
+
+// extractOptions are the flags of `ktstr extract`.
+type extractOptions struct {
+	stdout, stderr string
+	files          []string
+	argv           string
+	exitCode       int
+	hasExitCode    bool
+	options        []string
+	output         format
+}
+
+func (a *app) extractCommand() *cobra.Command {
+	var o extractOptions
+	c := &cobra.Command{
+		Use:   "extract EXTRACTOR [flags] | extract BUNDLE",
+		Short: "Extract metrics from saved output, without running anything",
+		Long: `Extract metrics from what a benchmark printed earlier. With the name of an
+extractor the text comes from files, or from standard input; with a bundle (a
+path, with a / in it) from its raw output, by the extractor that its payload
+names.`,
+		Example: `  fio --output-format=json job.fio | ktstr extract fio
+  ktstr extract schbench --stderr saved.txt
+  ktstr extract ~/.local/state/ktstr/runs/20261123T191500Z-noise-1b2c3d4e`,
+		Args:              extractArgs,
+		ValidArgsFunction: a.completeExtractors,
+		RunE: func(c *cobra.Command, args []string) error {
+			o.hasExitCode = c.Flags().Changed("exit-code")
+			if strings.Contains(args[0], "/") {
+				return a.extractBundle(c.Context(), args[0], o)
+			}
+			return a.extract(c.Context(), args[0], o)
+		},
+	}
+	f := c.Flags()
+	f.StringVar(&o.stdout, "stdout", "", "read what was printed on stdout from `FILE`; - is standard input (default, if no other file is given)")
+	f.StringVar(&o.stderr, "stderr", "", "read what was printed on stderr from `FILE`")
+	f.StringArrayVar(&o.files, "file", nil, "read the payload's output file NAME from FILE, as `NAME=FILE` (repeatable)")
+	f.StringVar(&o.argv, "argv", "", "the `COMMAND` that printed it, quoted as in a shell, for parsers that need to know")
+	f.IntVar(&o.exitCode, "exit-code", 0, "the exit `CODE` of the command that printed it")
+	f.StringArrayVar(&o.options, "option", nil, "set the extractor's option `NAME=VALUE` (repeatable)")
+	documentsFlag(f, &o.options)
+	outputFlag(f, &o.output)
+	return c
+}
+
+func extractArgs(_ *cobra.Command, args []string) error {
+	switch {
+	case len(args) == 0:
+		return errors.New("ktstr extract: want the name of an extractor (see ktstr plugin list), or the path of a bundle")
+	case len(args) > 1:
+		return fmt.Errorf("ktstr extract %s: unexpected %q: want --stdout FILE or --stderr FILE for saved output", args[0], args[1])
+	}
+	return nil
+}
+
+func (a *app) extract(ctx context.Context, name string, o extractOptions) error {
+	options, err := parseOptions(o.options)
+	if err != nil {
+		return err
+	}
+	known := ktstr.Output{Options: options}
+	if o.hasExitCode {
+		known.ExitCode = &o.exitCode
+	}
+	if o.argv != "" {
+		if known.Argv, err = shlex.Split(o.argv); err != nil {
+			return fmt.Errorf("--argv %s: %w", o.argv, err)
+		}
+	}
+	x, done, err := a.startExtractor(ctx, name)
+	if err != nil {
+		return err
+	}
+	defer done()
+	streams, err := a.savedStreams(o, known)
+	if err != nil {
+		return err
+	}
+	return a.extractStreams(ctx, x, streams, nil, o.output)
+}
+
+// savedStreams reads the files that the flags name, as the streams of a run.
+func (a *app) savedStreams(o extractOptions, known ktstr.Output) ([]ktstr.Output, error) {
+	if o.stdout == "" && o.stderr == "" && len(o.files) == 0 {
+		o.stdout = "-"
+	}
+	var streams []ktstr.Output
+	add := func(stream ktstr.Stream, path string) error {
+		data, err := a.readInput(path)
+		if err != nil {
+			return err
+		}
+		out := known
+		out.Stream, out.Data = stream, data
+		streams = append(streams, out)
+		return nil
+	}
+	if o.stdout != "" {
+		if err := add(ktstr.Stdout, o.stdout); err != nil {
+			return nil, err
+		}
+	}
+	if o.stderr != "" {
+		if err := add(ktstr.Stderr, o.stderr); err != nil {
+			return nil, err
+		}
+	}
+	for _, pair := range o.files {
+		name, path, ok := strings.Cut(pair, "=")
+		if !ok || name == "" || path == "" {
+			return nil, fmt.Errorf("--file %s: want NAME=FILE", pair)
+		}
+		if err := add(ktstr.FileStream(name), path); err != nil {
+			return nil, err
+		}
+	}
+	return streams, nil
+}
+
+// readInput reads a file, or standard input for "-".
+func (a *app) readInput(path string) ([]byte, error) {
+	if path == "-" {
+		data, err := io.ReadAll(a.stdin)
+		if err != nil {
+			return nil, fmt.Errorf("standard input: %w", err)
+		}
+		return data, nil
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if info.IsDir() {
+		return nil, fmt.Errorf("%s is a directory: want a file with what the benchmark printed (a bundle is read by: ktstr extract PATH)", path)
+	}
+	var b bytes.Buffer
+	if info.Size() > 0 {
+		b.Grow(int(info.Size()) + bytes.MinRead)
+	}
+	if _, err := b.ReadFrom(f); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return b.Bytes(), nil
+}
+
+func (a *app) extractBundle(ctx context.Context, dir string, o extractOptions) error {
+	b, err := bundle.Load(dir)
+	if err != nil {
+		return fmt.Errorf("%w; want the directory of a run, as printed by ktstr run", err)
+	}
+	x, done, err := a.startExtractor(ctx, b.Payload.Extractor)
+	if err != nil {
+		return err
+	}
+	defer done()
+	return a.extractStreams(ctx, x, b.Streams, b.Payload.MetricHints(), o.output)
+}
+
+func (a *app) extractStreams(ctx context.Context, x ktstr.Extractor, streams []ktstr.Output, hints []ktstr.Hint, output format) error {
+	r := extract.Run(ctx, x, streams, hints)
+	if output == formatJSON {
+		if _, err := a.stdout.Write(append(r.AppendJSON(nil), '\n')); err != nil {
+			return &exitError{core.ExitRun, err}
+		}
+	} else if err := printMetrics(a.stdout, r.Metrics); err != nil {
+		return &exitError{core.ExitRun, err}
+	}
+	a.explain(core.Record{Extraction: core.ExtractionOf(r)}, false)
+	if r.Status != extract.OK {
+		return &exitError{status: core.ExitExtraction}
+	}
+	return nil
+}

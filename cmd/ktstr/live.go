@@ -1,0 +1,46 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/ktstr/ktstr/core"
+)
+
+// watch passes signals on to the payload and, on a terminal, keeps a line with
+// the time that has passed and what is left of the timeout. Without a terminal
+// it sleeps until something happens, so that it does not disturb a
+// measurement.
+func (a *app) watch(h *core.Handle, spec core.Spec, signals <-chan os.Signal, ended <-chan struct{}, quiet bool) {
+	var ticks <-chan time.Time
+	if !quiet && terminal(a.stderr) > 0 {
+		ticker := time.NewTicker(time.Second)
+		defer ticker.Stop()
+		ticks = ticker.C
+		defer fmt.Fprint(a.stderr, "\r\x1b[K")
+	}
+	start := time.Now()
+	for {
+		select {
+		case <-ended:
+			return
+		case s := <-signals:
+			a.notice(quiet)(fmt.Sprintf("%v: asking %s to stop; once more kills it", s, h.Name()))
+			if err := h.Interrupt(); err != nil {
+				a.notice(quiet)(err.Error())
+			}
+		case now := <-ticks:
+			fmt.Fprintf(a.stderr, "\r\x1b[K%s", liveLine(h.Name(), now.Sub(start), spec.Deadline()))
+		}
+	}
+}
+
+// liveLine says how long a run takes already, and what is left of its timeout.
+func liveLine(name string, elapsed, timeout time.Duration) string {
+	line := fmt.Sprintf("%s  %s", printable(name), elapsed.Round(time.Second))
+	if timeout > 0 {
+		line += fmt.Sprintf("  %s left of %s", max(0, timeout-elapsed).Round(time.Second), timeout)
+	}
+	return line
+}

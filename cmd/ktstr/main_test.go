@@ -1,0 +1,36 @@
+package main
+
+import (
+	"os"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+func TestMain(m *testing.M) {
+	// Where a test calls run in this process, the command executes itself.
+	if len(os.Args) > 1 && (os.Args[1] == hiddenPlugin || os.Args[1] == hiddenNoise) {
+		main()
+	}
+	testscript.Main(m, map[string]func(){"ktstr": main})
+}
+
+// TestScripts drives the command as a person does; each file of
+// testdata/script is one subject. Every script has a home of its own.
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata/script",
+		Setup: func(e *testscript.Env) error {
+			home := e.WorkDir + "/home"
+			e.Setenv("HOME", home)
+			e.Setenv("XDG_STATE_HOME", home+"/state")
+			e.Setenv("XDG_CONFIG_HOME", home+"/config")
+			e.Setenv("XDG_DATA_HOME", home+"/data")
+			return os.MkdirAll(home, 0o700)
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"status": status,
+		},
+		RequireExplicitExec: true,
+	})
+}

@@ -1,0 +1,256 @@
+package main
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/goccy/go-yaml"
+	"github.com/spf13/cobra"
+
+	"github.com/ktstr/ktstr/core/check"
+	"github.com/ktstr/ktstr/core/payload"
+	"github.com/ktstr/ktstr/internal/nearest"
+	"github.com/ktstr/ktstr/spawn"
+	"github.com/ktstr/ktstr/stock"
+)
+
+// payloadDirs are the directories of payload files, in the order in which they
+// count: --payload-dir, then the user's, if it is there.
+func (a *app) allPayloadDirs() ([]string, error) {
+	dir, err := userPayloads()
+	if err != nil {
+		return nil, err
+	}
+	dirs := slices.Clone(a.payloadDirs)
+	if _, err := os.Stat(dir); err == nil {
+		dirs = append(dirs, dir)
+	}
+	return dirs, nil
+}
+
+// payloads returns all that can be run by name, shadowed ones left out.
+func (a *app) payloads() ([]payload.Payload, error) {
+	dirs, err := a.allPayloadDirs()
+	if err != nil {
+		return nil, err
+	}
+	var all []payload.Payload
+	for _, dir := range dirs {
+		found, err := payload.LoadDir(dir)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, found...)
+	}
+	stocked, err := stock.Payloads()
+	if err != nil {
+		return nil, err
+	}
+	seen := map[string]bool{}
+	return slices.DeleteFunc(append(all, stocked...), func(p payload.Payload) bool {
+		shadowed := seen[p.Name]
+		seen[p.Name] = true
+		return shadowed
+	}), nil
+}
+
+// namedPayload returns the payload of that name, reading no other: a run must
+// neither wait for nor fail on files that it does not need.
+func (a *app) namedPayload(name string) (payload.Payload, bool, error) {
+	dirs, err := a.allPayloadDirs()
+	if err != nil || !payload.ValidName(name) {
+		return payload.Payload{}, false, err
+	}
+	for _, dir := range dirs {
+		if _, err := os.Stat(dir); err != nil {
+			return payload.Payload{}, false, fmt.Errorf("--payload-dir %s: %w", dir, err)
+		}
+		p, err := payload.LoadFile(filepath.Join(dir, name+".yaml"))
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		return p, err == nil, err
+	}
+	return stock.Payload(name)
+}
+
+// userPayloads is $XDG_CONFIG_HOME/ktstr/payloads.
+func userPayloads() (string, error) {
+	dir, err := os.UserConfigDir()
+	if err != nil {
+		return "", fmt.Errorf("no place for payload files: %w", err)
+	}
+	return filepath.Join(dir, "ktstr", "payloads"), nil
+}
+
+// findPayload finds what to run: a path is a binary, anything else a name.
+// program is set for benchmarks inside this executable.
+func (a *app) findPayload(name string) (p payload.Payload, program []string, err error) {
+	if strings.Contains(name, "/") {
+		return payload.Payload{
+			Name:      nameOf(name),
+			Summary:   "The binary " + strings.Join(strings.Fields(name), " "),
+			Binary:    name,
+			Extractor: "json",
+			Checks:    []check.Check{check.ExitEquals(0)},
+			Source:    "path",
+		}, nil, nil
+	}
+	p, ok, err := a.namedPayload(name)
+	if err != nil {
+		return p, nil, err
+	}
+	if ok {
+		program, err := selfProgram(p)
+		return p, program, err
+	}
+	all, err := a.payloads()
+	if err != nil {
+		return p, nil, err
+	}
+	names := make([]string, len(all))
+	for i, p := range all {
+		names[i] = p.Name
+	}
+	text := fmt.Sprintf("payload %q: not known", name)
+	if near := nearest.Of(name, names); near != "" {
+		text += fmt.Sprintf(": did you mean %s?", near)
+	}
+	if path, err := exec.LookPath(name); err == nil {
+		return p, nil, fmt.Errorf("%s; to run the binary give its path: ktstr run %s", text, path)
+	}
+	return p, nil, fmt.Errorf("%s; see ktstr payload list", text)
+}
+
+// nameOf makes a payload's name of a path: [a-z][a-z0-9-]*.
+func nameOf(path string) string {
+	name := strings.Map(func(r rune) rune {
+		if r >= 'a' && r <= 'z' || r >= '0' && r <= '9' {
+			return r
+		}
+		return '-'
+	}, strings.ToLower(filepath.Base(path)))
+	if name = strings.TrimLeft(name, "-0123456789"); name == "" {
+		return "binary"
+	}
+	return name
+}
+
+// selfProgram is what is executed for a payload inside this executable: the
+// hidden command of the payload's name. It is nil for all others.
+func selfProgram(p payload.Payload) ([]string, error) {
+	if p.Binary != payload.Self {
+		return nil, nil
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return nil, fmt.Errorf("payload %s: this executable cannot be found: %w", p.Name, err)
+	}
+	if p.Source != stock.Source {
+		return []string{self}, nil
+	}
+	return []string{self, "_" + p.Name}, nil
+}
+
+func (a *app) payloadCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "payload",
+		Short: "List and show what can be run",
+		Args:  cobra.NoArgs,
+	}
+	var list, show format
+	listCommand := &cobra.Command{
+		Use:   "list",
+		Short: "List the payloads, and where each comes from",
+		Args:  cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			return a.listPayloads(list)
+		},
+	}
+	outputFlag(listCommand.Flags(), &list)
+	showCommand := &cobra.Command{
+		Use:               "show PAYLOAD",
+		Short:             "Show what a payload measures, runs and checks",
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: a.completePayloads,
+		RunE: func(_ *cobra.Command, args []string) error {
+			return a.showPayload(args[0], show)
+		},
+	}
+	outputFlag(showCommand.Flags(), &show)
+	c.AddCommand(listCommand, showCommand)
+	return c
+}
+
+// listed is one row of `payload list -o json`.
+type listed struct {
+	Name      string `json:"name"`
+	Summary   string `json:"summary"`
+	Binary    string `json:"binary"`
+	Extractor string `json:"extractor"`
+	Source    string `json:"source"`
+}
+
+func (a *app) listPayloads(f format) error {
+	all, err := a.payloads()
+	if err != nil {
+		return err
+	}
+	rows := make([]listed, 0, len(all))
+	for _, p := range all {
+		rows = append(rows, listed{p.Name, p.Summary, p.Binary, cmp.Or(p.Extractor, "json"), p.Source})
+	}
+	if f == formatJSON {
+		return a.printJSON(rows)
+	}
+	t := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
+	for _, r := range rows {
+		fmt.Fprintf(t, "%s\t%s\t%s\n", r.Name, printable(r.Source), printable(firstSentence(r.Summary)))
+	}
+	return t.Flush()
+}
+
+func firstSentence(text string) string {
+	if i := strings.Index(text, ". "); i >= 0 {
+		return text[:i+1]
+	}
+	return text
+}
+
+func (a *app) showPayload(name string, f format) error {
+	p, _, err := a.findPayload(name)
+	if err != nil {
+		return err
+	}
+	text, err := p.MarshalYAML()
+	if err != nil {
+		return err
+	}
+	if f == formatJSON {
+		document, err := yaml.YAMLToJSON(text)
+		if err != nil {
+			return err
+		}
+		_, err = a.stdout.Write(document)
+		return err
+	}
+	fmt.Fprintf(a.stdout, "# from %s\n%s", printable(p.Source), printable(string(text)))
+	return nil
+}
+
+// withInstall adds how to get a binary that is not there.
+func withInstall(p payload.Payload, err error) error {
+	var start *spawn.StartError
+	if install := p.Install(); install != "" && errors.As(err, &start) && start.Reason == spawn.NotFound {
+		return fmt.Errorf("%w; on Debian: %s", err, install)
+	}
+	return err
+}

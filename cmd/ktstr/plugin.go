@@ -1,0 +1,123 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ktstr/ktstr/internal/wire"
+)
+
+func (a *app) pluginCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "plugin",
+		Short: "List and describe what output can be read",
+		Args:  cobra.NoArgs,
+	}
+	var list, describe format
+	listCommand := &cobra.Command{
+		Use:   "list",
+		Short: "List the extractors, built in and plugins",
+		Args:  cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			return a.listExtractors(list)
+		},
+	}
+	outputFlag(listCommand.Flags(), &list)
+	describeCommand := &cobra.Command{
+		Use:               "describe EXTRACTOR",
+		Short:             "Say what an extractor reads, and what its metrics mean",
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: a.completeExtractors,
+		RunE: func(c *cobra.Command, args []string) error {
+			return a.describeExtractor(c.Context(), args[0], describe)
+		},
+	}
+	outputFlag(describeCommand.Flags(), &describe)
+	c.AddCommand(listCommand, describeCommand)
+	return c
+}
+
+func (a *app) listExtractors(f format) error {
+	all, err := a.sources()
+	if err != nil {
+		return err
+	}
+	if f == formatJSON {
+		return a.printJSON(all)
+	}
+	first := map[string]string{}
+	t := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
+	for _, s := range all {
+		note := s.Path
+		if by, shadowed := first[s.Name]; shadowed {
+			note += " (shadowed by " + by + ")"
+		} else {
+			first[s.Name] = s.From
+		}
+		fmt.Fprintf(t, "%s\t%s\t%s\n", printable(s.Name), s.From, printable(strings.TrimSpace(note)))
+	}
+	return t.Flush()
+}
+
+func (a *app) describeExtractor(ctx context.Context, name string, f format) error {
+	s, err := a.findExtractor(name)
+	if err != nil {
+		return err
+	}
+	x := s.value
+	if x == nil {
+		var done func()
+		if x, done, err = a.startExtractor(ctx, name); err != nil {
+			return err
+		}
+		defer done()
+	}
+	d := x.Describe()
+	if f == formatJSON {
+		_, err := a.stdout.Write(wire.DescriptionJSON(d, wire.GRPC))
+		return err
+	}
+	reads := "stdout, else stderr, else the payload's files"
+	if d.AllStreams {
+		reads = "all streams"
+	}
+	var payloads []string
+	for _, p := range d.Payloads {
+		payloads = append(payloads, p.Name)
+	}
+	t := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
+	row := func(key string, words ...string) {
+		if text := strings.Join(words, ", "); text != "" {
+			fmt.Fprintf(t, "%s\t%s\n", key, printable(text))
+		}
+	}
+	row("name", d.Name)
+	row("version", d.Version)
+	row("from", strings.TrimSpace(s.From+" "+s.Path))
+	for _, tool := range d.Tools {
+		row("proven on "+tool.Name, tool.Versions...)
+	}
+	row("reads", reads)
+	row("payloads", payloads...)
+	for _, o := range d.Options {
+		row("option "+o.Name, strings.TrimSpace(strings.Join(o.Values, "|")+" "+o.Summary))
+	}
+	for _, h := range d.Hints {
+		headline := ""
+		if h.Headline {
+			headline = "headline"
+		}
+		words := []string{}
+		for _, w := range []string{h.Unit, arrow(h.Polarity), headline} {
+			if w != "" {
+				words = append(words, w)
+			}
+		}
+		row("metric "+h.Name, words...)
+	}
+	return t.Flush()
+}

@@ -1,0 +1,167 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"path/filepath"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"al.essio.dev/pkg/shellescape"
+
+	"github.com/ktstr/ktstr"
+	"github.com/ktstr/ktstr/core"
+	"github.com/ktstr/ktstr/core/extract"
+	"github.com/ktstr/ktstr/core/unit"
+)
+
+// printRun prints a finished run: the data on stdout; what went wrong, and how
+// to look into it, on stderr.
+func (a *app) printRun(r core.Record, o runOptions) error {
+	if o.output == formatJSON {
+		if err := a.printJSON(r); err != nil {
+			return err
+		}
+	} else if err := a.printRunText(r, o.all); err != nil {
+		return err
+	}
+	if !o.quiet || r.ExitStatus() != core.ExitPass {
+		a.explain(r, o.quiet)
+	}
+	return nil
+}
+
+func (a *app) printJSON(v any) error {
+	text, err := json.MarshalIndent(v, "", " ")
+	if err != nil {
+		return err
+	}
+	_, err = a.stdout.Write(append(text, '\n'))
+	return err
+}
+
+func (a *app) printRunText(r core.Record, all bool) error {
+	shown := headlines(r.Metrics, r.Headlines)
+	if all || len(shown) == 0 {
+		shown = r.Metrics
+	}
+	if err := printMetrics(a.stdout, shown); err != nil {
+		return err
+	}
+	s := styleOf(a.stdout)
+	verdict := s.good(r.Verdict)
+	if r.Verdict != core.Pass {
+		verdict = s.bad(r.Verdict)
+	}
+	more := ""
+	if hidden := len(r.Metrics) - len(shown); hidden > 0 {
+		more = s.dim(fmt.Sprintf(" (%d more: --all, or -o json)", hidden))
+	}
+	_, err := fmt.Fprintf(a.stdout, "%s  %s  %s  %d metrics%s\n", verdict, printable(r.Payload),
+		time.Duration(r.Duration).Round(time.Millisecond), len(r.Metrics), more)
+	return err
+}
+
+// headlines picks the metrics of those names.
+func headlines(metrics []ktstr.Metric, names []string) []ktstr.Metric {
+	wanted := map[string]bool{}
+	for _, name := range names {
+		wanted[name] = true
+	}
+	var picked []ktstr.Metric
+	for _, m := range metrics {
+		if wanted[m.Name] {
+			picked = append(picked, m)
+		}
+	}
+	return picked
+}
+
+// arrow says which way is better without needing colour.
+func arrow(p ktstr.Polarity) string {
+	switch p {
+	case ktstr.Higher:
+		return "higher is better"
+	case ktstr.Lower:
+		return "lower is better"
+	}
+	if v, ok := p.Target(); ok {
+		return fmt.Sprintf("near %v is better", v)
+	}
+	return ""
+}
+
+func printMetrics(w io.Writer, metrics []ktstr.Metric) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, m := range metrics {
+		fmt.Fprintf(t, "%s\t%s\t%s\n", printable(m.Name), printable(unit.Scale(m.Value, m.Unit)), arrow(m.Polarity))
+	}
+	return t.Flush()
+}
+
+// explain says on stderr what failed: what was expected, what was seen, where
+// the raw output is and how to repeat the extraction.
+func (a *app) explain(r core.Record, quiet bool) {
+	s := styleOf(a.stderr)
+	say := func(format string, args ...any) {
+		fmt.Fprintf(a.stderr, "%s\n", printable(fmt.Sprintf(format, args...)))
+	}
+	for _, n := range r.Notices {
+		if !quiet {
+			say("note: %s", n)
+		}
+	}
+	if r.Interrupted {
+		say("interrupted after %v", r.Duration)
+	}
+	if r.TimedOut {
+		say("timed out after %v: killed; what it had printed was read", r.Duration)
+	}
+	for _, d := range r.Extraction.Diagnostics {
+		if !quiet || r.Extraction.Status != extract.OK {
+			where := ""
+			if d.Stream != "" {
+				where = " (" + string(d.Stream)
+				if d.Line > 0 {
+					where += fmt.Sprintf(" line %d", d.Line)
+				}
+				where += ")"
+			}
+			say("%s: %s%s", d.Code, d.Message, where)
+		}
+	}
+	switch r.Extraction.Status {
+	case extract.Error:
+		say("extraction failed: %s: %s", r.Extraction.Extractor, r.Extraction.Error)
+	case extract.None:
+		say("extraction: %s found no metric in the output", r.Extraction.Extractor)
+	}
+	for _, d := range r.Details {
+		fmt.Fprintf(a.stderr, "%s %s\n", s.bad("failed:"), printable(d.Message))
+	}
+	if r.Bundle == "" {
+		return
+	}
+	if r.ExitStatus() == core.ExitPass {
+		say("bundle: %s", r.Bundle)
+		return
+	}
+	say("raw output: %s", filepath.Join(r.Bundle, string(ktstr.Stdout)))
+	say("            %s", filepath.Join(r.Bundle, string(ktstr.Stderr)))
+	say("repeat the extraction: ktstr extract %s", shellescape.Quote(r.Bundle))
+}
+
+// failure is the document that -o json prints when the payload could not be
+// started.
+type failure struct {
+	Schema  string `json:"schema"`
+	Payload string `json:"payload"`
+	Verdict string `json:"verdict"`
+	Error   string `json:"error"`
+}
+
+func (a *app) printFailure(name string, err error) error {
+	return a.printJSON(failure{core.Schema, name, core.Fail, strings.ToValidUTF8(err.Error(), "\uFFFD")})
+}

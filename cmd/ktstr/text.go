@@ -1,0 +1,57 @@
+package main
+
+import (
+	"io"
+	"os"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"golang.org/x/term"
+)
+
+// printable makes text that a payload, a plugin or a file may have a part in
+// safe for a terminal: control characters but newline and tab, and the marks
+// that reorder text, become U+FFFD.
+func printable(text string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r == '\n' || r == '\t':
+			return r
+		case r == utf8.RuneError, unicode.IsControl(r), unicode.Is(unicode.Bidi_Control, r):
+			return utf8.RuneError
+		}
+		return r
+	}, text)
+}
+
+// terminal returns the width of w where it is a terminal, else 0.
+func terminal(w io.Writer) (columns int) {
+	f, ok := w.(*os.File)
+	if !ok || !term.IsTerminal(int(f.Fd())) {
+		return 0
+	}
+	columns, _, err := term.GetSize(int(f.Fd()))
+	if err != nil || columns <= 0 {
+		return 80
+	}
+	return columns
+}
+
+// style colours text on a terminal, unless NO_COLOR is set (no-color.org).
+type style bool
+
+func styleOf(w io.Writer) style {
+	return style(terminal(w) > 0 && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb")
+}
+
+func (s style) paint(code, text string) string {
+	if !s {
+		return text
+	}
+	return "\x1b[" + code + "m" + text + "\x1b[0m"
+}
+
+func (s style) good(text string) string { return s.paint("32", text) }
+func (s style) bad(text string) string  { return s.paint("31", text) }
+func (s style) dim(text string) string  { return s.paint("2", text) }
