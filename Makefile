@@ -1,0 +1,28 @@
+# What a person types; .ci/run types the same.
+GO         ?= go
+STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
+PACKAGES    = fio stress-ng protobuf-compiler python3-grpcio python3-protobuf gcc libc6-dev make
+
+.PHONY: all build test check race fuzz deps bench clean
+
+all: build
+
+build: ## bin/ktstr and the stock plugins as executables of their own
+	$(GO) build -trimpath -o bin/ ./cmd/ktstr ./plugins/...
+
+deps: ## what the tests need, from the distribution (root, Debian)
+	scripts/deps $(PACKAGES)
+
+test: deps check race ## all of it
+
+check: ## formatting, vet, staticcheck, tidy
+	scripts/check $(STATICCHECK)
+
+race: ## every test, under the race detector
+	$(GO) test -race -timeout 20m ./...
+
+fuzz: ## every fuzz target, FUZZTIME each (default 1m)
+	scripts/fuzz $(or $(FUZZTIME),1m)
+
+clean:
+	rm -rf bin
