@@ -70,9 +70,7 @@ func floorPlan(t *testing.T) map[string]room {
 			continue // the heading
 		}
 		r := room{floor: floor}
-		for _, word := range strings.Fields(strings.NewReplacer("`", "", ",", " ").Replace(cells[4])) {
-			r.imports = append(r.imports, word)
-		}
+		r.imports = strings.Fields(strings.NewReplacer("`", "", ",", " ").Replace(cells[4]))
 		plan[strings.Trim(strings.TrimSpace(cells[2]), "`")] = r
 	}
 	if len(plan) < 10 {

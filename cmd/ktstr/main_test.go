@@ -7,9 +7,12 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
+// asCommand in the environment makes this test binary the command.
+const asCommand = "KTSTR_TEST_AS_COMMAND"
+
 func TestMain(m *testing.M) {
 	// Where a test calls run in this process, the command executes itself.
-	if len(os.Args) > 1 && (os.Args[1] == hiddenPlugin || os.Args[1] == hiddenNoise) {
+	if len(os.Args) > 1 && (os.Args[1] == hiddenPlugin || os.Args[1] == hiddenNoise) || os.Getenv(asCommand) != "" {
 		main()
 	}
 	testscript.Main(m, map[string]func(){"ktstr": main})

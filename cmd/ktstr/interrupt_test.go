@@ -1,0 +1,97 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/ktstr/ktstr/core"
+)
+
+// started runs the command in a process of its own with a payload that says
+// on a pipe that it is ready, and returns when it has.
+func started(t *testing.T, script string, args ...string) (cmd *exec.Cmd, stdout, stderr *bytes.Buffer) {
+	t.Helper()
+	dir := t.TempDir()
+	ready := filepath.Join(dir, "ready")
+	if err := syscall.Mkfifo(ready, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	bench := filepath.Join(dir, "bench")
+	if err := os.WriteFile(bench, []byte("#!/bin/sh\n"+script+"\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	stdout, stderr = new(bytes.Buffer), new(bytes.Buffer)
+	cmd = exec.Command("/proc/self/exe", append([]string{"run", bench, "--out", filepath.Join(dir, "runs"), "-o", "json"}, args...)...)
+	cmd.Env = append(os.Environ(), asCommand+"=1", "READY="+ready)
+	cmd.Stdout, cmd.Stderr = stdout, stderr
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.ReadFile(ready); err != nil { // to the end: the payload has opened and closed it
+		t.Fatal(err)
+	}
+	return cmd, stdout, stderr
+}
+
+func ended(t *testing.T, cmd *exec.Cmd, stdout, stderr *bytes.Buffer) core.Record {
+	t.Helper()
+	cmd.Wait()
+	if got := cmd.ProcessState.ExitCode(); got != core.ExitInterrupted {
+		t.Errorf("exit status %d, want %d\n%s", got, core.ExitInterrupted, stderr)
+	}
+	var r core.Record
+	if err := json.Unmarshal(stdout.Bytes(), &r); err != nil {
+		t.Fatalf("%v in %q", err, stdout)
+	}
+	if _, err := os.Stat(filepath.Join(r.Bundle, "record.json")); err != nil {
+		t.Errorf("no bundle: %v", err)
+	}
+	if !r.Interrupted || r.Verdict != core.Fail {
+		t.Errorf("interrupted %v, verdict %s", r.Interrupted, r.Verdict)
+	}
+	return r
+}
+
+// Ctrl-C asks the payload to stop; what it prints then counts.
+func TestInterruptLetsThePayloadReport(t *testing.T) {
+	cmd, stdout, stderr := started(t, `trap 'echo "{\"iops\": 5}"; exit 9' INT; echo > "$READY"; while :; do sleep 0.01; done`)
+	cmd.Process.Signal(syscall.SIGINT)
+	r := ended(t, cmd, stdout, stderr)
+	if m, ok := r.Metric("iops"); !ok || m.Value != 5 || r.ExitCode != 9 {
+		t.Errorf("metrics %+v, exit code %d; want what it printed at the end, and 9", r.Metrics, r.ExitCode)
+	}
+	if !strings.Contains(stderr.String(), "once more kills it") {
+		t.Errorf("stderr %q: want what a second Ctrl-C does", stderr)
+	}
+}
+
+// A payload that does not stop is killed after --grace.
+func TestInterruptKillsAfterGrace(t *testing.T) {
+	cmd, stdout, stderr := started(t, `trap '' INT; echo '{"iops": 5}'; echo > "$READY"; while :; do sleep 0.01; done`, "--grace", "100ms")
+	cmd.Process.Signal(syscall.SIGTERM)
+	r := ended(t, cmd, stdout, stderr)
+	if m, ok := r.Metric("iops"); !ok || m.Value != 5 || r.ExitCode != -1 {
+		t.Errorf("metrics %+v, exit code %d; want what it had printed, and -1", r.Metrics, r.ExitCode)
+	}
+}
+
+// A second Ctrl-C kills at once: this grace would outlast the test.
+func TestSecondInterruptKills(t *testing.T) {
+	cmd, stdout, stderr := started(t, `trap 'echo > "$READY"' INT; echo > "$READY"; while :; do sleep 0.01; done`, "--grace", "10h")
+	cmd.Process.Signal(syscall.SIGINT)
+	for _, v := range cmd.Env {
+		if ready, ok := strings.CutPrefix(v, "READY="); ok {
+			if _, err := os.ReadFile(ready); err != nil { // it has seen the first
+				t.Fatal(err)
+			}
+		}
+	}
+	cmd.Process.Signal(syscall.SIGINT)
+	ended(t, cmd, stdout, stderr)
+}
