@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -473,6 +474,10 @@ func TestMeaning(t *testing.T) {
 		{"percent-pages-swapped", "%", ktstr.Unknown},
 		{"nanosecs-per-mutex", "ns", ktstr.Lower},
 		{"hashessec", "", ktstr.Higher},
+		{"MB pec sec memory write rate", "MiB/s", ktstr.Higher},
+		{"picosecs per nop instruction", "", ktstr.Lower},
+		{"ns duration per sched_yield call", "ns", ktstr.Lower},
+		{"duration", "", ktstr.Lower},
 		{"", "", ktstr.Unknown},
 	} {
 		if unit, polarity := meaning([]byte(c.words)); unit != c.unit || polarity != c.polarity {
@@ -509,4 +514,80 @@ func check(t *testing.T, what string, res extract.Result, want ...string) {
 
 func log(lines ...string) []ktstr.Output {
 	return []ktstr.Output{{Stream: ktstr.Stdout, Data: []byte(strings.Join(lines, "\n") + "\n")}}
+}
+
+// TestMore holds captures of the distribution's 0.15.06 against their goldens,
+// and their text against their YAML: two decimals of the same numbers.
+func TestMore(t *testing.T) {
+	dirs, _ := filepath.Glob("testdata/more/*")
+	if len(dirs) == 0 {
+		t.Fatal("no captures")
+	}
+	for _, dir := range dirs {
+		all := streams(t, dir)
+		golden(t, filepath.Join(dir, "extract.json"), run(all))
+		if len(all) > 2 {
+			agree(t, dir, all[:2], all[2:])
+		}
+	}
+}
+
+// agree holds what the text gives against what the YAML of the same run gives.
+func agree(t *testing.T, what string, textStreams, yamlStreams []ktstr.Output) {
+	t.Helper()
+	yaml := byName(t, run(yamlStreams).Metrics)
+	// With several instances the text has one mean and the YAML another.
+	several := false
+	for _, out := range textStreams {
+		several = several || bytes.Contains(out.Data, []byte(" of 2 instances)"))
+	}
+	both := 0
+	for _, m := range run(textStreams).Metrics {
+		y, ok := yaml[m.Name]
+		if !ok {
+			if _, stat, _ := strings.Cut(m.Name, "."); isColumn("." + stat) {
+				t.Errorf("%s: %s is in the text only", what, m.Name)
+			}
+			continue
+		}
+		both++
+		if _, stat, _ := strings.Cut(m.Name, "."); several && !isColumn("."+stat) {
+			continue
+		}
+		if math.Abs(y.Value-m.Value) > 0.0050001 && math.Abs(y.Value/m.Value-1) > 0.005 || y.Unit != m.Unit || y.Polarity != m.Polarity {
+			t.Errorf("%s: %s is %v %s %v in the text, %v %s %v in the YAML", what, m.Name, m.Value, m.Unit, m.Polarity, y.Value, y.Unit, y.Polarity)
+		}
+	}
+	if both == 0 {
+		t.Errorf("%s: text and YAML have no name in common", what)
+	}
+}
+
+// TestLive runs the stress-ng that is installed.
+func TestLive(t *testing.T) {
+	path, err := exec.LookPath("stress-ng")
+	if err != nil {
+		t.Skip("stress-ng is not installed: apt-get install stress-ng")
+	}
+	dir := t.TempDir()
+	cmd := exec.Command(path, "--cpu", "1", "--switch", "1", "--pipe", "1", "--cpu", "1", "-t", "1", "--metrics", "--times", "--yaml", "m.yaml")
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), "LC_ALL=C")
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	if err := cmd.Run(); err != nil {
+		t.Fatalf("%v\n%s%s", err, stdout.Bytes(), stderr.Bytes())
+	}
+	text := []ktstr.Output{{Stream: ktstr.Stdout, Data: stdout.Bytes()}, {Stream: ktstr.Stderr, Data: stderr.Bytes()}}
+	res := run(text)
+	got := byName(t, res.Metrics)
+	for _, name := range []string{"cpu.bogo_ops_rate", "cpu~2.bogo_ops_rate", "pipe.mb_per_sec_pipe_write_rate", "times.user"} {
+		if got[name].Value <= 0 {
+			t.Errorf("%s is %v\n%s%s", name, got[name].Value, stdout.Bytes(), stderr.Bytes())
+		}
+	}
+	if res.Status != extract.OK {
+		t.Errorf("status %s: %v", res.Status, res.Diagnostics)
+	}
+	agree(t, "live", text, []ktstr.Output{{Stream: ktstr.FileStream("yaml"), Data: read(t, dir, "m.yaml")}})
 }

@@ -221,6 +221,9 @@ func (p *parser) remark(l line) bool {
 		}
 		return true
 	}
+	if bytes.Contains(l.text, []byte("not skipping stressor")) {
+		return true
+	}
 	if bytes.Contains(l.text, []byte("skipping stressor")) || bytes.Contains(l.text, []byte("skipping the stressor")) || bytes.Contains(l.text, []byte("will be skipped")) {
 		t.skipLines++
 		if t.skipLines <= 8 {

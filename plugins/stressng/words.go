@@ -66,8 +66,10 @@ func meaning(description []byte) (unit string, polarity ktstr.Polarity) {
 			mb, rate = true, true
 		case string(word) == "percent":
 			percent = true
-		case isSecond(word) && (string(before) == "per" || string(before) == "/"):
-			rate = true
+		case isSecond(word) && (string(before) == "per" || string(before) == "pec" || string(before) == "/"):
+			rate = true // 0.15 has a "MB pec sec memory write rate"
+		case string(word) == "picosecs" && first:
+			return "", ktstr.Lower
 		case len(word) > len("sec") && bytes.HasSuffix(word, []byte("sec")) && timeUnits[string(word)] == "":
 			rate = true // a YAML key of "hashes/sec"
 		}
