@@ -11,35 +11,29 @@ import (
 // documents gives the numbers of the last valid JSON document. The tables of
 // the text, if the stream has both, come before it.
 func (s *scanned) documents(e *extraction, out ktstr.Output) {
-	valid := 0
-	var last *fastjson.Object
-	var at int
-	for _, d := range s.docs {
-		var object *fastjson.Object
-		if d.whole && fastjson.ValidateBytes(d.text) == nil {
-			if v, err := fastjson.ParseBytes(d.text); err == nil {
-				object, _ = v.Object()
-			}
-		}
-		switch {
-		case object != nil:
-			valid++
-			last, at = object, d.line
-		case out.Truncated && !d.whole:
+	if d := s.broken; d.line != 0 {
+		if out.Truncated && !d.whole {
 			e.diagnose(ktstr.Truncated, d.line, "the text stops inside schbench's JSON document")
-		default:
+		} else {
 			e.diagnose(ktstr.Malformed, d.line, "schbench's JSON document is not valid: it was cut off, or holds a job name "+
 				"or argument with a quote or backslash, which schbench does not escape; the tables on stderr say the same")
 		}
 	}
-	if last == nil {
+	if s.valid == 0 {
 		return
 	}
-	if valid > 1 {
-		e.diagnose(ktstr.SeveralReports, at, fmt.Sprintf("schbench's JSON is there %d times; the last document counts", valid))
+	at := s.document.line
+	if s.valid > 1 {
+		e.diagnose(ktstr.SeveralReports, at, fmt.Sprintf("schbench's JSON is there %d times; the last document counts", s.valid))
+	}
+	var top *fastjson.Object
+	if v, err := fastjson.ParseBytes(s.document.text); err == nil {
+		top, _ = v.Object()
 	}
 	before := len(e.Metrics)
-	jsonReader{e: e, line: at, skip: emptyTables(s)}.read(last)
+	if top != nil {
+		jsonReader{e: e, line: at, skip: emptyTables(s)}.read(top)
+	}
 	if len(e.Metrics) == before && s.blocks == 0 {
 		e.diagnose(ktstr.UnsupportedVersion, at, "the JSON document is of no revision of schbench that this plugin was proven on; want latencies under "+
 			`"int", "normal" or "schbench"`)

@@ -2,6 +2,8 @@ package schbench
 
 import (
 	"bytes"
+
+	"github.com/valyala/fastjson"
 )
 
 // A line is one line of the text, without its end, and where it stands.
@@ -74,15 +76,17 @@ type scanned struct {
 	inTable  bool // the text ended inside a table of the last block
 	cut      bool // the last line has no end and cannot be shown to be whole
 
-	rates      line // last plain "rps: N"
-	ratesFinal line // last "rps: N p95 (usec) …"
-	average    line // last "average rps", wherever
-	goal       line // "final rps was N" ahead of the last block
-	rounds     line // last "cputime N threads N p99 N"
-	loose      line // "avg worker transfer" on a stream without tables
-	failure    line // first line in which schbench says that it failed
-	strange    line // first header of a table that is not known
-	docs       []document
+	rates      line     // last plain "rps: N"
+	ratesFinal line     // last "rps: N p95 (usec) …"
+	average    line     // last "average rps", wherever
+	goal       line     // "final rps was N" ahead of the last block
+	rounds     line     // last "cputime N threads N p99 N"
+	loose      line     // "avg worker transfer" on a stream without tables
+	failure    line     // first line in which schbench says that it failed
+	strange    line     // first header of a table that is not known
+	valid      int      // JSON documents that are valid
+	document   document // the last of them
+	broken     document // the first that is not valid
 }
 
 // maxOpenDocuments bounds how often the text is searched to its end for a
@@ -120,6 +124,9 @@ func scan(data []byte) *scanned {
 		}
 		if !terminated && !whole(text) {
 			s.cut = true
+			if s.prose == 0 {
+				s.prose = n
+			}
 			break
 		}
 		l := line{text, n}
@@ -167,10 +174,15 @@ func scan(data []byte) *scanned {
 			}
 			if size == 0 {
 				unclosed++
-				s.docs = append(s.docs, document{text, n, false})
+				s.broke(document{text, n, false})
 				continue
 			}
-			s.docs = append(s.docs, document{data[from : from+size], n, true})
+			if doc := data[from : from+size]; fastjson.ValidateBytes(doc) == nil {
+				s.valid++
+				s.document = document{doc, n, true}
+			} else {
+				s.broke(document{doc, n, true})
+			}
 			// Text may go on right behind the brace: there is no newline.
 			n += bytes.Count(data[start:from+size], []byte("\n")) - 1
 			pos = from + size
@@ -217,6 +229,12 @@ func (s *scanned) begin() {
 	}
 	s.blocks++
 	s.last = block{}
+}
+
+func (s *scanned) broke(d document) {
+	if s.broken.line == 0 {
+		s.broken = d
+	}
 }
 
 // orphan takes note of a row that stands under no header. Its header was lost:

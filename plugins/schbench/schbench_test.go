@@ -410,7 +410,7 @@ func FuzzParse(f *testing.F) {
 			}
 			seen[m.Name] = true
 		}
-		if len(e.Metrics) == 0 && len(e.Diagnostics) == 0 && bytes.Contains(data, []byte("th: ")) && bytes.Contains(data, []byte("percentiles")) {
+		if len(e.Metrics) == 0 && len(e.Diagnostics) == 0 && bytes.Contains(data, []byte("\nWakeup Latencies percentiles (usec)\n")) {
 			t.Errorf("neither a metric nor a diagnostic for %q", data)
 		}
 	})

@@ -56,11 +56,17 @@ func (p *parser) read() {
 var logPrefix = []byte("stress-ng: ")
 
 // unprefix reads "stress-ng: TYPE [PID] ", with a time of day before TYPE if
-// --timestamp asked for it. --log-brief leaves all of it out.
+// --timestamp asked for it. --log-brief leaves all of it out. Something else
+// may stand before it, if the log went through another tool.
 func unprefix(text []byte) line {
 	rest, ok := bytes.CutPrefix(text, logPrefix)
 	if !ok {
-		return line{text: text}
+		const far = 64
+		at := bytes.Index(text[:min(len(text), far)], logPrefix)
+		if at < 0 {
+			return line{text: text}
+		}
+		rest = text[at+len(logPrefix):]
 	}
 	if len(rest) > 12 && rest[2] == ':' && rest[5] == ':' && rest[8] == '.' && rest[11] == ' ' {
 		rest = rest[12:]

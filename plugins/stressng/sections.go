@@ -86,19 +86,18 @@ func (f *perf) section() {
 	}
 }
 
-// perfEvent is the slug of the words before the rate; some counters have none.
+// perfEvent is the slug of the words before the rate. A row without a rate is
+// none of --perf's.
 func perfEvent(words [][]byte) string {
-	end := len(words)
 	for i := 2; i < len(words); i++ {
 		if bytes.HasSuffix(words[i], []byte("/sec")) {
 			if _, ok := localNumber(words[i-1]); !ok {
 				return ""
 			}
-			end = i - 1
-			break
+			return string(slug(nil, bytes.Join(words[:i-1], []byte(" "))))
 		}
 	}
-	return string(slug(nil, bytes.Join(words[:end], []byte(" "))))
+	return ""
 }
 
 // temperature reads a thermal zone of --tz.

@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"flag"
-	"fmt"
 	"math"
 	"os"
 	"os/exec"
@@ -502,7 +501,7 @@ func check(t *testing.T, what string, res extract.Result, want ...string) {
 	t.Helper()
 	var got []string
 	for _, m := range res.Metrics {
-		got = append(got, fmt.Sprintf("%s=%v", m.Name, m.Value))
+		got = append(got, m.Name+"="+strconv.FormatFloat(m.Value, 'f', -1, 64))
 	}
 	for _, d := range res.Diagnostics {
 		got = append(got, "!"+string(d.Code))

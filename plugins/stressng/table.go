@@ -44,6 +44,7 @@ type table struct {
 	pid     []byte
 	columns int  // numbers in a row
 	extras  bool // behind "miscellaneous metrics:"
+	over    bool // another table has begun
 	rows    []row
 
 	metrics   []ktstr.Metric
@@ -96,7 +97,7 @@ func (p *parser) header(l line) {
 // the process that printed the header are.
 func (p *parser) tableLine(l line) bool {
 	t := &p.text.table
-	if l.typ != 'm' && l.typ != 'i' && l.typ != 0 || !bytes.Equal(l.pid, t.pid) {
+	if t.over || l.typ != 'm' && l.typ != 'i' && l.typ != 0 || !bytes.Equal(l.pid, t.pid) {
 		return false
 	}
 	if l.text[0] < 'a' || l.text[0] > 'z' {
@@ -112,6 +113,10 @@ func (p *parser) tableLine(l line) bool {
 	if rest = skipBlanks(rest); len(rest) == 0 || rest[0] < '0' || rest[0] > '9' {
 		if string(l.text) == "miscellaneous metrics:" {
 			t.extras = true
+			return true
+		}
+		if bytes.HasPrefix(l.text, []byte("stressor ")) && !isHeader(l.text) {
+			t.over = true
 			return true
 		}
 		return false
@@ -208,9 +213,15 @@ func (p *parser) row(l *row, name []byte, figures [][]byte) {
 	var values [len(columns)]float64
 	var finite [len(columns)]bool
 	for i, f := range figures {
-		if values[i], finite[i] = number(f); !finite[i] {
-			p.diagnose(ktstr.NotFinite, l.number, fmt.Sprintf("%s%s is %s: left out", name, columns[i].name, clip(f)))
+		if values[i], finite[i] = number(f); finite[i] {
+			continue
 		}
+		if !isNotFinite(f) {
+			p.diagnose(ktstr.Malformed, l.number, fmt.Sprintf("row %q: %q is no number: left out", clip(l.text), clip(f)))
+			s.measured++
+			return
+		}
+		p.diagnose(ktstr.NotFinite, l.number, fmt.Sprintf("%s%s is %s: left out", name, columns[i].name, clip(f)))
 	}
 	if values[bogoOps] == 0 && values[rate] == 0 && values[rateCPU] == 0 {
 		p.diagnose(ktstr.NotMeasured, l.number, fmt.Sprintf("the row of %s is all zeros, which are not measurements: it was skipped, died or did nothing that is counted", name))

@@ -141,7 +141,7 @@ func (p *parser) phrase(l line) bool {
 		if t.readVersion(l) {
 			return true
 		}
-		if l.typ == 0 && bytes.HasPrefix(l.text, logPrefix) {
+		if rest, ok := bytes.CutPrefix(l.text, logPrefix); ok && isOptionError(rest) {
 			return t.complain(l)
 		}
 	case 'd':
@@ -200,6 +200,16 @@ var complaints = [][]byte{
 	[]byte("aborting: "), []byte("value "), []byte("Value "),
 	[]byte("Invalid "), []byte("invalid "), []byte("No stress workers"), []byte("Unknown "), []byte("unknown "),
 	[]byte("Number of "), []byte("Cannot "), []byte("cannot "),
+}
+
+// isOptionError recognises what getopt says of an option.
+func isOptionError(text []byte) bool {
+	for _, words := range []string{"unrecognized option", "invalid option", "unknown option", "requires an argument", "ambiguous", "doesn't allow an argument"} {
+		if bytes.Contains(text, []byte(words)) {
+			return true
+		}
+	}
+	return false
 }
 
 func (t *text) complain(l line) bool {
