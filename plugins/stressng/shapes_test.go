@@ -159,7 +159,7 @@ func TestLinear(t *testing.T) {
 		"stress-ng: fail:  [1] x\n", "stress-ng: info:  [1] skipping stressor\n", "skipped: 1\n", "aborting: \n", "stress-ng: ", "(((((", "\n",
 	} {
 		for _, before := range []string{"", head, "---\nmetrics:\n    - stressor: a\n      bogo-ops: 1\n", "cpu:\n"} {
-			e, err := parse(ktstr.Output{Data: []byte(before + strings.Repeat(piece, 2<<20/len(piece)))})
+			e, err := parse(ktstr.Output{Data: []byte(before + strings.Repeat(piece, 1<<20/len(piece)))})
 			if err != nil || len(e.Diagnostics) > 1000 {
 				t.Errorf("%q: %d diagnostics, %v", piece, len(e.Diagnostics), err)
 			}
@@ -169,7 +169,7 @@ func TestLinear(t *testing.T) {
 		for _, before := range []string{"", "stressor  bogo ops real time  usr time  sys time   bogo ops/s     bogo ops/s\n", "---\nmetrics:\n    - stressor: a\n", "cpu:\n"} {
 			var data strings.Builder
 			data.WriteString(before)
-			for i := 0; data.Len() < 2<<20; i++ {
+			for i := 0; data.Len() < 1<<20; i++ {
 				fmt.Fprintf(&data, format, i)
 			}
 			if e, err := parse(ktstr.Output{Data: []byte(data.String())}); err != nil || len(e.Diagnostics) > 1000 {
