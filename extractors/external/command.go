@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -56,24 +57,15 @@ func (p *Plugin) findProgram() error {
 		return p.fail("start", Refused, nil, err)
 	}
 	c.Path = path
-	p.file, err = os.Open(path)
-	if err != nil {
-		var pe *os.PathError
-		if errors.As(err, &pe) {
-			err = pe.Err
+	if p.file, err = openProgram(path); err != nil {
+		fault := Refused
+		if errors.Is(err, fs.ErrNotExist) {
+			fault = CannotStart
 		}
-		return p.fail("start", CannotStart, nil, err)
+		return p.fail("start", fault, nil, err)
 	}
 	info, err := p.file.Stat()
-	switch {
-	case err != nil:
-	case info.IsDir():
-		err = errors.New("it is a directory: want an executable file")
-	case !info.Mode().IsRegular():
-		err = errors.New("want a regular file")
-	case info.Mode()&0o111 == 0:
-		err = fmt.Errorf("it is not executable (mode %v): chmod +x it", info.Mode())
-	case info.Mode()&0o005 != 0o005 && p.config.sandboxed() && privateUser() != 0:
+	if err == nil && info.Mode()&0o005 != 0o005 && c.sandboxed() && privateUser() != 0 {
 		// Plugins do not run as root, and the user that they do run as may not execute
 		// this file: it gets a copy.
 		err = p.copyProgram()

@@ -1,0 +1,229 @@
+package external
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+
+	"github.com/ktstr/ktstr"
+	"github.com/ktstr/ktstr/internal/wire"
+)
+
+// LockFile is the name of a project's lock.
+const LockFile = "ktstr.lock"
+
+const lockSchema = "ktstr.lock/v1"
+
+// Platform names what an executable runs on, as a lock does: "linux/amd64".
+const Platform = runtime.GOOS + "/" + runtime.GOARCH
+
+// Lock is a set of plugins, each fixed by its hash. The zero value holds none.
+type Lock struct {
+	Plugins []Locked // sorted by name
+}
+
+// Locked is one plugin of a Lock, with all that it says of itself: who reads a
+// lock need not execute the plugin to know it.
+type Locked struct {
+	Description ktstr.Description
+	Interface   Interface
+	SHA256      map[string]string // by platform, in hexadecimal digits
+}
+
+type lockJSON struct {
+	Schema  string       `json:"schema"`
+	Plugins []lockedJSON `json:"plugins"`
+}
+
+type lockedJSON struct {
+	Name        string            `json:"name"`
+	Version     string            `json:"version"`
+	SHA256      map[string]string `json:"sha256"`
+	Description json.RawMessage   `json:"description"`
+}
+
+// ReadLock reads a lock file. A file that is not there is an error that is
+// fs.ErrNotExist.
+func ReadLock(path string) (Lock, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return Lock{}, err
+	}
+	l, err := parseLock(text)
+	if err != nil {
+		return Lock{}, fmt.Errorf("%s: %w", path, err)
+	}
+	return l, nil
+}
+
+func parseLock(text []byte) (Lock, error) {
+	var v lockJSON
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&v); err != nil {
+		return Lock{}, fmt.Errorf("want a lock as `ktstr plugin lock` writes it: %w", err)
+	}
+	if v.Schema != lockSchema {
+		return Lock{}, fmt.Errorf("schema %s: want %q", quote(v.Schema), lockSchema)
+	}
+	var l Lock
+	for _, p := range v.Plugins {
+		d, i, err := wire.ParseDescription(p.Description)
+		if err != nil {
+			return Lock{}, fmt.Errorf("plugin %s: %w", quote(p.Name), err)
+		}
+		if d.Name != p.Name || d.Version != p.Version {
+			return Lock{}, fmt.Errorf("plugin %s %s: its description says %s %s", quote(p.Name), quote(p.Version), quote(d.Name), quote(d.Version))
+		}
+		for platform, hash := range p.SHA256 {
+			if !isHash(hash) {
+				return Lock{}, fmt.Errorf("plugin %s: %s: SHA-256 %s: want 64 hexadecimal digits", quote(p.Name), quote(platform), quote(hash))
+			}
+		}
+		if _, twice := l.Find(p.Name); twice {
+			return Lock{}, fmt.Errorf("plugin %s is there twice", quote(p.Name))
+		}
+		l.Put(Locked{Description: d, Interface: i, SHA256: p.SHA256})
+	}
+	return l, nil
+}
+
+func isHash(s string) bool {
+	ok := len(s) == 64
+	for i := 0; ok && i < len(s); i++ {
+		ok = s[i] >= '0' && s[i] <= '9' || s[i] >= 'a' && s[i] <= 'f'
+	}
+	return ok
+}
+
+// Find returns the plugin of that name.
+func (l Lock) Find(name string) (Locked, bool) {
+	i, ok := l.index(name)
+	if !ok {
+		return Locked{}, false
+	}
+	return l.Plugins[i], true
+}
+
+func (l Lock) index(name string) (int, bool) {
+	return slices.BinarySearchFunc(l.Plugins, name, func(p Locked, name string) int { return strings.Compare(p.Description.Name, name) })
+}
+
+// Put adds p, in the place of the plugin of that name if there is one.
+func (l *Lock) Put(p Locked) {
+	i, ok := l.index(p.Description.Name)
+	if ok {
+		l.Plugins[i] = p
+		return
+	}
+	l.Plugins = slices.Insert(l.Plugins, i, p)
+}
+
+// Merge adds p, and keeps what the lock says for other platforms of the same
+// version.
+func (l *Lock) Merge(p Locked) {
+	if old, ok := l.Find(p.Description.Name); ok && old.Description.Version == p.Description.Version {
+		all := map[string]string{}
+		for _, from := range []map[string]string{old.SHA256, p.SHA256} {
+			for platform, hash := range from {
+				all[platform] = hash
+			}
+		}
+		p.SHA256 = all
+	}
+	l.Put(p)
+}
+
+// Drop removes the plugin of that name and reports whether it was there.
+func (l *Lock) Drop(name string) bool {
+	i, ok := l.index(name)
+	if ok {
+		l.Plugins = slices.Delete(l.Plugins, i, i+1)
+	}
+	return ok
+}
+
+// Write writes the lock so that path holds the whole old one or the whole new
+// one at any moment.
+func (l Lock) Write(path string) error {
+	v := lockJSON{Schema: lockSchema, Plugins: []lockedJSON{}}
+	for _, p := range l.Plugins {
+		v.Plugins = append(v.Plugins, lockedJSON{p.Description.Name, p.Description.Version, p.SHA256, wire.DescriptionJSON(p.Description, p.Interface)})
+	}
+	text, err := json.MarshalIndent(v, "", "  ")
+	if err != nil {
+		return err
+	}
+	f, err := os.CreateTemp(filepath.Dir(path), ".ktstr-lock-")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name())
+	defer f.Close()
+	if _, err = f.Write(append(text, '\n')); err == nil {
+		err = f.Chmod(0o644)
+	}
+	if err == nil {
+		err = f.Sync()
+	}
+	if err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err == nil {
+		err = syncDir(filepath.Dir(path))
+	}
+	return err
+}
+
+func syncDir(path string) error {
+	d, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	return d.Sync()
+}
+
+// want returns the hash that the lock demands of the plugin of that name here.
+func (l Lock) want(name, path string) (string, error) {
+	p, ok := l.Find(name)
+	switch {
+	case !ok:
+		return "", fmt.Errorf("%s has no plugin %s: add it with `ktstr plugin lock`, or take it out of the run", path, name)
+	case p.SHA256[Platform] == "":
+		return "", fmt.Errorf("%s has plugin %s %s, but not for %s: run `ktstr plugin lock` here", path, name, p.Description.Version, Platform)
+	}
+	return p.SHA256[Platform], nil
+}
+
+// Restrict makes c start nothing but what the lock at path holds under c.Name.
+// It changes nothing where there is no such file, or where c is served by the
+// running executable itself.
+func Restrict(c *Config, path string) error {
+	if c.Self != nil {
+		return nil
+	}
+	l, err := ReadLock(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	want, err := l.want(c.Name, path)
+	if err != nil {
+		return &Error{Plugin: c.Name, Path: c.Path, Op: "start", Fault: Refused, Err: err}
+	}
+	if c.SHA256 != "" && c.SHA256 != want {
+		return &Error{Plugin: c.Name, Path: c.Path, Op: "start", Fault: Refused, Err: fmt.Errorf("its SHA-256 is %s: %s wants %s: install that one, or run `ktstr plugin lock`", c.SHA256, path, want)}
+	}
+	c.SHA256 = want
+	return nil
+}

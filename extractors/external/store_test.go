@@ -1,0 +1,304 @@
+package external
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/ktstr/ktstr"
+)
+
+func install(t *testing.T, s Store, path string) Locked {
+	t.Helper()
+	l, err := s.Install(context.Background(), Config{Path: path, Launcher: []string{"_launch"}}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+func files(t *testing.T, dir string) []string {
+	t.Helper()
+	var all []string
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if rel, _ := filepath.Rel(dir, path); rel != "." {
+			all = append(all, rel)
+		}
+		return err
+	})
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		t.Fatal(err)
+	}
+	return all
+}
+
+func TestStore(t *testing.T) {
+	leavesNothing(t)
+	s := Store{filepath.Join(t.TempDir(), "plugins")}
+	if l, err := s.Installed(); err != nil || len(l.Plugins) != 0 {
+		t.Fatalf("a store that is not there: got %+v, %v", l, err)
+	}
+	if _, err := s.Remove("echo"); err == nil || !strings.Contains(err.Error(), "not installed") {
+		t.Errorf("remove from no store: got %v", err)
+	}
+	echo := install(t, s, executable(t, "echo"))
+	if echo.Description.Name != "echo" || echo.Interface != GRPC || !isHash(echo.SHA256[Platform]) {
+		t.Errorf("got %+v", echo)
+	}
+	v1 := install(t, s, script(t, "#!/bin/sh\n"+describeLine))
+	again := install(t, s, script(t, "#!/bin/sh\n"+describeLine))
+	if !reflect.DeepEqual(v1, again) {
+		t.Errorf("installed again: got %+v, want %+v", again, v1)
+	}
+	v2 := install(t, s, script(t, "#!/bin/sh\n"+strings.ReplaceAll(describeLine, "1.0", "2.0")+`echo '{"metric": "m", "value": 1}'`))
+
+	l, err := s.Installed()
+	if err != nil || !reflect.DeepEqual(l.Plugins, []Locked{echo, v2}) {
+		t.Fatalf("got %+v, %v", l, err)
+	}
+	want := []string{
+		"echo", "echo/1.0.0", "echo/1.0.0/" + echo.SHA256[Platform], "echo/1.0.0/" + echo.SHA256[Platform] + "/ktstr-plugin-echo",
+		"ktstr.lock",
+		"script", "script/2.0", "script/2.0/" + v2.SHA256[Platform], "script/2.0/" + v2.SHA256[Platform] + "/ktstr-plugin-script",
+	}
+	if got := files(t, s.Dir); !reflect.DeepEqual(got, want) {
+		t.Errorf("files: got %q, want %q", got, want)
+	}
+	c := s.Config(v2)
+	c.Launcher = []string{"_launch"}
+	p := startConfig(t, c)
+	if x, err := p.Extract(context.Background(), ktstr.Output{}); err != nil || len(x.Metrics) != 1 {
+		t.Errorf("installed script: got %+v, %v", x, err)
+	}
+
+	if _, err := s.Remove("script"); err != nil {
+		t.Fatal(err)
+	}
+	if got := files(t, s.Dir); !reflect.DeepEqual(got, want[:5]) {
+		t.Errorf("files after remove: got %q, want %q", got, want[:5])
+	}
+}
+
+func TestInstallFails(t *testing.T) {
+	leavesNothing(t)
+	s := Store{filepath.Join(t.TempDir(), "plugins")}
+	good := script(t, "#!/bin/sh\n"+describeLine)
+	for _, c := range []struct {
+		config Config
+		verify func(context.Context, string) error
+		want   string
+	}{
+		{Config{Path: script(t, "#!/bin/sh\nexit 1")}, nil, "exit status 1"},
+		{Config{Path: "/nonexistent"}, nil, "no such file"},
+		{Config{Path: good}, func(context.Context, string) error { return errors.New("loses its headline") }, "loses its headline"},
+		{Config{Path: good, SHA256: strings.Repeat("0", 64)}, nil, "want 000"},
+	} {
+		if _, err := s.Install(context.Background(), c.config, c.verify); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%+v: got %v, want an error with %q", c.config, err, c.want)
+		}
+	}
+	if got := files(t, s.Dir); len(got) != 0 {
+		t.Errorf("left behind: %q", got)
+	}
+}
+
+// What is not what was locked, or what others can have changed, is not executed.
+func TestRefused(t *testing.T) {
+	leavesNothing(t)
+	text := "#!/bin/sh\n" + describeLine
+	s := Store{filepath.Join(t.TempDir(), "plugins")}
+	p := install(t, s, script(t, text))
+	path := s.path(p)
+	swap := func(t *testing.T) string {
+		if err := os.Chmod(path, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text+"# more\n"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	for _, c := range []struct {
+		name string
+		path func(t *testing.T) string
+		want string
+	}{
+		{"swapped", swap, "it was changed"},
+		{"symlink", func(t *testing.T) string {
+			link := filepath.Join(t.TempDir(), "ktstr-plugin-script")
+			if err := os.Symlink(script(t, text), link); err != nil {
+				t.Fatal(err)
+			}
+			return link
+		}, "it is a symbolic link: name the file itself, /"},
+		{"world-writable file", func(t *testing.T) string {
+			path := script(t, text)
+			if err := os.Chmod(path, 0o777); err != nil {
+				t.Fatal(err)
+			}
+			return path
+		}, "everybody may write to it"},
+		{"world-writable directory", func(t *testing.T) string {
+			path := script(t, text)
+			if err := os.Chmod(filepath.Dir(path), 0o777|fs.ModeSticky); err != nil {
+				t.Fatal(err)
+			}
+			return path
+		}, "everybody may write to the directory"},
+		{"world-writable directory above", func(t *testing.T) string {
+			path := script(t, text)
+			if err := os.Chmod(filepath.Dir(filepath.Dir(path)), 0o777); err != nil {
+				t.Fatal(err)
+			}
+			return path
+		}, "everybody may write to the directory"},
+		{"not executable", func(t *testing.T) string {
+			path := script(t, text)
+			if err := os.Chmod(path, 0o644); err != nil {
+				t.Fatal(err)
+			}
+			return path
+		}, "chmod +x"},
+		{"fifo", func(t *testing.T) string { return "/dev/null" }, "no regular file"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			config := s.Config(p)
+			config.Path = c.path(t)
+			_, err := Start(context.Background(), config)
+			var e *Error
+			if !errors.As(err, &e) || e.Fault != Refused || !strings.Contains(e.Error(), c.want) {
+				t.Errorf("got %v, want it refused with %q", err, c.want)
+			}
+		})
+	}
+}
+
+func TestLock(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, LockFile)
+	hash := strings.Repeat("ab", 32)
+	d := ktstr.Description{
+		Name: "x", Version: "1.0", Hints: []ktstr.Hint{{Name: "a", Unit: "us", Polarity: ktstr.Lower}},
+		Payloads: []ktstr.PayloadFile{{Name: "x-cpu", YAML: []byte("name: x-cpu\n")}},
+	}
+	var l Lock
+	l.Put(Locked{Description: d, Interface: Script, SHA256: map[string]string{Platform: hash}})
+	d.Name, d.Payloads = "a", nil
+	l.Put(Locked{Description: d, Interface: GRPC, SHA256: map[string]string{"plan9/mips": hash}})
+	if err := l.Write(path); err != nil {
+		t.Fatal(err)
+	}
+	got, err := ReadLock(path)
+	if err != nil || !reflect.DeepEqual(got, l) || got.Plugins[0].Description.Name != "a" {
+		t.Fatalf("got %+v, %v; want %+v", got, err, l)
+	}
+	got.Merge(Locked{Description: d, Interface: GRPC, SHA256: map[string]string{Platform: hash}})
+	if a, _ := got.Find("a"); len(a.SHA256) != 2 {
+		t.Errorf("merge of another platform: got %+v", a)
+	}
+	d.Version = "1.1"
+	got.Merge(Locked{Description: d, Interface: GRPC, SHA256: map[string]string{Platform: hash}})
+	if a, _ := got.Find("a"); len(a.SHA256) != 1 {
+		t.Errorf("merge of another version: got %+v", a)
+	}
+	if got := files(t, dir); len(got) != 1 {
+		t.Errorf("left behind: %q", got)
+	}
+
+	for _, c := range []struct {
+		config Config
+		want   string // of the error; empty: none
+		hash   string
+	}{
+		{Config{Name: "x", Path: "/p"}, "", hash},
+		{Config{Name: "x", Path: "/p", SHA256: hash}, "", hash},
+		{Config{Name: "x", Path: "/p", SHA256: strings.Repeat("0", 64)}, "its SHA-256 is 0000", ""},
+		{Config{Name: "a", Path: "/p"}, "not for " + Platform, ""},
+		{Config{Name: "other", Path: "/p"}, `has no plugin other`, ""},
+		{Config{Name: "fio", Self: []string{"_plugin", "fio"}}, "", ""},
+	} {
+		err := Restrict(&c.config, path)
+		if c.want == "" && (err != nil || c.config.SHA256 != c.hash) || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
+			t.Errorf("%+v: got %v, want %q", c.config, err, c.want)
+		}
+	}
+	c := Config{Name: "other", Path: "/p"}
+	if err := Restrict(&c, filepath.Join(dir, "none")); err != nil || c.SHA256 != "" {
+		t.Errorf("no lock: got %v", err)
+	}
+
+	for _, c := range []struct{ text, want string }{
+		{`{}`, `schema "": want "ktstr.lock/v1"`},
+		{`{"schema": "ktstr.lock/v1", "extra": 1}`, "extra"},
+		{`nonsense`, "want a lock"},
+		{`{"schema": "ktstr.lock/v1", "plugins": [{"name": "x", "version": "1", "description": {"name": "y", "version": "1"}}]}`, `says "y" "1"`},
+		{`{"schema": "ktstr.lock/v1", "plugins": [{"name": "x", "version": "1", "sha256": {"a/b": "12"}, "description": {"name": "x", "version": "1"}}]}`, "64 hexadecimal digits"},
+		{`{"schema": "ktstr.lock/v1", "plugins": [{"name": "../x", "version": "1", "description": {"name": "../x", "version": "1"}}]}`, "lower-case"},
+	} {
+		if err := os.WriteFile(path, []byte(c.text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := ReadLock(path); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: got %v, want an error with %q", c.text, err, c.want)
+		}
+	}
+}
+
+func TestSearch(t *testing.T) {
+	s := Store{filepath.Join(t.TempDir(), "plugins")}
+	text := "#!/bin/sh\n" + describeLine
+	p := install(t, s, script(t, text))
+	dir := t.TempDir()
+	for _, name := range []string{"ktstr-plugin-script", "ktstr-plugin-b", "ktstr-plugin-Bad", "other"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte("#!/bin/sh\necho executed >>"+dir+"/trace\n"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.WriteFile(filepath.Join(dir, "ktstr-plugin-text"), nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	named := script(t, text)
+	search := Search{Named: []Config{{Name: "script", Path: named}}, Store: s, Path: "/nonexistent::" + dir}
+	all, err := search.Candidates()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, c := range all {
+		line := c.Config.Name + " " + c.From
+		if c.Description != nil {
+			line += " " + c.Description.Version
+		}
+		if c.Err != nil {
+			line += " refused"
+		}
+		got = append(got, line)
+	}
+	want := []string{"script --plugin", "script installed 1.0", "b KTSTR_PLUGIN_PATH", "script KTSTR_PLUGIN_PATH", "text KTSTR_PLUGIN_PATH refused"}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if c, ok, err := search.Find("script"); err != nil || !ok || c.Config.Path != named {
+		t.Errorf("got %+v, %v, %v", c, ok, err)
+	}
+	search.Named = nil
+	if c, ok, err := search.Find("script"); err != nil || !ok || c.Config.SHA256 != p.SHA256[Platform] {
+		t.Errorf("got %+v, %v, %v", c, ok, err)
+	}
+	if _, ok, _ := search.Find("none"); ok {
+		t.Error("none was found")
+	}
+	if _, err := os.Stat(dir + "/trace"); err == nil {
+		t.Error("a search executed what it found")
+	}
+	for _, bad := range []Search{{Store: s, Path: "plugins"}, {Store: s, Named: []Config{{Name: "A/b", Path: named}}}} {
+		if _, err := bad.Candidates(); err == nil {
+			t.Errorf("%+v: want an error", bad)
+		}
+	}
+}
