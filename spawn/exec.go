@@ -1,8 +1,10 @@
 package spawn
 
 import (
+	"bytes"
 	"crypto/rand"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"os"
 	"strconv"
@@ -30,7 +32,8 @@ var (
 )
 
 func newCookie() string {
-	return cookieBase() + "." + strconv.FormatUint(cookieCount.Add(1), 36)
+	// Of one length, so that no cookie is the beginning of another.
+	return fmt.Sprintf("%s%012x", cookieBase(), cookieCount.Add(1))
 }
 
 // environ is the environment of the child. The cookie comes first, so that a
@@ -40,9 +43,8 @@ func (r *run) environ() []string {
 	if env == nil {
 		env = Environ()
 	}
-	r.cookie = newCookie()
 	all := make([]string, 1, len(env)+1)
-	value := r.cookie
+	value := r.trace.cookie
 	outer := os.Getenv(CookieVar)
 	for _, kv := range env {
 		if v, ok := strings.CutPrefix(kv, CookieVar+"="); ok {
@@ -67,6 +69,7 @@ func (r *run) fork() (err error) {
 			unix.Close(fd)
 		}
 		if err != nil {
+			r.dropLeaf()
 			r.release()
 		}
 	}()
@@ -90,11 +93,28 @@ func (r *run) fork() (err error) {
 		}
 		toClose = append(toClose, w)
 		files[i+1] = uintptr(w)
+		r.trace.pipes = append(r.trace.pipes, pipeName(w))
 	}
+	if !r.c.ShareGroup {
+		r.trace.since = lastPid()
+	}
+	if err := r.makeLeaf(); err != nil {
+		return err
+	}
+	r.start = time.Now()
+	if err := r.exec(files[:]); err != nil {
+		return err
+	}
+	r.before = selfUsage()
+	return nil
+}
+
+// exec makes the child, in its cgroup if it has one.
+func (r *run) exec(files []uintptr) error {
 	attr := &syscall.ProcAttr{
 		Dir:   r.c.Dir,
 		Env:   r.environ(),
-		Files: files[:],
+		Files: files,
 		Sys: &syscall.SysProcAttr{
 			Setpgid:   !r.c.ShareGroup,
 			Pdeathsig: syscall.SIGKILL,
@@ -102,28 +122,185 @@ func (r *run) fork() (err error) {
 		},
 	}
 	argv := append([]string{r.c.Path}, r.c.Args...)
+	if r.leaf != nil {
+		if fd := r.leaf.FD(); fd >= 0 && !noCloneInto.Load() {
+			attr.Sys.UseCgroupFD, attr.Sys.CgroupFD = true, fd
+		} else if r.private() {
+			r.dropLeaf()
+		} else {
+			attr.Sys.Ptrace = true
+		}
+	}
+	if r.leaf != nil && !r.private() {
+		// A cgroup that is frozen under our hands would hold the child, and with
+		// it this thread, for ever.
+		defer time.AfterFunc(placeMax, func() { r.leaf.Kill() }).Stop()
+	}
 	holdChildren()
-	r.start = time.Now()
-	pid, err := forkExec(r.path, argv, attr)
+	pid, err := family.fork(func() (int, error) { return forkExec(r.path, argv, attr) })
 	if err != nil {
 		dropChildren()
-		return startError(r.c, r.path, err)
-	}
-	r.pid = pid
-	if r.pidfd < 0 {
-		// Reaped here, while its number is certainly its own.
-		unix.Kill(pid, unix.SIGKILL)
-		var ws unix.WaitStatus
-		for {
-			if _, err := unix.Wait4(pid, &ws, 0, nil); err != unix.EINTR {
-				break
-			}
+		if !attr.Sys.UseCgroupFD || !refusedPlace(err, r.path, r.c.Dir) {
+			return startError(r.c, r.path, err)
 		}
-		dropChildren()
-		return fmt.Errorf("spawn: %s: the kernel gave no pidfd: want Linux 5.4 or later, and a seccomp filter that allows it", r.c.Path)
+		switch err {
+		case syscall.ENOSYS, syscall.E2BIG, syscall.EINVAL:
+			noCloneInto.Store(true)
+			return r.exec(files)
+		}
+		if r.private() {
+			noPrivate.Store(true)
+			r.dropLeaf()
+			return r.exec(files)
+		}
+		return r.misplaced(err)
 	}
-	r.before = selfUsage()
+	r.pid, r.trace.leader = pid, pid
+	switch {
+	case r.pidfd < 0:
+		err = fmt.Errorf("spawn: %s: the kernel gave no pidfd: want Linux 5.4 or later, and a seccomp filter that allows it", r.c.Path)
+	case attr.Sys.Ptrace:
+		err = r.placeStopped()
+	case r.leaf != nil && stillborn(pid):
+		err = r.misplaced(errors.New("the kernel killed the child at its birth, as it does in a cgroup below which cgroup.kill was written once: remove that cgroup and make it again"))
+	}
+	if err != nil {
+		// Killed by number, while that is certainly its own.
+		unix.Kill(pid, unix.SIGKILL)
+		wait4(pid, 0)
+		family.forget(pid)
+		dropChildren()
+		return err
+	}
 	return nil
+}
+
+// placeMax is how long a placement may take.
+const placeMax = 8 * time.Second
+
+var (
+	noCloneInto atomic.Bool // clone3 cannot place: Linux before 5.7, or a seccomp filter
+	noPrivate   atomic.Bool // a private cgroup can be made, but not be used
+)
+
+// private tells whether the cgroup of the run was our idea.
+func (r *run) private() bool { return r.c.Cgroup == "" }
+
+// makeLeaf makes the cgroup of the run. Where none was asked for and none can
+// be made, there is none.
+func (r *run) makeLeaf() error {
+	from := r.c.Cgroups
+	if r.private() {
+		if r.c.NoCgroup || r.c.ShareGroup || noPrivate.Load() || noCloneInto.Load() {
+			return nil
+		}
+		if from == nil {
+			if systemMount().version != 2 {
+				return nil
+			}
+			from = systemCgroups{systemMount()}
+		}
+		if leaf, err := from.Create(""); err == nil {
+			r.leaf = leaf
+		}
+		return nil
+	}
+	if from == nil {
+		from = systemCgroups{systemMount()}
+	}
+	leaf, err := from.Create(r.c.Cgroup)
+	if err != nil {
+		if p, ok := errors.AsType[*PlacementError](err); ok {
+			p.Binary = r.c.Path
+			return p
+		}
+		return &PlacementError{Binary: r.c.Path, Cgroup: r.c.Cgroup, Procs: r.c.Cgroup + "/cgroup.procs", Err: err}
+	}
+	r.leaf = leaf
+	if r.c.CPUs != "" {
+		if err := leaf.SetCPUs(r.c.CPUs); err != nil {
+			return &PlacementError{Binary: r.c.Path, Cgroup: r.c.Cgroup, Procs: leaf.Path() + "/cgroup.procs", Err: err}
+		}
+	}
+	return nil
+}
+
+// dropLeaf removes the cgroup again, before anything ran in it.
+func (r *run) dropLeaf() {
+	if r.leaf != nil {
+		r.leaf.Remove()
+		r.leaf = nil
+	}
+}
+
+func (r *run) misplaced(err error) error {
+	return &PlacementError{Binary: r.c.Path, Cgroup: r.c.Cgroup, Procs: r.leaf.Path() + "/cgroup.procs", Err: err}
+}
+
+// refusedPlace tells whether the errno of a failed fork and exec was about the
+// cgroup. Only EACCES could be about the program as well.
+func refusedPlace(err error, path, dir string) bool {
+	switch err {
+	case syscall.EBUSY, syscall.ENODEV, syscall.EOPNOTSUPP, syscall.ENOSYS, syscall.E2BIG, syscall.EINVAL, syscall.EAGAIN:
+		return true
+	case syscall.EACCES, syscall.EPERM:
+		return unix.Access(path, unix.X_OK) == nil && (dir == "" || unix.Access(dir, unix.X_OK) == nil)
+	}
+	return false
+}
+
+// stillborn tells whether the child died before it executed its program. To
+// the fork that looks like a success: the pipe that an error would have come
+// through is closed.
+func stillborn(pid int) bool {
+	proc := "/proc/" + strconv.Itoa(pid)
+	var link [256]byte
+	if n, err := unix.Readlink(proc+"/exe", link[:]); err == nil && string(link[:n]) != ownExe() {
+		return false
+	}
+	// Gone already, or a program that starts itself: the flags of the task tell.
+	const forkedNoExec = 0x40 // PF_FORKNOEXEC
+	text, err := os.ReadFile(proc + "/stat")
+	if err != nil {
+		return false
+	}
+	fields := bytes.Fields(text[bytes.LastIndexByte(text, ')')+1:])
+	if len(fields) < 7 {
+		return false
+	}
+	flags, _ := strconv.ParseUint(string(fields[6]), 10, 64)
+	return flags&forkedNoExec != 0
+}
+
+var ownExe = sync.OnceValue(func() string {
+	exe, _ := os.Readlink("/proc/self/exe")
+	return exe
+})
+
+// placeStopped is the placement for kernels that cannot clone into a cgroup.
+// The child is traced, so it stops when its program is loaded and before the
+// program's first instruction; it is moved then, and let go.
+func (r *run) placeStopped() error {
+	ws, err := wait4(r.pid, unix.WUNTRACED)
+	if err != nil || !ws.Stopped() {
+		return r.misplaced(fmt.Errorf("the child did not stop to be placed (%v, wait status %#x)", err, uint32(ws)))
+	}
+	if err := r.leaf.Place(r.pid); err != nil {
+		return r.misplaced(err)
+	}
+	if err := unix.PtraceDetach(r.pid); err != nil {
+		return r.misplaced(fmt.Errorf("let it go after the placement: %w", err))
+	}
+	return nil
+}
+
+func wait4(pid, options int) (ws unix.WaitStatus, err error) {
+	for {
+		_, err = unix.Wait4(pid, &ws, options, nil)
+		if err != unix.EINTR {
+			return ws, err
+		}
+	}
 }
 
 // forkExec is syscall.ForkExec with patience for ETXTBSY: a binary that was

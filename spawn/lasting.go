@@ -41,6 +41,13 @@ func StartCmd(cmd *exec.Cmd) error {
 	}
 	cmd.SysProcAttr.Pdeathsig = syscall.SIGKILL
 	var err error
-	OnLastingThread(func() { err = cmd.Start() })
+	OnLastingThread(func() {
+		_, err = family.fork(func() (int, error) {
+			if err := cmd.Start(); err != nil {
+				return 0, err
+			}
+			return cmd.Process.Pid, nil
+		})
+	})
 	return err
 }

@@ -2,6 +2,7 @@ package spawn
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -50,6 +51,8 @@ func (r *run) serve() {
 	if err == nil {
 		err = r.finish()
 	}
+	r.closeLeaf()
+	family.forget(r.result.Pid)
 	r.result.Start = r.start
 	r.result.Cause = r.cause
 	r.result.Stdout = r.out.capture()
@@ -217,12 +220,33 @@ func (r *run) interrupt() {
 	signalGroup(r.pidfd, r.pid, unix.SIGINT)
 }
 
-// killAll kills what is left of the run: the group, then the leader.
+// killAll kills what is left of the run: its cgroup, its group, its leader.
 func (r *run) killAll() {
 	if !r.c.ShareGroup {
+		r.killLeaf()
 		signalGroup(r.pidfd, r.pid, unix.SIGKILL)
 	}
 	signalLeader(r.pidfd, r.pid, unix.SIGKILL)
+}
+
+// killLeaf kills the cgroup, and notes who in it had left the group. A cgroup
+// with nobody in it is left alone: most runs leave nothing behind.
+func (r *run) killLeaf() {
+	if r.leaf == nil {
+		return
+	}
+	pids, err := r.leaf.Procs()
+	if err == nil && len(pids) == 0 {
+		return
+	}
+	for _, pid := range pids {
+		if pgid, err := unix.Getpgid(pid); err == nil && pgid != r.pid {
+			r.listKilled(pid, "")
+		}
+	}
+	if err := r.leaf.Kill(); err != nil {
+		r.notices = append(r.notices, fmt.Sprintf("cgroup: kill: %v", err))
+	}
 }
 
 // immortal is the error about a leader that SIGKILL did not end in time. Its
@@ -234,20 +258,19 @@ func (r *run) immortal() error {
 // finish ends what the leader left behind, drains the pipes to their end, and
 // reaps the leader: last, because its pid is the group's name until then.
 func (r *run) finish() error {
-	r.killAll()
-	deadline := addSat(time.Since(r.start), r.grace)
-	for {
-		for _, s := range []*stream{&r.out, &r.err_} {
-			for s.fd >= 0 && s.drain(drainMax, r.null) > 0 {
-			}
-		}
-		if r.out.fd < 0 && r.err_.fd < 0 || time.Since(r.start) >= deadline {
-			break
-		}
-		fds := []unix.PollFd{{Fd: int32(r.out.fd), Events: unix.POLLIN}, {Fd: int32(r.err_.fd), Events: unix.POLLIN}}
-		if err := pollUntil(fds, r.start, deadline); err != nil {
-			return fmt.Errorf("spawn: %s: poll: %w", r.c.Path, err)
-		}
+	end := addSat(time.Since(r.start), r.grace)
+	if !r.c.ShareGroup {
+		r.killAll()
+	}
+	r.drainAll()
+	var err error
+	if r.c.ShareGroup {
+		err = r.awaitEnds(end)
+	} else {
+		err = r.hunt(end)
+	}
+	if err != nil {
+		return fmt.Errorf("spawn: %s: %w", r.c.Path, err)
 	}
 	e, used, ok, err := reap(r.pidfd)
 	if err != nil || !ok {
@@ -259,4 +282,95 @@ func (r *run) finish() error {
 		return fmt.Errorf("spawn: %s: timed out after %v, and its output could not be drained within %v: a process that was not found still holds it", r.c.Path, r.c.Timeout, r.grace)
 	}
 	return nil
+}
+
+func (r *run) drainAll() {
+	for _, s := range []*stream{&r.out, &r.err_} {
+		for s.fd >= 0 && s.drain(drainMax, r.null) > 0 {
+		}
+	}
+}
+
+func (r *run) atEnd() bool { return r.out.fd < 0 && r.err_.fd < 0 }
+
+// awaitEnds drains until the streams have ended, or until that long after the
+// start.
+func (r *run) awaitEnds(until time.Duration) error {
+	for !r.atEnd() && time.Since(r.start) < until {
+		fds := []unix.PollFd{{Fd: int32(r.out.fd), Events: unix.POLLIN}, {Fd: int32(r.err_.fd), Events: unix.POLLIN}}
+		if err := pollUntil(fds, r.start, until); err != nil {
+			return fmt.Errorf("poll: %w", err)
+		}
+		r.drainAll()
+	}
+	return nil
+}
+
+// hunt kills whoever is left of the run, wherever it went, until a search finds
+// nobody and both streams have ended, or until that long after the start.
+func (r *run) hunt(end time.Duration) error {
+	if r.leaf != nil {
+		if err := r.leaf.Drain(max(end-time.Since(r.start), 0)); err != nil {
+			r.notices = append(r.notices, fmt.Sprintf("cgroup: %v", err))
+		}
+		r.drainAll()
+	}
+	wait := time.Millisecond
+	holders := false
+	for {
+		now := time.Since(r.start)
+		victims, err := family.hunt(&r.trace, now, holders)
+		if err != nil {
+			r.notices = append(r.notices, fmt.Sprintf("processes that left the group could not be searched for: %v", err))
+		}
+		for _, v := range victims {
+			if !v.group {
+				r.listKilled(v.Pid, v.Name)
+			}
+		}
+		awaitDeath(victims, r.start, end)
+		r.drainAll()
+		now = time.Since(r.start)
+		if len(victims) == 0 && r.atEnd() || now >= end {
+			return nil
+		}
+		if len(victims) > 0 {
+			continue
+		}
+		// Nobody was found, and somebody holds a stream: either the last ones are
+		// still dying, or they are to be known by what they hold.
+		if err := r.awaitEnds(min(addSat(now, wait), end)); err != nil {
+			return err
+		}
+		holders = true
+		wait = min(2*wait, lastNap)
+	}
+}
+
+// listKilled puts a process on the list, once. Its name is looked up if it is
+// empty.
+func (r *run) listKilled(pid int, name string) {
+	if len(r.killed) >= maxVictims || slices.ContainsFunc(r.killed, func(s Survivor) bool { return s.Pid == pid }) {
+		return
+	}
+	if name == "" {
+		name = comm(pid)
+	}
+	r.killed = append(r.killed, Survivor{Pid: pid, Name: name})
+}
+
+// closeLeaf reads the counters of the cgroup and removes it.
+func (r *run) closeLeaf() {
+	if r.leaf == nil {
+		return
+	}
+	if stat, err := r.leaf.Stat(); err == nil {
+		r.result.Cgroup = &stat
+	} else {
+		r.notices = append(r.notices, fmt.Sprintf("cgroup: its counters could not be read: %v", err))
+	}
+	if err := r.leaf.Remove(); err != nil {
+		r.notices = append(r.notices, fmt.Sprintf("cgroup: it was left behind: %v", err))
+	}
+	r.leaf = nil
 }

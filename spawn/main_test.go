@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"os/exec"
 	"os/signal"
 	"strconv"
 	"strings"
@@ -54,6 +55,31 @@ func helper(acts []string) {
 			signal.Reset(syscall.Signal(n))
 			syscall.Kill(os.Getpid(), syscall.Signal(n))
 			time.Sleep(time.Hour)
+		case "pid":
+			fmt.Println(os.Getpid())
+		case "spin":
+			for end := time.Now().Add(time.Duration(n) * time.Millisecond); time.Now().Before(end); {
+			}
+		case "close":
+			syscall.Close(n)
+		case "print-env":
+			fmt.Println(os.Getenv(arg))
+		case "stdin":
+			n, err := os.Stdin.Read(make([]byte, 1))
+			fmt.Println(n, err)
+		case "int": // says so when SIGINT comes, and exits
+			c := make(chan os.Signal, 1)
+			signal.Notify(c, syscall.SIGINT)
+			fmt.Println("ready")
+			<-c
+			fmt.Println("summary")
+			os.Exit(n)
+		case "bg", "setsid", "setpgid", "daemon", "hermit":
+			child(verb, arg)
+		case "many": // that many children, which hang
+			for range n {
+				child("bg", "hang")
+			}
 		case "exit":
 			os.Exit(n)
 		default:
@@ -61,6 +87,39 @@ func helper(acts []string) {
 			os.Exit(98)
 		}
 	}
+}
+
+// child starts another helper, prints its pid, and does not wait for it. Its
+// acts are separated by semicolons.
+func child(how, acts string) {
+	cmd := exec.Command("/proc/self/exe", strings.Split(acts, ";")...)
+	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+	switch how {
+	case "setsid":
+		cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	case "setpgid":
+		cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	case "daemon": // a session of its own, and an orphan
+		cmd.Args = append(cmd.Args[:1], "setsid="+acts)
+		if err := cmd.Run(); err != nil {
+			panic(err)
+		}
+		return
+	case "hermit": // an orphan without cookie and without our streams
+		cmd.Args = append(cmd.Args[:1], "setsid="+acts)
+		cmd.Env = []string{"KTSTR_TEST_HELPER=1"}
+		cmd.Stdout, cmd.Stderr = nil, nil
+		pid, err := cmd.Output()
+		if err != nil {
+			panic(err)
+		}
+		os.Stdout.Write(pid)
+		return
+	}
+	if err := cmd.Start(); err != nil {
+		panic(err)
+	}
+	fmt.Println(cmd.Process.Pid)
 }
 
 func help(acts ...string) Command {
@@ -78,4 +137,38 @@ func mustRun(t *testing.T, c Command) Result {
 		t.Fatal(err)
 	}
 	return res
+}
+
+// pids reads the numbers that a helper printed, one a line.
+func pids(t *testing.T, out []byte) (list []int) {
+	t.Helper()
+	for f := range strings.FieldsSeq(string(out)) {
+		pid, err := strconv.Atoi(f)
+		if err != nil {
+			t.Fatalf("helper printed %q", out)
+		}
+		list = append(list, pid)
+	}
+	return list
+}
+
+// alive tells whether pid is a process that is not a zombie.
+func alive(pid int) bool {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return false
+	}
+	_, rest, _ := strings.Cut(string(text), ") ")
+	return !strings.HasPrefix(rest, "Z") && !strings.HasPrefix(rest, "X")
+}
+
+// startForeign starts a child that is no run's, for the length of the test.
+func startForeign(t *testing.T) int {
+	t.Helper()
+	cmd := exec.Command("sleep", "1000")
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
+	return cmd.Process.Pid
 }

@@ -76,6 +76,23 @@ type Command struct {
 	// DefaultGrace.
 	Grace time.Duration
 
+	// Cgroup is the cgroup v2 in which a fresh leaf is made for the run, relative
+	// to the cgroup that this process is in; a leading slash is dropped, and what
+	// is absent is made and removed again. Empty means a private leaf directly
+	// below our own, where one can be made, and none with ShareGroup. On a host
+	// with cgroup v1 only, a named cgroup is made in the freezer hierarchy.
+	Cgroup string
+
+	// NoCgroup says that without Cgroup there is to be none at all.
+	NoCgroup bool
+
+	// CPUs confines the leaf of a named cgroup to processors like "0-3,7"; empty
+	// means no change. It wants the cpuset controller in force there.
+	CPUs string
+
+	// Cgroups makes the leaf; nil means on the mounted cgroup filesystem.
+	Cgroups Cgroups
+
 	// Warn is told when a handle was dropped and its result lost; nil means
 	// slog's default logger.
 	Warn func(message string)
@@ -105,7 +122,7 @@ type Result struct {
 	Stdout, Stderr Capture
 
 	// Killed lists the processes that had left the payload's process group,
-	// or were re-parented to us, and had to be killed.
+	// or were re-parented to us, and had to be killed: the first 256.
 	Killed []Survivor
 
 	// Notices are odd but survivable facts, one sentence each.
@@ -116,6 +133,9 @@ type Result struct {
 
 	// Payload is what the leader and the descendants that it waited for used.
 	Payload Usage
+
+	// Cgroup is what the kernel counted for the run's cgroup; nil without one.
+	Cgroup *CgroupStat
 
 	// Harness is what the whole process that called Start used from the spawn
 	// to the leader's end; the work of other goroutines, and of overlapping
@@ -180,7 +200,7 @@ type Process struct {
 // Start starts c and returns when the program has been executed. When ctx
 // ends, the run ends as by Kill, with CauseCancel.
 func Start(ctx context.Context, c Command) (*Process, error) {
-	r, err := prepare(ctx, c)
+	r, err := prepare(ctx, "start", c)
 	if err != nil {
 		return nil, err
 	}
@@ -209,7 +229,7 @@ func Start(ctx context.Context, c Command) (*Process, error) {
 // not be executed, or that what is known of the run cannot be trusted; a
 // timeout, a cancelled context or a failing exit are data.
 func Run(ctx context.Context, c Command) (Result, error) {
-	r, err := prepare(ctx, c)
+	r, err := prepare(ctx, "run", c)
 	if err != nil {
 		return Result{}, err
 	}
@@ -337,7 +357,8 @@ type run struct {
 	c         Command
 	path      string // absolute
 	ctx       context.Context
-	cookie    string
+	trace     trace
+	leaf      Cgroup // nil: none
 	grace     time.Duration
 	pidfd     int
 	null      int // /dev/null: the child's stdin, and the sink of what is not kept
@@ -361,12 +382,21 @@ type run struct {
 	err    error
 }
 
-func prepare(ctx context.Context, c Command) (*run, error) {
+func prepare(ctx context.Context, op string, c Command) (*run, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("spawn: %s: not started: %w", c.Path, err)
 	}
 	if c.Timeout < 0 {
 		return nil, fmt.Errorf("spawn: %s: timeout %v: want 0 for none, or more", c.Path, c.Timeout)
+	}
+	if c.Cgroup != "" {
+		name, err := cleanCgroupName(op, c.Cgroup)
+		if err != nil {
+			return nil, err
+		}
+		c.Cgroup = name
+	} else if c.CPUs != "" {
+		return nil, fmt.Errorf("spawn: %s: %s: processors %q without a cgroup: want Cgroup as well", op, c.Path, c.CPUs)
 	}
 	if c.Limit == 0 {
 		c.Limit = DefaultLimit
@@ -378,6 +408,7 @@ func prepare(ctx context.Context, c Command) (*run, error) {
 	}
 	r.out = stream{name: "stdout", fd: -1, limit: c.Limit, tee: c.TeeStdout}
 	r.err_ = stream{name: "stderr", fd: -1, limit: c.Limit, tee: c.TeeStderr}
+	r.trace.cookie = newCookie()
 	var err error
 	if r.path, err = lookPath(c.Path); err != nil {
 		return nil, err

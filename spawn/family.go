@@ -1,0 +1,118 @@
+package spawn
+
+import (
+	"bytes"
+	"os"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// subreaper is set when orphans of the runs become children of ours.
+var subreaper atomic.Bool
+
+// BecomeSubreaper makes orphaned descendants children of this process, so that
+// also one that cleared its environment and closed its streams is found and
+// killed with its run, and so that none stays a zombie. It is for a program
+// that is about runs, like the ktstr command. From then on spawn takes every
+// child that it did not start itself, by Start, Run or StartCmd, for such an
+// orphan: it is killed and reaped when a run ends.
+func BecomeSubreaper() error {
+	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
+		return os.NewSyscallError("prctl PR_SET_CHILD_SUBREAPER", err)
+	}
+	subreaper.Store(true)
+	return nil
+}
+
+// kin is who of our children was started by us.
+type kin struct {
+	// mu is held for reading from a fork until its child is known, and for
+	// writing while unknown children are looked for.
+	mu    sync.RWMutex
+	known sync.Map // pids of the children that were started here
+}
+
+var family kin
+
+// fork runs f, which forks one child, and remembers the child. Children are
+// remembered only by a subreaper: nobody else asks.
+func (k *kin) fork(f func() (int, error)) (int, error) {
+	if !subreaper.Load() {
+		return f()
+	}
+	k.mu.RLock()
+	defer k.mu.RUnlock()
+	pid, err := f()
+	if err == nil {
+		k.known.Store(pid, true)
+	}
+	return pid, err
+}
+
+// forget is for a child that was reaped.
+func (k *kin) forget(pid int) {
+	if subreaper.Load() {
+		k.known.Delete(pid)
+	}
+}
+
+// hunt is one search for live processes of a run. In a subreaper it includes
+// the orphans that nothing else tells, if no other run could have left them,
+// and reaps those that are dead.
+func (k *kin) hunt(t *trace, age time.Duration, holders bool) ([]victim, error) {
+	if !subreaper.Load() {
+		return t.kill(age, holders)
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	children.mu.Lock()
+	t.orphans = children.runs == 1
+	children.mu.Unlock()
+	found, err := t.kill(age, holders)
+	k.reapOrphans()
+	return found, err
+}
+
+// orphan tells whether a process is a child of ours that was not started here.
+func (k *kin) orphan(pid int) bool {
+	if _, ok := k.known.Load(pid); ok {
+		return false
+	}
+	text, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	if err != nil {
+		return false
+	}
+	fields := bytes.Fields(text[bytes.LastIndexByte(text, ')')+1:])
+	if len(fields) < 2 || fields[0][0] == 'Z' {
+		return false
+	}
+	parent, _ := strconv.Atoi(string(fields[1]))
+	return parent == os.Getpid()
+}
+
+// reapOrphans reaps the dead among the children that were not started here.
+func (k *kin) reapOrphans() {
+	tasks, err := os.ReadDir("/proc/self/task")
+	if err != nil {
+		return
+	}
+	for _, task := range tasks {
+		text, err := os.ReadFile("/proc/self/task/" + task.Name() + "/children")
+		if err != nil {
+			continue // the thread ended
+		}
+		for f := range bytes.FieldsSeq(text) {
+			pid, err := strconv.Atoi(string(f))
+			if err != nil {
+				continue
+			}
+			if _, ok := k.known.Load(pid); !ok {
+				unix.Wait4(pid, nil, unix.WNOHANG, nil)
+			}
+		}
+	}
+}

@@ -1,0 +1,224 @@
+package spawn
+
+import (
+	"bytes"
+	"os"
+	"strconv"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// trace is what the processes of one run can be recognised by, whatever group,
+// session or parent they have.
+type trace struct {
+	leader  int
+	cookie  string   // in their environment
+	pipes   []string // whose writing end they hold: "pipe:[123]"
+	since   int      // the last pid that was given away before the run; -1: unknown
+	orphans bool     // and any child of ours that we did not start is the run's
+}
+
+// victim is a process of the run that was sent SIGKILL.
+type victim struct {
+	Survivor
+	pidfd int
+	group bool // it was in the leader's process group
+}
+
+// maxVictims bounds the descriptors that one search holds; a fork bomb is met
+// by searching again.
+const maxVictims = 256
+
+// lastPid is the last pid that was given away in our pid namespace. Every
+// process of a run got its pid after the value that was read before the run.
+func lastPid() int {
+	fd, err := unix.Open("/proc/loadavg", unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return -1
+	}
+	defer unix.Close(fd)
+	var b [128]byte
+	n, _ := unix.Read(fd, b[:])
+	text := bytes.TrimSpace(b[:max(n, 0)])
+	pid, err := strconv.Atoi(string(text[bytes.LastIndexByte(text, ' ')+1:]))
+	if err != nil {
+		return -1
+	}
+	return pid
+}
+
+// candidates gives the pids that may be of the run. In a run so short that the
+// pids cannot have come round, they are those given away since it began: for a
+// payload that forks nothing, on a quiet machine, none.
+func (t *trace) candidates(age time.Duration) ([]int, error) {
+	const (
+		short = 50 * time.Millisecond
+		few   = 2048
+	)
+	if last := lastPid(); age < short && t.since >= 0 && last >= t.since && last-t.since <= few {
+		var pids []int
+		for pid := t.since + 1; pid <= last; pid++ {
+			if pid != t.leader {
+				pids = append(pids, pid)
+			}
+		}
+		return pids, nil
+	}
+	dir, err := os.Open("/proc")
+	if err != nil {
+		return nil, err
+	}
+	defer dir.Close()
+	names, err := dir.Readdirnames(-1)
+	if err != nil {
+		return nil, err
+	}
+	var pids []int
+	for _, name := range names {
+		if pid, err := strconv.Atoi(name); err == nil && pid != t.leader {
+			pids = append(pids, pid)
+		}
+	}
+	return pids, nil
+}
+
+// kill finds the live processes of the run and sends them SIGKILL. It looks at
+// the descriptors of processes only if holders is set, because that is slow.
+func (t *trace) kill(age time.Duration, holders bool) ([]victim, error) {
+	pids, err := t.candidates(age)
+	if err != nil {
+		return nil, err
+	}
+	var (
+		found []victim
+		slot  = getBuffer(firstBuffer)
+		self  = os.Getpid()
+	)
+	defer putBuffer(slot)
+	for _, pid := range pids {
+		if pid <= 1 || pid == self || len(found) == maxVictims {
+			continue
+		}
+		// From here on the descriptor stands for one process. If that is still
+		// there after the looks, they were looks at it.
+		fd, err := unix.PidfdOpen(pid, 0)
+		if err != nil {
+			continue // gone, or a thread
+		}
+		if !t.owns(pid, holders, (*slot)[:firstBuffer]) {
+			unix.Close(fd)
+			continue
+		}
+		v := victim{Survivor: Survivor{Pid: pid, Name: comm(pid)}, pidfd: fd}
+		pgid, _ := unix.Getpgid(pid)
+		v.group = pgid == t.leader
+		if unix.PidfdSendSignal(fd, unix.SIGKILL, nil, 0) != nil {
+			unix.Close(fd) // gone meanwhile, or not ours to kill
+			continue
+		}
+		found = append(found, v)
+	}
+	return found, nil
+}
+
+func (t *trace) owns(pid int, holders bool, buf []byte) bool {
+	proc := "/proc/" + strconv.Itoa(pid)
+	return t.carries(proc, buf) || holders && t.holds(proc) || t.orphans && family.orphan(pid)
+}
+
+// carries tells whether the cookie is in the environment that the process was
+// started with.
+func (t *trace) carries(proc string, buf []byte) bool {
+	fd, err := unix.Open(proc+"/environ", unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return false
+	}
+	defer unix.Close(fd)
+	kept := 0
+	for {
+		n, err := unix.Read(fd, buf[kept:])
+		if n <= 0 || err != nil {
+			return false
+		}
+		text := buf[:kept+n]
+		if bytes.Contains(text, []byte(t.cookie)) {
+			return true
+		}
+		kept = copy(buf, text[max(0, len(text)-len(t.cookie)):])
+	}
+}
+
+// holds tells whether the process has a writing end of one of the pipes and no
+// reading end. A child of this very process that has not executed its program
+// yet holds both, and is none of ours to kill.
+func (t *trace) holds(proc string) bool {
+	if len(t.pipes) == 0 {
+		return false
+	}
+	dir, err := os.Open(proc + "/fd")
+	if err != nil {
+		return false
+	}
+	defer dir.Close()
+	names, err := dir.Readdirnames(-1)
+	if err != nil {
+		return false
+	}
+	writes := false
+	var link [64]byte
+	for _, name := range names {
+		n, err := unix.Readlinkat(int(dir.Fd()), name, link[:])
+		if err != nil {
+			continue
+		}
+		for _, p := range t.pipes {
+			if string(link[:n]) != p {
+				continue
+			}
+			// The permissions of the link are the mode the file is open in.
+			var st unix.Stat_t
+			if unix.Fstatat(int(dir.Fd()), name, &st, unix.AT_SYMLINK_NOFOLLOW) != nil {
+				continue
+			}
+			if st.Mode&0o400 != 0 {
+				return false
+			}
+			writes = writes || st.Mode&0o200 != 0
+		}
+	}
+	return writes
+}
+
+// comm is the name of a process, "" if it is gone.
+func comm(pid int) string {
+	text, _ := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/comm")
+	return string(bytes.TrimSuffix(text, []byte{'\n'}))
+}
+
+// awaitDeath waits until all victims are dead, or until that long after start,
+// and closes their descriptors. Where they became children of ours it reaps
+// them.
+func awaitDeath(victims []victim, start time.Time, until time.Duration) (alive int) {
+	for _, v := range victims {
+		fds := []unix.PollFd{{Fd: int32(v.pidfd), Events: unix.POLLIN}}
+		pollUntil(fds, start, max(until, 1))
+		if fds[0].Revents == 0 {
+			alive++
+		}
+		if subreaper.Load() {
+			reap(v.pidfd) // fails where it was never our child
+		}
+		unix.Close(v.pidfd)
+	}
+	return alive
+}
+
+// pipeName is what /proc shows for a descriptor of a pipe.
+func pipeName(fd int) string {
+	var st unix.Stat_t
+	if unix.Fstat(fd, &st) != nil {
+		return ""
+	}
+	return "pipe:[" + strconv.FormatUint(st.Ino, 10) + "]"
+}
