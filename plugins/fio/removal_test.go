@@ -81,7 +81,7 @@ func TestPrefixes(t *testing.T) {
 						return // TestEarlierReport
 					}
 				}
-				step := max(1, len(out.Data)/2000)
+				step := max(1, len(out.Data)/300)
 				for n := 0; n < len(out.Data); n += step {
 					cut := out
 					cut.Data = out.Data[:n]
