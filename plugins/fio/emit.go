@@ -87,8 +87,8 @@ func (e *emitter) put(name string, n num, polarity ktstr.Polarity) {
 func (e *emitter) report(r *report) {
 	e.notes.addAll(r.notes.list...)
 	e.notes.dropped += r.notes.dropped
-	for i := range r.jobs {
-		e.job(&r.jobs[i])
+	for _, j := range r.jobs {
+		e.job(j)
 	}
 	if !e.ran {
 		return // what the machine did meanwhile is no result of a run that did nothing

@@ -204,7 +204,7 @@ func (d *document) job() error {
 	if len(d.jobs) == maxJobs {
 		return errTooManyJobs
 	}
-	d.jobs = append(d.jobs, j)
+	d.jobs = append(d.jobs, &j)
 	return nil
 }
 

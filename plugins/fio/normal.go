@@ -122,7 +122,7 @@ func (n *normalReader) endJob() {
 		return
 	}
 	if len(r.jobs) < maxJobs {
-		r.jobs = append(r.jobs, *j)
+		r.jobs = append(r.jobs, j)
 	}
 }
 

@@ -7,7 +7,7 @@ type report struct {
 	format   string // "JSON", "terse" or "normal"
 	line     int    // where it starts
 	version  version
-	jobs     []job
+	jobs     []*job
 	disks    []disk
 	idle     []counter // --idle-prof
 	complete bool      // the end of the report was seen, and all before it could be read

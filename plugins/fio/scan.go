@@ -277,6 +277,9 @@ func (s *scanner) number() (v float64, odd, fatal error) {
 
 // parseNumber reads a number as JSON spells it, or nan or inf.
 func parseNumber(text string) (float64, error) {
+	if v, ok := shortInteger(text); ok {
+		return v, nil
+	}
 	if isNumber(text) {
 		v, err := strconv.ParseFloat(text, 64)
 		if err != nil {
@@ -292,6 +295,23 @@ func parseNumber(text string) (float64, error) {
 		return 0, errNotFinite
 	}
 	return 0, errNotNumber
+}
+
+// shortInteger reads what most numbers of fio are, integers that every float64
+// can hold.
+func shortInteger(text string) (float64, bool) {
+	if len(text) == 0 || len(text) > 15 || text[0] == '0' && len(text) > 1 {
+		return 0, false
+	}
+	v := int64(0)
+	for i := 0; i < len(text); i++ {
+		digit := text[i] - '0'
+		if digit > 9 {
+			return 0, false
+		}
+		v = v*10 + int64(digit)
+	}
+	return float64(v), true
 }
 
 // exact says whether v is the integer that text spells.

@@ -253,8 +253,9 @@ func (t *terseReader) reports() (reports []report) {
 	for i := 0; i < len(t.jobs); i += period {
 		jobs := t.jobs[i:min(i+period, len(t.jobs))]
 		r := report{format: "terse", line: jobs[0].line, complete: len(jobs) == period}
-		for _, j := range jobs {
-			r.jobs = append(r.jobs, j.job)
+		for i := range jobs {
+			j := &jobs[i]
+			r.jobs = append(r.jobs, &j.job)
 			r.version = j.version
 			if r.disks == nil {
 				r.disks = j.disks
