@@ -93,6 +93,8 @@ func (e *emitter) report(r *report) {
 	if !e.ran {
 		return // what the machine did meanwhile is no result of a run that did nothing
 	}
+	// A job may be called what the sections below are called.
+	mixedUp := e.seen["disk"] > 0 || e.seen["cpu_idle"] > 0
 	e.seen = nil
 	for _, d := range r.disks {
 		name := e.segment(d.name)
@@ -105,6 +107,24 @@ func (e *emitter) report(r *report) {
 	for _, c := range r.idle {
 		e.put(cleanSegment(c.name), c.num, ktstr.Unknown)
 	}
+	if mixedUp {
+		e.firstOfEach()
+	}
+}
+
+// firstOfEach drops metrics whose name was there before.
+func (e *emitter) firstOfEach() {
+	names := make(map[string]bool, len(e.metrics))
+	kept := e.metrics[:0]
+	for _, m := range e.metrics {
+		if names[m.Name] {
+			e.notes.add(ktstr.Duplicate, m.Line, "%s occurs again; the first one counts", m.Name)
+			continue
+		}
+		names[m.Name] = true
+		kept = append(kept, m)
+	}
+	e.metrics = kept
 }
 
 func (e *emitter) job(j *job) {

@@ -15,10 +15,11 @@ import (
 func New() ktstr.Extractor {
 	return ktstr.Parser{
 		Description: ktstr.Description{
-			Name:    "fio",
-			Version: "1",
-			Tools:   []ktstr.Tool{{Name: "fio", Versions: append([]string(nil), proven...)}},
-			Hints:   hints(),
+			Name:     "fio",
+			Version:  "1.0.0",
+			Tools:    []ktstr.Tool{{Name: "fio", Versions: append([]string(nil), proven...)}},
+			Hints:    hints(),
+			Payloads: payloads(),
 		},
 		Parse: parse,
 	}

@@ -33,7 +33,12 @@ func TestGolden(t *testing.T) {
 				t.Fatal(err)
 			}
 			if !bytes.Equal(got, want) {
-				t.Errorf("differs from %s; look at the difference, then go test -update\ngot  %.2000s\nwant %.2000s", file, got, want)
+				at := 0
+				for at < len(got) && at < len(want) && got[at] == want[at] {
+					at++
+				}
+				from := max(0, at-80)
+				t.Errorf("differs from %s at byte %d; if that is right, go test -update\ngot  …%.240s\nwant …%.240s", file, at, got[from:], want[from:])
 			}
 		})
 	}

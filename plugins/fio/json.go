@@ -143,7 +143,13 @@ func (d *document) counter(list *[]counter, name, unit string) error {
 	if err := d.num(&n, []byte(name), unit); err != nil {
 		return err
 	}
-	if n.ok() {
+	for _, c := range *list {
+		if n.ok() && c.name == name {
+			d.notes.add(ktstr.Duplicate, n.line, "%q occurs again in one object; the first one counts", name)
+			return nil
+		}
+	}
+	if n.ok() && len(*list) < maxCounters {
 		*list = append(*list, counter{name, n})
 	}
 	return nil
@@ -207,6 +213,10 @@ func (d *document) job() error {
 	d.jobs = append(d.jobs, &j)
 	return nil
 }
+
+// maxCounters is far beyond the CPUs of any machine; it keeps the search for
+// repeated names short.
+const maxCounters = 1 << 12
 
 // maxJobs bounds the memory that a hostile text can ask for.
 const maxJobs = 1 << 16
@@ -322,7 +332,7 @@ func (d *document) latency(l *stats, unit string) error {
 				if err := d.num(&p.num, key, unit); err != nil {
 					return err
 				}
-				if p.ok() {
+				if p.ok() && !l.has(name) {
 					l.percentiles = append(l.percentiles, p)
 				}
 				return nil

@@ -479,12 +479,10 @@ func (n *normalReader) percentiles(text string, number int) {
 			n.report().notes.add(ktstr.Malformed, number, "a percentile in this line cannot be read and was left out")
 			continue
 		}
-		for _, p := range n.target.percentiles {
-			if p.name == name { // rows of another distribution, whose head is missing
-				n.report().notes.add(ktstr.Malformed, number, "percentiles whose head line is missing were left out")
-				n.target = nil
-				return
-			}
+		if n.target.has(name) { // rows of another distribution, whose head is missing
+			n.report().notes.add(ktstr.Malformed, number, "percentiles whose head line is missing were left out")
+			n.target = nil
+			return
 		}
 		n.target.percentiles = append(n.target.percentiles, percentile{name, num{v, n.unit, number}})
 	}

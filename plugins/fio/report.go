@@ -86,6 +86,16 @@ func (s *stats) measured() bool {
 	return s.max.positive() || s.mean.positive()
 }
 
+// has says whether there is a percentile of that name.
+func (s *stats) has(name string) bool {
+	for _, p := range s.percentiles {
+		if p.name == name {
+			return true
+		}
+	}
+	return false
+}
+
 type percentile struct {
 	name string // "p99_9"
 	num

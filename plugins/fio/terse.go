@@ -196,7 +196,7 @@ func (t *terseReader) row(r *row, f []string, line int) {
 	}
 	for _, text := range f[12:32] {
 		percent, value, _ := strings.Cut(text, "%=")
-		if name, ok := percentileName([]byte(percent)); ok {
+		if name, ok := percentileName([]byte(percent)); ok && !of.has(name) {
 			of.percentiles = append(of.percentiles, percentile{name, terseNum(value, "us", line)})
 		}
 	}

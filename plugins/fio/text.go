@@ -93,7 +93,7 @@ func (s *surroundings) line(line string, number int) {
 			s.signal, s.signalLine = trimmed[len("fio: "):], number
 		}
 	case strings.HasPrefix(trimmed, "fio: set debug option"):
-	case strings.HasPrefix(trimmed, "fio: "), strings.HasPrefix(trimmed, "verify: "):
+	case strings.HasPrefix(trimmed, "fio: "), strings.HasPrefix(trimmed, "verify: "), strings.HasPrefix(trimmed, "No job(s) defined"):
 		if s.complaint == "" {
 			s.complaint, s.complaintAt = trimmed, number
 		}
