@@ -1,0 +1,213 @@
+package compare
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/ktstr/ktstr/core/unit"
+)
+
+// Table says how a report is printed for people. The zero value prints plain
+// text, 80 columns wide, with the metrics that decide.
+type Table struct {
+	Width int  // columns; 0: 80
+	Color bool // the words stay, so that colour never carries a meaning alone
+	All   bool // also the metrics that do not decide
+}
+
+// The columns right of the metric's name.
+const (
+	sampleWidth  = 17 // "1234.5 kiops ±12%"
+	changeWidth  = 8
+	verdictWidth = 7
+	testWidth    = 18 // "p=0.0012 n=10+9", only on wide screens
+	wide         = 100
+)
+
+// Format prints the report: what differs between the sides, the metrics, notes,
+// and last the summary.
+func (t Table) Format(r Report) string {
+	width := t.Width
+	if width <= 0 {
+		width = 80
+	}
+	rest := 2*(1+sampleWidth) + 1 + changeWidth + 1 + verdictWidth
+	if width >= wide {
+		rest += 1 + testWidth
+	}
+	nameWidth := max(12, width-rest)
+	var b strings.Builder
+	for _, side := range []struct {
+		letter string
+		Counted
+	}{{"A", r.A}, {"B", r.B}} {
+		fmt.Fprintf(&b, "%s  %s, %s", side.letter, clean(side.Name), plural(side.Runs, "run"))
+		if side.Broken > 0 {
+			fmt.Fprintf(&b, ", %d failed (not in the medians)", side.Broken)
+		}
+		b.WriteByte('\n')
+	}
+	if len(r.Differences) > 0 {
+		b.WriteString(t.paint(yellow, "The sides differ in more than what is compared:") + "\n")
+		for _, d := range r.Differences {
+			for i, values := range [][]string{d.A, d.B} {
+				name := clean(d.Name)
+				if i == 1 {
+					name = strings.Repeat(" ", utf8.RuneCountInString(name))
+				}
+				wrap(&b, "  "+name+"  "+string("AB"[i])+" ", clean(strings.Join(values, " | ")), width)
+			}
+		}
+	}
+	for _, note := range r.Notes {
+		wrap(&b, "note: ", clean(note), width)
+	}
+	b.WriteByte('\n')
+
+	line := func(name, a, bb, change string, verdict Verdict, test string) {
+		text := pad(name, nameWidth) + " " + padLeft(a, sampleWidth) + " " + padLeft(bb, sampleWidth) + " " + padLeft(change, changeWidth)
+		if width >= wide {
+			text += " " + padLeft(test, testWidth)
+		}
+		text += " " + t.paint(colors[verdict], string(verdict))
+		b.WriteString(strings.TrimRight(text, " ") + "\n")
+	}
+	line("metric", "A", "B", "change", "", "test")
+	shown := 0
+	for _, row := range r.Rows {
+		if !row.Decides && !t.All {
+			continue
+		}
+		shown++
+		name := clean(row.Metric)
+		if utf8.RuneCountInString(name) > nameWidth {
+			b.WriteString(name + "\n")
+			name = ""
+		}
+		best := unit.Best(math.Max(math.Abs(row.A.Median), math.Abs(row.B.Median)), row.Unit)
+		line(name, sample(row.A, row.Unit, best), sample(row.B, row.Unit, best), percent(row.Change), row.Verdict, test(row))
+		if row.Verdict == TooFew {
+			wrap(&b, "    ", fmt.Sprintf("too few runs to tell: %s a side could show a difference", plural(row.Need, "run")), width)
+		}
+		if row.Note != "" {
+			wrap(&b, "    ", clean(row.Note), width)
+		}
+	}
+	if shown < len(r.Rows) {
+		fmt.Fprintf(&b, "%d more do not decide (--all shows them)\n", len(r.Rows)-shown)
+	}
+	b.WriteString(r.Summary() + "\n")
+	return b.String()
+}
+
+func plural(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return strconv.Itoa(n) + " " + noun + "s"
+}
+
+// sample is a median and its spread, in a unit that both sides share.
+func sample(s Sample, from, to string) string {
+	if s.N == 0 {
+		return "-"
+	}
+	median, err := unit.Convert(s.Median, from, to)
+	if err != nil {
+		median, to = s.Median, from
+	}
+	text := unit.Digits(median)
+	if to != "" {
+		text += " " + clean(to)
+	}
+	if s.N < 2 {
+		return text
+	}
+	spread := "±0%"
+	if s.Spread != 0 {
+		spread = "±" + strconv.FormatFloat(math.Abs(s.Spread/s.Median)*100, 'f', 0, 64) + "%"
+		if s.Median == 0 {
+			spread = "±" + unit.Digits(s.Spread)
+		}
+	}
+	return text + " " + spread
+}
+
+func percent(change float64) string {
+	switch {
+	case math.IsNaN(change):
+		return "-"
+	case math.IsInf(change, 0):
+		return "from 0"
+	case math.Abs(change) >= 9.995:
+		return fmt.Sprintf("%+.0f%%", change*100)
+	case change == 0:
+		return "0.0%"
+	}
+	return fmt.Sprintf("%+.1f%%", change*100)
+}
+
+func test(r Row) string {
+	if r.A.N == 0 || r.B.N == 0 {
+		return ""
+	}
+	return fmt.Sprintf("p=%.3g n=%d+%d", r.P, r.A.N, r.B.N)
+}
+
+const (
+	red    = "\x1b[31m"
+	green  = "\x1b[32m"
+	yellow = "\x1b[33m"
+	reset  = "\x1b[0m"
+)
+
+var colors = map[Verdict]string{Worse: red, Missing: red, Better: green, TooFew: yellow, Changed: yellow}
+
+func (t Table) paint(color, text string) string {
+	if !t.Color || color == "" || text == "" {
+		return text
+	}
+	return color + text + reset
+}
+
+func pad(text string, width int) string {
+	return text + strings.Repeat(" ", max(0, width-utf8.RuneCountInString(text)))
+}
+
+func padLeft(text string, width int) string {
+	return strings.Repeat(" ", max(0, width-utf8.RuneCountInString(text))) + text
+}
+
+// wrap writes text in lines of at most width columns where blanks allow, the
+// first behind prefix and the others below its end.
+func wrap(b *strings.Builder, prefix, text string, width int) {
+	indent := strings.Repeat(" ", utf8.RuneCountInString(prefix))
+	room := max(20, width-len(indent))
+	line := ""
+	for _, word := range strings.Fields(text) {
+		if line != "" && utf8.RuneCountInString(line)+1+utf8.RuneCountInString(word) > room {
+			b.WriteString(prefix + line + "\n")
+			prefix, line = indent, ""
+		}
+		if line != "" {
+			line += " "
+		}
+		line += word
+	}
+	b.WriteString(prefix + line + "\n")
+}
+
+// clean replaces control characters, which must not reach a terminal raw, and
+// bytes that are not UTF-8.
+func clean(text string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) || r == utf8.RuneError {
+			return utf8.RuneError
+		}
+		return r
+	}, text)
+}
