@@ -54,6 +54,23 @@ type Record struct {
 	Used        *Cost           `json:"used,omitempty"`    // what the payload used, with the descendants it waited for
 	Frozen      *Cost           `json:"frozen,omitempty"`  // what the extractor's process used while it was stopped for the measurement
 	Tool        string          `json:"tool,omitempty"`    // version that the payload's binary reports
+	Plugin      *Plugin         `json:"plugin,omitempty"`  // the extractor's executable; nil: built in
+}
+
+// Plugin says which executable the extractor was, and what kept it in.
+type Plugin struct {
+	From    string    `json:"from"`             // "bundled", "installed", "--plugin" or "KTSTR_PLUGIN_PATH"
+	Path    string    `json:"path,omitempty"`   // empty: inside ktstr itself
+	SHA256  string    `json:"sha256,omitempty"` // of the file at Path
+	Locked  bool      `json:"locked"`           // a lock demanded this hash; true for one inside ktstr
+	Sandbox []Measure `json:"sandbox"`          // what was asked for; none: it ran without a sandbox
+}
+
+// Measure is one restriction of a plugin's sandbox.
+type Measure struct {
+	Name     string `json:"name"`
+	Enforced bool   `json:"enforced"`
+	Detail   string `json:"detail,omitempty"` // how, or why not
 }
 
 // Extraction says how the metrics came to be.

@@ -30,6 +30,8 @@ type Spec struct {
 	Cgroup   string // relative name; empty: the payload's, else a private one where one can be made
 	NoCgroup bool   // stay in the caller's cgroup
 
+	Plugin *Plugin // for the record: the executable that Extractor is; nil: it is in process
+
 	Sinks  []Sink       // get the record of the finished run, in order
 	Notice func(string) // told at once what a person should know while the run goes on; nil: only the record says it
 }

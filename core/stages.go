@@ -141,6 +141,7 @@ func (h *Handle) describe(r *Result, ended spawn.Result) {
 		Tool:    h.tool,
 		Harness: costOf(ended.Harness),
 		Used:    costOf(ended.Payload),
+		Plugin:  h.spec.Plugin,
 	}
 	if h.note != "" {
 		r.Notices = append(r.Notices, h.note)

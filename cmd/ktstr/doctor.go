@@ -13,6 +13,7 @@ import (
 
 	"github.com/ktstr/ktstr/core"
 	"github.com/ktstr/ktstr/core/payload"
+	"github.com/ktstr/ktstr/extractors/external"
 )
 
 // diagnosis is what `doctor -o json` prints.
@@ -20,6 +21,8 @@ type diagnosis struct {
 	Programs []program `json:"programs"`
 	Payloads []ability `json:"payloads"`
 	Plugins  []health  `json:"plugins"`
+	// Sandbox is what the kernel gives for foreign plugins here.
+	Sandbox []core.Measure `json:"sandbox"`
 }
 
 // program is a payload's binary on this host.
@@ -45,6 +48,8 @@ type health struct {
 	From    string `json:"from"`
 	Version string `json:"version,omitempty"`
 	Error   string `json:"error,omitempty"`
+	// Sandbox is what a plugin was kept in here; none for one that is built in.
+	Sandbox []core.Measure `json:"sandbox,omitempty"`
 }
 
 func (a *app) doctorCommand() *cobra.Command {
@@ -80,15 +85,28 @@ func (a *app) doctor(ctx context.Context, output format) error {
 	}
 	sick := false
 	for _, s := range sources {
+		if s.Hidden != "" {
+			continue
+		}
 		h := health{Name: s.Name, From: s.From}
-		x, done, err := a.startExtractor(ctx, s.Name)
+		x, plugin, done, err := a.startExtractor(ctx, s.Name)
 		if err != nil {
 			h.Error, sick = err.Error(), true
 		} else {
 			h.Version = x.Describe().Version
+			if plugin != nil {
+				h.Sandbox = plugin.Sandbox
+			}
 			done()
 		}
 		d.Plugins = append(d.Plugins, h)
+	}
+	report, err := external.Probe(ctx, []string{hiddenLaunch})
+	if err != nil {
+		return err
+	}
+	for _, m := range report {
+		d.Sandbox = append(d.Sandbox, core.Measure(m))
 	}
 	if output == formatJSON {
 		err = a.printJSON(d)
@@ -161,6 +179,14 @@ func (a *app) printDiagnosis(d diagnosis) error {
 			state = "fails"
 		}
 		fmt.Fprintf(t, "  %s\t%s\t%s\n", printable(p.Name), state, printable(strings.TrimSpace(p.From+" "+p.Error)))
+	}
+	fmt.Fprintln(t, "\nsandbox of plugins")
+	for _, m := range d.Sandbox {
+		state := "enforced"
+		if !m.Enforced {
+			state = "not enforced"
+		}
+		fmt.Fprintf(t, "  %s\t%s\t%s\n", printable(m.Name), state, printable(m.Detail))
 	}
 	if err := t.Flush(); err != nil {
 		return err

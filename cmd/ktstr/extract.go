@@ -87,7 +87,7 @@ func (a *app) extract(ctx context.Context, name string, o extractOptions) error 
 			return fmt.Errorf("--argv %s: %w", o.argv, err)
 		}
 	}
-	x, done, err := a.startExtractor(ctx, name)
+	x, _, done, err := a.startExtractor(ctx, name)
 	if err != nil {
 		return err
 	}
@@ -173,7 +173,7 @@ func (a *app) extractBundle(ctx context.Context, dir string, o extractOptions) e
 	if err != nil {
 		return fmt.Errorf("%w; want the directory of a run, as printed by ktstr run", err)
 	}
-	x, done, err := a.startExtractor(ctx, b.Payload.Extractor)
+	x, _, done, err := a.startExtractor(ctx, b.Payload.Extractor)
 	if err != nil {
 		return err
 	}

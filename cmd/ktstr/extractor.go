@@ -4,12 +4,14 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/ktstr/ktstr"
+	"github.com/ktstr/ktstr/core"
 	"github.com/ktstr/ktstr/extractors/external"
 	"github.com/ktstr/ktstr/internal/nearest"
 	"github.com/ktstr/ktstr/internal/noise"
@@ -21,6 +23,7 @@ import (
 // before the flags of a person, so they are looked at first, and cheaply.
 const (
 	hiddenPlugin = "_plugin"
+	hiddenLaunch = "_launch"
 	hiddenNoise  = "_noise"
 )
 
@@ -32,6 +35,8 @@ func hidden(args []string, _ io.Reader, stdout, stderr io.Writer) (status int, o
 	switch args[0] {
 	case hiddenNoise:
 		return noise.Main(args[1:], stdout, stderr), true
+	case hiddenLaunch:
+		return external.LauncherMain(args[1:]), true
 	case hiddenPlugin:
 		if len(args) == 2 {
 			for _, x := range stock.Plugins() {
@@ -48,34 +53,92 @@ func hidden(args []string, _ io.Reader, stdout, stderr io.Writer) (status int, o
 
 // source is where an extractor of a name is found.
 type source struct {
-	Name   string           `json:"name"`
-	From   string           `json:"from"`           // built in, bundled, or --plugin
-	Path   string           `json:"path,omitempty"` // of the executable
-	config *external.Config // nil: built in
-	value  ktstr.Extractor  // set where it is known without starting it
+	Name    string `json:"name"`
+	From    string `json:"from"`              // built in, bundled, installed, --plugin or KTSTR_PLUGIN_PATH
+	Version string `json:"version,omitempty"` // empty: only executing it would tell
+	Path    string `json:"path,omitempty"`    // of the executable
+	SHA256  string `json:"sha256,omitempty"`  // that it must have
+	Hidden  string `json:"hidden,omitempty"`  // where one of the same name is that counts instead
+	Problem string `json:"problem,omitempty"` // why it is refused
+
+	config      *external.Config // nil: built in
+	value       ktstr.Extractor  // set where it is in this executable
+	description *ktstr.Description
+	refused     error
 }
 
-// sources returns all extractors that can be found, in the order of the
-// search: the first of a name counts.
-func (a *app) sources() ([]source, error) {
-	var all []source
+// search is where plugins are looked for that are not part of this executable.
+func (a *app) search() (external.Search, error) {
+	var s external.Search
 	for _, pair := range a.plugins {
 		name, path, ok := strings.Cut(pair, "=")
 		if !ok || name == "" || path == "" {
-			return nil, fmt.Errorf("--plugin %s: want NAME=PATH", pair)
+			return s, fmt.Errorf("--plugin %s: want NAME=PATH", pair)
 		}
 		path, err := filepath.Abs(path)
 		if err != nil {
-			return nil, err
+			return s, err
 		}
-		all = append(all, source{Name: name, From: "--plugin", Path: path, config: &external.Config{Name: name, Path: path}})
+		s.Named = append(s.Named, external.Config{Name: name, Path: path})
 	}
+	s.Path = os.Getenv("KTSTR_PLUGIN_PATH")
+	var err error
+	s.Store, err = external.DefaultStore()
+	return s, err
+}
+
+// sources returns all extractors that can be found, in the order of the
+// search: the first of a name counts. None is executed.
+func (a *app) sources() ([]source, error) {
+	search, err := a.search()
+	if err != nil {
+		return nil, err
+	}
+	candidates, err := search.Candidates()
+	if err != nil {
+		return nil, err
+	}
+	var all []source
+	add := func(from string) {
+		for _, c := range candidates {
+			if (c.From == "--plugin") != (from == "--plugin") {
+				continue
+			}
+			c.Config.Launcher = []string{hiddenLaunch}
+			s := source{Name: c.Config.Name, From: c.From, Path: c.Config.Path, config: &c.Config, description: c.Description, refused: c.Err}
+			if s.refused == nil {
+				s.refused = external.Restrict(s.config, external.LockFile)
+			}
+			if s.refused != nil {
+				s.Problem = s.refused.Error()
+			}
+			if s.description != nil {
+				s.Version = s.description.Version
+			}
+			s.SHA256 = s.config.SHA256
+			all = append(all, s)
+		}
+	}
+	add("--plugin")
 	for _, x := range stock.BuiltIn() {
-		all = append(all, source{Name: x.Describe().Name, From: "built in", value: x})
+		d := x.Describe()
+		all = append(all, source{Name: d.Name, From: "built in", Version: d.Version, value: x, description: &d})
 	}
+	add("")
 	for _, x := range stock.Plugins() {
-		name := x.Describe().Name
-		all = append(all, source{Name: name, From: "bundled", value: x, config: &external.Config{Name: name, Self: []string{hiddenPlugin, name}}})
+		d := x.Describe()
+		all = append(all, source{
+			Name: d.Name, From: "bundled", Version: d.Version, value: x, description: &d,
+			config: &external.Config{Name: d.Name, Self: []string{hiddenPlugin, d.Name}},
+		})
+	}
+	first := map[string]string{}
+	for i, s := range all {
+		if where, ok := first[s.Name]; ok {
+			all[i].Hidden = where
+		} else {
+			first[s.Name] = strings.TrimSpace(s.From + " " + s.Path)
+		}
 	}
 	return all, nil
 }
@@ -90,33 +153,48 @@ func (a *app) findExtractor(name string) (source, error) {
 		if s.Name == name {
 			return s, nil
 		}
-		names = append(names, s.Name)
+		if s.Hidden == "" {
+			names = append(names, s.Name)
+		}
 	}
 	text := fmt.Sprintf("extractor %q: not known", name)
 	if near := nearest.Of(name, names); near != "" {
 		text += fmt.Sprintf(": did you mean %s?", near)
 	}
-	return source{}, fmt.Errorf("%s; there are %s; a plugin of your own is named by --plugin NAME=PATH", text, strings.Join(names, ", "))
+	return source{}, fmt.Errorf("%s; there are %s; a plugin of your own is installed by `ktstr plugin install FILE`, or named by --plugin NAME=PATH", text, strings.Join(names, ", "))
 }
 
 // startExtractor finds and starts an extractor, so that one that cannot be
 // started is told before a payload runs. The caller calls done at the end.
-func (a *app) startExtractor(ctx context.Context, name string) (x ktstr.Extractor, done func(), err error) {
+// plugin is what a record says of it; nil for one that is built in.
+func (a *app) startExtractor(ctx context.Context, name string) (x ktstr.Extractor, plugin *core.Plugin, done func(), err error) {
 	s, err := a.findExtractor(name)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
+	}
+	if s.refused != nil {
+		return nil, nil, nil, s.refused
 	}
 	if s.config == nil {
-		return s.value, func() {}, nil
+		return s.value, nil, func() {}, nil
 	}
-	if s.From == "--plugin" {
+	locked := s.config.Self != nil || s.config.SHA256 != ""
+	if !locked {
 		a.notice(false)(fmt.Sprintf("plugin %s: %s is used unlocked", name, s.Path))
 	}
 	p, err := external.Start(ctx, *s.config)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
-	return p, func() { p.Close() }, nil
+	plugin = &core.Plugin{From: s.From, Path: s.Path, Locked: locked, Sandbox: []core.Measure{}}
+	if plugin.SHA256, err = p.SHA256(); err != nil {
+		p.Close()
+		return nil, nil, nil, err
+	}
+	for _, m := range p.Sandbox() {
+		plugin.Sandbox = append(plugin.Sandbox, core.Measure(m))
+	}
+	return p, plugin, func() { p.Close() }, nil
 }
 
 func (a *app) completeExtractors(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
@@ -126,7 +204,9 @@ func (a *app) completeExtractors(_ *cobra.Command, args []string, _ string) ([]s
 	}
 	var names []string
 	for _, s := range all {
-		names = append(names, s.Name)
+		if s.Hidden == "" {
+			names = append(names, s.Name)
+		}
 	}
 	return names, cobra.ShellCompDirectiveDefault
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -15,8 +16,10 @@ import (
 	"github.com/goccy/go-yaml"
 	"github.com/spf13/cobra"
 
+	"github.com/ktstr/ktstr"
 	"github.com/ktstr/ktstr/core/check"
 	"github.com/ktstr/ktstr/core/payload"
+	"github.com/ktstr/ktstr/extractors/external"
 	"github.com/ktstr/ktstr/internal/nearest"
 	"github.com/ktstr/ktstr/spawn"
 	"github.com/ktstr/ktstr/stock"
@@ -54,8 +57,12 @@ func (a *app) payloads() ([]payload.Payload, error) {
 	if err != nil {
 		return nil, err
 	}
+	brought, err := a.pluginPayloads()
+	if err != nil {
+		return nil, err
+	}
 	seen := map[string]bool{}
-	return slices.DeleteFunc(append(all, stocked...), func(p payload.Payload) bool {
+	return slices.DeleteFunc(slices.Concat(all, stocked, brought), func(p payload.Payload) bool {
 		shadowed := seen[p.Name]
 		seen[p.Name] = true
 		return shadowed
@@ -79,7 +86,78 @@ func (a *app) namedPayload(name string) (payload.Payload, bool, error) {
 		}
 		return p, err == nil, err
 	}
-	return stock.Payload(name)
+	p, ok, err := stock.Payload(name)
+	if ok || err != nil {
+		return p, ok, err
+	}
+	return a.pluginPayload(name)
+}
+
+// pluginPayloads returns the payloads that installed plugins bring, as the lock
+// has them: nothing is executed.
+func (a *app) pluginPayloads() ([]payload.Payload, error) {
+	sources, err := a.sources()
+	if err != nil {
+		return nil, err
+	}
+	var all []payload.Payload
+	for _, s := range sources {
+		if s.From != "installed" || s.Hidden != "" || s.refused != nil {
+			continue
+		}
+		for _, f := range s.description.Payloads {
+			p, err := broughtBy(s.Name, f)
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, p)
+		}
+	}
+	return all, nil
+}
+
+// pluginPayload returns the payload of that name that a plugin brings. A plugin
+// whose description is not known has to be asked.
+func (a *app) pluginPayload(name string) (payload.Payload, bool, error) {
+	sources, err := a.sources()
+	if err != nil {
+		return payload.Payload{}, false, err
+	}
+	for _, s := range sources {
+		if s.value != nil || s.Hidden != "" || s.refused != nil || name != s.Name && !strings.HasPrefix(name, s.Name+"-") {
+			continue
+		}
+		if s.description == nil {
+			x, err := external.Start(context.Background(), *s.config)
+			if err != nil {
+				return payload.Payload{}, false, err
+			}
+			d := x.Describe()
+			s.description = &d
+			x.Close()
+		}
+		for _, f := range s.description.Payloads {
+			if f.Name == name {
+				p, err := broughtBy(s.Name, f)
+				return p, err == nil, err
+			}
+		}
+	}
+	return payload.Payload{}, false, nil
+}
+
+// broughtBy parses a payload that a plugin brings.
+func broughtBy(plugin string, f ktstr.PayloadFile) (payload.Payload, error) {
+	source := "plugin " + plugin
+	p, err := payload.Parse(f.Name+".yaml", f.YAML)
+	if err != nil {
+		return p, fmt.Errorf("%s: %w", source, err)
+	}
+	if p.Binary == payload.Self {
+		return p, fmt.Errorf("%s: payload %q runs ktstr itself, which only stock payloads may: want a binary", source, f.Name)
+	}
+	p.Source = source
+	return p, nil
 }
 
 // userPayloads is $XDG_CONFIG_HOME/ktstr/payloads.

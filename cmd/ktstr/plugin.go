@@ -8,13 +8,14 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/ktstr/ktstr/extractors/external"
 	"github.com/ktstr/ktstr/internal/wire"
 )
 
 func (a *app) pluginCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "plugin",
-		Short: "List and describe what output can be read",
+		Short: "List, describe and install what reads a benchmark's output",
 		Args:  cobra.NoArgs,
 	}
 	var list, describe format
@@ -37,7 +38,7 @@ func (a *app) pluginCommand() *cobra.Command {
 		},
 	}
 	outputFlag(describeCommand.Flags(), &describe)
-	c.AddCommand(listCommand, describeCommand)
+	c.AddCommand(listCommand, describeCommand, a.installCommand(), a.removeCommand(), a.lockCommand())
 	return c
 }
 
@@ -49,16 +50,20 @@ func (a *app) listExtractors(f format) error {
 	if f == formatJSON {
 		return a.printJSON(all)
 	}
-	first := map[string]string{}
 	t := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
 	for _, s := range all {
 		note := s.Path
-		if by, shadowed := first[s.Name]; shadowed {
-			note += " (shadowed by " + by + ")"
-		} else {
-			first[s.Name] = s.From
+		if s.Hidden != "" {
+			note += " (hidden by the one that is " + s.Hidden + ")"
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\n", printable(s.Name), s.From, printable(strings.TrimSpace(note)))
+		if s.Problem != "" {
+			note += " (refused, see ktstr plugin describe " + s.Name + ")"
+		}
+		version := s.Version
+		if version == "" {
+			version = "-"
+		}
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", printable(s.Name), printable(version), s.From, printable(strings.TrimSpace(note)))
 	}
 	return t.Flush()
 }
@@ -68,17 +73,25 @@ func (a *app) describeExtractor(ctx context.Context, name string, f format) erro
 	if err != nil {
 		return err
 	}
-	x := s.value
-	if x == nil {
-		var done func()
-		if x, done, err = a.startExtractor(ctx, name); err != nil {
+	kind := wire.GRPC
+	if s.config != nil && s.config.Interface != "" {
+		kind = s.config.Interface
+	}
+	d := s.description
+	if d == nil {
+		x, plugin, done, err := a.startExtractor(ctx, name)
+		if err != nil {
 			return err
 		}
 		defer done()
+		known := x.Describe()
+		d = &known
+		if p, ok := x.(*external.Plugin); ok && plugin != nil {
+			kind = p.Interface()
+		}
 	}
-	d := x.Describe()
 	if f == formatJSON {
-		_, err := a.stdout.Write(wire.DescriptionJSON(d, wire.GRPC))
+		_, err := a.stdout.Write(wire.DescriptionJSON(*d, kind))
 		return err
 	}
 	reads := "stdout, else stderr, else the payload's files"

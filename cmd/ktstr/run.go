@@ -114,7 +114,7 @@ func (a *app) run(ctx context.Context, name string, args []string, o runOptions)
 	if err != nil {
 		return err
 	}
-	x, done, err := a.startExtractor(ctx, p.Extractor)
+	x, plugin, done, err := a.startExtractor(ctx, p.Extractor)
 	if err != nil {
 		return err
 	}
@@ -126,7 +126,7 @@ func (a *app) run(ctx context.Context, name string, args []string, o runOptions)
 	defer sink.Close()
 
 	spec := core.Spec{
-		Payload: p, Program: program, Extractor: x,
+		Payload: p, Program: program, Extractor: x, Plugin: plugin,
 		Args: args, NoDefaultArgs: o.noDefaultArgs,
 		Checks: checks, NoDefaultChecks: o.noDefaultChecks,
 		Options: options, Timeout: o.timeout, Grace: o.grace, Limit: int64(o.maxCapture),

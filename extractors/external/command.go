@@ -143,8 +143,11 @@ func (p *Plugin) command() command {
 	case c.Self != nil:
 		return command{path: self, argv: append([]string{os.Args[0]}, c.Self...), name: os.Args[0], sandbox: c.sandboxed()}
 	case c.sandboxed():
-		argv := append(append([]string{os.Args[0]}, c.Launcher...), c.Path)
-		return command{path: self, argv: argv, file: p.file, name: c.Path, sandbox: true, isolated: true}
+		path, argv := self, append(append([]string{os.Args[0]}, c.Launcher...), c.Path)
+		if len(c.Launcher) > 0 && filepath.IsAbs(c.Launcher[0]) {
+			path, argv = c.Launcher[0], argv[1:]
+		}
+		return command{path: path, argv: argv, file: p.file, name: c.Path, sandbox: true, isolated: true}
 	}
 	return command{path: "/proc/self/fd/3", argv: []string{c.Path}, file: p.file, name: c.Path}
 }

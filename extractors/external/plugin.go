@@ -43,7 +43,9 @@ type Config struct {
 	Interface Interface
 	// Launcher are arguments with which the running executable becomes a launcher,
 	// such as {"_launch"}: main calls LauncherMain for them. It restricts itself, then
-	// executes Path. Nil: Path runs without a sandbox. Self needs none.
+	// executes Path. If the first is an absolute path, that executable is the
+	// launcher, such as {"/usr/bin/ktstr", "_launch"}. Nil: Path runs without a
+	// sandbox. Self needs none.
 	Launcher []string
 	// Unsandboxed says that even Self runs without a sandbox.
 	Unsandboxed bool
@@ -143,6 +145,18 @@ func (p *Plugin) Sandbox() sandbox.Report {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.report
+}
+
+// SHA256 returns the hash of the executable, in hexadecimal digits: of the very
+// file that was opened and is executed. It is empty for a plugin inside the
+// running executable.
+func (p *Plugin) SHA256() (string, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.config.SHA256 != "" || p.file == nil {
+		return strings.ToLower(p.config.SHA256), nil
+	}
+	return hashFile(p.file)
 }
 
 // Interface says how the plugin is spoken to.

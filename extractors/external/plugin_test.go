@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/ktstr/ktstr"
+	"github.com/ktstr/ktstr/internal/sandbox"
 )
 
 // TestBothWays gives one capture to a plugin that is its own executable and to
@@ -239,4 +240,17 @@ func state(t *testing.T, pid int) string {
 	}
 	_, rest, _ := strings.Cut(string(stat), ") ")
 	return rest[:1]
+}
+
+func TestProbe(t *testing.T) {
+	leavesNothing(t)
+	r, err := Probe(context.Background(), []string{"_launch"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{sandbox.Limits, sandbox.Privileges, sandbox.Syscalls} {
+		if !r.Enforced(name) {
+			t.Errorf("%s is not enforced: %v", name, r)
+		}
+	}
 }

@@ -1,0 +1,161 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ktstr/ktstr/core"
+	"github.com/ktstr/ktstr/core/payload"
+	"github.com/ktstr/ktstr/extractors/external"
+)
+
+func (a *app) installCommand() *cobra.Command {
+	var hash, corpus string
+	c := &cobra.Command{
+		Use:   "install FILE",
+		Short: "Verify a plugin and keep it for every run",
+		Long: `Verify the plugin FILE as ktstr plugin verify does, copy it to
+$XDG_DATA_HOME/ktstr/plugins, and record its hash and all that it says of itself.
+From then on it is an extractor of its name, its payloads can be run by theirs,
+and nothing but this very file is executed for it.`,
+		Example: "  ktstr plugin install ./ktstr-plugin-sysbench",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			return a.install(c.Context(), args[0], hash, corpus)
+		},
+	}
+	c.Flags().StringVar(&hash, "sha256", "", "refuse a file whose SHA-256 is not `HEX`")
+	c.Flags().StringVar(&corpus, "corpus", "", "verify with the captures in `DIR` too")
+	return c
+}
+
+func (a *app) install(ctx context.Context, path, hash, corpus string) error {
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return err
+	}
+	store, err := external.DefaultStore()
+	if err != nil {
+		return err
+	}
+	p, err := store.Install(ctx, external.Config{Path: path, SHA256: hash, Launcher: []string{hiddenLaunch}}, nil)
+	if err != nil {
+		return fmt.Errorf("plugin install %s: %w", path, err)
+	}
+	d := p.Description
+	fmt.Fprintf(a.stdout, "installed %s %s, sha256 %s\n", d.Name, printable(d.Version), p.SHA256[external.Platform])
+	for _, f := range d.Payloads {
+		b, err := broughtBy(d.Name, f)
+		if err != nil {
+			store.Remove(d.Name)
+			return fmt.Errorf("plugin install %s: %w", path, err)
+		}
+		fmt.Fprintf(a.stdout, "payload %s runs %s\n", b.Name, printable(runs(b)))
+	}
+	return nil
+}
+
+// runs names the programs that a payload executes.
+func runs(p payload.Payload) string {
+	if p.Binary == "" {
+		return "nothing"
+	}
+	return strings.Join(append([]string{p.Binary}, p.Args...), " ")
+}
+
+func (a *app) removeCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:               "remove NAME",
+		Short:             "Remove an installed plugin",
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: a.completeInstalled,
+		RunE: func(_ *cobra.Command, args []string) error {
+			store, err := external.DefaultStore()
+			if err != nil {
+				return err
+			}
+			p, err := store.Remove(args[0])
+			if err != nil {
+				return fmt.Errorf("plugin remove: %w", err)
+			}
+			fmt.Fprintf(a.stdout, "removed %s %s\n", p.Description.Name, printable(p.Description.Version))
+			return nil
+		},
+	}
+}
+
+func (a *app) lockCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "lock [NAME...]",
+		Short: "Write " + external.LockFile + ": the only plugins that runs here may use",
+		Long: `Write the installed plugins (or those of the NAMEs) with their versions and hashes
+to ` + external.LockFile + ` in the working directory. While it is there, ktstr refuses every
+other plugin here, and every other build of these. What it says of other
+platforms is kept where the version is the same.`,
+		ValidArgsFunction: a.completeInstalled,
+		RunE: func(_ *cobra.Command, args []string) error {
+			return a.lock(args)
+		},
+	}
+}
+
+func (a *app) lock(names []string) error {
+	store, err := external.DefaultStore()
+	if err != nil {
+		return err
+	}
+	installed, err := store.Installed()
+	if err != nil {
+		return err
+	}
+	lock, err := external.ReadLock(external.LockFile)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	chosen := installed.Plugins
+	if len(names) > 0 {
+		chosen = nil
+		for _, name := range names {
+			p, ok := installed.Find(name)
+			if !ok {
+				return fmt.Errorf("plugin lock: plugin %q is not installed: run ktstr plugin install", name)
+			}
+			chosen = append(chosen, p)
+		}
+	} else {
+		// The whole lock is written anew; what is not installed any more goes.
+		for i := len(lock.Plugins) - 1; i >= 0; i-- {
+			if _, ok := installed.Find(lock.Plugins[i].Description.Name); !ok {
+				lock.Drop(lock.Plugins[i].Description.Name)
+			}
+		}
+	}
+	for _, p := range chosen {
+		lock.Merge(p)
+	}
+	if err := lock.Write(external.LockFile); err != nil {
+		return &exitError{core.ExitRun, fmt.Errorf("plugin lock: %w", err)}
+	}
+	for _, p := range lock.Plugins {
+		fmt.Fprintf(a.stdout, "locked %s %s\n", p.Description.Name, printable(p.Description.Version))
+	}
+	return nil
+}
+
+func (a *app) completeInstalled(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+	var names []string
+	if store, err := external.DefaultStore(); err == nil {
+		if installed, err := store.Installed(); err == nil {
+			for _, p := range installed.Plugins {
+				names = append(names, p.Description.Name)
+			}
+		}
+	}
+	return names, cobra.ShellCompDirectiveNoFileComp
+}
