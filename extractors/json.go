@@ -61,17 +61,20 @@ func (w *Walker) Extract(out ktstr.Output) (ktstr.Extraction, error) {
 	default:
 		return ktstr.Extraction{}, fmt.Errorf("option %s=%q: want first, last or all", documents, which)
 	}
+	need := w.need + w.start + 4*slack
 	*w = Walker{
-		sheet:    sheet{metrics: w.metrics[:0], names: w.names, stream: out.Stream, used: w.used},
+		sheet:    sheet{metrics: w.metrics[:0], names: w.names, stream: out.Stream},
 		data:     out.Data,
 		diag:     w.diag[:0],
 		lineNo:   1,
 		indented: -1,
 	}
-	if len(w.names) < w.used {
-		w.names = nil // the next ones fit into one piece
-	}
 	w.budget, w.room = 16*len(out.Data)+1<<20, len(out.Data)/8+1<<20
+	if w.need = need; len(w.names) < need {
+		w.names = nil // what was used last time fits into one piece
+	} else {
+		w.need = 0
+	}
 	found := w.scan(which)
 	w.report(out, which, found)
 	return ktstr.Extraction{Metrics: w.metrics, Diagnostics: w.diag}, nil
@@ -195,7 +198,6 @@ func (w *Walker) count(was sheet, which string, found int) {
 		n := copy(w.metrics, w.metrics[len(was.metrics):])
 		w.metrics = w.metrics[:n]
 		w.odd = w.sheet.odd
-		w.budget, w.room = 16*len(w.data)+1<<20, len(w.data)/8+1<<20
 	default:
 		w.odd.add(w.sheet.odd)
 	}

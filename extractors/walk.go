@@ -49,9 +49,9 @@ type sheet struct {
 	start   int
 	stream  ktstr.Stream
 
-	budget int // bytes of names that may yet be given out
-	room   int // metrics that may yet be given out
-	used   int // bytes of names that were given out
+	budget int // bytes of arena that may yet be had
+	room   int // how many metrics there may be
+	need   int // bytes of the arena in pieces that are full
 	odd    odd
 }
 
@@ -95,8 +95,8 @@ func (t *tally) join(more tally) {
 
 // walk reads the container that begins at b[i], on the given line, as RFC 8259
 // has it, and appends its numbers to s. It returns where the container ends
-// and whether any object is in it, or ok false where it stops
-// being JSON; skim tells why. What was appended then is the caller's to undo.
+// and whether any object is in it, or ok false where it stops being JSON; skim
+// tells why. What was appended then is the caller's to undo.
 func (s *sheet) walk(b []byte, i, line int) (end int, objects, ok bool) {
 	var (
 		stack   [MaxDepth]frame
@@ -104,33 +104,67 @@ func (s *sheet) walk(b []byte, i, line int) (end int, objects, ok bool) {
 		prefix  int  // of the container at hand
 		index   = -1 // in the container at hand
 		cur     int  // length of the path of the value at hand
-		start   = s.start
+		c       byte
+		n       = len(s.metrics)
+		metrics = s.metrics[:cap(s.metrics)]
 		names   = s.names
-		metrics = s.metrics
-		opened  byte
+		start   = s.start
 	)
-	// The open end always has room for a path of this many bytes more.
-	const slack = 64
-	defer func() { s.metrics, s.names, s.start = metrics, names, start }()
 	if len(names)-start < slack {
-		names, start = make([]byte, max(4096, len(b)/64, s.used)), 0
+		names, start = make([]byte, max(4096, len(b)/64, s.need)), 0
+		s.need = 0
 	}
 
-	for {
-		if i >= len(b) {
-			return i, objects, false
-		}
-		switch c := b[i]; c {
+walking:
+	for i < len(b) {
+		// A value begins at b[i], and its path is names[start : start+cur].
+		switch c = b[i]; c {
+		case '-', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9':
+			v, next, kind := number(b, i)
+			i = next
+			if kind != exact {
+				if kind == notNumber {
+					break walking
+				}
+				if kind == infinite {
+					s.odd.infinite.add(names[start:start+cur], line)
+					break
+				}
+				s.odd.inexact.add(names[start:start+cur], line)
+			}
+			// The next path goes behind this name, and needs as much again.
+			if n == len(metrics) || len(names)-start < 2*cur+2*slack || cur > maxName {
+				if metrics, names, start, ok = s.makeRoom(metrics, n, names, start, cur, i, len(b)); !ok {
+					s.odd.dropped.add(names[start:start+cur], line)
+					break
+				}
+			}
+			m := &metrics[n]
+			n++
+			m.Name = unsafe.String(&names[start], cur)
+			m.Value = v
+			m.Unit = ""
+			m.Polarity = ktstr.Unknown
+			m.Stream = s.stream
+			m.Line = line
+			for k := 0; k < prefix; k += 8 {
+				store(names, start+cur+k, load(names, start+k))
+			}
+			start += cur
+		case '"':
+			if i, ok = skipString(b, i+1); !ok {
+				break walking
+			}
 		case '{', '[':
 			if depth == MaxDepth {
 				r := skim(b, i, nil)
+				i = r.end
 				if !r.ok {
-					return i, objects, false
+					break walking
 				}
 				s.odd.cut.add(names[start:start+cur], line)
 				objects = objects || r.objects
 				line += r.lines
-				i = r.end
 				break
 			}
 			stack[depth] = frame{prefix, index}
@@ -140,167 +174,103 @@ func (s *sheet) walk(b []byte, i, line int) (end int, objects, ok bool) {
 				names[start+cur] = '.'
 				prefix++
 			}
-			index = -1
-			opened = '}'
-			if c == '[' {
-				opened = ']'
-				index = 0
-			} else {
+			if i++; i < len(b) && b[i] <= ' ' {
+				i, line = blank(b, i, line)
+			}
+			if i == len(b) {
+				break walking
+			}
+			index = 0
+			if c == '{' {
+				index = -1
 				objects = true
 			}
-			i++
-			for i < len(b) && b[i] <= ' ' {
-				if b[i] == '\n' {
-					line++
-				} else if !space(b[i]) {
-					return i, objects, false
-				}
-				i++
+			if b[i] != c+2 { // the closing bracket
+				goto member
 			}
-			if i < len(b) && b[i] == opened {
-				break // the loop below closes it
-			}
-			goto member
-		case '"':
-			if i, ok = skipString(b, i+1); !ok {
-				return i, objects, false
-			}
-		case '-', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9':
-			var v float64
-			var kind numberKind
-			if v, i, kind = number(b, i); kind != exact {
-				switch kind {
-				case notNumber:
-					return i, objects, false
-				case infinite:
-					s.odd.infinite.add(names[start:start+cur], line)
-				case inexact:
-					s.odd.inexact.add(names[start:start+cur], line)
-				}
-			}
-			if kind == infinite {
-				break
-			}
-			if cur > maxName || cur > s.budget || s.room == 0 {
-				s.odd.dropped.add(names[start:start+cur], line)
-				break
-			}
-			s.budget -= cur
-			s.room--
-			s.used += cur
-			if len(metrics) == cap(metrics) {
-				metrics = grow(metrics, i, len(b))
-			}
-			metrics = metrics[:len(metrics)+1]
-			metrics[len(metrics)-1] = ktstr.Metric{
-				Name:   unsafe.String(&names[start], cur),
-				Value:  v,
-				Stream: s.stream,
-				Line:   line,
-			}
-			if len(names)-start < 2*cur+2*slack {
-				names, start = nextChunk(names, start, prefix, s.budget), 0
-				break
-			}
-			copy(names[start+cur:], names[start:start+prefix])
-			start += cur
 		case 't':
 			if !literal(b, &i, "true") {
-				return i, objects, false
+				break walking
 			}
 		case 'f':
 			if !literal(b, &i, "false") {
-				return i, objects, false
+				break walking
 			}
 		case 'n':
 			if !literal(b, &i, "null") {
-				return i, objects, false
+				break walking
 			}
 		default:
-			return i, objects, false
+			break walking
 		}
 
 		// Behind a value: the end of its container, or the next member.
 		for {
-			for i < len(b) && b[i] <= ' ' {
-				if b[i] == '\n' {
-					line++
-				} else if !space(b[i]) {
-					return i, objects, false
-				}
-				i++
+			if i < len(b) && b[i] <= ' ' {
+				i, line = blank(b, i, line)
 			}
-			if i >= len(b) {
-				return i, objects, false
+			if i == len(b) {
+				break walking
 			}
-			c := b[i]
-			i++
-			if c == ',' {
+			if c = b[i]; c == ',' {
 				break
 			}
-			if c == '}' && index < 0 || c == ']' && index >= 0 {
-				depth--
-				if depth == 0 {
-					return i, objects, true
-				}
-				prefix, index = stack[depth].prefix, stack[depth].index
-				continue
+			if index < 0 && c != '}' || index >= 0 && c != ']' {
+				break walking
 			}
-			return i - 1, objects, false
+			i++
+			depth--
+			if depth == 0 {
+				s.metrics, s.names, s.start = metrics[:n], names, start
+				return i, objects, true
+			}
+			prefix, index = stack[depth].prefix, stack[depth].index
+		}
+		if i++; i < len(b) && b[i] <= ' ' {
+			i, line = blank(b, i, line)
 		}
 		if index >= 0 {
 			index++
-		}
-		for i < len(b) && b[i] <= ' ' {
-			if b[i] == '\n' {
-				line++
-			} else if !space(b[i]) {
-				return i, objects, false
-			}
-			i++
 		}
 
 	member:
 		if index >= 0 {
 			if len(names)-start-prefix < slack {
-				names, start = roomFor(names, start, prefix, slack)
+				names, start = s.lengthen(names, start, prefix), 0
 			}
 			cur = len(strconv.AppendInt(names[start:start+prefix:len(names)], int64(index), 10))
 			continue
 		}
-		if i >= len(b) || b[i] != '"' {
-			return i, objects, false
+		if i == len(b) || b[i] != '"' {
+			break walking
 		}
 		i++
 		cur = prefix
-		for {
+		for i+8 <= len(b) {
 			if len(names)-start-cur < slack {
-				names, start = roomFor(names, start, cur, slack)
+				names, start = s.lengthen(names, start, cur), 0
 			}
-			if i+8 > len(b) {
-				break
-			}
-			w := binary.LittleEndian.Uint64(b[i:])
-			binary.LittleEndian.PutUint64(names[start+cur:], w)
+			w := load(b, i)
+			store(names, start+cur, w)
 			mark := (((w ^ quotes) - ones) | ((w ^ backslash) - ones) | (w - spaces) | w) & highs
 			if mark == 0 {
 				i += 8
 				cur += 8
 				continue
 			}
-			n := bits.TrailingZeros64(mark) >> 3
-			i += n
-			cur += n
+			k := bits.TrailingZeros64(mark) >> 3
+			i += k
+			cur += k
 			break
 		}
 		if i < len(b) && b[i] == '"' {
 			i++
 		} else {
+			var path []byte
 			var bad bool
-			path := names[:start+cur]
-			path, i, ok, bad = appendString(path, b, i)
+			path, i, ok, bad = appendString(names[:start+cur], b, i)
 			if !ok {
-				return i, objects, false
+				break walking
 			}
 			cur = len(path) - start
 			names = path[:cap(path)]
@@ -308,60 +278,114 @@ func (s *sheet) walk(b []byte, i, line int) (end int, objects, ok bool) {
 				s.odd.badText.add(names[start:start+cur], line)
 			}
 			if len(names)-start-cur < slack {
-				names, start = roomFor(names, start, cur, slack)
+				names, start = s.lengthen(names, start, cur), 0
 			}
 		}
-		for i < len(b) && b[i] <= ' ' {
-			if b[i] == '\n' {
-				line++
-			} else if !space(b[i]) {
-				return i, objects, false
-			}
+		if i < len(b) && b[i] == ' ' {
 			i++
 		}
-		if i >= len(b) || b[i] != ':' {
-			return i, objects, false
+		if i < len(b) && b[i] <= ' ' {
+			i, line = blank(b, i, line)
 		}
-		i++
-		for i < len(b) && b[i] <= ' ' {
-			if b[i] == '\n' {
-				line++
-			} else if !space(b[i]) {
-				return i, objects, false
-			}
+		if i == len(b) || b[i] != ':' {
+			break walking
+		}
+		if i++; i < len(b) && b[i] == ' ' {
 			i++
 		}
+		if i < len(b) && b[i] <= ' ' {
+			i, line = blank(b, i, line)
+		}
 	}
+	s.metrics, s.names, s.start = metrics[:n], names, start
+	return i, objects, false
 }
 
-// grow makes room for more metrics: as many as the text will give if it goes
-// on as it did up to pos.
-func grow(metrics []ktstr.Metric, pos, size int) []ktstr.Metric {
-	n := len(metrics)
-	want := max(n+n/4, 64)
-	if n == 0 {
-		want = min(size/24, 4096) + 16
-	} else if guess := int(float64(n) / float64(pos) * float64(size) * 1.02); guess > want {
-		want = guess + 16
-	}
-	more := make([]ktstr.Metric, n, want)
-	copy(more, metrics)
-	return more
+// load is the eight bytes at b[i]; the caller sees to it that they are there.
+// A bounds check here costs a tenth of the walk.
+func load(b []byte, i int) uint64 {
+	return binary.LittleEndian.Uint64((*[8]byte)(unsafe.Add(unsafe.Pointer(unsafe.SliceData(b)), i))[:])
 }
 
-// nextChunk is a new arena that begins with the path at the open end of names,
+// store is the other way round, with the same condition.
+func store(b []byte, i int, w uint64) {
+	binary.LittleEndian.PutUint64((*[8]byte)(unsafe.Add(unsafe.Pointer(unsafe.SliceData(b)), i))[:], w)
+}
+
+// slack is how many bytes more than the path at hand the open end of the arena
+// always has.
+const slack = 64
+
+// blank returns where the white space at b[i] ends, and on which line.
+//
+//go:noinline
+func blank(b []byte, i, line int) (int, int) {
+	for i < len(b) {
+		switch b[i] {
+		case '\n':
+			line++
+			i++
+		case ' ':
+			for i+8 <= len(b) {
+				w := load(b, i) ^ spaces
+				if w != 0 {
+					i += bits.TrailingZeros64(w) >> 3
+					break
+				}
+				i += 8
+			}
+			if i < len(b) && b[i] == ' ' {
+				i++
+			}
+		case '\t', '\r':
+			i++
+		default:
+			return i, line
+		}
+	}
+	return i, line
+}
+
+// makeRoom sees to it that metrics[n] exists, and that the arena has room for
+// the path at its open end, of cur bytes, and another one behind it; false if
+// there is to be no more. pos and size tell how much of the text was read.
+func (s *sheet) makeRoom(metrics []ktstr.Metric, n int, names []byte, start, cur, pos, size int) (_ []ktstr.Metric, _ []byte, newStart int, ok bool) {
+	small := len(names)-start < 2*cur+2*slack
+	piece := max(2*cur+4096, min(2*len(names), 1<<20))
+	if cur > maxName || n >= s.room || small && s.budget < piece {
+		return metrics, names, start, false
+	}
+	if small {
+		s.budget -= piece
+		names, start = s.newPiece(names, start, cur, piece), 0
+	}
+	if n == len(metrics) {
+		// As many as the text will give if it goes on as it did.
+		want := max(n+n/4, 64)
+		if n == 0 {
+			want = min(size/24, 4096) + 16
+		} else if guess := int(float64(n) / float64(pos) * float64(size) * 1.02); guess > want {
+			want = guess + 16
+		}
+		more := make([]ktstr.Metric, min(want, s.room))
+		copy(more, metrics)
+		metrics = more
+	}
+	return metrics, names, start, true
+}
+
+// newPiece is a new arena that begins with the path at the open end of names,
 // whose strings stay where they are.
-func nextChunk(names []byte, start, path, budget int) []byte {
-	more := make([]byte, max(2*path+4096, min(2*len(names), budget+4096, 1<<20)))
-	copy(more, names[start:start+path])
-	return more
+func (s *sheet) newPiece(names []byte, start, path, size int) []byte {
+	s.need += start
+	piece := make([]byte, size)
+	copy(piece, names[start:start+path])
+	return piece
 }
 
-// roomFor moves the open end of the arena to where it has n bytes more.
-func roomFor(names []byte, start, path, n int) ([]byte, int) {
-	more := make([]byte, max(2*path+2*n, min(len(names), 1<<20)))
-	copy(more, names[start:start+path])
-	return more, 0
+// lengthen is newPiece for a path that fills what there is.
+func (s *sheet) lengthen(names []byte, start, path int) []byte {
+	return s.newPiece(names, start, path, max(2*path+4*slack, min(len(names), 1<<20)))
 }
 
 func space(c byte) bool { return c == ' ' || c == '\n' || c == '\t' || c == '\r' }
@@ -378,7 +402,7 @@ func literal(b []byte, i *int, word string) bool {
 func skipString(b []byte, i int) (end int, ok bool) {
 	for {
 		for i+8 <= len(b) {
-			w := binary.LittleEndian.Uint64(b[i:])
+			w := load(b, i)
 			mark := (((w ^ quotes) - ones) | ((w ^ backslash) - ones) | (w - spaces)) &^ w & highs
 			if mark != 0 {
 				i += bits.TrailingZeros64(mark) >> 3
@@ -511,11 +535,11 @@ const (
 	notNumber                   // the text is none
 )
 
-// pow10 has the powers of ten that are exact.
-var pow10 = [...]float64{1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10,
-	1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22}
+// pow10 and intPow10 are for up to eight digits, and as long as an index of
+// four bits can reach.
+var pow10 = [16]float64{1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8}
 
-var intPow10 = [...]uint64{1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8}
+var intPow10 = [16]uint64{1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8}
 
 // digits counts the digits that w, eight bytes of text, begins with, and gives their value.
 func digits(w uint64) (n int, value uint64) {
@@ -544,7 +568,7 @@ func number(b []byte, i int) (v float64, end int, kind numberKind) {
 	if i+32 > len(b) {
 		return slowNumber(b, first)
 	}
-	n, m := digits(binary.LittleEndian.Uint64(b[i:]))
+	n, m := digits(load(b, i))
 	if n == 0 {
 		return 0, i, notNumber
 	}
@@ -553,8 +577,8 @@ func number(b []byte, i int) (v float64, end int, kind numberKind) {
 	}
 	i += n
 	if n == 8 {
-		k, more := digits(binary.LittleEndian.Uint64(b[i:]))
-		m = m*intPow10[k] + more
+		k, more := digits(load(b, i))
+		m = m*intPow10[k&15] + more
 		i += k
 		if k == 8 {
 			return slowNumber(b, first)
@@ -563,18 +587,18 @@ func number(b []byte, i int) (v float64, end int, kind numberKind) {
 	c := b[i]
 	if c == '.' {
 		i++
-		k, more := digits(binary.LittleEndian.Uint64(b[i:]))
+		k, more := digits(load(b, i))
 		if k == 0 {
 			return 0, i, notNumber
 		}
-		m = m*intPow10[k] + more
+		m = m*intPow10[k&15] + more
 		i += k
 		c = b[i]
 		if k == 8 || m >= 1<<53 || i-first > 19 || c|0x20 == 'e' {
 			return slowNumber(b, first)
 		}
 		// Clinger's fast path: both are exact, and division rounds once.
-		v = float64(int64(m)) / pow10[k]
+		v = float64(int64(m)) / pow10[k&15]
 	} else {
 		if c|0x20 == 'e' || m > 1<<53 {
 			return slowNumber(b, first)
