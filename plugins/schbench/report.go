@@ -37,6 +37,9 @@ func (s *scanned) report(e *extraction, out ktstr.Output) {
 		s.block(e, out, b)
 	}
 	s.rateLines(e, out)
+	if out.Truncated && s.ours {
+		e.diagnose(ktstr.Truncated, 0, "the capture stops before the end of what schbench printed")
+	}
 	switch b := &s.last; {
 	case !s.failure.given():
 	case b.average.given() || b.goal.given() || b.pipe.given():
@@ -57,13 +60,13 @@ func (s *scanned) pick(e *extraction, out ktstr.Output) *block {
 	case stopped && s.blocks > 1 && !s.usable():
 		b = &s.previous
 		e.diagnose(ktstr.Truncated, 0, fmt.Sprintf("the text stops inside report %d of schbench; report %d counts", s.blocks, s.blocks-1))
-	case stopped && (s.inTable || s.cut):
+	case stopped:
 		e.diagnose(ktstr.Truncated, 0, "the text stops inside the last report of schbench; what was complete of it counts")
 	case b.current.given() && !final:
 		e.diagnose(ktstr.Truncated, b.current.number,
 			"schbench was stopped before its final report; the last interval report counts")
-	case out.Truncated || s.cut:
-		e.diagnose(ktstr.Truncated, 0, "the text stops before the end of what schbench printed; the last report in it counts")
+	case s.cut:
+		e.diagnose(ktstr.Truncated, 0, "the last line is not whole, and was left out")
 	case !final && exitedBadly(out):
 		e.diagnose(ktstr.Truncated, 0, "schbench did not run to its end; the last report that it printed counts")
 	}
@@ -110,6 +113,9 @@ func (s *scanned) block(e *extraction, out ktstr.Output, b *block) {
 	switch {
 	case !b.has(wakeup):
 		e.diagnose(ktstr.MissingHeadline, 0, "the last report has no table of wakeup latencies")
+	case e.seen["wakeup.p20"] && !b.has(request) && !b.pipe.given() && !b.current.given():
+		// Only the tables of pipe mode have a 20th percentile, and its line goes with them.
+		e.diagnose(ktstr.MissingHeadline, 0, `no "avg worker transfer" behind the table of pipe mode`)
 	case b.has(rps) && !b.average.given() && !b.goal.given() && !b.current.given() && !s.goal.given():
 		e.diagnose(ktstr.MissingHeadline, 0,
 			`no "average rps" behind the last report of this stream (revisions of April 2023 print it on stdout, others on stderr)`)
@@ -128,7 +134,13 @@ func (s *scanned) rateLines(e *extraction, out ktstr.Output) {
 	case s.rates.given() && exitedBadly(out):
 		e.diagnose(ktstr.Truncated, s.rates.number, `schbench did not run to its end: the last "rps:" line is of an interval and was left out`)
 	case s.rates.given():
+		if want := reports(out.Argv); s.rateCount < want {
+			e.diagnose(ktstr.MissingHeadline, s.rates.number,
+				fmt.Sprintf(`%d lines "rps:" where such a run prints %d: the last one may be of an interval`, s.rateCount, want))
+		}
 		readRate(e, s.rates, "rps: ", "rps.average", ktstr.Higher)
+	case s.current.given() && !s.average.given() && s.blocks == 0:
+		e.diagnose(ktstr.MissingHeadline, s.current.number, `rates of intervals, and no "average rps" behind them`)
 	}
 	if s.loose.given() {
 		readTransfer(e, s.loose)
@@ -313,6 +325,25 @@ func implausible(argv []string) float64 {
 		}
 	}
 	return tooLarge
+}
+
+// reports is how many reports a run with these arguments prints: one for each
+// interval that ends before the run does, and the final one. 0: not known.
+func reports(argv []string) int {
+	value := func(short, long string) float64 {
+		for i, arg := range argv {
+			if (arg == short || arg == long) && i+1 < len(argv) {
+				v, _ := number([]byte(argv[i+1]))
+				return v
+			}
+		}
+		return 0
+	}
+	runtime, interval := value("-r", "--runtime"), value("-i", "--intervaltime")
+	if runtime <= 0 || interval <= 0 {
+		return 0
+	}
+	return int(math.Ceil(math.Min(runtime/interval, 1e6)))
 }
 
 // readRound reads the last round of -a: "cputime 30000 threads 2 p99 7080".

@@ -54,6 +54,17 @@ func (b *block) has(k kind) bool {
 	return false
 }
 
+// past says whether a table of kind k comes too late for the block: their
+// order is always wakeup, request, rps.
+func (b *block) past(k kind) bool {
+	for i := range b.tables {
+		if b.tables[i].kind >= k {
+			return true
+		}
+	}
+	return false
+}
+
 func (b *block) ended() bool {
 	return b.current.given() || b.average.given() || b.delay.given() || b.pipe.given()
 }
@@ -77,6 +88,8 @@ type scanned struct {
 	cut      bool // the last line has no end and cannot be shown to be whole
 
 	rates      line     // last plain "rps: N"
+	rateCount  int      // how many of them
+	current    line     // last "current rps", wherever
 	ratesFinal line     // last "rps: N p95 (usec) …"
 	average    line     // last "average rps", wherever
 	goal       line     // "final rps was N" ahead of the last block
@@ -203,7 +216,7 @@ func scan(data []byte) *scanned {
 				open = nil
 				continue
 			}
-			if s.blocks == 0 || s.last.ended() || s.last.has(k) {
+			if s.blocks == 0 || s.last.ended() || s.last.past(k) {
 				s.begin()
 			}
 			s.last.single = single
@@ -280,6 +293,7 @@ func (s *scanned) rateLine(l line) bool {
 		return ok
 	case 'c':
 		if _, ok := after(l.text, "current rps: "); ok {
+			s.current = l
 			if s.blocks > 0 {
 				s.last.current = l
 			}
@@ -305,6 +319,7 @@ func (s *scanned) rateLine(l line) bool {
 				s.ratesFinal = l
 			} else {
 				s.rates = l
+				s.rateCount++
 			}
 			return true
 		}

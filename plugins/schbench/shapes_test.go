@@ -58,7 +58,7 @@ func TestShapes(t *testing.T) {
 		"auto.p95=17us", "auto.p99=200us", "auto.p95_cputime=0.06%", "auto.p99_cputime=0.67%", "!malformed")
 	check(t, "a plain rate of a run that ended", exited(0, text("rps: 4.00", "rps: 5.00")), "rps.average=5req/s")
 	check(t, "a plain rate of a run that was killed", exited(-1, text("rps: 4.00", "rps: 5.00")), "!truncated")
-	check(t, "rates of intervals on stdout", text("current rps: 92.69", "current rps: 94.98"), "!no-metrics")
+	check(t, "rates of intervals on stdout", text("current rps: 92.69", "current rps: 94.98"), "!missing-headline")
 	check(t, "a complaint, and a run all the same",
 		text(append([]string{"unable to set CPU affinity"}, append(wakeup, "avg worker transfer: 1.00 ops/sec 4.00KB/s")...)...),
 		with("transfer.ops=1ops/s", "transfer.bw=4KiB/s", "!not-measured")...)

@@ -32,6 +32,7 @@ func description() ktstr.Description {
 			{Name: "*.bogo_ops_rate_cpu", Unit: "ops/s", Polarity: ktstr.Higher},
 			{Name: "failed", Unit: "count", Polarity: ktstr.Lower},
 			{Name: "untrustworthy", Unit: "count", Polarity: ktstr.Lower},
+			{Name: "*.*"}, // further metrics: unit and polarity are in their words, if anywhere
 		},
 		Payloads: payloads(),
 	}

@@ -41,6 +41,7 @@ type entry struct {
 	name    string
 	line    int
 	bogo    bool // bogo-ops is there
+	rated   bool // its rate is there
 	zero    bool // the row is all zeros so far
 	figures []figure
 }
@@ -138,6 +139,10 @@ func (p *parser) yamlLine(text []byte, n int, whole bool) {
 	value = bytes.TrimLeft(value, " ")
 	if item && string(key) == "stressor" {
 		p.endEntry()
+		if y.section != "metrics" && y.section != "perfstats" && y.section != "thermal-zones" {
+			y.loses(n) // the section's name is not there
+			return
+		}
 		y.open, y.indent = true, indent+2
 		if whole {
 			y.entry = entry{given: true, name: strings.Trim(string(value), "'\""), line: n, zero: true, figures: y.entry.figures[:0]}
@@ -207,6 +212,15 @@ func (p *parser) yamlNumber(key, value []byte, n int) (float64, bool) {
 	return v, ok
 }
 
+func isKey(key []byte) bool {
+	for _, c := range key {
+		if !isWord(c) && c != '-' && c != '_' && !(c >= 'A' && c <= 'Z') {
+			return false
+		}
+	}
+	return len(key) > 0
+}
+
 // entryKey reads one figure of a stressor.
 func (p *parser) entryKey(key, value []byte, n int) {
 	y := &p.yaml
@@ -215,6 +229,10 @@ func (p *parser) entryKey(key, value []byte, n int) {
 		return // "instances:"
 	}
 	if y.section == "perfstats" && !bytes.HasSuffix(key, []byte("_total")) {
+		return
+	}
+	if !isKey(key) {
+		p.diagnose(ktstr.Malformed, n, fmt.Sprintf("key %q: want letters, digits, - and _: left out", clip(key)))
 		return
 	}
 	for i := range e.figures {
@@ -236,6 +254,7 @@ func (p *parser) entryKey(key, value []byte, n int) {
 			e.bogo = ok
 			e.zero = e.zero && v == 0
 		case i == rate || i == rateCPU:
+			e.rated = e.rated || i == rate
 			e.zero = e.zero && v == 0
 		}
 	}
@@ -276,6 +295,9 @@ func (p *parser) metricsEntry(e entry) {
 	}
 	if e.zero {
 		p.diagnose(ktstr.NotMeasured, e.line, "the entry of "+e.name+" is all zeros, which are not measurements: it was skipped, died or did nothing that is counted")
+	}
+	if !e.rated && !e.zero {
+		p.diagnose(ktstr.MissingHeadline, e.line, "the entry of "+e.name+" has no bogo-ops-per-second-real-time")
 	}
 	for _, f := range e.figures {
 		if i, known := yamlColumns[string(f.key)]; known {

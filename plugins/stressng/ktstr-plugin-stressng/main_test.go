@@ -1,0 +1,22 @@
+package main
+
+import (
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"github.com/ktstr/ktstr/sdk/plugintest"
+)
+
+// C29: the plugin's process makes of every capture what its golden says, which
+// is what the parser makes of it in this process.
+func TestPlugin(t *testing.T) {
+	if testing.Short() {
+		t.Skip("half a minute of checks: not with -short")
+	}
+	path := filepath.Join(t.TempDir(), "ktstr-plugin-stressng")
+	if out, err := exec.Command("go", "build", "-o", path, ".").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	plugintest.Run(t, plugintest.Config{Path: path, Corpus: "../testdata/corpus"})
+}
