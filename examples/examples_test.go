@@ -1,0 +1,141 @@
+// Package examples tests the example plugins as a stranger would use them:
+// three times the same parser, in Go, in Python and as a script.
+package examples
+
+import (
+	"bytes"
+	"encoding/json"
+	"math"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/ktstr/ktstr/internal/conform"
+)
+
+const corpus = "plugin-go/corpus"
+
+// TestMain is also the host that the check "orphan" kills.
+func TestMain(m *testing.M) {
+	if len(os.Args) == 3 && os.Args[1] == conform.HostWord {
+		os.Exit(conform.Host(os.Args[2]))
+	}
+	os.Exit(m.Run())
+}
+
+func run(t *testing.T, dir string, argv ...string) string {
+	t.Helper()
+	cmd := exec.Command(argv[0], argv[1:]...)
+	cmd.Dir = dir
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%s: %v\n%s", strings.Join(argv, " "), err, out)
+	}
+	return string(out)
+}
+
+func verify(t *testing.T, path string) {
+	t.Helper()
+	report, err := conform.Verify(t.Context(), conform.Config{Path: path, Corpus: corpus, Launcher: os.Args[0]})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b bytes.Buffer
+	report.Print(&b)
+	if !report.OK() {
+		t.Errorf("%s", b.Bytes())
+	}
+	t.Logf("%s", b.Bytes())
+}
+
+// A module of its own, built, tested and fuzzed (its seeds) outside of ours.
+func TestGo(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "ktstr-plugin-sysbench")
+	run(t, "plugin-go", "go", "build", "-o", path, ".")
+	run(t, "plugin-go", "go", "vet", ".")
+	run(t, "plugin-go", "go", "test", ".")
+	verify(t, path)
+}
+
+func TestPython(t *testing.T) {
+	verify(t, "plugin-python/ktstr-plugin-sysbench")
+}
+
+// The messages inside the Python plugin are those of today's .proto.
+func TestPythonIsGenerated(t *testing.T) {
+	dir := t.TempDir()
+	const program = "ktstr-plugin-sysbench"
+	for _, name := range []string{program, "generate.sh"} {
+		text, err := os.ReadFile(filepath.Join("plugin-python", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, name), text, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	protos, err := filepath.Abs("../internal/wire")
+	if err != nil {
+		t.Fatal(err)
+	}
+	run(t, dir, "./generate.sh", protos)
+	got, _ := os.ReadFile(filepath.Join(dir, program))
+	want, _ := os.ReadFile(filepath.Join("plugin-python", program))
+	if !bytes.Equal(got, want) {
+		t.Error("the .proto has changed: want examples/plugin-python/generate.sh run")
+	}
+}
+
+// What the parsers are to give was derived from the captures by other means.
+func TestCorpusAgainstExpectations(t *testing.T) {
+	names := map[string]string{
+		"events_per_second": "events.rate", "total_time_s": "time.total", "total_events": "events.total",
+		"latency_ms_min": "latency.min", "latency_ms_avg": "latency.mean", "latency_ms_max": "latency.max",
+		"latency_ms_sum": "latency.sum", "latency_ms_p95": "latency.p95", "latency_ms_p99": "latency.p99",
+		"reads_per_s": "file.reads", "writes_per_s": "file.writes", "fsyncs_per_s": "file.fsyncs",
+		"read_mib_per_s": "file.read", "written_mib_per_s": "file.written",
+		"operations_total": "operations.total", "operations_per_second": "operations.rate",
+		"mib_transferred": "transfer.total", "mib_per_s": "transfer.rate",
+		"thread_events_avg": "threads.events.mean", "thread_events_stddev": "threads.events.stddev",
+	}
+	cases, err := filepath.Glob(corpus + "/*/expect.json")
+	if err != nil || len(cases) != 8 {
+		t.Fatalf("%d cases (%v), want 8", len(cases), err)
+	}
+	for _, path := range cases {
+		var expect struct {
+			Outcome string
+			Metrics map[string]float64
+		}
+		var doc struct {
+			Status  string
+			Metrics []struct {
+				Name  string
+				Value float64
+			}
+		}
+		for file, v := range map[string]any{path: &expect, filepath.Join(filepath.Dir(path), "extract.json"): &doc} {
+			text, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := json.Unmarshal(text, v); err != nil {
+				t.Fatalf("%s: %v", file, err)
+			}
+		}
+		got := map[string]float64{}
+		for _, m := range doc.Metrics {
+			got[m.Name] = m.Value
+		}
+		for key, want := range expect.Metrics {
+			if v, ok := got[names[key]]; !ok || math.Abs(v-want) > 1e-9*math.Abs(want) {
+				t.Errorf("%s: %s (%s) = %v, want %v", path, names[key], key, v, want)
+			}
+		}
+		if (expect.Outcome == "ok") != (doc.Status == "ok") {
+			t.Errorf("%s: status %q, the tool's outcome was %q", path, doc.Status, expect.Outcome)
+		}
+	}
+}
