@@ -12,15 +12,22 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/ktstr/ktstr/extractors/external"
 	"github.com/ktstr/ktstr/internal/conform"
 )
 
 const corpus = "plugin-go/corpus"
 
-// TestMain is also the host that the check "orphan" kills.
+// TestMain is also the launcher of the plugins, and the host that the check "orphan"
+// kills.
 func TestMain(m *testing.M) {
-	if len(os.Args) == 3 && os.Args[1] == conform.HostWord {
-		os.Exit(conform.Host(os.Args[2]))
+	if len(os.Args) > 2 {
+		switch os.Args[1] {
+		case "_launch":
+			os.Exit(external.LauncherMain(os.Args[2:]))
+		case "_host":
+			os.Exit(conform.Host(os.Args[2:]))
+		}
 	}
 	os.Exit(m.Run())
 }
@@ -38,7 +45,7 @@ func run(t *testing.T, dir string, argv ...string) string {
 
 func verify(t *testing.T, path string) {
 	t.Helper()
-	report, err := conform.Verify(t.Context(), conform.Config{Path: path, Corpus: corpus, Launcher: os.Args[0]})
+	report, err := conform.Verify(t.Context(), conform.Config{Path: path, Corpus: corpus, Launcher: []string{"_launch"}, Host: []string{"_host"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -61,6 +68,10 @@ func TestGo(t *testing.T) {
 
 func TestPython(t *testing.T) {
 	verify(t, "plugin-python/ktstr-plugin-sysbench")
+}
+
+func TestScript(t *testing.T) {
+	verify(t, "plugin-script/ktstr-plugin-sysbench")
 }
 
 // The messages inside the Python plugin are those of today's .proto.

@@ -1,5 +1,45 @@
 package external
 
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"time"
+)
+
+// Answer is what a plugin's executable said to a word of its command line.
+type Answer struct {
+	Stdout []byte
+	Stderr []string // its last lines
+	Exit   string   // how it ended; empty: with exit status 0
+}
+
+// Call executes the plugin's executable with verb, unless that is empty, and more
+// arguments, as a person would, but in the plugin's sandbox. The error says that
+// it could not be executed, or did not end within limit.
+func (p *Plugin) Call(ctx context.Context, limit time.Duration, stdin []byte, verb string, more ...string) (Answer, error) {
+	in, err := memoryFile("stdin", bytes.NewReader(stdin))
+	if err != nil {
+		return Answer{}, p.fail(verb, CannotStart, nil, err)
+	}
+	defer in.Close()
+	var a Answer
+	proc, err := p.runOnce(ctx, verb, more, nil, in, limit, func(r io.Reader) (err error) {
+		const most = 256 << 20
+		a.Stdout, err = io.ReadAll(io.LimitReader(r, most))
+		return err
+	})
+	var e *Error
+	if errors.As(err, &e) && e.Fault == Exited {
+		a.Exit, err = e.Exit, nil
+	}
+	if proc != nil {
+		a.Stderr = proc.said.lines()
+	}
+	return a, err
+}
+
 // Pid is the process id of the plugin's current process; 0: it is a script,
 // which has none between its calls.
 func (p *Plugin) Pid() int {

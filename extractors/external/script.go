@@ -39,7 +39,7 @@ func (p *Plugin) isText() bool {
 // describeByCommand runs `describe` and takes the plugin for what it says there.
 func (p *Plugin) describeByCommand(ctx context.Context) error {
 	var text bytes.Buffer
-	proc, err := p.runOnce(ctx, "describe", nil, nil, p.config.DescribeTimeout, func(r io.Reader) error {
+	proc, err := p.runOnce(ctx, "describe", nil, nil, nil, p.config.DescribeTimeout, func(r io.Reader) error {
 		lines := bufio.NewReader(io.LimitReader(r, wire.MaxPart))
 		for {
 			line, err := lines.ReadBytes('\n')
@@ -93,7 +93,7 @@ func (p *Plugin) extractByCommand(ctx context.Context, out ktstr.Output) (ktstr.
 	defer in.Close()
 	var answer wire.Answer
 	var bad error
-	proc, err := p.runOnce(ctx, "extract", scriptEnv(out), in, p.extractTimeout(out), func(r io.Reader) error {
+	proc, err := p.runOnce(ctx, "extract", nil, scriptEnv(out), in, p.extractTimeout(out), func(r io.Reader) error {
 		bad = readLines(r, &answer)
 		return bad
 	})
@@ -179,10 +179,10 @@ func memoryFile(name string, r io.Reader) (*os.File, error) {
 	return f, nil
 }
 
-// runOnce runs the executable with one argument to its end, with in, or nothing,
-// as its standard input. read gets its standard output; its error ends the
+// runOnce runs the executable with verb, unless that is empty, and more arguments
+// to its end, with in, or nothing, as its standard input. read gets its standard output; its error ends the
 // process. The returned error is an *Error.
-func (p *Plugin) runOnce(ctx context.Context, verb string, env []string, in *os.File, limit time.Duration, read func(io.Reader) error) (*process, error) {
+func (p *Plugin) runOnce(ctx context.Context, verb string, more, env []string, in *os.File, limit time.Duration, read func(io.Reader) error) (*process, error) {
 	if in == nil {
 		null, err := os.Open(os.DevNull)
 		if err != nil {
@@ -197,7 +197,10 @@ func (p *Plugin) runOnce(ctx context.Context, verb string, env []string, in *os.
 	}
 	defer os.RemoveAll(base)
 	proc := &process{command: p.command(), base: base, dir: base, env: env, read: read}
-	proc.command.argv = append(proc.command.argv, verb)
+	if verb != "" {
+		proc.command.argv = append(proc.command.argv, verb)
+	}
+	proc.command.argv = append(proc.command.argv, more...)
 	if proc.command.sandbox {
 		if proc.uid = privateUser(); proc.uid != 0 {
 			if err := os.Chown(base, proc.uid, proc.uid); err != nil {

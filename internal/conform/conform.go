@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/ktstr/ktstr"
 	"github.com/ktstr/ktstr/core/extract"
@@ -36,9 +37,18 @@ type Config struct {
 	// none.
 	Keep string
 
-	// Launcher is the ktstr executable, which puts the plugin into the sandbox.
-	// Empty: the plugin runs without one, and the report says so.
-	Launcher string
+	// Launcher are arguments with which the running executable becomes a launcher,
+	// as in external.Config. Nil: the plugin runs without a sandbox.
+	Launcher []string
+
+	// Host are arguments with which the running executable becomes a host that
+	// may be killed: its main calls Host for them. Nil: the check "orphan" is
+	// skipped.
+	Host []string
+
+	// Fuzz is how long the check "fuzz" tries damaged captures; 0: not at all, or,
+	// where Only names it, ten seconds.
+	Fuzz time.Duration
 
 	// Progress is told the name of each check before it starts; nil: nobody.
 	Progress func(name string)
@@ -156,6 +166,7 @@ type run struct {
 type promise struct {
 	name, about string
 	process     bool // about an executable, not about a function
+	server      bool // about one that lives between its calls, not about a script
 	check       func(context.Context, *run, check)
 }
 
@@ -177,15 +188,17 @@ func promises() []promise {
 		{name: "parallel", about: "eight at once give what one alone gives", check: checkParallel},
 		{name: "thousand", about: "a thousand in a row need no more memory than a hundred", check: checkThousand},
 		{name: "cancel", about: "a cancelled extraction ends at once with an error", check: checkCancel},
-		{name: "handshake", about: "it speaks to hosts, and only to hosts", process: true, check: checkHandshake},
-		{name: "describe-word", about: "`describe` prints what the host is told", process: true, check: checkDescribeWord},
-		{name: "extract-word", about: "`extract` prints the document of `ktstr extract -o json`", process: true, check: checkFilter},
-		{name: "chunks", about: "the size of the pieces in which a capture comes changes nothing", process: true, check: checkChunks},
+		{name: "handshake", about: "it speaks to hosts, and only to hosts", server: true, check: checkHandshake},
+		{name: "describe-word", about: "`describe` prints what the host is told", server: true, check: checkDescribeWord},
+		{name: "extract-word", about: "`extract` prints the document of `ktstr extract -o json`", server: true, check: checkFilter},
+		{name: "chunks", about: "the size of the pieces in which a capture comes changes nothing", server: true, check: checkChunks},
 		{name: "deadline", about: "a call that is cut short does not spoil the next one", process: true, check: checkDeadline},
-		{name: "freeze", about: "frozen it uses nothing, and thawed it goes on", process: true, check: checkFreeze},
-		{name: "idle", about: "idle it should sleep (reported only)", process: true, check: checkIdle},
-		{name: "shutdown", about: "asked to end it does, within 300 ms, and leaves no child", process: true, check: checkShutdown},
-		{name: "orphan", about: "it ends when its host is killed", process: true, check: checkOrphan},
+		{name: "freeze", about: "frozen it uses nothing, and thawed it goes on", server: true, check: checkFreeze},
+		{name: "idle", about: "idle it should sleep (reported only)", server: true, check: checkIdle},
+		{name: "shutdown", about: "asked to end it does, within 300 ms, and leaves no child", server: true, check: checkShutdown},
+		{name: "orphan", about: "it ends when its host is killed", server: true, check: checkOrphan},
+		{name: "sandbox", about: "all of this held in the sandbox", process: true, check: checkSandbox},
+		{name: "fuzz", about: "damaged captures do no harm", check: checkFuzz},
 		{name: "finite", about: "no extraction of all these held NaN or an infinity", check: checkFinite},
 	}
 }
@@ -233,7 +246,11 @@ func Verify(ctx context.Context, cfg Config) (Report, error) {
 		}
 	}
 	for _, p := range all {
-		if len(cfg.Only) > 0 && !slices.Contains(cfg.Only, p.name) || p.process && r.proc == nil {
+		switch {
+		case len(cfg.Only) > 0 && !slices.Contains(cfg.Only, p.name),
+			(p.process || p.server) && r.proc == nil,
+			p.server && r.proc.script,
+			p.name == "fuzz" && cfg.Fuzz == 0 && len(cfg.Only) == 0:
 			continue
 		}
 		if ctx.Err() != nil {
@@ -316,7 +333,10 @@ func spread(n, most int) []int {
 }
 
 // affordable is how many extractions of size bytes a check may make.
-func affordable(size, most int) int {
+func (r *run) affordable(size, most int) int {
 	const budget = 64 << 20 // bytes that one check extracts of one stream
+	if r.proc != nil && r.proc.script {
+		most /= 10 // each starts a process or several
+	}
 	return max(min(most, budget/max(size, 1)), 8)
 }

@@ -130,6 +130,15 @@ func TestBrokenPromises(t *testing.T) {
 			p.Description.Payloads = []ktstr.PayloadFile{{Name: "other", YAML: []byte("name: other\nsummary: x\nbinary: x\n")}}
 			return p
 		}},
+		{"describe", func(p ktstr.Parser) ktstr.Extractor {
+			p.Description.Payloads = []ktstr.PayloadFile{{Name: "tool", YAML: []byte("name: tool\nsummary: x\nbinaries: x\n")}}
+			return p
+		}},
+		{"fuzz", after(func(e *ktstr.Extraction, out ktstr.Output) {
+			if bytes.Contains(out.Data, []byte("999")) {
+				panic("a large number")
+			}
+		})},
 		{"golden", after(func(e *ktstr.Extraction, _ ktstr.Output) {
 			if len(e.Metrics) > 0 {
 				e.Metrics[0].Value *= 1000

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -25,25 +26,30 @@ import (
 type process struct {
 	cfg    Config
 	plugin *external.Plugin
+	script bool // a process a call, and none in between
 }
 
 func startProcess(ctx context.Context, cfg Config) (*process, error) {
 	p := &process{cfg: cfg}
 	var err error
-	p.plugin, err = p.start(ctx, 0)
-	return p, err
+	if p.plugin, err = p.start(ctx, 0); err != nil {
+		return nil, err
+	}
+	p.script = p.plugin.Interface() == external.Script
+	return p, nil
 }
 
 // start starts one more plugin, which gets captures in pieces of chunk bytes
 // (0: as usual).
 func (p *process) start(ctx context.Context, chunk int) (*external.Plugin, error) {
-	return external.Start(ctx, external.Config{Path: p.cfg.Path, Chunk: chunk})
+	return external.Start(ctx, external.Config{Path: p.cfg.Path, Launcher: p.cfg.Launcher, Chunk: chunk})
 }
 
 func (p *process) close()                     { p.plugin.Close() }
 func (p *process) extractor() ktstr.Extractor { return p.plugin }
 
-// memory is what the plugin's process holds of the machine's memory, in bytes.
+// memory is what the plugin's process holds of the machine's memory, in bytes; 0
+// if it has none.
 func (p *process) memory() int64 {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.plugin.Pid()))
 	if err != nil {
@@ -58,47 +64,20 @@ func (p *process) memory() int64 {
 	return kib << 10
 }
 
-// answer is what the executable said to a word of its command line.
-type answer struct {
-	stdout, stderr []byte
-	exit           string // empty: exit status 0
-}
-
 // call executes the plugin with arguments, as a person would.
-func (p *process) call(ctx context.Context, stdin []byte, args ...string) (answer, error) {
-	const patience = 10 * time.Second
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	path, err := filepath.Abs(p.cfg.Path)
-	if err != nil {
-		return answer{}, err
-	}
-	var stdout, stderr bytes.Buffer
-	cmd := exec.CommandContext(ctx, path, args...)
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(stdin), &stdout, &stderr
-	cmd.WaitDelay = time.Second
-	err = cmd.Run()
-	a := answer{stdout: stdout.Bytes(), stderr: stderr.Bytes()}
-	var exit *exec.ExitError
-	switch {
-	case ctx.Err() != nil:
-		return a, fmt.Errorf("no end within %v", patience)
-	case errors.As(err, &exit):
-		a.exit = exit.String()
-		return a, nil
-	}
-	return a, err
+func (p *process) call(ctx context.Context, stdin []byte, verb string, more ...string) (external.Answer, error) {
+	return p.plugin.Call(ctx, 10*time.Second, stdin, verb, more...)
 }
 
 func checkHandshake(ctx context.Context, r *run, c check) {
 	// Version, address and protocol were checked by the host that started it.
 	c.notef("protocol %d", wire.Protocol)
-	switch a, err := r.proc.call(ctx, nil); {
+	switch a, err := r.proc.call(ctx, nil, ""); {
 	case err != nil:
 		c.failf(nil, "started by a person, without a host's cookie: %v: want a word about what it is on stderr, and an exit status that is not 0", err)
-	case a.exit == "":
+	case a.Exit == "":
 		c.failf(nil, "started by a person, without a host's cookie, it ends with exit status 0: want another one")
-	case len(bytes.TrimSpace(a.stderr)) == 0:
+	case len(a.Stderr) == 0:
 		c.failf(nil, "started by a person, without a host's cookie, it says nothing on stderr: want a word about what it is")
 	}
 }
@@ -109,11 +88,11 @@ func checkDescribeWord(ctx context.Context, r *run, c check) {
 		c.failf(nil, "describe: %v", err)
 		return
 	}
-	if a.exit != "" {
-		c.skipf("`describe` ends with %s: it is for people, and optional", a.exit)
+	if a.Exit != "" {
+		c.skipf("`describe` ends with %s: it is for people, and optional", a.Exit)
 		return
 	}
-	d, kind, err := wire.ParseDescription(a.stdout)
+	d, kind, err := wire.ParseDescription(a.Stdout)
 	if err != nil {
 		c.failf(nil, "%v", err)
 		return
@@ -138,29 +117,25 @@ func firstDifference(got, want []byte) string {
 func checkFilter(ctx context.Context, r *run, c check) {
 	for _, k := range r.samples() {
 		out := ktstr.Output{Stream: k.Streams[0].Stream, Data: k.Streams[0].Data, ExitCode: k.Streams[0].ExitCode, Truncated: k.Streams[0].Truncated}
-		args := []string{"extract", "--stream", string(out.Stream)}
+		args := []string{"--stream", string(out.Stream)}
 		if out.ExitCode != nil {
 			args = append(args, "--exit-code", strconv.Itoa(*out.ExitCode))
 		}
 		if out.Truncated {
 			args = append(args, "--truncated")
 		}
-		if k.Streams[0].Argv != nil || k.Streams[0].Options != nil {
-			// The filter cannot be told the arguments.
-			out.Options = nil
-		}
-		a, err := r.proc.call(ctx, out.Data, args...)
+		a, err := r.proc.call(ctx, out.Data, "extract", args...)
 		in := &input{words: k.Name + "/" + fileName(out.Stream), streams: []ktstr.Output{out}}
 		if err != nil {
 			c.failf(in, "extract: %v", err)
 			continue
 		}
-		if !bytes.HasPrefix(bytes.TrimSpace(a.stdout), []byte("{")) {
-			c.skipf("`extract` prints no document (%s): it is for people, and optional", a.exit)
+		if !bytes.HasPrefix(bytes.TrimSpace(a.Stdout), []byte("{")) {
+			c.skipf("`extract` prints no document (%s): it is for people, and optional", a.Exit)
 			return
 		}
 		_, want := r.document(ctx, c, in)
-		if diff := Diff(a.stdout, want); diff != "" {
+		if diff := Diff(a.Stdout, want); diff != "" {
 			c.failf(in, "`extract` prints something else than the host is told: %s", diff)
 		}
 	}
@@ -306,7 +281,7 @@ func checkShutdown(ctx context.Context, r *run, c check) {
 
 // checkOrphan kills a host and looks whether the plugin outlives it.
 func checkOrphan(ctx context.Context, r *run, c check) {
-	if r.cfg.Launcher == "" {
+	if r.cfg.Host == nil {
 		c.skipf("this needs a host that may be killed: `ktstr plugin verify` is one")
 		return
 	}
@@ -315,7 +290,7 @@ func checkOrphan(ctx context.Context, r *run, c check) {
 		c.failf(nil, "%v", err)
 		return
 	}
-	host := exec.CommandContext(ctx, r.cfg.Launcher, HostWord, path)
+	host := exec.CommandContext(ctx, "/proc/self/exe", append(append(slices.Clone(r.cfg.Host), path), r.cfg.Launcher...)...)
 	in, err1 := host.StdinPipe()
 	out, err2 := host.StdoutPipe()
 	if err := errors.Join(err1, err2, host.Start()); err != nil {
@@ -344,13 +319,15 @@ func checkOrphan(ctx context.Context, r *run, c check) {
 	}
 }
 
-// HostWord is the argument with which the Launcher's main is to call Host.
-const HostWord = "_verify-host"
-
-// Host starts the plugin at path, prints its process id, and waits until stdin
-// ends. It is the host that the check "orphan" kills.
-func Host(path string) int {
-	plugin, err := external.Start(context.Background(), external.Config{Path: path})
+// Host is the host that the check "orphan" kills: it starts the plugin args[0] with
+// the launcher in the rest of args, prints the plugin's process id, and waits
+// until stdin ends.
+func Host(args []string) int {
+	if len(args) == 0 {
+		fmt.Fprintln(os.Stderr, "want the path of a plugin")
+		return 2
+	}
+	plugin, err := external.Start(context.Background(), external.Config{Path: args[0], Launcher: args[1:]})
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
@@ -360,6 +337,15 @@ func Host(path string) int {
 	var b [1]byte
 	os.Stdin.Read(b[:])
 	return 0
+}
+
+func checkSandbox(ctx context.Context, r *run, c check) {
+	report := r.proc.plugin.Sandbox()
+	if len(report) == 0 {
+		c.skipf("it ran without a sandbox: `ktstr plugin verify` puts it into one")
+		return
+	}
+	c.notef("%s", report)
 }
 
 // relative is a process as it was seen once.
