@@ -13,6 +13,7 @@ import (
 	"github.com/ktstr/ktstr"
 	"github.com/ktstr/ktstr/core"
 	"github.com/ktstr/ktstr/extractors/external"
+	"github.com/ktstr/ktstr/internal/conform"
 	"github.com/ktstr/ktstr/internal/nearest"
 	"github.com/ktstr/ktstr/internal/noise"
 	"github.com/ktstr/ktstr/sdk"
@@ -23,8 +24,9 @@ import (
 // before the flags of a person, so they are looked at first, and cheaply.
 const (
 	hiddenPlugin = "_plugin"
-	hiddenLaunch = "_launch"
 	hiddenNoise  = "_noise"
+	hiddenLaunch = "_launch"      // puts a plugin into the sandbox
+	hiddenHost   = "_verify-host" // a host that a check kills
 )
 
 // hidden runs the command of that name, if it is one.
@@ -37,6 +39,8 @@ func hidden(args []string, _ io.Reader, stdout, stderr io.Writer) (status int, o
 		return noise.Main(args[1:], stdout, stderr), true
 	case hiddenLaunch:
 		return external.LauncherMain(args[1:]), true
+	case hiddenHost:
+		return conform.Host(args[1:]), true
 	case hiddenPlugin:
 		if len(args) == 2 {
 			for _, x := range stock.Plugins() {

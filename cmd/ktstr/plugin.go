@@ -38,7 +38,8 @@ func (a *app) pluginCommand() *cobra.Command {
 		},
 	}
 	outputFlag(describeCommand.Flags(), &describe)
-	c.AddCommand(listCommand, describeCommand, a.installCommand(), a.removeCommand(), a.lockCommand())
+	c.AddCommand(listCommand, describeCommand, a.installCommand(), a.removeCommand(), a.lockCommand(),
+		a.pluginNewCommand(), a.pluginVerifyCommand())
 	return c
 }
 

@@ -24,7 +24,7 @@ func Probe(ctx context.Context, launcher []string) (sandbox.Report, error) {
 	}
 	defer p.closeProgram()
 	// What it executes in the end is a launcher without a policy, which only says so.
-	proc, err := p.runOnce(ctx, launcher[len(launcher)-1], nil, nil, 10*time.Second, func(r io.Reader) error {
+	proc, err := p.runOnce(ctx, launcher[len(launcher)-1], nil, nil, nil, 10*time.Second, func(r io.Reader) error {
 		_, err := io.Copy(io.Discard, r)
 		return err
 	})
