@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"strings"
 
@@ -52,7 +53,7 @@ Checks: ` + strings.Join(conform.Names(), ", ") + ".",
 				fmt.Fprint(a.stderr, "\r\x1b[K")
 			}
 			var fault *external.Error
-			if errors.As(err, &fault) && !(fault.Fault == external.Refused) {
+			if errors.As(err, &fault) && fault.Fault != external.Refused && !errors.Is(err, fs.ErrNotExist) {
 				// The plugin itself is what does not work.
 				return &exitError{status: core.ExitCheck, err: err}
 			}
