@@ -54,7 +54,31 @@ type Record struct {
 	Used        *Cost           `json:"used,omitempty"`    // what the payload used, with the descendants it waited for
 	Frozen      *Cost           `json:"frozen,omitempty"`  // what the extractor's process used while it was stopped for the measurement
 	Tool        string          `json:"tool,omitempty"`    // version that the payload's binary reports
+	Cgroup      *Cgroup         `json:"cgroup,omitempty"`  // what the kernel counted for the run's cgroup; nil: it had none
 	Plugin      *Plugin         `json:"plugin,omitempty"`  // the extractor's executable; nil: built in
+}
+
+// Cgroup is what the kernel counted for the cgroup that a run had to itself,
+// from zero at its start to the end of the last process in it.
+type Cgroup struct {
+	Path             string   `json:"path"`        // removed after the run
+	Controllers      []string `json:"controllers"` // in force; empty: it only groups and counts
+	CPU              Seconds  `json:"cpu"`
+	User             Seconds  `json:"user"`
+	System           Seconds  `json:"system"`
+	Throttled        Seconds  `json:"throttled"` // time that a CPU quota took away
+	ThrottledPeriods int64    `json:"throttled_periods"`
+	MemoryPeak       int64    `json:"memory_peak"`     // bytes; 0 without the memory controller
+	CPUPressure      Pressure `json:"cpu_pressure"`    // zero where the kernel does not measure it
+	MemoryPressure   Pressure `json:"memory_pressure"` // likewise
+	IOPressure       Pressure `json:"io_pressure"`     // likewise
+}
+
+// Pressure is how long some, or all, of the tasks of a cgroup waited for a
+// resource, as the kernel's PSI counts it.
+type Pressure struct {
+	Some Seconds `json:"some"`
+	Full Seconds `json:"full"`
 }
 
 // Plugin says which executable the extractor was, and what kept it in.

@@ -57,7 +57,7 @@ func Run(ctx context.Context, s Spec) (Result, error) {
 func Start(ctx context.Context, s Spec) (*Handle, error) { return start(ctx, s, "start") }
 
 func start(ctx context.Context, s Spec, operation string) (*Handle, error) {
-	if err := s.validate(); err != nil {
+	if err := s.validate(operation); err != nil {
 		return nil, &UsageError{fmt.Errorf("%s %w", operation, err)}
 	}
 	h := &Handle{}

@@ -15,7 +15,7 @@ import (
 )
 
 // validate refuses what is wrong whatever program is installed.
-func (s Spec) validate() error {
+func (s Spec) validate(operation string) error {
 	p := s.Payload
 	switch {
 	case p.Name == "":
@@ -24,6 +24,11 @@ func (s Spec) validate() error {
 		return fmt.Errorf("payload %s: it is a scheduler: schedulers are launched by the framework, not here", p.Name)
 	case s.Extractor == nil:
 		return fmt.Errorf("payload %s: no extractor: want core.Spec.Extractor", p.Name)
+	}
+	if name := s.cgroup(); name != "" { // C19
+		if err := spawn.CheckCgroupName(operation, name); err != nil {
+			return fmt.Errorf("payload %s: %w", p.Name, err)
+		}
 	}
 	return p.CheckFlags(s.Args) // C4
 }
@@ -98,6 +103,8 @@ func (s Spec) command(p payload.Payload, dir *scratch) spawn.Command {
 		ShareGroup: p.SharesGroup,
 		Limit:      s.Limit,
 		Timeout:    p.Timeout,
+		Cgroup:     p.Cgroup,
+		NoCgroup:   s.NoCgroup,
 		Grace:      s.Grace,
 		Warn:       s.Notice,
 	}
@@ -141,6 +148,7 @@ func (h *Handle) describe(r *Result, ended spawn.Result) {
 		Tool:    h.tool,
 		Harness: costOf(ended.Harness),
 		Used:    costOf(ended.Payload),
+		Cgroup:  cgroupOf(ended.Cgroup),
 		Plugin:  h.spec.Plugin,
 	}
 	if h.note != "" {
@@ -183,6 +191,19 @@ func costOf(u spawn.Usage) *Cost {
 		CPU:                 Seconds(u.User + u.System),
 		VoluntarySwitches:   u.Voluntary,
 		InvoluntarySwitches: u.Involuntary,
+	}
+}
+
+func cgroupOf(s *spawn.CgroupStat) *Cgroup {
+	if s == nil {
+		return nil
+	}
+	pressure := func(p spawn.Pressure) Pressure { return Pressure{Seconds(p.Some), Seconds(p.Full)} }
+	return &Cgroup{
+		Path: s.Path, Controllers: list(s.Controllers),
+		CPU: Seconds(s.CPU), User: Seconds(s.User), System: Seconds(s.System),
+		Throttled: Seconds(s.Throttled), ThrottledPeriods: s.ThrottledPeriods, MemoryPeak: s.MemoryPeak,
+		CPUPressure: pressure(s.CPUPressure), MemoryPressure: pressure(s.MemoryPressure), IOPressure: pressure(s.IOPressure),
 	}
 }
 
