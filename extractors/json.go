@@ -3,6 +3,7 @@ package extractors
 import (
 	"bytes"
 	"fmt"
+	"math/bits"
 	"strings"
 
 	"github.com/ktstr/ktstr"
@@ -44,6 +45,7 @@ type Walker struct {
 
 	at, lineNo, lineBegin int // an offset, its line, and where that line begins
 	indented              int // what indent found about the line
+	colon                 int // what colonBehind found
 	skipped               int // diagnostics about broken documents that were left out
 	odd                   odd // of the documents that count
 }
@@ -68,6 +70,7 @@ func (w *Walker) Extract(out ktstr.Output) (ktstr.Extraction, error) {
 		diag:     w.diag[:0],
 		lineNo:   1,
 		indented: -1,
+		colon:    -1,
 	}
 	w.budget, w.room = 16*len(out.Data)+1<<20, len(out.Data)/8+1<<20
 	if w.need = need; len(w.names) < need {
@@ -92,24 +95,25 @@ func (w *Walker) scan(which string) (found int) {
 	var held []span
 	open := 0
 	for i := 0; i < len(b); {
+		if open == 0 {
+			if i = w.bracket(i); i == len(b) {
+				break
+			}
+		}
 		c := b[i]
-		if c|0x20 != '{' {
-			if open > 0 {
-				switch c {
-				case '}', ']':
-					open--
-					for len(held) > 0 && held[len(held)-1].open > open {
-						held = held[:len(held)-1]
-					}
-				case '"':
-					i = afterString(b, i+1)
-					continue
-				}
+		switch c {
+		case '{', '[':
+		case '}', ']':
+			open--
+			for len(held) > 0 && held[len(held)-1].open > open {
+				held = held[:len(held)-1]
 			}
 			i++
 			continue
-		}
-		if c != '{' && c != '[' {
+		case '"':
+			i = afterString(b, i+1)
+			continue
+		default:
 			i++
 			continue
 		}
@@ -213,11 +217,71 @@ func (w *Walker) undo(was sheet) {
 	w.metrics = metrics[:len(was.metrics)]
 }
 
+// valueBegins has what may stand behind the bracket of an array.
+var valueBegins = func() (t [256]bool) {
+	for _, c := range " \t\r\n[]{\"-0123456789tfn" {
+		t[c] = true
+	}
+	return t
+}()
+
+// bracket returns where the next bracket is that the byte behind it does not
+// rule out, or the length of the text.
+func (w *Walker) bracket(i int) int {
+	b := w.data
+	for i < len(b) {
+		if i+8 <= len(b) {
+			x := load(b, i) | ones*0x20 ^ ones*'{' // '[' is '{' without that bit
+			mark := (x - ones) &^ x & highs
+			if mark == 0 {
+				i += 8
+				continue
+			}
+			i += bits.TrailingZeros64(mark) >> 3
+		} else if b[i]|0x20 != '{' {
+			i++
+			continue
+		}
+		switch {
+		case i+1 == len(b):
+			return i
+		case b[i] == '[':
+			if valueBegins[b[i+1]] {
+				return i
+			}
+			i++
+		case b[i+1] != '"' || w.colonBehind(i):
+			return i
+		default:
+			for i+1 < len(b) && b[i] == '{' && b[i+1] == '"' {
+				i += 2
+			}
+		}
+	}
+	return len(b)
+}
+
+// colonBehind tells whether there is a colon behind b[i], without which no
+// member is.
+func (w *Walker) colonBehind(i int) bool {
+	if w.colon < i {
+		n := bytes.IndexByte(w.data[i:], ':')
+		if n < 0 {
+			n = len(w.data)
+		}
+		w.colon = i + n
+	}
+	return w.colon < len(w.data)
+}
+
 // implausible returns where to go on behind a bracket that cannot begin a
 // document, or i if it can. It is here for speed alone: prose is full of brackets.
 func implausible(b []byte, i int) int {
 	k := i + 1
 	if b[i] == '[' {
+		for k+8 <= len(b) && load(b, k) == ones*'[' {
+			k += 8
+		}
 		for k < len(b) && b[k] == '[' {
 			k++
 		}
@@ -228,8 +292,7 @@ func implausible(b []byte, i int) int {
 		if k == len(b) {
 			return k
 		}
-		switch c := b[k]; {
-		case c == '[' || c == '{' || c == '"' || c == ']' || c == '-' || '0' <= c && c <= '9' || c == 't' || c == 'f' || c == 'n':
+		if valueBegins[b[k]] {
 			return i
 		}
 		return run
