@@ -27,6 +27,10 @@ type Spec struct {
 	Limit   int64             // bytes kept of each stream; 0: 16 MiB
 	Scratch string            // where scratch directories are made; empty: the working directory
 
+	// Labels say what the run belongs to ("set", "commit", …); they are kept in
+	// the record and mean nothing here.
+	Labels map[string]string
+
 	Cgroup   string // relative name; empty: the payload's, else a private one where one can be made
 	NoCgroup bool   // stay in the caller's cgroup
 

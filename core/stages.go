@@ -146,6 +146,7 @@ func (h *Handle) describe(r *Result, ended spawn.Result) {
 		Host:    ThisHost(),
 		Notices: ended.Notices,
 		Tool:    h.tool,
+		Labels:  h.spec.Labels,
 		Harness: costOf(ended.Harness),
 		Used:    costOf(ended.Payload),
 		Cgroup:  cgroupOf(ended.Cgroup),
@@ -243,9 +244,16 @@ func notKept(err error) check.Detail {
 	return check.Detail{Kind: kindNotKept, Message: err.Error()}
 }
 
-// judge evaluates the checks of the resolved payload p.
+// judge evaluates the checks of the resolved payload.
 func (r *Result) judge(h *Handle, x extract.Result) {
-	p := h.definition
+	r.Judge(h.definition, r.Streams[1].Data, x.Looked, h.spec.Extractor.Describe().Hints)
+}
+
+// Judge evaluates the checks of the resolved payload p on the record's metrics
+// and exit code, adds what failed to the details and brings the verdict up to
+// date. stderr is for messages, looked names the streams that metrics were
+// looked for in, and hints are the extractor's.
+func (r *Record) Judge(p payload.Payload, stderr []byte, looked []ktstr.Stream, hints []ktstr.Hint) {
 	if r.Signal != "" && !r.TimedOut && !r.Interrupted && !slices.ContainsFunc(p.Checks, func(c check.Check) bool { return c.Kind() == check.KindExit }) {
 		r.fail(check.Detail{Kind: kindSignal, Message: "ended by " + r.Signal + ", and no check says that this is expected: want exit == -1 if it is"})
 	}
@@ -253,10 +261,10 @@ func (r *Result) judge(h *Handle, x extract.Result) {
 		Metrics:  r.Metrics,
 		ExitCode: r.ExitCode,
 		Signal:   r.Signal,
-		Stderr:   r.Streams[1].Data,
+		Stderr:   stderr,
 		Bounds:   p.Bounds,
-		HintUnit: hintUnit(p.MetricHints(), h.spec.Extractor.Describe().Hints),
-		Searched: x.Looked,
+		HintUnit: hintUnit(p.MetricHints(), hints),
+		Searched: looked,
 	})
 	r.fail(verdict.Details...)
 }

@@ -1,0 +1,104 @@
+package runs
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/ktstr/ktstr/core"
+	"github.com/ktstr/ktstr/core/bundle"
+)
+
+// SetSchema names the version of the JSON of several records.
+const SetSchema = "ktstr.runs/v1"
+
+// Load reads the runs at a path: the directory of a bundle, a directory of
+// bundles, or a file of records (one record, the document of a set, or one
+// record a line). There is always at least one run where the error is nil.
+func Load(path string) ([]Run, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if !info.IsDir() {
+		f, err := os.Open(path)
+		if err != nil {
+			return nil, err
+		}
+		defer f.Close()
+		list, err := ReadRecords(f)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
+		return list, nil
+	}
+	r, err := bundle.LoadRecord(path)
+	if err == nil {
+		return []Run{{Name: filepath.Base(path), Dir: path, Record: r}}, nil
+	}
+	if !errors.Is(err, os.ErrNotExist) {
+		return nil, err
+	}
+	list, err := dirStore{path}.List(Filter{})
+	if err != nil {
+		return nil, err
+	}
+	if len(list) == 0 {
+		return nil, fmt.Errorf("%s: neither a bundle nor a directory of bundles: want a record.json in it, or directories that have one", path)
+	}
+	return list, broken(list)
+}
+
+// ReadRecords reads records from JSON: single ones, sets, lists of records, or
+// any number of these one after the other.
+func ReadRecords(r io.Reader) ([]Run, error) {
+	var list []Run
+	add := func(text json.RawMessage) error {
+		var rec core.Record
+		if err := json.Unmarshal(text, &rec); err != nil {
+			return fmt.Errorf("not a record: %w", err)
+		}
+		if rec.Schema != core.Schema {
+			return fmt.Errorf("schema %q: want %q or %q", rec.Schema, core.Schema, SetSchema)
+		}
+		list = append(list, Run{Name: filepath.Base(rec.Bundle), Record: rec})
+		return nil
+	}
+	for d := json.NewDecoder(r); ; {
+		var text json.RawMessage
+		if err := d.Decode(&text); err == io.EOF {
+			break
+		} else if err != nil {
+			return nil, fmt.Errorf("not JSON: %w", err)
+		}
+		var several []json.RawMessage
+		if text = bytes.TrimSpace(text); len(text) > 0 && text[0] == '[' {
+			if err := json.Unmarshal(text, &several); err != nil {
+				return nil, err
+			}
+		} else {
+			var set struct {
+				Schema string
+				Runs   []json.RawMessage
+			}
+			if json.Unmarshal(text, &set) == nil && set.Schema == SetSchema {
+				several = set.Runs
+			} else {
+				several = []json.RawMessage{text}
+			}
+		}
+		for _, one := range several {
+			if err := add(one); err != nil {
+				return nil, err
+			}
+		}
+	}
+	if len(list) == 0 {
+		return nil, errors.New("no record in it: want what ktstr run -o json or --export json= wrote")
+	}
+	return list, nil
+}

@@ -1,0 +1,347 @@
+// Package runs finds the bundles that runs left: by name, tag, set, commit,
+// host and time. Several processes may add, tag and list at once; nothing is
+// deleted but by Remove.
+package runs
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"sort"
+	"strings"
+	"time"
+
+	"github.com/ktstr/ktstr/core"
+	"github.com/ktstr/ktstr/core/bundle"
+	"github.com/ktstr/ktstr/internal/nearest"
+)
+
+// Labels of a record that this package knows; see core.Spec.Labels.
+const (
+	LabelSet        = "set"        // the runs that one command made of one payload
+	LabelVariant    = "variant"    // which of several that were run against each other
+	LabelCommit     = "commit"     // of the working directory's git repository
+	LabelDirty      = "dirty"      // "true" where that had changes
+	LabelDefinition = "definition" // digest of the payload before flags changed it
+	LabelVersion    = "ktstr"      // the program's version
+)
+
+// Run is one run that was kept.
+type Run struct {
+	Name   string   // the bundle's, unique in its store; empty for a record from a file
+	Dir    string   // the bundle's; empty for a record from a file
+	Tags   []string // sorted
+	Record core.Record
+	Err    error // why the bundle could not be read; then Record is empty
+}
+
+// Filter chooses runs; empty fields choose all.
+type Filter struct {
+	Payload      string
+	Tag          string
+	Set          string
+	Commit       string // or the first digits of it
+	Host         string
+	Since, Until time.Time // of the start
+}
+
+// Store is where runs are kept. An indexed one can come in the place of the
+// directory that Open gives.
+type Store interface {
+	// List gives the runs that the filter chooses, the oldest first. A bundle
+	// that cannot be read is a Run with Err where the filter is empty.
+	List(f Filter) ([]Run, error)
+	// Find gives the runs that a name means: a tag, a set, a bundle, or what
+	// a bundle's name begins with if it is the only one.
+	Find(name string) ([]Run, error)
+	// Tag adds a tag to bundles; Untag takes it off.
+	Tag(tag string, bundles ...string) error
+	Untag(tag string, bundles ...string) error
+	// Remove deletes a bundle and its tags.
+	Remove(bundle string) error
+}
+
+// dirStore keeps bundles in one directory. A tag is a directory of empty files
+// with the bundles' names: making and removing one is a single step of the
+// kernel, so no lock is needed.
+type dirStore struct{ root string }
+
+const (
+	tagsDir  = ".tags"
+	deleting = ".deleting-" // prefix of a bundle that is being deleted
+)
+
+// Open is the store of the bundles below the directory root, which need not
+// exist yet.
+func Open(root string) Store { return dirStore{root} }
+
+var tagPattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*$`)
+
+// ValidTag refuses what cannot be a tag: it would be taken for a path or a flag.
+func ValidTag(tag string) error {
+	if !tagPattern.MatchString(tag) || len(tag) > 200 {
+		return fmt.Errorf("tag %q: want letters, digits, and . _ - within", tag)
+	}
+	return nil
+}
+
+// bundles lists the names of all bundles.
+func (s dirStore) bundles() ([]string, error) {
+	entries, err := os.ReadDir(s.root)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, e := range entries {
+		if e.IsDir() && !strings.HasPrefix(e.Name(), ".") {
+			names = append(names, e.Name())
+		}
+	}
+	return names, nil
+}
+
+// tags maps each tag to its bundles, of which some may be gone.
+func (s dirStore) tags() (map[string][]string, error) {
+	dirs, err := os.ReadDir(filepath.Join(s.root, tagsDir))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	tags := map[string][]string{}
+	for _, d := range dirs {
+		files, err := os.ReadDir(filepath.Join(s.root, tagsDir, d.Name()))
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // taken off meanwhile
+		}
+		if err != nil {
+			return nil, err
+		}
+		for _, f := range files {
+			tags[d.Name()] = append(tags[d.Name()], f.Name())
+		}
+	}
+	return tags, nil
+}
+
+// tagsOf turns tags round: from a bundle to its tags.
+func tagsOf(tags map[string][]string) map[string][]string {
+	of := map[string][]string{}
+	for tag, bundles := range tags {
+		for _, b := range bundles {
+			of[b] = append(of[b], tag)
+		}
+	}
+	for _, list := range of {
+		slices.Sort(list)
+	}
+	return of
+}
+
+// load reads bundles; one that another process deleted meanwhile is left out.
+func (s dirStore) load(names []string, tags map[string][]string) []Run {
+	of := tagsOf(tags)
+	var list []Run
+	for _, name := range names {
+		r := Run{Name: name, Dir: filepath.Join(s.root, name), Tags: of[name]}
+		r.Record, r.Err = bundle.LoadRecord(r.Dir)
+		if r.Err != nil {
+			if _, err := os.Stat(r.Dir); errors.Is(err, fs.ErrNotExist) {
+				continue
+			}
+		}
+		list = append(list, r)
+	}
+	byStart(list)
+	return list
+}
+
+func byStart(list []Run) {
+	sort.SliceStable(list, func(i, j int) bool {
+		a, b := list[i].Record.Start, list[j].Record.Start
+		if a.Equal(b) {
+			return list[i].Name < list[j].Name
+		}
+		return a.Before(b)
+	})
+}
+
+// List implements Store.
+func (s dirStore) List(f Filter) ([]Run, error) {
+	tags, err := s.tags()
+	if err != nil {
+		return nil, err
+	}
+	names, err := s.bundles()
+	if err != nil {
+		return nil, err
+	}
+	if f.Tag != "" {
+		names = slices.DeleteFunc(names, func(n string) bool { return !slices.Contains(tags[f.Tag], n) })
+	}
+	all := s.load(names, tags)
+	return slices.DeleteFunc(all, func(r Run) bool { return !f.chooses(r) }), nil
+}
+
+func (f Filter) chooses(r Run) bool {
+	if r.Err != nil {
+		return f == Filter{}
+	}
+	rec := r.Record
+	return (f.Payload == "" || rec.Payload == f.Payload) &&
+		(f.Set == "" || rec.Labels[LabelSet] == f.Set) &&
+		strings.HasPrefix(rec.Labels[LabelCommit], f.Commit) &&
+		(f.Host == "" || rec.Host.Name == f.Host) &&
+		(f.Since.IsZero() || !rec.Start.Before(f.Since)) &&
+		(f.Until.IsZero() || !rec.Start.After(f.Until))
+}
+
+// Find implements Store.
+func (s dirStore) Find(name string) ([]Run, error) {
+	tags, err := s.tags()
+	if err != nil {
+		return nil, err
+	}
+	names, err := s.bundles()
+	if err != nil {
+		return nil, err
+	}
+	if tagged, ok := tags[name]; ok {
+		found := s.load(slices.DeleteFunc(slices.Clone(names), func(n string) bool { return !slices.Contains(tagged, n) }), tags)
+		if len(found) == 0 {
+			return nil, fmt.Errorf("tag %q: its runs are gone", name)
+		}
+		return found, broken(found)
+	}
+	var begins []string
+	for _, n := range names {
+		if n == name {
+			begins = []string{n}
+			break
+		}
+		if strings.HasPrefix(n, name) {
+			begins = append(begins, n)
+		}
+	}
+	if len(begins) == 1 && name != "" {
+		found := s.load(begins, tags)
+		return found, broken(found)
+	}
+	all := s.load(names, tags)
+	sets := map[string]bool{}
+	var found []Run
+	for _, r := range all {
+		if set := r.Record.Labels[LabelSet]; set != "" {
+			sets[set] = true
+			if set == name {
+				found = append(found, r)
+			}
+		}
+	}
+	if len(found) > 0 {
+		return found, nil
+	}
+	if len(begins) > 1 {
+		return nil, fmt.Errorf("run %q: %d bundles begin with it: want more of the name", name, len(begins))
+	}
+	known := slices.Clone(names)
+	for tag := range tags {
+		known = append(known, tag)
+	}
+	for set := range sets {
+		known = append(known, set)
+	}
+	slices.Sort(known)
+	hint := "want a tag, a set or a bundle of ktstr runs list, or a path with a / in it"
+	if near := nearest.Of(name, known); near != "" {
+		hint = "did you mean " + near + "?"
+	}
+	return nil, fmt.Errorf("run %q: nothing of that name in %s: %s", name, s.root, hint)
+}
+
+func broken(found []Run) error {
+	for _, r := range found {
+		if r.Err != nil {
+			return r.Err
+		}
+	}
+	return nil
+}
+
+// Tag implements Store.
+func (s dirStore) Tag(tag string, bundles ...string) error {
+	if err := ValidTag(tag); err != nil {
+		return err
+	}
+	dir := filepath.Join(s.root, tagsDir, tag)
+	for _, b := range bundles {
+		if _, err := os.Stat(filepath.Join(s.root, b)); err != nil || b == "" || filepath.Base(b) != b {
+			return fmt.Errorf("run %q: not a bundle in %s", b, s.root)
+		}
+		// Another process may take the last bundle off the tag, and with it the
+		// directory, between the two steps.
+		for {
+			if err := os.MkdirAll(dir, 0o755); err != nil {
+				return err
+			}
+			f, err := os.OpenFile(filepath.Join(dir, b), os.O_WRONLY|os.O_CREATE, 0o644)
+			if errors.Is(err, fs.ErrNotExist) {
+				continue
+			}
+			if err != nil {
+				return err
+			}
+			if err := f.Close(); err != nil {
+				return err
+			}
+			break
+		}
+	}
+	return nil
+}
+
+// Untag implements Store.
+func (s dirStore) Untag(tag string, bundles ...string) error {
+	if err := ValidTag(tag); err != nil {
+		return err
+	}
+	dir := filepath.Join(s.root, tagsDir, tag)
+	for _, b := range bundles {
+		if err := os.Remove(filepath.Join(dir, filepath.Base(b))); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	os.Remove(dir) // only if it is empty
+	return nil
+}
+
+// Remove implements Store. The bundle vanishes in one step, then its files go.
+func (s dirStore) Remove(name string) error {
+	if name == "" || filepath.Base(name) != name || strings.HasPrefix(name, ".") {
+		return fmt.Errorf("run %q: not the name of a bundle", name)
+	}
+	gone := filepath.Join(s.root, deleting+name)
+	if err := os.Rename(filepath.Join(s.root, name), gone); err != nil {
+		return err
+	}
+	tags, err := s.tags()
+	if err != nil {
+		return err
+	}
+	for tag, bundles := range tags {
+		if slices.Contains(bundles, name) {
+			if err := s.Untag(tag, name); err != nil {
+				return err
+			}
+		}
+	}
+	return os.RemoveAll(gone)
+}

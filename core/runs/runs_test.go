@@ -1,0 +1,245 @@
+package runs_test
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/ktstr/ktstr"
+	"github.com/ktstr/ktstr/core"
+	"github.com/ktstr/ktstr/core/bundle"
+	"github.com/ktstr/ktstr/core/check"
+	"github.com/ktstr/ktstr/core/compare"
+	"github.com/ktstr/ktstr/core/extract"
+	"github.com/ktstr/ktstr/core/payload"
+	"github.com/ktstr/ktstr/core/runs"
+)
+
+var start = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+
+// keep writes a bundle as a run would, and returns its name.
+func keep(t testing.TB, root string, edit func(*core.Result)) string {
+	t.Helper()
+	r := &core.Result{
+		Record: core.Record{
+			Schema: core.Schema, Payload: "bench", Argv: []string{"/bin/bench", "-x"}, Start: start, Verdict: core.Pass,
+			Extraction: core.Extraction{Status: extract.OK, Extractor: "json", Version: "1"}, Host: core.Host{Name: "here", Kernel: "6.1"},
+			Metrics: []ktstr.Metric{{Name: "x", Value: 1, Polarity: ktstr.Lower}}, Headlines: []string{"x"},
+			Labels: map[string]string{"set": "set-1", "commit": "abcdef123"},
+		},
+		Definition: payload.Payload{Name: "bench", Summary: "x", Binary: "bench", Hints: []payload.Hint{{Hint: ktstr.Hint{Name: "x"}, MinEffect: 7}}},
+		Streams:    []ktstr.Output{{Stream: ktstr.Stdout}, {Stream: ktstr.Stderr}},
+	}
+	if edit != nil {
+		edit(r)
+	}
+	w, err := bundle.Create(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(w.Raw(r), w.Emit(r)); err != nil {
+		t.Fatal(err)
+	}
+	return filepath.Base(r.Bundle)
+}
+
+func names(list []runs.Run) string {
+	var b strings.Builder
+	for _, r := range list {
+		fmt.Fprintf(&b, "%s ", r.Record.Payload)
+		if r.Err != nil {
+			b.WriteString("unreadable ")
+		}
+	}
+	return strings.TrimSpace(b.String())
+}
+
+func TestList(t *testing.T) {
+	root := filepath.Join(t.TempDir(), "absent")
+	store := runs.Open(root)
+	if list, err := store.List(runs.Filter{}); err != nil || len(list) != 0 {
+		t.Errorf("a store that is not there yet: %v, %v", list, err)
+	}
+	a := keep(t, root, nil)
+	b := keep(t, root, func(r *core.Result) {
+		r.Record.Payload, r.Start, r.Host.Name = "other", start.Add(time.Hour), "there"
+		r.Labels = nil
+	})
+	os.MkdirAll(filepath.Join(root, "zz-broken"), 0o755)
+	os.MkdirAll(filepath.Join(root, ".staging-x"), 0o755)
+	if err := store.Tag("t", b); err != nil {
+		t.Fatal(err)
+	}
+	check := func(f runs.Filter, want string) {
+		t.Helper()
+		list, err := store.List(f)
+		if got := names(list); err != nil || got != want {
+			t.Errorf("%+v: %s, %v; want %s", f, got, err, want)
+		}
+	}
+	check(runs.Filter{}, "unreadable bench other")
+	check(runs.Filter{Payload: "bench"}, "bench")
+	check(runs.Filter{Tag: "t"}, "other")
+	check(runs.Filter{Tag: "u"}, "")
+	check(runs.Filter{Set: "set-1"}, "bench")
+	check(runs.Filter{Commit: "abc"}, "bench")
+	check(runs.Filter{Host: "there"}, "other")
+	check(runs.Filter{Since: start.Add(time.Minute)}, "other")
+	check(runs.Filter{Until: start}, "bench")
+
+	find := func(name, want, problem string) {
+		t.Helper()
+		list, err := store.Find(name)
+		if got := names(list); got != want || (err == nil) != (problem == "") || err != nil && !strings.Contains(err.Error(), problem) {
+			t.Errorf("Find(%q): %s, %v; want %s, %s", name, got, err, want, problem)
+		}
+	}
+	find("t", "other", "")
+	find("set-1", "bench", "")
+	find(a, "bench", "")
+	find(b[:len(b)-2], "other", "")
+	find("2026", "", "2 bundles begin with it")
+	find("set-2", "", "did you mean set-1?")
+	find("quite-different", "", "want a tag, a set or a bundle")
+	find("", "", "begin with it")
+
+	if err := store.Remove(b); err != nil {
+		t.Fatal(err)
+	}
+	find("t", "", "nothing of that name")
+	for _, name := range []string{"", "..", ".tags", "a/b", b} {
+		if store.Remove(name) == nil {
+			t.Errorf("Remove(%q) is accepted", name)
+		}
+	}
+	for _, tag := range []string{"", "-x", "a/b", "..", ".x", "a b"} {
+		if store.Tag(tag, a) == nil {
+			t.Errorf("Tag(%q) is accepted", tag)
+		}
+	}
+	if store.Tag("t", "absent") == nil {
+		t.Error("a bundle that is not there is tagged")
+	}
+}
+
+// Several processes tag, add and remove at once; none loses what it did.
+func TestConcurrently(t *testing.T) {
+	root := t.TempDir()
+	bundles := make([]string, 8)
+	for i := range bundles {
+		bundles[i] = keep(t, root, nil)
+	}
+	var all sync.WaitGroup
+	for i, b := range bundles {
+		all.Go(func() {
+			store := runs.Open(root)
+			for range 50 {
+				if err := store.Tag("shared", b); err != nil {
+					t.Error(err)
+				}
+				if err := store.Untag("shared", b); err != nil {
+					t.Error(err)
+				}
+			}
+			if i%2 == 0 {
+				if err := store.Tag("shared", b); err != nil {
+					t.Error(err)
+				}
+			} else if err := store.Remove(b); err != nil {
+				t.Error(err)
+			}
+			if _, err := store.List(runs.Filter{}); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	if list, err := runs.Open(root).Find("shared"); err != nil || len(list) != 4 {
+		t.Errorf("%d runs have the tag, %v; want 4", len(list), err)
+	}
+	entries, _ := os.ReadDir(root)
+	if len(entries) != 5 {
+		t.Errorf("%d entries are left, want 4 bundles and the tags", len(entries))
+	}
+}
+
+func TestLoad(t *testing.T) {
+	root := t.TempDir()
+	name := keep(t, root, nil)
+	keep(t, root, nil)
+	record, err := os.ReadFile(filepath.Join(root, name, "record.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	write := func(name, text string) string {
+		path := filepath.Join(t.TempDir(), name)
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	check := func(path string, want int, problem string) {
+		t.Helper()
+		list, err := runs.Load(path)
+		if len(list) != want || (err == nil) != (problem == "") || err != nil && !strings.Contains(err.Error(), problem) {
+			t.Errorf("%s: %d runs, %v; want %d, %s", path, len(list), err, want, problem)
+		}
+	}
+	one := string(record)
+	check(filepath.Join(root, name), 1, "")
+	check(root, 2, "")
+	check(write("one.json", one), 1, "")
+	check(write("lines.jsonl", one+"\n"+one), 2, "")
+	check(write("list.json", "["+one+","+one+"]"), 2, "")
+	check(write("set.json", `{"schema":"ktstr.runs/v1","runs":[`+one+`]}`), 1, "")
+	check(write("empty", ""), 0, "no record in it")
+	check(write("text", "hello"), 0, "not JSON")
+	check(write("other.json", `{"a":1}`), 0, `schema ""`)
+	check(t.TempDir(), 0, "neither a bundle nor a directory of bundles")
+	check(filepath.Join(root, "absent"), 0, "no such file")
+}
+
+func TestSide(t *testing.T) {
+	root := t.TempDir()
+	keep(t, root, func(r *core.Result) {
+		r.Scratch = &core.Scratch{Dir: "/tmp/s1", Filesystem: "ext4"}
+		r.Argv = append(r.Argv, "--dir=/tmp/s1")
+	})
+	keep(t, root, func(r *core.Result) {
+		r.Start = start.Add(1)
+		r.Verdict, r.Details = core.Fail, []check.Detail{{Kind: check.Above}} // slow, and measured
+	})
+	keep(t, root, func(r *core.Result) {
+		r.Start = start.Add(2)
+		r.Verdict, r.Details = core.Fail, []check.Detail{{Kind: check.ExitCode}}
+	})
+	keep(t, root, func(r *core.Result) { r.Start, r.TimedOut = start.Add(3), true })
+	keep(t, root, func(r *core.Result) { r.Start, r.Extraction.Status = start.Add(4), extract.Error })
+	list, err := runs.Load(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	side := runs.Side("a", list)
+	var broken []bool
+	for _, r := range side.Runs {
+		broken = append(broken, r.Broken)
+	}
+	if got, want := fmt.Sprint(broken), "[false false true true true]"; got != want {
+		t.Errorf("broken: %s, want %s", got, want)
+	}
+	facts := map[string]string{}
+	for _, f := range side.Runs[0].About {
+		facts[f.Name] = f.Value
+	}
+	if facts["arguments"] != "-x --dir={scratch}" || facts["filesystem"] != "ext4" || facts["kernel"] != "6.1" || facts["extractor version"] != "json 1" {
+		t.Errorf("facts: %v", facts)
+	}
+	if got := runs.MinEffects(list); len(got) != 1 || got[0] != (compare.MinEffect{Name: "x", Percent: 7}) {
+		t.Errorf("MinEffects: %v", got)
+	}
+}

@@ -1,0 +1,98 @@
+package runs
+
+import (
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/ktstr/ktstr/core"
+	"github.com/ktstr/ktstr/core/check"
+	"github.com/ktstr/ktstr/core/compare"
+	"github.com/ktstr/ktstr/core/extract"
+	"github.com/ktstr/ktstr/core/payload"
+)
+
+// Side is a set of runs as comparing sees it, under the name that the reader
+// knows it by.
+func Side(name string, list []Run) compare.Side {
+	s := compare.Side{Name: name}
+	for _, r := range list {
+		s.Runs = append(s.Runs, compare.Run{
+			Broken:    Broken(r.Record),
+			Metrics:   r.Record.Metrics,
+			Headlines: r.Record.Headlines,
+			About:     about(r.Record),
+		})
+	}
+	return s
+}
+
+// Broken reports whether a run did not end well, so that its metrics measure
+// nothing. One that only failed a check of a metric did end well.
+func Broken(r core.Record) bool {
+	return r.ExitStatus() != core.ExitPass && (r.ExitStatus() != core.ExitCheck || r.Extraction.Status != extract.OK ||
+		check.Verdict{Details: r.Details}.ExitCodeFailed())
+}
+
+// about is what must be equal for two runs to measure the same thing.
+func about(r core.Record) []compare.Fact {
+	filesystem := ""
+	args := r.Argv
+	if len(args) > 0 {
+		args = args[1:]
+	}
+	text := strings.Join(args, " ")
+	if r.Scratch != nil {
+		filesystem = r.Scratch.Filesystem
+		text = strings.ReplaceAll(text, r.Scratch.Dir, "{scratch}") // another one each run
+	}
+	if text == "" {
+		text = "none"
+	}
+	cpus := ""
+	if r.Host.CPUs > 0 {
+		cpus = strconv.Itoa(r.Host.CPUs)
+	}
+	return []compare.Fact{
+		{Name: "host", Value: r.Host.Name},
+		{Name: "kernel", Value: r.Host.Kernel},
+		{Name: "cpu", Value: r.Host.CPU},
+		{Name: "cpus", Value: cpus},
+		{Name: "governor", Value: r.Host.Governor},
+		{Name: "filesystem", Value: filesystem},
+		{Name: "payload", Value: r.Payload},
+		{Name: "payload version", Value: r.Labels[LabelDefinition]},
+		{Name: "tool version", Value: r.Tool},
+		{Name: "extractor version", Value: strings.TrimSpace(r.Extraction.Extractor + " " + r.Extraction.Version)},
+		{Name: "arguments", Value: text},
+	}
+}
+
+// MinEffects are the least effects that the payloads of the runs ask for; those
+// of later runs count more. Runs without a bundle have none.
+func MinEffects(list []Run) []compare.MinEffect {
+	var all []compare.MinEffect
+	seen := map[compare.MinEffect]bool{}
+	for _, r := range list {
+		if r.Dir == "" {
+			continue
+		}
+		path := filepath.Join(r.Dir, "payload.yaml")
+		text, err := os.ReadFile(path)
+		if err != nil {
+			continue // what a bundle is not whole without, comparing can do without
+		}
+		p, err := payload.Parse(path, text)
+		if err != nil {
+			continue
+		}
+		for _, h := range p.Hints {
+			if m := (compare.MinEffect{Name: h.Name, Percent: h.MinEffect}); h.MinEffect > 0 && !seen[m] {
+				seen[m] = true
+				all = append(all, m)
+			}
+		}
+	}
+	return all
+}
