@@ -116,7 +116,7 @@ func (p *parser) finish() ktstr.Extraction {
 		p.diagnose(ktstr.SeveralReports, 0, fmt.Sprintf("the text holds %d YAML documents of stress-ng; the last one counts", p.yaml.documents))
 	}
 	p.version()
-	if p.out.Truncated && !p.text.completed && !p.yaml.ended {
+	if p.out.Truncated && !p.text.verdict.run.completed && !p.yaml.ended {
 		p.diagnose(ktstr.Truncated, 0, "the text stops before the end of what stress-ng printed; what was complete of it counts")
 	}
 	if len(metrics) == 0 && len(p.diagnostics) == 0 && p.prose != 0 && !p.text.ours && p.yaml.documents == 0 {

@@ -19,6 +19,7 @@ type perf struct {
 	given   map[string]bool // events of the section
 	times   map[string]int  // how often each stressor had counters
 	zones   map[string]bool // names of the temperatures that were given
+	orphan  int             // first line of counters that stand under no name; 0: none
 }
 
 // perfLine reads "cpu:" and the rows under it:
@@ -42,8 +43,8 @@ func (p *parser) perfLine(l line) bool {
 		count, ok = localCount(w[0])
 	}
 	if !f.open || !bytes.Equal(f.pid, l.pid) {
-		if ok && n >= 4 && bytes.HasSuffix(w[n-1], []byte("/sec")) && l.typ != 'm' && p.text.perfOrphan == 0 && p.text.ours {
-			p.text.perfOrphan = l.number
+		if ok && n >= 4 && bytes.HasSuffix(w[n-1], []byte("/sec")) && l.typ != 'm' && f.orphan == 0 && p.text.ours {
+			f.orphan = l.number
 		}
 		return false
 	}
@@ -51,7 +52,7 @@ func (p *parser) perfLine(l line) bool {
 		return n >= 4 && p.temperature(l, w[:n])
 	}
 	event := perfEvent(w[1:n])
-	if len(event) == 0 || p.text.perfOrphan > 0 {
+	if len(event) == 0 || f.orphan > 0 {
 		return false
 	}
 	if !l.whole {
@@ -61,7 +62,7 @@ func (p *parser) perfLine(l line) bool {
 	f.section()
 	if f.given[event] {
 		// the next section's name is not there
-		p.text.perfOrphan = l.number
+		f.orphan = l.number
 		return true
 	}
 	f.given[event] = true
@@ -125,9 +126,15 @@ func (p *parser) temperature(l line, words [][]byte) bool {
 	return false
 }
 
+// times is where --times prints: behind "for a 1.01s run time:".
+type times struct {
+	open bool
+	pid  []byte
+}
+
 // timesLine reads "      0.85s user time   ( 42.22%)" under "for a … run time:".
 func (p *parser) timesLine(l line) bool {
-	if !p.text.inTimes || !bytes.Equal(p.text.pid, l.pid) {
+	if t := p.text.times; !t.open || !bytes.Equal(t.pid, l.pid) {
 		return false
 	}
 	var w [4][]byte

@@ -378,3 +378,18 @@ func isColumn(name string) bool {
 	}
 	return false
 }
+
+// dispatches reads "1 cpu, 2 pipe, 1 cpu": how often each stressor is named.
+func dispatches(list []byte) map[string]int {
+	times := make(map[string]int)
+	for _, item := range bytes.Split(list, []byte(", ")) {
+		var f [2][]byte
+		if fields(item, f[:]) != 2 || !isStressor(f[1]) {
+			continue
+		}
+		if v, ok := number(f[0]); ok && v > 0 {
+			times[string(f[1])]++
+		}
+	}
+	return times
+}
