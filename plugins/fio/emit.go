@@ -145,6 +145,9 @@ func (e *emitter) job(j *job) {
 		return
 	}
 	name := e.segment(j.name)
+	if j.lost {
+		return
+	}
 	e.prefix = append(append(e.prefix[:0], name...), '.')
 	base := len(e.prefix)
 	if j.errno.ok() && j.errno.v != 0 {

@@ -37,9 +37,7 @@ func parse(out ktstr.Output) (ktstr.Extraction, error) {
 	if d, ok := r.version.check(r.line); ok {
 		e.notes.addAll(d)
 	}
-	if around.headless > 0 {
-		e.notes.add(ktstr.Malformed, around.headless, "a JSON report does not begin with \"{\" and was left out")
-	}
+	e.headless(&around)
 	if around.signal != "" {
 		e.notes.add(ktstr.Interrupted, around.signalLine, "fio was stopped before its end (%s); the numbers are of a shorter run", printable(around.signal))
 	}
@@ -95,6 +93,13 @@ func (e *emitter) choose(formats ...[]report) (*report, bool) {
 		}
 	}
 	return chosen, true
+}
+
+// headless says that the first line of a report is missing.
+func (e *emitter) headless(s *surroundings) {
+	if s.headless > 0 {
+		e.notes.add(ktstr.Malformed, s.headless, "the first line of a %s report is missing; what was found of it was left out", s.headlessKind)
+	}
 }
 
 // unfinished says what is wrong with a report that does not come to its end.

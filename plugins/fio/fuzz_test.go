@@ -3,8 +3,6 @@ package fio
 import (
 	"bytes"
 	"math"
-	"os"
-	"path/filepath"
 	"testing"
 	"unicode/utf8"
 
@@ -14,20 +12,11 @@ import (
 // Any input gives a result or a diagnostic: finite numbers under names that
 // occur once, in lines that exist.
 func FuzzFio(f *testing.F) {
-	files, err := filepath.Glob("testdata/*/*")
-	if err != nil {
-		f.Fatal(err)
-	}
-	for _, file := range files {
-		if base := filepath.Base(file); base == "meta.json" || base == "expect.json" || base == "extract.json" {
-			continue
-		}
-		data, err := os.ReadFile(file)
-		if err != nil {
-			f.Fatal(err)
-		}
-		if len(data) < 32<<10 { // larger ones only slow the mutations down
-			f.Add(data)
+	for _, c := range captures(f) {
+		for _, out := range c.streams {
+			if len(out.Data) < 10<<10 { // larger ones only slow the mutations down
+				f.Add(out.Data)
+			}
 		}
 	}
 	for _, hard := range hardTexts {

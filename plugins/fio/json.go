@@ -296,6 +296,8 @@ func (d *document) row(r *row) error {
 	switch {
 	case r.ioBytes.ok():
 		r.measured = r.ioBytes.v > 0
+	case r.bw.ok():
+		r.measured = r.bw.v > 0
 	default:
 		r.measured = r.totalIOs.positive()
 	}

@@ -1,6 +1,7 @@
 package fio
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/ktstr/ktstr"
@@ -14,18 +15,21 @@ type normalReader struct {
 	version version
 	list    []report
 
-	hosts   int  // greetings of servers, in client mode
-	ends    int  // ends of job lists seen in this report
-	open    bool // a report has begun
-	inDisks bool
-	pids    map[string]bool // of the jobs in this report
+	headless int  // a direction that stands before all jobs
+	hosts    int  // greetings of servers, in client mode
+	ends     int  // ends of job lists seen in this report
+	open     bool // a report has begun
+	inDisks  bool
+	inGroups bool            // the job list is over
+	pids     map[string]bool // of the jobs in this report
 
-	job    *job
-	whole  bool // the job's last part was reached
-	row    *row
-	turn   int    // of the last line of this row
-	target *stats // what percentile rows belong to
-	unit   string
+	job     *job
+	whole   bool // the job's directions are over
+	counted bool // the last line that every job has was read
+	row     *row
+	turn    int    // of the last line of this row
+	target  *stats // what percentile rows belong to
+	unit    string
 }
 
 // The order of the lines in a direction.
@@ -63,16 +67,18 @@ func (n *normalReader) line(line string, number int, whole bool) bool {
 		return false
 	}
 	if !n.open {
+		if _, _, ok := directionLine(text, number); ok && indent >= 2 && n.headless == 0 {
+			n.headless = number
+		}
 		return false
 	}
 	switch {
 	case strings.HasPrefix(line, "Run status group "):
-		n.endJob()
-		if n.job != nil || n.ends == 0 || n.hosts > 1 {
+		if !n.inGroups { // several groups follow each other
 			n.ends++
 		}
-		n.job, n.row, n.inDisks = nil, nil, false
-		n.report().complete = true
+		n.endJob()
+		n.row, n.inDisks, n.inGroups = nil, false, true
 		return true
 	case strings.HasPrefix(line, "Disk stats "):
 		n.inDisks = true
@@ -94,17 +100,17 @@ func (n *normalReader) line(line string, number int, whole bool) bool {
 func (n *normalReader) begin(j job, pid string) {
 	// In client mode each server has a list of its own, and the sum of all
 	// comes last, behind their ends.
-	over := n.ends >= max(n.hosts, 1) && !(n.hosts > 0 && j.name == "All clients")
+	over := n.ends >= max(n.hosts, 1) && !(n.hosts > 0 && j.name == allClients)
 	// One process reports once in a report.
 	over = over || n.pids[pid] && pid != ""
 	if !n.open || over {
-		n.endJob()
+		n.endReport()
 		n.list = append(n.list, report{format: "normal", line: j.line, version: n.version})
 		n.open, n.ends, n.pids = true, 0, map[string]bool{}
 	} else {
 		n.endJob()
 	}
-	n.inDisks, n.whole, n.row, n.target = false, false, nil, nil
+	n.inDisks, n.inGroups, n.whole, n.counted, n.row, n.target = false, false, false, false, nil, nil
 	n.job = &j
 	n.pids[pid] = true
 }
@@ -119,7 +125,7 @@ func (n *normalReader) endJob() {
 	r := n.report()
 	if !n.whole {
 		r.notes.add(ktstr.Malformed, j.line, "job %q has no end and was left out", j.name)
-		return
+		j = &job{name: j.name, named: true, line: j.line, lost: true}
 	}
 	if len(r.jobs) < maxJobs {
 		r.jobs = append(r.jobs, j)
@@ -128,20 +134,33 @@ func (n *normalReader) endJob() {
 
 // finish returns what was read.
 func (n *normalReader) finish() []report {
+	n.endReport()
+	return n.list
+}
+
+// endReport says whether the report came to its end. In client mode each
+// server has one, and the sum of several jobs comes last.
+func (n *normalReader) endReport() {
 	if !n.open {
-		return nil
+		return
 	}
 	r := n.report()
-	cut := n.job != nil && !n.whole
-	if cut {
+	cut := n.job != nil && !n.counted // nothing stands behind this job
+	if !n.whole {
 		n.job = nil
 	}
 	n.endJob()
-	if cut || !r.complete {
-		r.complete, r.err, r.errLine = false, errCut, r.line
+	r.complete = !cut && n.ends >= max(n.hosts, 1)
+	if last := len(r.jobs) - 1; n.hosts > 0 && last > 0 && r.jobs[last].name != allClients {
+		r.complete = false
 	}
-	return n.list
+	if !r.complete {
+		r.err, r.errLine = errCut, r.line
+	}
 }
+
+// allClients is what fio calls the sum of all jobs in client mode.
+const allClients = "All clients"
 
 // jobLine reads "NAME: (groupid=0, jobs=1): err= 0: pid=123: DATE". The name
 // may hold anything, also such a text, so the last one counts. pid is empty
@@ -182,53 +201,43 @@ func (n *normalReader) lost(number int) {
 	n.turn = turnIOPS
 }
 
-// direction reads "read: IOPS=23.6k, BW=92.3MiB/s (96.8MB/s)(185MiB/2000msec)",
-// or, up to 2.16, "read : io=185MB, bw=94.5MB/s, iops=23625, runtime=  2000msec".
-func (n *normalReader) direction(text string, number int) bool {
-	name, rest, ok := strings.Cut(text, ":")
-	if !ok {
-		return false
-	}
-	op := -1
-	for i, known := range opNames[:syncs] {
-		if strings.TrimRight(name, " ") == known {
-			op = i
-		}
-	}
+// directionLine reads "read: IOPS=23.6k, BW=92.3MiB/s (96.8MB/s)(185MiB/2000msec)",
+// or, up to 2.16, "read : io=185MB, bw=94.5MB/s, iops=23625, runt=  2000msec".
+// op is -1 for other lines; ok says whether all could be read.
+func directionLine(text string, number int) (op int, r row, ok bool) {
+	name, rest, _ := strings.Cut(text, ":")
+	op = slices.Index(opNames[:syncs], strings.TrimRight(name, " "))
 	rest = strings.TrimLeft(rest, " ")
-	old := strings.HasPrefix(rest, "io=")
-	if op < 0 || !old && !strings.HasPrefix(rest, "IOPS=") {
-		return false
+	switch {
+	case op < 0:
+	case strings.HasPrefix(rest, "IOPS="):
+		r, ok = newRow(rest, number)
+	case strings.HasPrefix(rest, "io="):
+		r, ok = oldRow(rest, number)
+	default:
+		op = -1
 	}
-	read := newRow
-	if old {
-		read = oldRow
-	}
-	r, ok := read(rest, number)
-	if !ok {
-		n.report().notes.add(ktstr.Malformed, number, "the first line of a %s direction cannot be read", opNames[op])
-	}
-	if n.job == nil || n.whole || n.job.rows[op].line != 0 || !ok {
-		n.job = n.abandon(ok && n.job != nil)
-		if ok {
-			n.lost(number)
-		}
-		n.row, n.target = nil, nil
-		return true
-	}
-	n.job.rows[op] = r
-	n.row, n.turn, n.target = &n.job.rows[op], turnDirection, nil
-	return true
+	return op, r, ok
 }
 
-// abandon ends the job before a line that belongs to another one, whose first
-// line is missing.
-func (n *normalReader) abandon(other bool) *job {
-	if !other {
-		return n.job
+// direction reads the first line of a direction.
+func (n *normalReader) direction(text string, number int) bool {
+	op, r, ok := directionLine(text, number)
+	if op < 0 {
+		return false
 	}
-	n.endJob()
-	return nil
+	n.row, n.target = nil, nil
+	switch {
+	case !ok:
+		n.report().notes.add(ktstr.Malformed, number, "the first line of a %s direction cannot be read", opNames[op])
+	case n.job == nil || n.whole || n.job.rows[op].line != 0: // of another job, whose first line is missing
+		n.endJob()
+		n.lost(number)
+	default:
+		n.job.rows[op] = r
+		n.row, n.turn = &n.job.rows[op], turnDirection
+	}
+	return true
 }
 
 func newRow(text string, line int) (r row, ok bool) {
@@ -254,23 +263,33 @@ func newRow(text string, line int) (r row, ok bool) {
 	v, ok1 := scaled(iops)
 	r.iops = num{v, "iops", line}
 	v, unit, ok2 := numberWithUnit(bw)
-	r.bw = num{v, bwUnit(unit), line}
-	v, unit, ok3 := numberWithUnit(amount)
+	unit, ok3 := rateUnit(unit)
+	r.bw = num{v, unit, line}
+	v, unit, ok4 := numberWithUnit(amount)
 	r.ioBytes = num{v, unit, line}
-	v, ok4 := scaled(time)
+	v, ok5 := scaled(time)
 	r.runtime = num{v, "ms", line}
-	return r, ok1 && ok2 && ok3 && ok4
+	return r, ok1 && ok2 && ok3 && ok4 && ok5 && isAmountUnit(unit)
 }
 
-// bwUnit completes the unit of a mixed direction, which fio prints as "Mi".
-func bwUnit(unit string) string {
-	if unit == "" || strings.HasSuffix(unit, "/s") {
-		if unit == "" {
-			return "B/s"
-		}
-		return unit
+// rateUnit completes the unit of a mixed direction, which fio prints as "Mi",
+// and refuses what is no unit of a rate.
+func rateUnit(text string) (string, bool) {
+	amount, perSecond := strings.CutSuffix(text, "/s")
+	if !perSecond && !strings.HasSuffix(amount, "B") {
+		amount += "B"
 	}
-	return unit + "B/s"
+	return amount + "/s", isAmountUnit(amount)
+}
+
+// isAmountUnit knows B, kB, KiB, bit, kbit, Kibit and so on.
+func isAmountUnit(unit string) bool {
+	prefix, ok := strings.CutSuffix(unit, "B")
+	if !ok {
+		prefix, ok = strings.CutSuffix(unit, "bit")
+	}
+	prefix = strings.TrimSuffix(prefix, "i")
+	return ok && (prefix == "" || len(prefix) == 1 && strings.Contains("kKMGTPE", prefix))
 }
 
 func oldRow(text string, line int) (r row, ok bool) {
@@ -283,14 +302,15 @@ func oldRow(text string, line int) (r row, ok bool) {
 	r = row{line: line, measured: true}
 	v, unit, ok1 := numberWithUnit(fields["io"])
 	r.ioBytes = num{v, oldUnit(unit), line}
-	v, unit, ok2 := numberWithUnit(fields["bw"])
-	r.bw = num{v, oldUnit(unit), line}
+	v, rate, ok2 := numberWithUnit(fields["bw"])
+	r.bw = num{v, oldUnit(rate), line}
 	v, ok3 := scaled(fields["iops"])
 	r.iops = num{v, "iops", line}
-	time, isTime := strings.CutSuffix(fields["runtime"], "msec")
-	v, ok4 := scaled(time)
+	time, isTime := strings.CutSuffix(fields["runt"], "msec")
+	v, ok4 := scaled(strings.TrimSpace(time))
 	r.runtime = num{v, "ms", line}
-	return r, ok1 && ok2 && ok3 && ok4 && isTime
+	rate, isRate := strings.CutSuffix(rate, "/s")
+	return r, ok1 && ok2 && ok3 && ok4 && isTime && isRate && isAmountUnit(unit) && isAmountUnit(rate)
 }
 
 // oldUnit spells out that up to 2.16 "KB" and "MB" were powers of 1024.
@@ -326,7 +346,7 @@ func (n *normalReader) distribution(text string, number int) bool {
 		name = strings.TrimRight(name, " ")
 		switch {
 		case name == "bw" && strings.HasPrefix(rest, "min="):
-			n.stats(turnBW, rest, oldRateUnit(unit), number)
+			n.stats(turnBW, rest, tableRateUnit(unit), number)
 			return true
 		case !strings.HasPrefix(rest, "min="):
 			return false // a histogram
@@ -351,15 +371,14 @@ func (n *normalReader) distribution(text string, number int) bool {
 	return false
 }
 
-// oldRateUnit reads the unit of a "bw (KB  /s)" line.
-func oldRateUnit(unit string) string {
-	unit = strings.ReplaceAll(unit, " ", "")
-	if rate, ok := strings.CutSuffix(unit, "/s"); ok && unit != "" {
-		if len(rate) == 2 && rate[1] == 'B' && rate[0] != 'k' && strings.IndexByte("KMGTP", rate[0]) >= 0 {
-			return oldUnit(rate) + "/s"
-		}
+// tableRateUnit reads the unit of a "bw (  KiB/s)" or "bw (KB  /s)" line; what
+// is no unit gives the empty one.
+func tableRateUnit(unit string) string {
+	amount, ok := strings.CutSuffix(strings.ReplaceAll(unit, " ", ""), "/s")
+	if !ok || !isAmountUnit(amount) {
+		return ""
 	}
-	return unit
+	return oldUnit(amount) + "/s"
 }
 
 // beginSync opens the direction of fsync and its like, which the line of its
@@ -507,7 +526,8 @@ func (n *normalReader) trailer(text string, number int) bool {
 		}
 		n.whole, n.row, n.target = true, nil, nil
 		n.cpu(rest, number)
-	case "issued rwts", "issued rwt", "issued":
+	case "issued rwts", "issued rwt", "issued r/w", "issued":
+		n.counted = true
 		n.issued(rest, number)
 	case "errors":
 		n.errors(rest, number)
@@ -612,7 +632,9 @@ func (n *normalReader) steadyState(text string, number int) {
 		case "bw":
 			value, _, _ = strings.Cut(value, " ")
 			if v, unit, ok := numberWithUnit(value); ok {
-				j.ssBW = num{v, bwUnit(unit), number}
+				if unit, ok := rateUnit(unit); ok {
+					j.ssBW = num{v, unit, number}
+				}
 			}
 		case "iops":
 			if v, ok := scaled(value); ok {

@@ -55,6 +55,7 @@ type job struct {
 	ssAttained, ssBW, ssIOPS, ssLatency num
 
 	errText string // what the text adds to errno
+	lost    bool   // it was there and could not be read; only its name counts
 }
 
 // A row is one data direction of a job.

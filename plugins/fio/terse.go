@@ -27,6 +27,7 @@ type terseJob struct {
 	job
 	version version
 	disks   []disk
+	group   string
 	io      float64 // of all directions, KiB
 	time    float64 // of the longest direction, ms
 }
@@ -53,7 +54,7 @@ func (t *terseReader) line(line string, number int, whole bool) bool {
 	}
 	first, rows := terseRows(fields, name+3, size)
 	if rows == 0 {
-		if fields[0] == "2" {
+		if fields[0] == "2" && whole && len(t.jobs) == 0 {
 			return false // such a start is nothing special
 		}
 		t.cut = number
@@ -67,7 +68,7 @@ func (t *terseReader) line(line string, number int, whole bool) bool {
 	j := terseJob{job: job{
 		name: strings.Join(fields[name:first-2], ";"), named: true, line: number,
 		errno: terseNum(fields[first-1], "", number),
-	}}
+	}, group: fields[first-2]}
 	if name == 2 {
 		j.version = parseVersion(fields[1])
 	}
@@ -94,6 +95,13 @@ func (t *terseReader) line(line string, number int, whole bool) bool {
 		t.notes.add(ktstr.Truncated, number, "the terse line of job %q does not end; disks may be missing", j.name)
 	}
 	return true
+}
+
+// unfinished is told of a last line that does not end and is of no format.
+func (t *terseReader) unfinished(number int) {
+	if len(t.jobs) > 0 {
+		t.notes.add(ktstr.Truncated, number, "the text ends inside a line; there may have been more jobs")
+	}
 }
 
 // terseStart finds where a terse line begins: progress without an end of line
@@ -206,8 +214,7 @@ func (t *terseReader) row(r *row, f []string, line int) {
 		r.iopsStats = stats{min: number(42, "iops"), max: number(43, "iops"), mean: number(44, "iops"), stddev: number(45, "iops"),
 			samples: number(46, "count")}
 	}
-	// A direction that moved less than a KiB shows 0 KiB and yet has numbers.
-	r.measured = r.ioBytes.positive() || r.iops.positive() || r.clat.measured() || r.lat.measured()
+	r.measured = r.ioBytes.positive()
 }
 
 // terseNum reads one field; what is not a number is as if it were not there.
@@ -249,7 +256,10 @@ func terseDisks(fields []string, line int) (disks []disk) {
 // reports groups the jobs. Nothing in terse output parts one report from the
 // next, so repeated reports are known by what they repeat.
 func (t *terseReader) reports() (reports []report) {
-	period := t.period()
+	period, regular := t.period()
+	if !regular {
+		t.notes.add(ktstr.Malformed, t.jobs[0].line, "terse lines repeat, as reports at intervals do, but not in order; they are taken as one report")
+	}
 	for i := 0; i < len(t.jobs); i += period {
 		jobs := t.jobs[i:min(i+period, len(t.jobs))]
 		r := report{format: "terse", line: jobs[0].line, complete: len(jobs) == period}
@@ -283,25 +293,41 @@ func (t *terseReader) reports() (reports []report) {
 // intervals add up from the start: the same jobs in the same order, later and
 // with more I/O each time. Clones, in contrast, share name and group but run
 // side by side.
-func (t *terseReader) period() int {
+//
+// Where lines look like repeated ones and no period fits, regular is false.
+func (t *terseReader) period() (jobs int, regular bool) {
 	n := len(t.jobs)
 	for p := 1; p <= n/2 || t.repeats && p < n; p++ {
 		if p > 64 {
 			break // so many jobs at once are beyond doubt, and the search stays linear
 		}
 		if t.grows(p) {
-			return p
+			return p, true
 		}
 	}
-	return max(n, 1)
+	regular = true
+	last := map[string]int{}
+	for i := range t.jobs {
+		j := &t.jobs[i]
+		key := j.group + ";" + j.name
+		if before, ok := last[key]; ok {
+			b := &t.jobs[before]
+			regular = regular && !(j.time >= b.time+apart && j.io > b.io)
+		}
+		last[key] = i
+	}
+	return max(n, 1), regular
 }
 
+// apart is how many ms two reports are apart at least; clones end within
+// milliseconds of each other.
+const apart = 250
+
 func (t *terseReader) grows(p int) bool {
-	const apart = 250 // ms; clones end within milliseconds of each other
 	longest := 0.0
 	for i := p; i < len(t.jobs); i++ {
 		a, b := &t.jobs[i-p], &t.jobs[i]
-		if a.name != b.name || b.time < a.time || b.io < a.io || b.time > a.time && b.io == a.io {
+		if a.name != b.name || a.group != b.group || b.time < a.time || b.io < a.io || b.time > a.time && b.io == a.io {
 			return false
 		}
 		longest = max(longest, b.time-t.jobs[i%p].time)

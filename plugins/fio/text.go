@@ -22,6 +22,9 @@ func textReports(data []byte, documents []span, argv []string) (terse, normal []
 		if n.line(line, number, whole) {
 			return
 		}
+		if !whole {
+			t.unfinished(number)
+		}
 		around.line(line, number)
 		if v := around.version; v.text != "" {
 			n.version = v
@@ -33,6 +36,9 @@ func textReports(data []byte, documents []span, argv []string) (terse, normal []
 		number = eachLine(data[from:d.start], number, d.start == len(data), each)
 		number += bytes.Count(data[d.start:d.end], newline)
 		from = d.end
+	}
+	if n.headless > 0 {
+		around.headless, around.headlessKind = n.headless, "normal"
 	}
 	return t.reports(), n.finish(), around
 }
@@ -66,16 +72,17 @@ func hasOption(argv []string, name string) bool {
 
 // surroundings is what fio says beside its reports.
 type surroundings struct {
-	version     version
-	versionLine int
-	started     bool // a header of a run, without a report so far
-	signal      string
-	signalLine  int
-	complaint   string
-	complaintAt int
-	headless    int // the line of a JSON report's first member, outside a report
-	logLines    int // lines of a --write_*_log file
-	other       int // lines that are not of fio, or prose
+	version      version
+	versionLine  int
+	started      bool // a header of a run, without a report so far
+	signal       string
+	signalLine   int
+	complaint    string
+	complaintAt  int
+	headless     int // a line inside a report whose first line is missing
+	headlessKind string
+	logLines     int // lines of a --write_*_log file
+	other        int // lines that are not of fio, or prose
 }
 
 func (s *surroundings) line(line string, number int) {
@@ -100,7 +107,7 @@ func (s *surroundings) line(line string, number int) {
 	case strings.HasPrefix(trimmed, "Starting "), strings.Contains(trimmed, ": (g="):
 		s.started = true
 	case strings.HasPrefix(trimmed, `"fio version" :`):
-		s.headless = number
+		s.headless, s.headlessKind = number, "JSON"
 		s.other++
 	case isLogLine(trimmed):
 		s.logLines++
@@ -128,6 +135,8 @@ func isLogLine(line string) bool {
 func (s *surroundings) explain(e *emitter, out ktstr.Output) {
 	failed := out.ExitCode == nil || *out.ExitCode != 0
 	switch {
+	case s.headless > 0:
+		e.headless(s)
 	case s.complaint != "" && failed:
 		e.notes.add(ktstr.ToolFailed, s.complaintAt, "fio printed no report and says: %s", printable(s.complaint))
 	case s.signal != "":

@@ -1,0 +1,146 @@
+package fio
+
+import (
+	"bytes"
+	"math"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/ktstr/ktstr"
+	"github.com/ktstr/ktstr/core/payload"
+	"github.com/ktstr/ktstr/core/unit"
+)
+
+// Where one run was reported in several formats, they give the same numbers,
+// as far as their digits go.
+func TestFormatsAgree(t *testing.T) {
+	compared := 0
+	for _, c := range captures(t) {
+		t.Run(c.name, func(t *testing.T) {
+			compared += agree(t, c.streams[0].Data)
+		})
+	}
+	if compared < 300 {
+		t.Errorf("%d numbers were compared, want some hundred", compared)
+	}
+}
+
+// agree compares the last normal and terse reports in a text with its last
+// document, and returns how many numbers they share.
+func agree(t *testing.T, text []byte) (compared int) {
+	t.Helper()
+	documents, spans := jsonReports(text)
+	terse, normal, _ := textReports(text, spans, nil)
+	if len(documents) == 0 {
+		return 0
+	}
+	truth := index(metricsOf(&documents[len(documents)-1]))
+	for _, reports := range [][]report{terse, normal} {
+		if len(reports) == 0 {
+			continue
+		}
+		if len(reports) != len(documents) {
+			t.Errorf("%d %s reports beside %d documents", len(reports), reports[0].format, len(documents))
+			continue
+		}
+		r := &reports[len(reports)-1]
+		x := metricsOf(r)
+		ops := map[string]bool{} // per direction, something must be there
+		for _, m := range x.Metrics {
+			want, ok := truth[m.Name]
+			if !ok {
+				t.Errorf("%s: %s is not in the document", r.format, m.Name)
+				continue
+			}
+			if segments := strings.Split(m.Name, "."); len(segments) > 2 {
+				ops[segments[0]+"."+segments[1]] = true
+			}
+			value, err := unit.Convert(want.Value, want.Unit, m.Unit)
+			if want.Unit == m.Unit {
+				value, err = want.Value, nil
+			}
+			// Text rounds to three or four digits, or cuts to whole numbers.
+			if err != nil || math.Abs(m.Value-value) > max(1.01, 0.006*value) {
+				t.Errorf("%s: %s = %v %s, the document says %v %s (%v)", r.format, m.Name, m.Value, m.Unit, want.Value, want.Unit, err)
+			}
+			compared++
+		}
+		for name := range truth {
+			segments := strings.Split(name, ".")
+			if r.format == "terse" && len(segments) > 1 && segments[1] == "trim" {
+				continue // version 3 has none
+			}
+			if len(segments) == 3 && segments[2] == "iops" && !ops[segments[0]+"."+segments[1]] {
+				t.Errorf("%s: lacks %s", r.format, name)
+			}
+		}
+	}
+	return compared
+}
+
+func metricsOf(r *report) ktstr.Extraction {
+	var e emitter
+	e.report(r)
+	return e.extraction()
+}
+
+// The fio of the distribution, run with the options of each stock payload but
+// shorter, gives what the payload's checks ask for, in every format alike.
+func TestLive(t *testing.T) {
+	binary, err := exec.LookPath("fio")
+	if err != nil {
+		t.Fatalf("%v: install it with apt-get install fio", err)
+	}
+	for _, file := range New().Describe().Payloads {
+		p, err := payload.Parse(file.Name, file.YAML)
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		if p.Name != file.Name || !ktstr.OwnsPayload("fio", p.Name) || p.Extractor != "fio" || p.Install() == "" {
+			t.Errorf("payload %+v does not belong here", p)
+		}
+		t.Run(p.Name, func(t *testing.T) {
+			t.Parallel()
+			args := append([]string{}, p.Args...)
+			args[0] = "--output-format=json+,normal,terse"
+			if p.Name == "fio" {
+				args = append(args, "--name=own", "--rw=randrw", "--ioengine=null")
+			}
+			args = append(args, "--size=4m", "--ramp_time=0", "--runtime=1", "--time_based", "--direct=0")
+			cmd := exec.Command(binary, args...)
+			cmd.Dir = t.TempDir()
+			cmd.Env = append(os.Environ(), "LC_ALL=C")
+			var stderr bytes.Buffer
+			cmd.Stderr = &stderr
+			text, err := cmd.Output()
+			if err != nil {
+				t.Fatalf("fio %s: %v\n%s", strings.Join(args, " "), err, stderr.Bytes())
+			}
+			if n := agree(t, text); n < 60 {
+				t.Errorf("%d numbers were compared", n)
+			}
+			x := parseStream(t, ktstr.Output{Stream: ktstr.Stdout, Data: text})
+			checkSound(t, text, x)
+			got := index(x)
+			for _, h := range p.Hints {
+				found := false
+				for name := range got {
+					ok, err := filepath.Match(strings.ReplaceAll(h.Name, ".", "/"), strings.ReplaceAll(name, ".", "/"))
+					found = found || ok && err == nil
+				}
+				if !found {
+					t.Errorf("no metric %s", h.Name)
+				}
+			}
+			for _, check := range p.Checks {
+				if name, ok := strings.CutPrefix(check.String(), "exists "); ok && got[name].Line == 0 {
+					t.Errorf("check %q does not hold", check)
+				}
+			}
+		})
+	}
+}
