@@ -13,6 +13,7 @@ import (
 	"github.com/ktstr/ktstr/core"
 	"github.com/ktstr/ktstr/core/payload"
 	"github.com/ktstr/ktstr/extractors/external"
+	"github.com/ktstr/ktstr/internal/conform"
 )
 
 func (a *app) installCommand() *cobra.Command {
@@ -44,7 +45,9 @@ func (a *app) install(ctx context.Context, path, hash, corpus string) error {
 	if err != nil {
 		return err
 	}
-	p, err := store.Install(ctx, external.Config{Path: path, SHA256: hash, Launcher: []string{hiddenLaunch}}, nil)
+	p, err := store.Install(ctx, external.Config{Path: path, SHA256: hash, Launcher: []string{hiddenLaunch}}, func(ctx context.Context, copied string) error {
+		return a.verifyForInstall(ctx, copied, corpus)
+	})
 	if err != nil {
 		return fmt.Errorf("plugin install %s: %w", path, err)
 	}
@@ -59,6 +62,21 @@ func (a *app) install(ctx context.Context, path, hash, corpus string) error {
 		fmt.Fprintf(a.stdout, "payload %s runs %s\n", b.Name, printable(runs(b)))
 	}
 	return nil
+}
+
+// verifyForInstall makes the checks of `ktstr plugin verify` and shows those
+// that fail.
+func (a *app) verifyForInstall(ctx context.Context, path, corpus string) error {
+	report, err := conform.Verify(ctx, conform.Config{Path: path, Corpus: corpus, Launcher: []string{hiddenLaunch}, Host: []string{hiddenHost}})
+	if err != nil {
+		return err
+	}
+	failed := report.Failed()
+	if len(failed.Checks) == 0 {
+		return nil
+	}
+	failed.Print(a.stderr)
+	return &exitError{core.ExitCheck, errors.New("it does not keep what plugins promise: `ktstr plugin verify` shows it in full")}
 }
 
 // runs names the programs that a payload executes.

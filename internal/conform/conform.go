@@ -100,6 +100,18 @@ func (r Report) OK() bool {
 	return true
 }
 
+// Failed returns the report with the checks that failed only.
+func (r Report) Failed() Report {
+	all := r.Checks
+	r.Checks = nil
+	for _, c := range all {
+		if c.Outcome == Fail {
+			r.Checks = append(r.Checks, c)
+		}
+	}
+	return r
+}
+
 // mostFailures of one check are reported one by one.
 const mostFailures = 5
 
