@@ -137,7 +137,7 @@ func (c *Check) UnmarshalText(text []byte) error {
 }
 
 func quantity(v float64, unit string) string {
-	number := strconv.FormatFloat(v, 'g', -1, 64)
+	number := number(v)
 	if unit != "" && (unit[0] == 'e' || unit[0] == 'E') {
 		return number + " " + unit // else it would read as an exponent
 	}

@@ -227,14 +227,19 @@ func Preflight(checks []Check, hintUnit func(name string) string) error {
 }
 
 func show(v float64, u string) string {
-	number := strconv.FormatFloat(v, 'g', -1, 64)
-	if abs := math.Abs(v); abs >= 1e-4 && abs < 1e15 {
-		number = strconv.FormatFloat(v, 'f', -1, 64)
-	}
 	if u == "" {
-		return number
+		return number(v)
 	}
-	return number + " " + valid(u)
+	return number(v) + " " + valid(u)
+}
+
+// number is the shortest text that reads back as v, without an exponent where
+// people would write none.
+func number(v float64) string {
+	if abs := math.Abs(v); abs >= 1e-4 && abs < 1e15 {
+		return strconv.FormatFloat(v, 'f', -1, 64)
+	}
+	return strconv.FormatFloat(v, 'g', -1, 64)
 }
 
 func exitMessage(want int, in Input) string {

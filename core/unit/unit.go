@@ -245,16 +245,26 @@ func ladderOf(u string) []string {
 }
 
 // Scale prints v for people, in its best unit and to four digits: "1.234 ms".
-// It is for screens only; nothing reads it back.
+// A number without a unit stays as it is. It is for screens only; nothing reads
+// it back.
 func Scale(v float64, u string) string {
+	if u == "" {
+		return strconv.FormatFloat(v, plain(v), -1, 64)
+	}
 	best := Best(v, u)
 	if c, err := Convert(v, u, best); err == nil {
 		v = c
 	}
-	if best == "" {
-		return Digits(v)
-	}
 	return Digits(v) + " " + best
+}
+
+// plain is the format of strconv.FormatFloat for a number as people write it:
+// with an exponent only where it is very large or very small.
+func plain(v float64) byte {
+	if abs := math.Abs(v); abs >= 1e15 || abs != 0 && abs < 1e-6 {
+		return 'g'
+	}
+	return 'f'
 }
 
 // Digits prints v to four significant digits, whole numbers below 10^15 and
@@ -265,7 +275,7 @@ func Digits(v float64) string {
 	switch {
 	case math.IsNaN(v) || math.IsInf(v, 0):
 		return strconv.FormatFloat(v, 'g', -1, 64)
-	case abs >= 1e15 || (abs != 0 && abs < 1e-6):
+	case plain(v) == 'g':
 		return strconv.FormatFloat(v, 'g', 4, 64)
 	case v == math.Trunc(v):
 		return strconv.FormatFloat(v, 'f', 0, 64)
