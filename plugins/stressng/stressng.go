@@ -28,11 +28,11 @@ func description() ktstr.Description {
 		AllStreams: true,
 		Tools:      []ktstr.Tool{{Name: "stress-ng", Versions: proven}},
 		Hints: []ktstr.Hint{
+			{Name: "*.*"}, // further metrics: unit and polarity are in their words, if anywhere
 			{Name: "*.bogo_ops_rate", Unit: "ops/s", Polarity: ktstr.Higher, Headline: true},
 			{Name: "*.bogo_ops_rate_cpu", Unit: "ops/s", Polarity: ktstr.Higher},
 			{Name: "failed", Unit: "count", Polarity: ktstr.Lower},
 			{Name: "untrustworthy", Unit: "count", Polarity: ktstr.Lower},
-			{Name: "*.*"}, // further metrics: unit and polarity are in their words, if anywhere
 		},
 		Payloads: payloads(),
 	}
