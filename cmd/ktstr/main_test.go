@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+	"golang.org/x/sys/unix"
 )
 
 // asCommand in the environment makes this test binary the command.
@@ -26,6 +27,7 @@ func TestScripts(t *testing.T) {
 		Dir: "testdata/script",
 		Setup: func(e *testscript.Env) error {
 			home := e.WorkDir + "/home"
+			e.Defer(func() { unix.Unmount(e.WorkDir+"/full", unix.MNT_DETACH) }) // of a script that failed half-way
 			e.Setenv("HOME", home)
 			e.Setenv("XDG_STATE_HOME", home+"/state")
 			e.Setenv("XDG_CONFIG_HOME", home+"/config")

@@ -78,7 +78,9 @@ or exit == N, such as --check 'rd.read.clat.p99 <= 2ms'.`,
 	f.BoolVar(&o.quiet, "quiet", false, "print nothing on stderr but errors")
 	f.BoolVar(&o.all, "all", false, "print all metrics, not only the headlines")
 	c.MarkFlagsMutuallyExclusive("cgroup", "no-cgroup")
-	c.RegisterFlagCompletionFunc("extractor", a.completeExtractors)
+	c.RegisterFlagCompletionFunc("extractor", func(c *cobra.Command, _ []string, word string) ([]string, cobra.ShellCompDirective) {
+		return a.completeExtractors(c, nil, word)
+	})
 	return c
 }
 
