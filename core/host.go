@@ -5,6 +5,7 @@ import (
 	"os"
 	"runtime"
 	"strings"
+	"sync"
 
 	"golang.org/x/sys/unix"
 )
@@ -24,9 +25,9 @@ type Host struct {
 // ThisHost reads the host's identity.
 func ThisHost() Host {
 	h := Host{Arch: runtime.GOARCH, CPUs: runtime.NumCPU()}
-	h.Name, _ = os.Hostname()
 	var u unix.Utsname
 	if unix.Uname(&u) == nil {
+		h.Name = unix.ByteSliceToString(u.Nodename[:])
 		h.Kernel = unix.ByteSliceToString(u.Release[:])
 	}
 	h.CPU = cpuModel()
@@ -40,7 +41,9 @@ func ThisHost() Host {
 	return h
 }
 
-func cpuModel() string {
+// cpuModel does not change while a process lives, and takes the kernel longer
+// to print than a short payload takes to run.
+var cpuModel = sync.OnceValue(func() string {
 	f, err := os.Open("/proc/cpuinfo")
 	if err != nil {
 		return ""
@@ -54,7 +57,7 @@ func cpuModel() string {
 		}
 	}
 	return ""
-}
+})
 
 // filesystems names the types that benchmarks meet, by the magic numbers of
 // statfs(2).
