@@ -112,6 +112,17 @@ func (p *process) stop() error {
 	}
 }
 
+// stopped reports whether a signal has stopped the process.
+func (p *process) stopped() bool {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.proc.Pid))
+	if err != nil {
+		return false
+	}
+	// The name, in parentheses, may hold anything.
+	i := bytes.LastIndex(stat, []byte(") "))
+	return i >= 0 && i+2 < len(stat) && stat[i+2] == 'T'
+}
+
 // usage sums what the process's threads have used so far. It reads until two
 // readings agree, if the process is stopped: the last thread to stop tells us so
 // a moment before it leaves its CPU.

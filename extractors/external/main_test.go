@@ -21,6 +21,9 @@ func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == "_launch" {
 		os.Exit(LauncherMain(os.Args[2:]))
 	}
+	if len(os.Args) > 1 && os.Args[1] == "_host" {
+		hostMain()
+	}
 	name, ok := strings.CutPrefix(filepath.Base(os.Args[0]), "ktstr-plugin-")
 	if len(os.Args) == 3 && os.Args[1] == "_plugin" {
 		name, ok = os.Args[2], true

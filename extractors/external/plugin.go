@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -244,6 +245,8 @@ type session struct {
 	client      *goplugin.Client
 	stub        wire.ExtractorClient
 	description ktstr.Description
+	late        atomic.Bool           // there was no answer in time after the handshake
+	refused     atomic.Pointer[error] // why the connection was not made
 }
 
 // extractorPlugin tells go-plugin how to get at our service.
@@ -320,7 +323,10 @@ func (p *Plugin) open(ctx context.Context) (_ *session, err error) {
 		return nil, p.startError(ctx, proc, err)
 	}
 	<-proc.reported
-	hung := time.AfterFunc(p.config.DescribeTimeout, proc.stopEarly)
+	hung := time.AfterFunc(p.config.DescribeTimeout, func() {
+		s.late.Store(true)
+		proc.stopEarly()
+	})
 	defer hung.Stop()
 	protocol, err := s.client.Client()
 	if err != nil {
@@ -355,6 +361,7 @@ func (s *session) dial(ctx context.Context, _ string) (net.Conn, error) {
 		return nil, err
 	}
 	if err := s.checkPeer(conn.(*net.UnixConn)); err != nil {
+		s.refused.Store(&err)
 		conn.Close()
 		return nil, err
 	}
@@ -494,13 +501,26 @@ func (s *session) exchange(ctx context.Context, out ktstr.Output, answer *wire.A
 // time is killed, because nobody knows what it is doing.
 func (s *session) callError(ctx context.Context, op string, limit time.Duration, err error) *Error {
 	code := status.Code(err)
+	refused := s.refused.Load()
+	switch {
+	case refused != nil:
+		s.process.kill()
+		<-s.process.exited
+		return s.plugin.fail("start", CannotStart, s.process, *refused)
+	case s.late.Load():
+		code = codes.DeadlineExceeded
+	}
 	switch {
 	case ctx.Err() != nil:
 		return s.plugin.fail(op, Hung, nil, ctx.Err())
 	case code == codes.DeadlineExceeded:
+		why := fmt.Errorf("no answer within %v", limit)
+		if s.process.stopped() {
+			why = fmt.Errorf("%w: it is stopped, by a signal that is not the host's", why)
+		}
 		s.process.kill()
 		<-s.process.exited
-		return s.plugin.fail(op, Hung, s.process, fmt.Errorf("no answer within %v", limit))
+		return s.plugin.fail(op, Hung, s.process, why)
 	case code == codes.ResourceExhausted, code == codes.InvalidArgument, code == codes.Internal, code == codes.Unimplemented:
 		return s.plugin.fail(op, BadAnswer, s.process, errors.New(printable(status.Convert(err).Message())))
 	}
