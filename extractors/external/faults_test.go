@@ -520,7 +520,9 @@ func TestLimits(t *testing.T) {
 		{"flood", "the answer exceeds 256 MiB"},
 		{"lump", "larger than max"},
 	} {
-		p := startConfig(t, own(t, c.name))
+		config := own(t, c.name)
+		config.ExtractTimeout = time.Minute
+		p := startConfig(t, config)
 		x, err := p.Extract(context.Background(), ktstr.Output{})
 		var e *Error
 		if !errors.As(err, &e) || e.Fault != BadAnswer || !strings.Contains(e.Error(), c.want) || len(x.Metrics) > 0 {
@@ -564,7 +566,11 @@ func TestFreezeInSandbox(t *testing.T) {
 // A host that ignores SIGCHLD, as some programs that embed this do.
 func TestChildSignalIgnored(t *testing.T) {
 	signal.Ignore(syscall.SIGCHLD)
-	defer signal.Reset(syscall.SIGCHLD)
+	defer func() { // Reset would leave it ignored
+		c := make(chan os.Signal, 1)
+		signal.Notify(c, syscall.SIGCHLD)
+		signal.Stop(c)
+	}()
 	for _, c := range []Config{self("moody"), own(t, "moody")} {
 		p := startConfig(t, c)
 		if _, err := p.Extract(context.Background(), ktstr.Output{}); err != nil {

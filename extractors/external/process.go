@@ -464,7 +464,7 @@ func (p *process) exit() string {
 		return ""
 	}
 	if p.state == nil {
-		return fmt.Sprintf("ended, and its status is lost (%v)", p.waitErr)
+		return fmt.Sprintf("ended, and its status is lost (%v): this program must not ignore SIGCHLD", p.waitErr)
 	}
 	return p.state.String()
 }
