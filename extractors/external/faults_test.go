@@ -276,9 +276,12 @@ func TestBadHandshakes(t *testing.T) {
 		{"slow-describe", Hung, "no answer within 300ms"},
 	} {
 		for _, config := range []Config{bare(self(c.name)), own(t, c.name)} {
-			config.StartTimeout, config.DescribeTimeout = time.Second, 300*time.Millisecond
-			if c.name == "slow-describe" || c.name == "mute" {
-				config.StartTimeout = 0
+			config.StartTimeout = time.Minute
+			if c.name == "no-noise-no-line" {
+				config.StartTimeout = time.Second
+			}
+			if c.fault == Hung {
+				config.DescribeTimeout = 300 * time.Millisecond
 			}
 			p, err := Start(context.Background(), config)
 			if p != nil {
@@ -511,7 +514,9 @@ func TestGrandchildren(t *testing.T) {
 
 // C29
 func TestLimits(t *testing.T) {
-	p := startConfig(t, own(t, "million"))
+	config := own(t, "million")
+	config.ExtractTimeout = time.Minute
+	p := startConfig(t, config)
 	x, err := p.Extract(context.Background(), ktstr.Output{})
 	if err != nil || len(x.Metrics) != 1_000_000 || x.Metrics[999_999].Name != "jobs.999999.iops" {
 		t.Errorf("a million metrics: got %d, %v", len(x.Metrics), err)

@@ -95,9 +95,9 @@ func TestScriptFaults(t *testing.T) {
 			{`echo no perl here >&2; exit 127`, "describe", Exited, "exit status 127; the last it said:\n\tno perl here"},
 		} {
 			leavesNothing(t)
-			config := Config{Name: "script", Interface: Script, Path: script(t, "#!/bin/sh\n"+c.text+"\n"), Launcher: launcher, ExtractTimeout: 300 * time.Millisecond}
-			if strings.Contains(c.text, "yes '") {
-				config.ExtractTimeout = time.Minute
+			config := Config{Name: "script", Interface: Script, Path: script(t, "#!/bin/sh\n"+c.text+"\n"), Launcher: launcher, DescribeTimeout: time.Minute, ExtractTimeout: time.Minute}
+			if c.fault == Hung {
+				config.ExtractTimeout = 300 * time.Millisecond
 			}
 			p, err := Start(context.Background(), config)
 			if c.op == "extract" && err == nil {
