@@ -1,0 +1,61 @@
+package compare
+
+import (
+	"encoding/json"
+
+	"github.com/ktstr/ktstr"
+)
+
+// Schema names the version of Report's JSON. Fields are only ever added.
+const Schema = "ktstr.compare/v1"
+
+// MarshalJSON writes the row; what is not finite is a string, as ktstr.Number
+// has it.
+func (r Row) MarshalJSON() ([]byte, error) {
+	return json.Marshal(struct {
+		Metric    string       `json:"metric"`
+		Verdict   Verdict      `json:"verdict"`
+		Decides   bool         `json:"decides"`
+		Unit      string       `json:"unit"`
+		Polarity  string       `json:"polarity"`
+		A         Sample       `json:"a"`
+		B         Sample       `json:"b"`
+		Change    ktstr.Number `json:"change"` // a fraction: 0.1 is +10 %
+		P         float64      `json:"p"`
+		Level     float64      `json:"level"`
+		MinEffect float64      `json:"min_effect"` // percent
+		Need      int          `json:"need,omitempty"`
+		Note      string       `json:"note,omitempty"`
+	}{r.Metric, r.Verdict, r.Decides, r.Unit, r.Polarity.String(), r.A, r.B, ktstr.Number(r.Change), r.P, r.Level, r.MinEffect, r.Need, r.Note})
+}
+
+// MarshalJSON writes an empty list of values as [].
+func (s Sample) MarshalJSON() ([]byte, error) {
+	type plain Sample
+	if s.Values == nil {
+		s.Values = []float64{}
+	}
+	return json.Marshal(plain(s))
+}
+
+// MarshalJSON writes the report as a document with its schema.
+func (r Report) MarshalJSON() ([]byte, error) {
+	return json.Marshal(struct {
+		Schema      string          `json:"schema"`
+		A           Counted         `json:"a"`
+		B           Counted         `json:"b"`
+		Alpha       float64         `json:"alpha"`
+		Summary     string          `json:"summary"`
+		Counts      map[Verdict]int `json:"counts"`
+		Differences []Difference    `json:"differences"`
+		Notes       []string        `json:"notes"`
+		Metrics     []Row           `json:"metrics"`
+	}{Schema, r.A, r.B, r.Alpha, r.Summary(), r.Counts(), list(r.Differences), list(r.Notes), list(r.Rows)})
+}
+
+func list[T any](s []T) []T {
+	if s == nil {
+		return []T{}
+	}
+	return s
+}

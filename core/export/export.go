@@ -1,0 +1,276 @@
+// Package export writes runs, or a comparison of runs, in the formats that
+// other tools read.
+package export
+
+import (
+	"bufio"
+	"encoding/csv"
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/ktstr/ktstr"
+	"github.com/ktstr/ktstr/core"
+	"github.com/ktstr/ktstr/core/compare"
+	"github.com/ktstr/ktstr/core/runs"
+	"github.com/ktstr/ktstr/core/unit"
+)
+
+// Source is what is exported: runs, or with a Report the comparison of them.
+type Source struct {
+	Runs   []runs.Run // of a comparison: those of its first side
+	Other  []runs.Run // of a comparison: those of its second side
+	Report *compare.Report
+}
+
+// formats are the writers by name. Each has one for runs and one for a report.
+var formats = map[string]struct {
+	runs   func(w io.Writer, list []runs.Run) error
+	report func(w io.Writer, s Source) error
+}{
+	"json":     {jsonRuns, jsonReport},
+	"jsonl":    {jsonlRuns, jsonlReport},
+	"csv":      {csvRuns, csvReport},
+	"markdown": {markdownRuns, markdownReport},
+	"junit":    {junitRuns, junitReport},
+	"benchfmt": {benchfmtRuns, benchfmtReport},
+}
+
+// Formats lists the names that Write takes, sorted.
+func Formats() []string {
+	var names []string
+	for name := range formats {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// Write writes s in the format of that name.
+func Write(w io.Writer, format string, s Source) error {
+	f, ok := formats[format]
+	if !ok {
+		return fmt.Errorf("export format %q: want one of %s", format, strings.Join(Formats(), ", "))
+	}
+	b := bufio.NewWriter(w)
+	var err error
+	if s.Report != nil {
+		err = f.report(b, s)
+	} else {
+		err = f.runs(b, s.Runs)
+	}
+	if err != nil {
+		return err
+	}
+	return b.Flush()
+}
+
+// Set is the JSON document of several records.
+type Set struct {
+	Schema string        `json:"schema"`
+	Runs   []core.Record `json:"runs"`
+}
+
+// SetOf is the document of the runs' records.
+func SetOf(list []runs.Run) Set {
+	s := Set{Schema: runs.SetSchema, Runs: []core.Record{}}
+	for _, r := range list {
+		s.Runs = append(s.Runs, r.Record)
+	}
+	return s
+}
+
+func indented(w io.Writer, v any) error {
+	e := json.NewEncoder(w)
+	e.SetIndent("", " ")
+	return e.Encode(v)
+}
+
+// jsonRuns writes the record of one run, or the document of several.
+func jsonRuns(w io.Writer, list []runs.Run) error {
+	if len(list) == 1 {
+		return indented(w, list[0].Record)
+	}
+	return indented(w, SetOf(list))
+}
+
+func jsonReport(w io.Writer, s Source) error { return indented(w, s.Report) }
+
+// jsonlRuns writes a record a line.
+func jsonlRuns(w io.Writer, list []runs.Run) error {
+	e := json.NewEncoder(w)
+	for _, r := range list {
+		if err := e.Encode(r.Record); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// jsonlReport writes a metric a line.
+func jsonlReport(w io.Writer, s Source) error {
+	e := json.NewEncoder(w)
+	for _, row := range s.Report.Rows {
+		if err := e.Encode(row); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func number(v float64) string { return strconv.FormatFloat(v, 'g', -1, 64) }
+
+// csvRuns writes a metric of a run a line (RFC 4180).
+func csvRuns(w io.Writer, list []runs.Run) error {
+	c := csv.NewWriter(w)
+	c.Write([]string{"payload", "run", "set", "start", "verdict", "metric", "value", "unit", "polarity", "stream", "headline"})
+	for _, r := range list {
+		for _, m := range r.Record.Metrics {
+			c.Write([]string{
+				r.Record.Payload, r.Name, r.Record.Labels[runs.LabelSet], r.Record.Start.Format(time.RFC3339Nano), r.Record.Verdict,
+				m.Name, number(m.Value), m.Unit, m.Polarity.String(), string(m.Stream), strconv.FormatBool(slices.Contains(r.Record.Headlines, m.Name)),
+			})
+		}
+	}
+	c.Flush()
+	return c.Error()
+}
+
+func csvReport(w io.Writer, s Source) error {
+	c := csv.NewWriter(w)
+	c.Write([]string{"metric", "verdict", "decides", "unit", "polarity", "a_n", "a_median", "a_spread", "b_n", "b_median", "b_spread", "change", "p", "level", "min_effect_percent", "need", "note"})
+	for _, r := range s.Report.Rows {
+		c.Write([]string{
+			r.Metric, string(r.Verdict), strconv.FormatBool(r.Decides), r.Unit, r.Polarity.String(),
+			strconv.Itoa(r.A.N), number(r.A.Median), number(r.A.Spread), strconv.Itoa(r.B.N), number(r.B.Median), number(r.B.Spread),
+			number(r.Change), number(r.P), number(r.Level), number(r.MinEffect), strconv.Itoa(r.Need), r.Note,
+		})
+	}
+	c.Flush()
+	return c.Error()
+}
+
+// cell is text as a cell of a Markdown table: nothing in it may end the cell,
+// begin markup or reach a page as HTML.
+func cell(text string) string {
+	var b strings.Builder
+	for _, r := range strings.ToValidUTF8(text, "\uFFFD") {
+		switch {
+		case r < ' ' || r == 0x7f:
+			b.WriteRune('\uFFFD')
+		case strings.ContainsRune("\\|`*_[]<>&#~!", r):
+			b.WriteByte('\\')
+			b.WriteRune(r)
+		default:
+			b.WriteRune(r)
+		}
+	}
+	return b.String()
+}
+
+// markdownRuns writes a table of the headline metrics (of all where there are
+// none), each as the median over the runs that ended well.
+func markdownRuns(w io.Writer, list []runs.Run) error {
+	for i, group := range byPayload(list) {
+		if i > 0 {
+			fmt.Fprintln(w)
+		}
+		failed := 0
+		for _, r := range group {
+			if r.Record.Verdict != core.Pass {
+				failed++
+			}
+		}
+		fmt.Fprintf(w, "**%s**: %d runs, %d failed\n\n", cell(group[0].Record.Payload), len(group), failed)
+		fmt.Fprintln(w, "| metric | median | spread | runs | better |")
+		fmt.Fprintln(w, "|---|--:|--:|--:|---|")
+		// A comparison of nothing with the runs summarizes them as the one
+		// with others would.
+		report := compare.Compare(compare.Side{}, runs.Side("", group), compare.Options{})
+		for _, row := range report.Rows {
+			if !row.Decides || row.B.N == 0 {
+				continue
+			}
+			fmt.Fprintf(w, "| %s | %s | ±%s | %d | %s |\n", cell(row.Metric), cell(unit.Scale(row.B.Median, row.Unit)), cell(unit.Scale(row.B.Spread, row.Unit)), row.B.N, cell(row.Polarity.String()))
+		}
+		for _, r := range group {
+			for _, d := range r.Record.Details {
+				fmt.Fprintf(w, "\n- failed: %s", cell(d.Message))
+			}
+		}
+	}
+	fmt.Fprintln(w)
+	return nil
+}
+
+// byPayload splits runs by payload, in the order of their first occurrence.
+func byPayload(list []runs.Run) [][]runs.Run {
+	var groups [][]runs.Run
+	for _, r := range list {
+		i := slices.IndexFunc(groups, func(g []runs.Run) bool { return g[0].Record.Payload == r.Record.Payload })
+		if i < 0 {
+			groups, i = append(groups, nil), len(groups)
+		}
+		groups[i] = append(groups[i], r)
+	}
+	return groups
+}
+
+func markdownReport(w io.Writer, s Source) error {
+	r := s.Report
+	fmt.Fprintf(w, "**%s** (%d runs) against **%s** (%d runs): %s\n\n", cell(r.B.Name), r.B.Runs, cell(r.A.Name), r.A.Runs, r.Summary())
+	for _, d := range r.Differences {
+		fmt.Fprintf(w, "- differs: %s: %s, %s\n", cell(d.Name), cell(strings.Join(d.A, " or ")), cell(strings.Join(d.B, " or ")))
+	}
+	for _, n := range r.Notes {
+		fmt.Fprintf(w, "- note: %s\n", cell(n))
+	}
+	if len(r.Differences)+len(r.Notes) > 0 {
+		fmt.Fprintln(w)
+	}
+	fmt.Fprintln(w, "| metric | A | B | change | verdict |")
+	fmt.Fprintln(w, "|---|--:|--:|--:|---|")
+	for _, row := range r.Rows {
+		if !row.Decides {
+			continue
+		}
+		side := func(x compare.Sample) string {
+			if x.N == 0 {
+				return "–"
+			}
+			return cell(unit.Scale(x.Median, row.Unit) + " ±" + unit.Scale(x.Spread, row.Unit))
+		}
+		change := "–"
+		if row.A.N > 0 && row.B.N > 0 {
+			change = fmt.Sprintf("%+.1f %%", row.Change*100)
+		}
+		verdict := string(row.Verdict)
+		if row.Verdict == compare.Worse || row.Verdict == compare.Missing {
+			verdict = "**" + verdict + "**"
+		} else {
+			verdict = cell(verdict)
+		}
+		if row.Need > 0 {
+			verdict += fmt.Sprintf(" (%d runs a side could tell)", row.Need)
+		}
+		if row.Note != "" {
+			verdict += ": " + cell(row.Note)
+		}
+		fmt.Fprintf(w, "| %s | %s | %s | %s | %s |\n", cell(row.Metric), side(row.A), side(row.B), change, verdict)
+	}
+	return nil
+}
+
+// polarityWord is what the benchmark format calls a polarity; "" where it has
+// no word.
+func polarityWord(p ktstr.Polarity) string {
+	switch p {
+	case ktstr.Higher, ktstr.Lower:
+		return string(p)
+	}
+	return ""
+}

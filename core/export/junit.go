@@ -1,0 +1,218 @@
+package export
+
+import (
+	"encoding/xml"
+	"fmt"
+	"io"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"github.com/ktstr/ktstr/core/bundle"
+	"github.com/ktstr/ktstr/core/check"
+	"github.com/ktstr/ktstr/core/compare"
+	"github.com/ktstr/ktstr/core/extract"
+	"github.com/ktstr/ktstr/core/runs"
+)
+
+// The elements of JUnit's XML that CI systems read; see
+// https://github.com/testmoapp/junitxml, which gathers what they agree on.
+type (
+	junitSuites struct {
+		XMLName  xml.Name     `xml:"testsuites"`
+		Name     string       `xml:"name,attr"`
+		Tests    int          `xml:"tests,attr"`
+		Failures int          `xml:"failures,attr"`
+		Errors   int          `xml:"errors,attr"`
+		Skipped  int          `xml:"skipped,attr"`
+		Time     string       `xml:"time,attr"`
+		Suites   []junitSuite `xml:"testsuite"`
+	}
+	junitSuite struct {
+		Name       string          `xml:"name,attr"`
+		Tests      int             `xml:"tests,attr"`
+		Failures   int             `xml:"failures,attr"`
+		Errors     int             `xml:"errors,attr"`
+		Skipped    int             `xml:"skipped,attr"`
+		Time       string          `xml:"time,attr"`
+		Timestamp  string          `xml:"timestamp,attr,omitempty"`
+		Properties []junitProperty `xml:"properties>property,omitempty"`
+		Cases      []junitCase     `xml:"testcase"`
+	}
+	junitProperty struct {
+		Name  string `xml:"name,attr"`
+		Value string `xml:"value,attr"`
+	}
+	junitCase struct {
+		Classname string        `xml:"classname,attr"`
+		Name      string        `xml:"name,attr"`
+		Time      string        `xml:"time,attr"`
+		Failure   *junitProblem `xml:"failure,omitempty"`
+		Error     *junitProblem `xml:"error,omitempty"`
+		Skipped   *junitSkipped `xml:"skipped,omitempty"`
+	}
+	junitProblem struct {
+		Message string `xml:"message,attr"`
+		Type    string `xml:"type,attr"`
+		Text    string `xml:",chardata"`
+	}
+	junitSkipped struct {
+		Message string `xml:"message,attr"`
+	}
+)
+
+func (s *junitSuite) add(c junitCase) {
+	s.Tests++
+	switch {
+	case c.Failure != nil:
+		s.Failures++
+	case c.Error != nil:
+		s.Errors++
+	case c.Skipped != nil:
+		s.Skipped++
+	}
+	if c.Time == "" {
+		c.Time = "0"
+	}
+	s.Cases = append(s.Cases, c)
+}
+
+func writeJunit(w io.Writer, name string, suites []junitSuite) error {
+	all := junitSuites{Name: name, Suites: suites}
+	total := 0.0
+	for _, s := range suites {
+		all.Tests += s.Tests
+		all.Failures += s.Failures
+		all.Errors += s.Errors
+		all.Skipped += s.Skipped
+		if t, err := strconv.ParseFloat(s.Time, 64); err == nil {
+			total += t
+		}
+	}
+	all.Time = strconv.FormatFloat(total, 'f', 3, 64)
+	if _, err := io.WriteString(w, xml.Header); err != nil {
+		return err
+	}
+	e := xml.NewEncoder(w)
+	e.Indent("", " ")
+	if err := e.Encode(all); err != nil {
+		return err
+	}
+	_, err := io.WriteString(w, "\n")
+	return err
+}
+
+// junitRuns writes a suite a run, and in it a case a check, one for the run
+// itself and one for the extraction.
+func junitRuns(w io.Writer, list []runs.Run) error {
+	var suites []junitSuite
+	for _, r := range list {
+		suites = append(suites, junitRun(r))
+	}
+	return writeJunit(w, "ktstr", suites)
+}
+
+func junitRun(run runs.Run) junitSuite {
+	r := run.Record
+	seconds := strconv.FormatFloat(time.Duration(r.Duration).Seconds(), 'f', 3, 64)
+	s := junitSuite{
+		Name: r.Payload, Time: seconds, Timestamp: r.Start.UTC().Format("2006-01-02T15:04:05"),
+		Properties: []junitProperty{{"bundle", r.Bundle}, {"exit_code", strconv.Itoa(r.ExitCode)}, {"extractor", r.Extraction.Extractor + " " + r.Extraction.Version}},
+	}
+	if run.Name != "" && run.Name != "." {
+		s.Name = run.Name
+	}
+	ran := junitCase{Classname: r.Payload, Name: "run to its end", Time: seconds}
+	switch {
+	case r.Interrupted:
+		ran.Error = &junitProblem{Message: "interrupted", Type: "interrupted"}
+	case r.TimedOut:
+		ran.Error = &junitProblem{Message: fmt.Sprintf("timed out after %v", time.Duration(r.Duration)), Type: "timeout"}
+	}
+	s.add(ran)
+
+	left := r.Details // in the order of the checks
+	hidden := check.Verdict{Details: r.Details}.ExitCodeFailed()
+	for _, c := range checksOf(run) {
+		text := junitCase{Classname: r.Payload, Name: c.String()}
+		switch {
+		case len(left) > 0 && left[0].Check == c.String():
+			text.Failure = problem(left[0])
+			left = left[1:]
+		case hidden && c.Kind() != check.KindExit:
+			text.Skipped = &junitSkipped{"not evaluated: the exit code's check failed"}
+		}
+		s.add(text)
+	}
+	for _, d := range left { // the payload's bounds, a signal; all, where the checks are not known
+		name := d.Check
+		if name == "" {
+			name = d.Kind + " " + d.Metric
+		}
+		s.add(junitCase{Classname: r.Payload, Name: name, Failure: problem(d)})
+	}
+	x := junitCase{Classname: r.Payload, Name: "extraction"}
+	switch r.Extraction.Status {
+	case extract.OK:
+	case extract.None:
+		x.Error = &junitProblem{Message: r.Extraction.Extractor + " found no metric in the output", Type: "none"}
+	default:
+		x.Error = &junitProblem{Message: r.Extraction.Extractor + ": " + r.Extraction.Error, Type: "error"}
+	}
+	for _, d := range r.Extraction.Diagnostics {
+		if x.Error != nil {
+			x.Error.Text += string(d.Code) + ": " + d.Message + "\n"
+		}
+	}
+	s.add(x)
+	return s
+}
+
+func problem(d check.Detail) *junitProblem {
+	return &junitProblem{Message: d.Message, Type: d.Kind, Text: d.Message}
+}
+
+// checksOf are all checks of a run where its bundle is there, else none: a
+// record holds only those that failed. A signal's detail goes before the
+// checks, which then cannot be matched in order, so they are left out, too.
+func checksOf(run runs.Run) []check.Check {
+	if run.Dir == "" || len(run.Record.Details) > 0 && run.Record.Details[0].Check == "" {
+		return nil
+	}
+	b, err := bundle.Load(run.Dir)
+	if err != nil {
+		return nil
+	}
+	return b.Payload.Checks
+}
+
+// junitReport writes a case a metric that decides.
+func junitReport(w io.Writer, s Source) error {
+	r := s.Report
+	suite := junitSuite{Name: filepath.Base(r.B.Name) + " against " + filepath.Base(r.A.Name), Time: "0"}
+	for _, d := range r.Differences {
+		suite.Properties = append(suite.Properties, junitProperty{"differs: " + d.Name, fmt.Sprint(d.A, " ", d.B)})
+	}
+	if r.MoreBroken() {
+		m := fmt.Sprintf("%d of %d runs failed, before %d of %d", r.B.Broken, r.B.Runs, r.A.Broken, r.A.Runs)
+		suite.add(junitCase{Classname: "compare", Name: "runs", Failure: &junitProblem{Message: m, Type: string(compare.Worse)}})
+	}
+	for _, row := range r.Rows {
+		if !row.Decides {
+			continue
+		}
+		c := junitCase{Classname: "compare", Name: row.Metric}
+		message := fmt.Sprintf("%s: %v to %v %s (%+.1f %%, p=%.3g)", row.Verdict, row.A.Median, row.B.Median, row.Unit, row.Change*100, row.P)
+		if row.Note != "" {
+			message += ": " + row.Note
+		}
+		switch row.Verdict {
+		case compare.Worse, compare.Missing:
+			c.Failure = &junitProblem{Message: message, Type: string(row.Verdict), Text: message}
+		case compare.TooFew:
+			c.Skipped = &junitSkipped{fmt.Sprintf("too few runs to tell: %d a side could", row.Need)}
+		}
+		suite.add(c)
+	}
+	return writeJunit(w, "ktstr compare", []junitSuite{suite})
+}
