@@ -3,7 +3,7 @@ GO         ?= go
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 PACKAGES    = fio stress-ng protobuf-compiler python3-grpcio python3-protobuf gcc libc6-dev make
 
-.PHONY: all build test check race fuzz deps bench clean
+.PHONY: all build test check race fuzz fuzz-parsers deps bench clean
 
 all: build
 
@@ -23,6 +23,12 @@ race: ## every test, under the race detector
 
 fuzz: ## every fuzz target, FUZZTIME each (default 1m)
 	scripts/fuzz $(or $(FUZZTIME),1m)
+
+fuzz-parsers: ## those that read the output of benchmarks, as CI does
+	scripts/fuzz $(or $(FUZZTIME),1m) extractors plugins/fio plugins/schbench plugins/stressng
+
+bench: ## what bench/ measures; takes a while and wants a quiet machine
+	@for b in bench/*/run; do echo "== $$b"; $$b || exit; done
 
 clean:
 	rm -rf bin
