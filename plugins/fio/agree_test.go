@@ -34,19 +34,19 @@ func agree(t *testing.T, text []byte) (compared int) {
 	t.Helper()
 	documents, spans := jsonReports(text)
 	terse, normal, _ := textReports(text, spans, nil)
-	if len(documents) == 0 {
+	if documents.count == 0 {
 		return 0
 	}
-	truth := index(metricsOf(&documents[len(documents)-1]))
-	for _, reports := range [][]report{terse, normal} {
-		if len(reports) == 0 {
+	truth := index(metricsOf(documents.last))
+	for _, reports := range []series{terse, normal} {
+		r := reports.last
+		if r == nil {
 			continue
 		}
-		if len(reports) != len(documents) {
-			t.Errorf("%d %s reports beside %d documents", len(reports), reports[0].format, len(documents))
+		if reports.count != documents.count {
+			t.Errorf("%d %s reports beside %d documents", reports.count, r.format, documents.count)
 			continue
 		}
-		r := &reports[len(reports)-1]
 		x := metricsOf(r)
 		ops := map[string]bool{} // per direction, something must be there
 		for _, m := range x.Metrics {

@@ -20,7 +20,7 @@ type notes struct {
 const maxNotes = 40
 
 func (n *notes) add(code ktstr.Code, line int, format string, args ...any) {
-	n.addAll(ktstr.Diagnostic{Code: code, Message: fmt.Sprintf(format, args...), Line: line})
+	n.addAll(ktstr.Diagnostic{Code: code, Message: strings.ToValidUTF8(fmt.Sprintf(format, args...), "�"), Line: line})
 }
 
 func (n *notes) addAll(list ...ktstr.Diagnostic) {
@@ -93,8 +93,11 @@ func (e *emitter) report(r *report) {
 	if !e.ran {
 		return // what the machine did meanwhile is no result of a run that did nothing
 	}
+	jobs := len(e.metrics)
 	// A job may be called what the sections below are called.
-	mixedUp := e.seen["disk"] > 0 || e.seen["cpu_idle"] > 0
+	if e.seen["disk"] > 0 || e.seen["cpu_idle"] > 0 {
+		jobs = 0
+	}
 	e.seen = nil
 	for _, d := range r.disks {
 		name := e.segment(d.name)
@@ -107,16 +110,14 @@ func (e *emitter) report(r *report) {
 	for _, c := range r.idle {
 		e.put(cleanSegment(c.name), c.num, ktstr.Unknown)
 	}
-	if mixedUp {
-		e.firstOfEach()
-	}
+	e.firstOfEach(jobs)
 }
 
-// firstOfEach drops metrics whose name was there before.
-func (e *emitter) firstOfEach() {
-	names := make(map[string]bool, len(e.metrics))
-	kept := e.metrics[:0]
-	for _, m := range e.metrics {
+// firstOfEach drops metrics at and behind from whose name was there before.
+func (e *emitter) firstOfEach(from int) {
+	names := make(map[string]bool, len(e.metrics)-from)
+	kept := e.metrics[:from]
+	for _, m := range e.metrics[from:] {
 		if names[m.Name] {
 			e.notes.add(ktstr.Duplicate, m.Line, "%s occurs again; the first one counts", m.Name)
 			continue
@@ -128,20 +129,9 @@ func (e *emitter) firstOfEach() {
 }
 
 func (e *emitter) job(j *job) {
-	measured := false
-	for op := range j.rows {
-		r := &j.rows[op]
-		if op == syncs {
-			measured = measured || r.line != 0 && r.lat.measured()
-		} else {
-			measured = measured || r.measured
-		}
-	}
+	measured := j.measured()
 	if !j.named {
-		// group_reporting in the last section only leaves such an entry, of zeros.
-		if measured {
-			e.notes.add(ktstr.Malformed, j.line, "an entry with I/O has no job name and was left out")
-		}
+		e.notes.add(ktstr.Malformed, j.line, "an entry with I/O has no job name and was left out")
 		return
 	}
 	name := e.segment(j.name)

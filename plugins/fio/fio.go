@@ -57,26 +57,32 @@ func parse(out ktstr.Output) (ktstr.Extraction, error) {
 // choose returns the report that counts. Of several formats it is the one that
 // prints the most digits, and of several reports the last complete one. Where
 // none is complete, the whole jobs of the last one count.
-func (e *emitter) choose(formats ...[]report) (*report, bool) {
+func (e *emitter) choose(formats ...series) (*report, bool) {
 	var chosen *report
-	var what []string
-	for _, whole := range []bool{true, false} {
-		for _, reports := range formats {
-			for i := len(reports) - 1; i >= 0 && chosen == nil; i-- {
-				if reports[i].complete || !whole {
-					chosen = &reports[i]
-				}
+	first := func(of func(s series) *report) {
+		for _, s := range formats {
+			if r := of(s); chosen == nil && r != nil {
+				chosen = r
 			}
 		}
 	}
+	first(func(s series) *report { return s.complete })
+	first(func(s series) *report {
+		if s.last == nil || len(s.last.jobs) == 0 {
+			return nil
+		}
+		return s.last
+	})
+	first(func(s series) *report { return s.last })
 	if chosen == nil {
 		return nil, false
 	}
 	total := 0
-	for _, reports := range formats {
-		if n := len(reports); n > 0 {
-			what = append(what, fmt.Sprintf("%d %s", n, reports[0].format))
-			total += n
+	var what []string
+	for _, s := range formats {
+		if s.count > 0 {
+			what = append(what, fmt.Sprintf("%d %s", s.count, s.last.format))
+			total += s.count
 		}
 	}
 	if total > 1 {
@@ -87,9 +93,9 @@ func (e *emitter) choose(formats ...[]report) (*report, bool) {
 		e.notes.add(ktstr.SeveralReports, chosen.line, "the text holds %d reports of fio (%s); the %s %s one counts, which starts in line %d",
 			total, strings.Join(what, ", "), which, chosen.format, chosen.line)
 	}
-	for _, reports := range formats {
-		if n := len(reports); n > 0 {
-			e.unfinished(&reports[n-1], &reports[n-1] == chosen)
+	for _, s := range formats {
+		if s.count > 0 {
+			e.unfinished(s.last, s.last == chosen)
 		}
 	}
 	return chosen, true

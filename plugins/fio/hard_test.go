@@ -2,6 +2,7 @@ package fio
 
 import (
 	"encoding/json"
+	"fmt"
 	"strconv"
 	"strings"
 	"testing"
@@ -40,12 +41,21 @@ func TestHardTexts(t *testing.T) {
 // What looks like the beginning of something, many times over, takes time and
 // memory in proportion to its length. A quadratic reader would take hours.
 func TestLinear(t *testing.T) {
-	for _, piece := range []string{
-		"[", "{", `{"`, `{"jobs":[`, "{\n\"jobs\":[\n", "{\n\"fio version\" : \"", "[INFO] x\n", `"\`, "2;a;", "3;fio-3.42;a;", "3;fio-3.42;a;0;0\n",
+	pieces := []string{
+		"", "", "[", "{", `{"`, `{"jobs":[`, "{\n\"jobs\":[\n", "{\n\"fio version\" : \"", "[INFO] x\n", `"\`, "2;a;", "3;fio-3.42;a;", "3;fio-3.42;a;0;0\n",
 		"1%=1;", ": (groupid=", "a: (groupid=0, jobs=1): err= 0: pid=1\n", "  read: IOPS=1, BW=1B/s (1B/s)(1B/1msec)\n", "     | 1.00th=[1]",
-		"\r", "fio: x\n", "1, 1, 0, 4096\n", ",", "{\"jobs\":[{\"jobname\":\"a\"},\n",
-	} {
-		data := []byte("3;fio-3.42;a\n{\n  \"fio version\" : \"fio-3.42\",\n" + strings.Repeat(piece, (4<<20)/len(piece)))
+		"\r", "fio: x\n", "{\"jobs\":[{\"jobname\":\"a\"}]}", "{\"jobs\":[{}]}\n", ": (groupid=0, jobs=1): err= 0: pid=1\nRun status group 0\n", "1, 1, 0, 4096\n", ",", "{\"jobs\":[{\"jobname\":\"a\"},\n",
+	}
+	var keys, names strings.Builder
+	for i := range 40000 { // pieces that are all different, in one object each
+		fmt.Fprintf(&keys, `"%d.5":1,`, i)
+		fmt.Fprintf(&names, `{"jobname":"%d"},`, i)
+	}
+	pieces[0] = `{"fio version":"x","cpu_idleness":{` + keys.String() + `"x":1},"disk_util":[{` + keys.String() +
+		`"x":1}],"jobs":[{"read":{"clat":{"percentile":{` + keys.String()
+	pieces[1] = `{"jobs":[` + names.String()
+	for _, piece := range pieces {
+		data := []byte("3;fio-3.42;a\n{\n  \"fio version\" : \"fio-3.42\",\n" + strings.Repeat(piece, max(1, (1<<20)/len(piece))))
 		checkSound(t, data, parseStream(t, ktstr.Output{Data: data}))
 	}
 }

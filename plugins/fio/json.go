@@ -39,7 +39,7 @@ type span struct{ start, end int }
 
 // jsonReports reads every document of fio in the text, also those that are cut
 // or broken, and says where they stand.
-func jsonReports(data []byte) (reports []report, spans []span) {
+func jsonReports(data []byte) (reports series, spans []span) {
 	s := scanner{data: data}
 	for from := 0; ; {
 		start := documentStart(data, from)
@@ -47,7 +47,7 @@ func jsonReports(data []byte) (reports []report, spans []span) {
 			return reports, spans
 		}
 		s.pos, s.strayComma = start, 0
-		d := document{scanner: &s, report: report{format: "JSON", line: s.lineAt(start)}}
+		d := document{scanner: &s, report: &report{format: "JSON", line: s.lineAt(start)}}
 		err := d.read()
 		end := s.pos
 		if err != nil {
@@ -66,7 +66,7 @@ func jsonReports(data []byte) (reports []report, spans []span) {
 		}
 		d.complete = err == nil
 		if d.isFio {
-			reports = append(reports, d.report)
+			reports.add(d.report)
 			spans = append(spans, span{start, end})
 		}
 		from = end
@@ -76,7 +76,7 @@ func jsonReports(data []byte) (reports []report, spans []span) {
 // A document reads one JSON or json+ document.
 type document struct {
 	*scanner
-	report
+	*report
 	isFio bool
 }
 
@@ -143,12 +143,6 @@ func (d *document) counter(list *[]counter, name, unit string) error {
 	if err := d.num(&n, []byte(name), unit); err != nil {
 		return err
 	}
-	for _, c := range *list {
-		if n.ok() && c.name == name {
-			d.notes.add(ktstr.Duplicate, n.line, "%q occurs again in one object; the first one counts", name)
-			return nil
-		}
-	}
 	if n.ok() && len(*list) < maxCounters {
 		*list = append(*list, counter{name, n})
 	}
@@ -207,6 +201,9 @@ func (d *document) job() error {
 	if err != nil {
 		return err
 	}
+	if !j.named && !j.measured() {
+		return nil // group_reporting in the last section only leaves such an entry, of zeros
+	}
 	if len(d.jobs) == maxJobs {
 		return errTooManyJobs
 	}
@@ -214,12 +211,12 @@ func (d *document) job() error {
 	return nil
 }
 
-// maxCounters is far beyond the CPUs of any machine; it keeps the search for
-// repeated names short.
-const maxCounters = 1 << 12
+// maxCounters is far beyond the CPUs of any machine.
+const maxCounters = 1 << 13
 
-// maxJobs bounds the memory that a hostile text can ask for.
-const maxJobs = 1 << 16
+// maxJobs bounds the memory that a hostile text can ask for. It is twice what
+// fio starts at most.
+const maxJobs = 1 << 13
 
 var errTooManyJobs = errors.New("too many jobs")
 
@@ -334,8 +331,8 @@ func (d *document) latency(l *stats, unit string) error {
 				if err := d.num(&p.num, key, unit); err != nil {
 					return err
 				}
-				if p.ok() && !l.has(name) {
-					l.percentiles = append(l.percentiles, p)
+				if p.ok() {
+					l.add(p)
 				}
 				return nil
 			})

@@ -13,7 +13,8 @@ import (
 // that comes out of turn belongs to a direction whose first line is not there.
 type normalReader struct {
 	version version
-	list    []report
+	list    series
+	current *report
 
 	headless int  // a direction that stands before all jobs
 	hosts    int  // greetings of servers, in client mode
@@ -44,8 +45,6 @@ const (
 	turnBW
 	turnIOPS
 )
-
-func (n *normalReader) report() *report { return &n.list[len(n.list)-1] }
 
 // line reads one line, and says whether it is part of a report.
 func (n *normalReader) line(line string, number int, whole bool) bool {
@@ -105,7 +104,7 @@ func (n *normalReader) begin(j job, pid string) {
 	over = over || n.pids[pid] && pid != ""
 	if !n.open || over {
 		n.endReport()
-		n.list = append(n.list, report{format: "normal", line: j.line, version: n.version})
+		n.current = &report{format: "normal", line: j.line, version: n.version}
 		n.open, n.ends, n.pids = true, 0, map[string]bool{}
 	} else {
 		n.endJob()
@@ -122,7 +121,7 @@ func (n *normalReader) endJob() {
 		return
 	}
 	n.job = nil
-	r := n.report()
+	r := n.current
 	if !n.whole {
 		r.notes.add(ktstr.Malformed, j.line, "job %q has no end and was left out", j.name)
 		j = &job{name: j.name, named: true, line: j.line, lost: true}
@@ -133,7 +132,7 @@ func (n *normalReader) endJob() {
 }
 
 // finish returns what was read.
-func (n *normalReader) finish() []report {
+func (n *normalReader) finish() series {
 	n.endReport()
 	return n.list
 }
@@ -144,7 +143,7 @@ func (n *normalReader) endReport() {
 	if !n.open {
 		return
 	}
-	r := n.report()
+	r := n.current
 	cut := n.job != nil && !n.counted // nothing stands behind this job
 	if !n.whole {
 		n.job = nil
@@ -157,6 +156,7 @@ func (n *normalReader) endReport() {
 	if !r.complete {
 		r.err, r.errLine = errCut, r.line
 	}
+	n.list.add(r)
 }
 
 // allClients is what fio calls the sum of all jobs in client mode.
@@ -195,7 +195,7 @@ func jobLine(line string, number int) (j job, pid string, ok bool) {
 // lost says that a line's place is unknown; until the next direction begins,
 // nothing is read.
 func (n *normalReader) lost(number int) {
-	r := n.report()
+	r := n.current
 	r.notes.add(ktstr.Malformed, number, "a line of a direction whose first line is missing was left out")
 	n.row, n.target = nil, nil
 	n.turn = turnIOPS
@@ -229,7 +229,7 @@ func (n *normalReader) direction(text string, number int) bool {
 	n.row, n.target = nil, nil
 	switch {
 	case !ok:
-		n.report().notes.add(ktstr.Malformed, number, "the first line of a %s direction cannot be read", opNames[op])
+		n.current.notes.add(ktstr.Malformed, number, "the first line of a %s direction cannot be read", opNames[op])
 	case n.job == nil || n.whole || n.job.rows[op].line != 0: // of another job, whose first line is missing
 		n.endJob()
 		n.lost(number)
@@ -436,7 +436,7 @@ func (n *normalReader) stats(turn int, text, unit string, number int) {
 		*into = num{v, unit, number}
 	}
 	if odd {
-		n.report().notes.add(ktstr.Malformed, number, "a number or unit in this line cannot be read and was left out")
+		n.current.notes.add(ktstr.Malformed, number, "a number or unit in this line cannot be read and was left out")
 		if unit == "" {
 			return
 		}
@@ -495,15 +495,14 @@ func (n *normalReader) percentiles(text string, number int) {
 		name, ok1 := percentileName([]byte(strings.TrimLeft(percent, ", ")))
 		v, ok2 := scaled(strings.TrimSpace(value))
 		if !ok1 || !ok2 {
-			n.report().notes.add(ktstr.Malformed, number, "a percentile in this line cannot be read and was left out")
+			n.current.notes.add(ktstr.Malformed, number, "a percentile in this line cannot be read and was left out")
 			continue
 		}
-		if n.target.has(name) { // rows of another distribution, whose head is missing
-			n.report().notes.add(ktstr.Malformed, number, "percentiles whose head line is missing were left out")
+		if !n.target.add(percentile{name, num{v, n.unit, number}}) { // rows of another distribution, whose head is missing
+			n.current.notes.add(ktstr.Malformed, number, "percentiles whose head line is missing were left out")
 			n.target = nil
 			return
 		}
-		n.target.percentiles = append(n.target.percentiles, percentile{name, num{v, n.unit, number}})
 	}
 }
 
@@ -584,7 +583,7 @@ func (n *normalReader) issued(text string, number int) {
 			switch {
 			case r.line == 0:
 				if group[:i] == "total" && count.positive() && j.rows[mixed].line == 0 && anyRow(j) && j.errno.v == 0 {
-					n.report().notes.add(ktstr.MissingHeadline, number, "job %q counts %.0f I/Os of %s and does not show them", j.name, count.v, opNames[op])
+					n.current.notes.add(ktstr.MissingHeadline, number, "job %q counts %.0f I/Os of %s and does not show them", j.name, count.v, opNames[op])
 				}
 			case group[:i] == "total":
 				r.totalIOs = count
@@ -678,7 +677,7 @@ func (n *normalReader) disk(text string, number int) bool {
 		}
 		k.add(prefix+key, terseNum(strings.TrimSuffix(value, "%"), unit, number))
 	}
-	if r := n.report(); len(r.disks) < maxJobs {
+	if r := n.current; len(r.disks) < maxJobs {
 		r.disks = append(r.disks, k)
 	}
 	return true

@@ -88,7 +88,7 @@ func TestPrefixes(t *testing.T) {
 						return // TestEarlierReport
 					}
 				}
-				step := max(1, len(out.Data)/300)
+				step := max(1, len(out.Data)/120)
 				for n := 0; n < len(out.Data); n += step {
 					cut := out
 					cut.Data = out.Data[:n]

@@ -16,6 +16,21 @@ type report struct {
 	notes    notes
 }
 
+// A series is all reports of one format in a text. Only its last one, or its
+// last complete one, can count, so that no others are kept.
+type series struct {
+	count          int
+	last, complete *report
+}
+
+func (s *series) add(r *report) {
+	s.count++
+	s.last = r
+	if r.complete {
+		s.complete = r
+	}
+}
+
 // A num is a number as printed, with its unit. The zero value means that the
 // text does not have it.
 type num struct {
@@ -58,6 +73,16 @@ type job struct {
 	lost    bool   // it was there and could not be read; only its name counts
 }
 
+// measured says whether the job did any I/O.
+func (j *job) measured() bool {
+	for op := range j.rows {
+		if r := &j.rows[op]; r.measured || op == syncs && r.line != 0 && r.lat.measured() {
+			return true
+		}
+	}
+	return false
+}
+
 // A row is one data direction of a job.
 type row struct {
 	line int // 0: the text does not have this direction
@@ -87,14 +112,21 @@ func (s *stats) measured() bool {
 	return s.max.positive() || s.mean.positive()
 }
 
-// has says whether there is a percentile of that name.
-func (s *stats) has(name string) bool {
-	for _, p := range s.percentiles {
-		if p.name == name {
-			return true
+// maxPercentiles is more than fio prints of one distribution.
+const maxPercentiles = 64
+
+// add adds a percentile. It is false if there is one of that name, or too many.
+func (s *stats) add(p percentile) bool {
+	for _, q := range s.percentiles {
+		if p.name == q.name {
+			return false
 		}
 	}
-	return false
+	if len(s.percentiles) == maxPercentiles {
+		return false
+	}
+	s.percentiles = append(s.percentiles, p)
+	return true
 }
 
 type percentile struct {

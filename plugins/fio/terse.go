@@ -88,9 +88,11 @@ func (t *terseReader) line(line string, number int, whole bool) bool {
 	if name == 2 {
 		j.disks = terseDisks(tail[terseTail:], number)
 	}
-	if len(t.jobs) < maxJobs {
-		t.jobs = append(t.jobs, j)
+	if len(t.jobs) == maxJobs {
+		t.notes.add(ktstr.TooMany, number, "there are more than %d terse lines; this one and those behind it were left out", maxJobs)
+		return true
 	}
+	t.jobs = append(t.jobs, j)
 	if !whole {
 		t.notes.add(ktstr.Truncated, number, "the terse line of job %q does not end; disks may be missing", j.name)
 	}
@@ -204,8 +206,8 @@ func (t *terseReader) row(r *row, f []string, line int) {
 	}
 	for _, text := range f[12:32] {
 		percent, value, _ := strings.Cut(text, "%=")
-		if name, ok := percentileName([]byte(percent)); ok && !of.has(name) {
-			of.percentiles = append(of.percentiles, percentile{name, terseNum(value, "us", line)})
+		if name, ok := percentileName([]byte(percent)); ok {
+			of.add(percentile{name, terseNum(value, "us", line)})
 		}
 	}
 	r.bwStats = stats{min: number(36, "KiB/s"), max: number(37, "KiB/s"), mean: number(39, "KiB/s"), stddev: number(40, "KiB/s")}
@@ -255,14 +257,14 @@ func terseDisks(fields []string, line int) (disks []disk) {
 
 // reports groups the jobs. Nothing in terse output parts one report from the
 // next, so repeated reports are known by what they repeat.
-func (t *terseReader) reports() (reports []report) {
+func (t *terseReader) reports() (reports series) {
 	period, regular := t.period()
 	if !regular {
 		t.notes.add(ktstr.Malformed, t.jobs[0].line, "terse lines repeat, as reports at intervals do, but not in order; they are taken as one report")
 	}
 	for i := 0; i < len(t.jobs); i += period {
 		jobs := t.jobs[i:min(i+period, len(t.jobs))]
-		r := report{format: "terse", line: jobs[0].line, complete: len(jobs) == period}
+		r := &report{format: "terse", line: jobs[0].line, complete: len(jobs) == period}
 		for i := range jobs {
 			j := &jobs[i]
 			r.jobs = append(r.jobs, &j.job)
@@ -271,20 +273,19 @@ func (t *terseReader) reports() (reports []report) {
 				r.disks = j.disks
 			}
 		}
+		if i+period >= len(t.jobs) {
+			r.notes = t.notes
+			if t.cut > 0 && period == len(t.jobs) {
+				r.complete = false
+			}
+		}
 		if !r.complete {
-			r.err, r.errLine = errCut, jobs[len(jobs)-1].line
+			r.err, r.errLine = errCut, max(t.cut, jobs[len(jobs)-1].line)
 		}
-		reports = append(reports, r)
+		reports.add(r)
 	}
-	if t.cut > 0 {
-		if len(reports) == 0 || reports[len(reports)-1].complete && period < len(t.jobs) {
-			reports = append(reports, report{format: "terse", line: t.cut})
-		}
-		last := &reports[len(reports)-1]
-		last.complete, last.err, last.errLine = false, errCut, t.cut
-	}
-	if n := len(reports); n > 0 {
-		reports[n-1].notes = t.notes
+	if t.cut > 0 && (reports.last == nil || reports.last.complete) {
+		reports.add(&report{format: "terse", line: t.cut, err: errCut, errLine: t.cut})
 	}
 	return reports
 }

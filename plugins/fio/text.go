@@ -9,7 +9,7 @@ import (
 
 // textReports reads everything that stands around the documents: terse lines,
 // normal reports, and what fio says about its run.
-func textReports(data []byte, documents []span, argv []string) (terse, normal []report, around surroundings) {
+func textReports(data []byte, documents []span, argv []string) (terse, normal series, around surroundings) {
 	t := terseReader{latPercentiles: hasOption(argv, "lat_percentiles"), repeats: hasOption(argv, "status-interval")}
 	n := normalReader{}
 	each := func(line string, number int, whole bool) {
@@ -33,7 +33,7 @@ func textReports(data []byte, documents []span, argv []string) (terse, normal []
 	number := 1
 	from := 0
 	for _, d := range append(documents, span{len(data), len(data)}) {
-		number = eachLine(data[from:d.start], number, d.start == len(data), each)
+		number = eachLine(string(data[from:d.start]), number, d.start == len(data), each)
 		number += bytes.Count(data[d.start:d.end], newline)
 		from = d.end
 	}
@@ -46,14 +46,14 @@ func textReports(data []byte, documents []span, argv []string) (terse, normal []
 // eachLine calls f for each line of text, and returns the number of the line
 // in which it ends. A last line without its end may be cut (whole is false),
 // if last says that nothing follows.
-func eachLine(text []byte, number int, last bool, f func(line string, number int, whole bool)) int {
+func eachLine(text string, number int, last bool, f func(line string, number int, whole bool)) int {
 	for len(text) > 0 {
-		i := bytes.IndexByte(text, '\n')
+		i := strings.IndexByte(text, '\n')
 		if i < 0 {
-			f(string(text), number, !last)
+			f(text, number, !last)
 			return number
 		}
-		f(string(text[:i]), number, true)
+		f(text[:i], number, true)
 		text = text[i+1:]
 		number++
 	}
@@ -119,6 +119,9 @@ func (s *surroundings) line(line string, number int) {
 // isLogLine knows the lines of fio's time series: time, value, direction,
 // block size, and newer columns.
 func isLogLine(line string) bool {
+	if line[0] < '0' || line[0] > '9' {
+		return false
+	}
 	fields := strings.Split(line, ", ")
 	if len(fields) < 4 || len(fields) > 8 {
 		return false
@@ -146,7 +149,7 @@ func (s *surroundings) explain(e *emitter, out ktstr.Output) {
 	case s.logLines > 0 && s.other == 0:
 		e.notes.add(ktstr.NoMetrics, 1, "this is a time series that fio logged; its report is elsewhere")
 	case s.version.text != "" && s.other == 0:
-		e.notes.add(ktstr.NoMetrics, s.versionLine, "fio %s printed its version and no report", printable(s.version.text))
+		e.notes.add(ktstr.NoMetrics, s.versionLine, "fio %s printed its version and no report", s.version.text)
 	case len(bytes.TrimSpace(out.Data)) == 0:
 		e.notes.add(ktstr.NoMetrics, 0, "nothing was printed")
 	default:

@@ -20,7 +20,7 @@ type version struct {
 }
 
 func parseVersion(text string) version {
-	text = strings.TrimPrefix(strings.TrimSpace(text), "fio-")
+	text = printable(strings.TrimPrefix(strings.TrimSpace(text), "fio-"))
 	v := version{text: text}
 	major, rest := digits(text)
 	if major == "" || !strings.HasPrefix(rest, ".") {
