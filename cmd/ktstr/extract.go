@@ -184,7 +184,7 @@ func (a *app) extractBundle(ctx context.Context, dir string, o extractOptions) e
 func (a *app) extractStreams(ctx context.Context, x ktstr.Extractor, streams []ktstr.Output, hints []ktstr.Hint, output format) error {
 	r := extract.Run(ctx, x, streams, hints)
 	if output == formatJSON {
-		if _, err := a.stdout.Write(append(r.AppendJSON(nil), '\n')); err != nil {
+		if err := a.writeJSON(r.AppendJSON(nil)); err != nil {
 			return &exitError{core.ExitRun, err}
 		}
 	} else if err := printMetrics(a.stdout, r.Metrics); err != nil {

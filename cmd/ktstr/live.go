@@ -3,6 +3,8 @@ package main
 import (
 	"fmt"
 	"os"
+	"os/signal"
+	"syscall"
 	"time"
 
 	"github.com/ktstr/ktstr/core"
@@ -21,6 +23,7 @@ func (a *app) watch(h *core.Handle, spec core.Spec, signals <-chan os.Signal, en
 		defer fmt.Fprint(a.stderr, "\r\x1b[K")
 	}
 	start := time.Now()
+	asked := 0
 	for {
 		select {
 		case <-ended:
@@ -29,6 +32,9 @@ func (a *app) watch(h *core.Handle, spec core.Spec, signals <-chan os.Signal, en
 			a.notice(quiet)(fmt.Sprintf("%v: asking %s to stop; once more kills it", s, h.Name()))
 			if err := h.Interrupt(); err != nil {
 				a.notice(quiet)(err.Error())
+			}
+			if asked++; asked == 2 {
+				signal.Reset(syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP) // the third ends ktstr itself
 			}
 		case now := <-ticks:
 			fmt.Fprintf(a.stderr, "\r\x1b[K%s", liveLine(h.Name(), now.Sub(start), spec.Deadline()))

@@ -317,8 +317,7 @@ func (a *app) showPayload(name string, f format) error {
 		if err != nil {
 			return err
 		}
-		_, err = a.stdout.Write(document)
-		return err
+		return a.writeJSON(document)
 	}
 	fmt.Fprintf(a.stdout, "# from %s\n%s", printable(p.Source), printable(string(text)))
 	return nil

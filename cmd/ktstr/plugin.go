@@ -92,8 +92,7 @@ func (a *app) describeExtractor(ctx context.Context, name string, f format) erro
 		}
 	}
 	if f == formatJSON {
-		_, err := a.stdout.Write(wire.DescriptionJSON(*d, kind))
-		return err
+		return a.writeJSON(wire.DescriptionJSON(*d, kind))
 	}
 	reads := "stdout, else stderr, else the payload's files"
 	if d.AllStreams {

@@ -38,8 +38,7 @@ func (a *app) printJSON(v any) error {
 	if err != nil {
 		return err
 	}
-	_, err = a.stdout.Write(append(text, '\n'))
-	return err
+	return a.writeJSON(text)
 }
 
 func (a *app) printRunText(r core.Record, all bool) error {

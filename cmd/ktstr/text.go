@@ -1,8 +1,11 @@
 package main
 
 import (
+	"bytes"
+	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -13,16 +16,40 @@ import (
 // printable makes text that a payload, a plugin or a file may have a part in
 // safe for a terminal: control characters but newline and tab, and the marks
 // that reorder text, become U+FFFD.
-func printable(text string) string {
-	return strings.Map(func(r rune) rune {
-		switch {
-		case r == '\n' || r == '\t':
-			return r
-		case r == utf8.RuneError, unicode.IsControl(r), unicode.Is(unicode.Bidi_Control, r):
-			return utf8.RuneError
-		}
+func printable(text string) string { return strings.Map(printableRune, text) }
+
+func printableRune(r rune) rune {
+	switch {
+	case r == '\n' || r == '\t':
 		return r
-	}, text)
+	case unicode.IsControl(r), unicode.Is(unicode.Bidi_Control, r):
+		return utf8.RuneError
+	}
+	return r
+}
+
+// escaped makes a JSON document safe for a terminal: what printable replaces is
+// written as \u escapes, which mean the same. In valid JSON such characters
+// stand in strings only; those below U+0020 are escaped there already.
+func escaped(document []byte) []byte {
+	if !slices.ContainsFunc(document, func(c byte) bool { return c >= 0x7f }) {
+		return document
+	}
+	safe := make([]byte, 0, len(document)+64)
+	for _, r := range string(document) {
+		if r != printableRune(r) && r <= 0xffff {
+			safe = fmt.Appendf(safe, `\u%04x`, r)
+			continue
+		}
+		safe = utf8.AppendRune(safe, r)
+	}
+	return safe
+}
+
+// writeJSON prints a JSON document and the newline behind it.
+func (a *app) writeJSON(document []byte) error {
+	_, err := a.stdout.Write(append(escaped(bytes.TrimSpace(document)), '\n'))
+	return err
 }
 
 // terminal returns the width of w where it is a terminal, else 0.
