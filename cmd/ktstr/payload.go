@@ -117,14 +117,21 @@ func (a *app) pluginPayloads() ([]payload.Payload, error) {
 }
 
 // pluginPayload returns the payload of that name that a plugin brings. A plugin
-// whose description is not known has to be asked.
+// whose description is not known has to be asked. The error of one that is refused
+// says why.
 func (a *app) pluginPayload(name string) (payload.Payload, bool, error) {
 	sources, err := a.sources()
 	if err != nil {
 		return payload.Payload{}, false, err
 	}
 	for _, s := range sources {
-		if s.value != nil || s.Hidden != "" || s.refused != nil || name != s.Name && !strings.HasPrefix(name, s.Name+"-") {
+		if s.value != nil || s.Hidden != "" || name != s.Name && !strings.HasPrefix(name, s.Name+"-") {
+			continue
+		}
+		if s.refused != nil {
+			if s.description == nil || slices.ContainsFunc(s.description.Payloads, func(f ktstr.PayloadFile) bool { return f.Name == name }) {
+				return payload.Payload{}, false, s.refused
+			}
 			continue
 		}
 		if s.description == nil {

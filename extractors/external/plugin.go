@@ -510,9 +510,14 @@ func (s *session) callError(ctx context.Context, op string, limit time.Duration,
 	case s.late.Load():
 		code = codes.DeadlineExceeded
 	}
+	deadline, own := ctx.Deadline()
 	switch {
 	case ctx.Err() != nil:
 		return s.plugin.fail(op, Hung, nil, ctx.Err())
+	case code == codes.DeadlineExceeded && own && time.Until(deadline) < 100*time.Millisecond:
+		// The caller's deadline, and not ours: the plugin's end of the connection keeps it
+		// too, and may be ahead of ctx.
+		return s.plugin.fail(op, Hung, nil, context.DeadlineExceeded)
 	case code == codes.DeadlineExceeded:
 		why := fmt.Errorf("no answer within %v", limit)
 		if s.process.stopped() {

@@ -1,0 +1,190 @@
+package examples
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// stranger is somebody who has the ktstr command and sysbench, in a home of their
+// own. The sysbench prints a capture of the real one, which the distribution of a test
+// host may not have.
+type stranger struct {
+	home string
+	env  []string
+}
+
+func newStranger(t *testing.T) stranger {
+	t.Helper()
+	home := t.TempDir()
+	if err := os.Chmod(home, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	bin := filepath.Join(home, "bin")
+	if err := os.Mkdir(bin, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	root, err := filepath.Abs("..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	run(t, "..", "go", "build", "-o", filepath.Join(bin, "ktstr"), "./cmd/ktstr")
+	capture := filepath.Join(root, "examples", corpus, "cpu", "stdout")
+	if err := os.WriteFile(filepath.Join(bin, "sysbench"), []byte("#!/bin/sh\nexec cat '"+capture+"'\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	work := filepath.Join(home, "work")
+	if err := os.Mkdir(work, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	env := append(os.Environ(), "HOME="+home, "KTSTR="+root, "PATH="+bin+":"+os.Getenv("PATH"), "GOPROXY=off", "GOFLAGS=", "GOWORK=off",
+		"XDG_DATA_HOME="+home+"/data", "XDG_STATE_HOME="+home+"/state", "XDG_CONFIG_HOME="+home+"/config")
+	// The caches of Go are the tester's, or everything would be built anew.
+	for _, v := range []string{"GOCACHE", "GOMODCACHE", "GOPATH"} {
+		env = append(env, v+"="+strings.TrimSpace(run(t, ".", "go", "env", v)))
+	}
+	return stranger{home, env}
+}
+
+// command runs text as a shell does, in dir below the stranger's home.
+func (s stranger) command(dir, text string) (string, error) {
+	cmd := exec.Command("sh", "-c", text)
+	cmd.Dir = filepath.Join(s.home, dir)
+	cmd.Env = s.env
+	out, err := cmd.CombinedOutput()
+	return string(out), err
+}
+
+func (s stranger) do(t *testing.T, text string) string {
+	t.Helper()
+	out, err := s.command("work", text)
+	if err != nil {
+		t.Fatalf("$ %s\n%s%v", text, out, err)
+	}
+	return out
+}
+
+// block is a fenced block of a page: commands, or a file to be written.
+type block struct {
+	line int
+	info string
+	text string
+}
+
+func blocksOf(t *testing.T, path string) []block {
+	t.Helper()
+	page, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var blocks []block
+	open := false
+	for i, line := range strings.SplitAfter(string(page), "\n") {
+		switch info, fence := strings.CutPrefix(line, "```"); {
+		case fence && !open:
+			blocks = append(blocks, block{line: i + 1, info: strings.TrimSpace(info)})
+			open = true
+		case fence:
+			open = false
+		case open:
+			blocks[len(blocks)-1].text += line
+		}
+	}
+	return blocks
+}
+
+// The page is done word by word: files are written as shown, commands are run, and where
+// the page shows what a command prints, it prints that.
+func TestWalk(t *testing.T) {
+	s := newStranger(t)
+	const page = "../docs/writing-a-plugin.md"
+	dir := "work"
+	commands := 0
+	for _, b := range blocksOf(t, page) {
+		language, file, _ := strings.Cut(b.info, " ")
+		if language != "console" {
+			if file == "" {
+				t.Fatalf("%s:%d: a block %q: want `console`, or a language and a file's name", page, b.line, b.info)
+			}
+			path := filepath.Join(s.home, dir, file)
+			if err := os.WriteFile(path, []byte(b.text), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			continue
+		}
+		for _, step := range strings.Split("\n"+b.text, "\n$ ")[1:] {
+			text, want, _ := strings.Cut(step, "\n")
+			if to, ok := strings.CutPrefix(text, "cd "); ok {
+				dir = filepath.Join(dir, to)
+				continue
+			}
+			commands++
+			got, err := s.command(dir, text)
+			if err != nil {
+				t.Fatalf("%s:%d: $ %s\n%s%v", page, b.line, text, got, err)
+			}
+			if want = strings.TrimSpace(want); want != "" && strings.TrimSpace(got) != want {
+				t.Errorf("%s:%d: $ %s\nprints\n%s\nthe page says\n%s", page, b.line, text, got, want)
+			}
+		}
+	}
+	if commands < 25 {
+		t.Errorf("%s: %d commands were run: want all of the page's", page, commands)
+	}
+}
+
+// Each of the three plugins is verified, installed, locked and run; all give the same
+// metrics. What was locked is what is executed.
+func TestInstallLockRun(t *testing.T) {
+	s := newStranger(t)
+	captures, err := filepath.Abs(corpus)
+	if err != nil {
+		t.Fatal(err)
+	}
+	built := filepath.Join(s.home, "built", "ktstr-plugin-sysbench")
+	run(t, "plugin-go", "go", "build", "-o", built, ".")
+	plugins := []string{built}
+	for _, p := range []string{"plugin-python", "plugin-script"} {
+		path, err := filepath.Abs(filepath.Join(p, "ktstr-plugin-sysbench"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		plugins = append(plugins, path)
+	}
+	metrics := make([]string, len(plugins))
+	for i, path := range plugins {
+		// The kit is run in full by the tests of each plugin; here it is installation that counts.
+		s.do(t, "ktstr plugin install "+path+" --sha256 $(sha256sum <"+path+" | cut -d' ' -f1)")
+		s.do(t, "rm -f ktstr.lock; ktstr plugin lock")
+		metrics[i] = s.do(t, "ktstr run sysbench-cpu --check 'latency.p95 <= 1s' -o json 2>/dev/null | jq -c .metrics")
+		for _, c := range []string{"cpu", "memory", "fileio-rndrw", "threads"} {
+			metrics[i] += s.do(t, fmt.Sprintf("ktstr extract sysbench --stdout %s/%s/stdout --exit-code 0 -o json | jq -c .metrics", captures, c))
+		}
+		if metrics[i] != metrics[0] {
+			t.Errorf("%s gives\n%s, %s gives\n%s", path, metrics[i], plugins[0], metrics[0])
+		}
+	}
+	if !strings.Contains(metrics[0], `"events.rate"`) || !strings.Contains(metrics[0], `"transfer.rate"`) {
+		t.Errorf("metrics %s: want those of the cpu and the memory test", metrics[0])
+	}
+
+	// A run refuses what is not locked, and says which hash it found.
+	s.do(t, "ktstr plugin install "+plugins[0])
+	out, err := s.command("work", "ktstr run sysbench-cpu")
+	sum := strings.Fields(run(t, ".", "sha256sum", built))[0]
+	if err == nil || !strings.Contains(out, sum) {
+		t.Errorf("a run with another build than the locked one: %v\n%swant a refusal that names %s", err, out, sum)
+	}
+	s.do(t, "ktstr plugin lock && ktstr run sysbench-cpu")
+	s.do(t, "ktstr plugin remove sysbench")
+	if left := s.do(t, "find $XDG_DATA_HOME -type f -name 'ktstr-plugin-*'"); left != "" {
+		t.Errorf("after the removal there is still %s", left)
+	}
+	// Nothing outlives the commands.
+	if out, err := exec.Command("pgrep", "-f", "^"+s.home).Output(); err == nil {
+		t.Errorf("processes %s are still there", out)
+	}
+}
