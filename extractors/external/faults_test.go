@@ -229,6 +229,7 @@ func trouble(out ktstr.Output) (ktstr.Extraction, error) {
 		forever()
 	case "stop":
 		unix.Kill(os.Getpid(), unix.SIGSTOP)
+		forever() // another thread may be the one that stops first, and this one answer meanwhile
 	case "grandchild", "daemon":
 		c := exec.Command("/bin/sh", "-c", "sleep 98765; : "+rest)
 		c.Stdout, c.Stderr = os.Stdout, os.Stderr
