@@ -59,11 +59,8 @@ func (s Spec) resolve() (payload.Payload, error) {
 // hintUnit tells the unit that hints give to a name. Earlier sources go before
 // later ones.
 func hintUnit(sources ...[]ktstr.Hint) func(string) string {
-	return func(name string) string {
-		one := []ktstr.Metric{{Name: name}}
-		extract.Resolve(one, sources...)
-		return one[0].Unit
-	}
+	r := extract.NewResolver(sources...)
+	return func(name string) string { return r.Hint(name).Unit }
 }
 
 // checkOptions refuses options that the extractor does not have.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/ktstr/ktstr"
 	"github.com/ktstr/ktstr/core/unit"
+	"github.com/ktstr/ktstr/internal/names"
 	"github.com/ktstr/ktstr/internal/nearest"
 )
 
@@ -80,7 +81,7 @@ func Evaluate(checks []Check, in Input) Verdict {
 		if c.kind == KindExit {
 			continue
 		}
-		m, ok := found[c.name]
+		m, ok := found.of(c.name)
 		if ok && m == nil {
 			d := Detail{Kind: Missing, Check: c.String(), Metric: valid(c.name), Message: "metric '" + valid(c.name) + "' not found in payload output"}
 			d.Message += searched(in, c.name, suggestions > 0)
@@ -96,32 +97,39 @@ func Evaluate(checks []Check, in Input) Verdict {
 	return Verdict{Pass: len(details) == 0, Details: details}
 }
 
-// first finds the first metric of each name that a check asks for; a name
-// without one maps to nil.
-func first(checks []Check, metrics []ktstr.Metric) map[string]*ktstr.Metric {
-	found := make(map[string]*ktstr.Metric, len(checks))
-	var lengths uint64 // of the wanted names, modulo 64: most metrics are not asked for
-	for _, c := range checks {
-		if c.name != "" {
-			found[c.name] = nil
-			lengths |= 1 << (len(c.name) % 64)
+// firsts has the first metric of each name that a check asks for.
+type firsts struct {
+	names   *names.Set
+	metrics []*ktstr.Metric // by number of the name; nil where there is none
+}
+
+func first(checks []Check, metrics []ktstr.Metric) firsts {
+	f := firsts{names: names.New(len(checks)), metrics: make([]*ktstr.Metric, 0, len(checks))}
+	for i := range checks {
+		if name := checks[i].name; name != "" && f.names.AddName(name) == len(f.metrics) {
+			f.metrics = append(f.metrics, nil)
 		}
 	}
-	missing := len(found)
-	for i := range metrics {
-		if missing == 0 {
-			break
-		}
-		name := metrics[i].Name
-		if lengths&(1<<(len(name)%64)) == 0 {
-			continue
-		}
-		if m, wanted := found[name]; wanted && m == nil {
-			found[name] = &metrics[i]
-			missing--
+	missing := len(f.metrics)
+	var found []int
+	for i := 0; i < len(metrics) && missing > 0; i++ {
+		for _, number := range f.names.Find(metrics[i].Name, found[:0]) {
+			if f.metrics[number] == nil {
+				f.metrics[number] = &metrics[i]
+				missing--
+			}
 		}
 	}
-	return found
+	return f
+}
+
+// of is the first metric of that name, nil if there is none; ok tells whether
+// it was asked for.
+func (f firsts) of(name string) (m *ktstr.Metric, ok bool) {
+	if number := f.names.Exact(name); number >= 0 {
+		return f.metrics[number], true
+	}
+	return nil, false
 }
 
 // judge returns how the metric fails c, "" if it holds.

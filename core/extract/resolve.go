@@ -6,6 +6,7 @@ import (
 
 	"github.com/ktstr/ktstr"
 	"github.com/ktstr/ktstr/core/unit"
+	"github.com/ktstr/ktstr/internal/names"
 )
 
 // Resolve fills in the unit and the polarity of metrics from sources of hints,
@@ -19,26 +20,118 @@ import (
 // empty unit: a printed unit stays, with a diagnostic if the hinted one cannot
 // be converted to it.
 func Resolve(metrics []ktstr.Metric, sources ...[]ktstr.Hint) (headlines []int, odd []ktstr.Diagnostic) {
-	r := newResolver(sources)
-	if r == nil {
+	return NewResolver(sources...).Resolve(metrics)
+}
+
+// Resolver is sources of hints, made ready to be asked about many names. The
+// zero value knows no hints.
+type Resolver struct {
+	names    names.Set
+	meanings []meaning // by number in names
+	found    []int     // used again
+}
+
+// meaning is what hints say about one name or pattern. Of each field, rank
+// tells how much it counts against those of other names: the greater the more.
+type meaning struct {
+	unit                   string
+	polarity               ktstr.Polarity
+	headline               bool
+	unitRank, polarityRank int
+}
+
+// NewResolver makes a Resolver of sources, the first of which counts most.
+func NewResolver(sources ...[]ktstr.Hint) *Resolver {
+	n := 0
+	for _, source := range sources {
+		n += len(source)
+	}
+	r := &Resolver{}
+	if n == 0 {
+		return r
+	}
+	r.names, r.meanings = *names.New(n), make([]meaning, 0, n)
+	rank := 0 // of the last hint of the least source, patterns first
+	for i := len(sources) - 1; i >= 0; i-- {
+		n := len(sources[i])
+		for k := range sources[i] {
+			h := &sources[i][k]
+			number := r.names.Add(h.Name)
+			if number == len(r.meanings) {
+				r.meanings = append(r.meanings, meaning{})
+			}
+			m := &r.meanings[number]
+			rank := rank + k + 1
+			if strings.IndexByte(h.Name, '*') < 0 {
+				rank += n
+			}
+			if h.Unit != "" {
+				m.unit, m.unitRank = h.Unit, rank
+			}
+			if h.Polarity != ktstr.Unknown {
+				m.polarity, m.polarityRank = h.Polarity, rank
+			}
+			m.headline = m.headline || h.Headline
+		}
+		rank += 2 * n
+	}
+	return r
+}
+
+// Hint is what all hints together say about a name; its fields are empty where
+// they say nothing.
+func (r *Resolver) Hint(name string) ktstr.Hint {
+	h := ktstr.Hint{Name: name}
+	if m := r.meaning(name); m != nil {
+		h.Unit, h.Polarity, h.Headline = m.unit, m.polarity, m.headline
+	}
+	return h
+}
+
+// meaning is nil where no hint is about name. What it returns is valid until the next call.
+func (r *Resolver) meaning(name string) *meaning {
+	r.found = r.names.Find(name, r.found[:0])
+	switch len(r.found) {
+	case 0:
+		return nil
+	case 1:
+		return &r.meanings[r.found[0]]
+	}
+	all := r.meanings[r.found[0]]
+	for _, number := range r.found[1:] {
+		m := &r.meanings[number]
+		if m.unitRank > all.unitRank {
+			all.unit, all.unitRank = m.unit, m.unitRank
+		}
+		if m.polarityRank > all.polarityRank {
+			all.polarity, all.polarityRank = m.polarity, m.polarityRank
+		}
+		all.headline = all.headline || m.headline
+	}
+	return &all
+}
+
+// Resolve is the function of that name. A Resolver serves one goroutine at a time.
+func (r *Resolver) Resolve(metrics []ktstr.Metric) (headlines []int, odd []ktstr.Diagnostic) {
+	if r.names.Len() == 0 {
 		return nil, nil
 	}
 	var pairs mismatches
 	for i := range metrics {
 		m := &metrics[i]
-		verdict := r.lookup(m.Name)
-		if verdict == nil {
+		hint := r.meaning(m.Name)
+		if hint == nil {
 			continue
 		}
-		if verdict.polarity != ktstr.Unknown {
-			m.Polarity = verdict.polarity
+		if hint.polarity != ktstr.Unknown {
+			m.Polarity = hint.polarity
 		}
 		if m.Unit == "" {
-			m.Unit = verdict.unit
-		} else if verdict.unit != "" && verdict.unit != m.Unit {
-			pairs.add(verdict.unit, m)
+			m.Unit = hint.unit
+		} else if hint.unit != "" && hint.unit != m.Unit {
+			pairs.add(hint.unit, m)
 		}
-		if verdict.headline {
+		if hint.headline {
 			headlines = append(headlines, i)
 		}
 	}
@@ -88,100 +181,6 @@ func (p *mismatches) report() (odd []ktstr.Diagnostic) {
 	return odd
 }
 
-// Match reports whether name is the hint name or matches it as a pattern, in
+// Match reports whether name is the hint name, or matches it as a pattern, in
 // which '*' stands for any run of characters, also none, but a dot.
-func Match(pattern, name string) bool {
-	// The usual greedy match with one point to return to: a later '*' never
-	// needs an earlier one to be reconsidered, unless a dot lies between, and
-	// then the earlier one cannot reach.
-	p, n := 0, 0
-	star, mark := -1, 0
-	for n < len(name) {
-		switch {
-		case p < len(pattern) && pattern[p] == '*':
-			star, mark = p, n
-			p++
-		case p < len(pattern) && pattern[p] == name[n]:
-			p++
-			n++
-		case star >= 0 && name[mark] != '.':
-			mark++
-			p, n = star+1, mark
-		default:
-			return false
-		}
-	}
-	for p < len(pattern) && pattern[p] == '*' {
-		p++
-	}
-	return p == len(pattern)
-}
-
-// meaning is what all sources together say about a name.
-type meaning struct {
-	unit     string
-	polarity ktstr.Polarity
-	headline bool
-}
-
-// said is one hint with its rank: the greater, the more it counts.
-type said struct {
-	ktstr.Hint
-	rank int
-}
-
-type resolver struct {
-	exact    map[string][]said // by name, best first
-	patterns []said            // best first
-}
-
-func newResolver(sources [][]ktstr.Hint) *resolver {
-	r := &resolver{exact: map[string][]said{}}
-	rank := 0
-	for i := len(sources) - 1; i >= 0; i-- {
-		for _, h := range sources[i] {
-			if strings.Contains(h.Name, "*") {
-				r.patterns = append(r.patterns, said{h, rank})
-				rank++
-			}
-		}
-		for _, h := range sources[i] {
-			if !strings.Contains(h.Name, "*") {
-				r.exact[h.Name] = append(r.exact[h.Name], said{h, rank})
-				rank++
-			}
-		}
-	}
-	if rank == 0 {
-		return nil
-	}
-	return r
-}
-
-func (r *resolver) lookup(name string) *meaning {
-	exact := r.exact[name]
-	var m meaning
-	unit, polarity, any := -1, -1, false
-	take := func(h said) {
-		any = true
-		if h.Unit != "" && h.rank > unit {
-			m.unit, unit = h.Unit, h.rank
-		}
-		if h.Polarity != ktstr.Unknown && h.rank > polarity {
-			m.polarity, polarity = h.Polarity, h.rank
-		}
-		m.headline = m.headline || h.Headline
-	}
-	for _, h := range exact {
-		take(h)
-	}
-	for _, h := range r.patterns {
-		if Match(h.Name, name) {
-			take(h)
-		}
-	}
-	if !any {
-		return nil
-	}
-	return &m
-}
+func Match(pattern, name string) bool { return names.Match(pattern, name) }

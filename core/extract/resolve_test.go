@@ -1,8 +1,8 @@
 package extract
 
 import (
+	"math/rand/v2"
 	"reflect"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -10,47 +10,69 @@ import (
 	"github.com/ktstr/ktstr"
 )
 
-func TestMatch(t *testing.T) {
-	for _, c := range []struct {
-		pattern, name string
-		want          bool
-	}{
-		{"jobs.*.read.iops", "jobs.0.read.iops", true},
-		{"jobs.*.read.iops", "jobs.12.read.iops", true},
-		{"jobs.*.read.iops", "jobs.1.2.read.iops", false},
-		{"jobs.*", "jobs.1.read", false},
-		{"jobs.*", "jobs.", true},
-		{"*", "", true},
-		{"*", "a.b", false},
-		{"*.*", "a.b", true},
-		{"a*b*c.d", "abXbYc.d", true},
-		{"*ab", "aab", true},
-		{"p*", "p99_9", true},
-		{"p*", "xp99", false},
-		{"", "", true},
-		{"", "a", false},
-	} {
-		if got := Match(c.pattern, c.name); got != c.want {
-			t.Errorf("Match(%q, %q) = %v, want %v", c.pattern, c.name, got, c.want)
+// obvious is Resolve as its comment puts it, hint by hint.
+func obvious(metrics []ktstr.Metric, sources ...[]ktstr.Hint) (headlines []int) {
+	for i := range metrics {
+		m := &metrics[i]
+		headline, unit, polarity := false, "", ktstr.Unknown
+		for k := len(sources) - 1; k >= 0; k-- {
+			for _, exact := range []bool{false, true} {
+				for _, h := range sources[k] {
+					if exact == strings.Contains(h.Name, "*") || !Match(h.Name, m.Name) {
+						continue
+					}
+					if h.Unit != "" {
+						unit = h.Unit
+					}
+					if h.Polarity != ktstr.Unknown {
+						polarity = h.Polarity
+					}
+					headline = headline || h.Headline
+				}
+			}
+		}
+		if m.Unit == "" {
+			m.Unit = unit
+		}
+		if polarity != ktstr.Unknown {
+			m.Polarity = polarity
+		}
+		if headline {
+			headlines = append(headlines, i)
 		}
 	}
+	return headlines
 }
 
-func FuzzMatch(f *testing.F) {
-	f.Add("jobs.*.read.iops", "jobs.0.read.iops")
-	f.Add("a*b*c.*", "abbc.")
-	f.Fuzz(func(t *testing.T, pattern, name string) {
-		if strings.Count(pattern, "*") > 8 || len(name) > 64 {
-			return
+// C31: at random, many hints on few names.
+func TestResolveAgreesWithTheObvious(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 4))
+	pick := func(words ...string) string { return words[r.IntN(len(words))] }
+	for range 2000 {
+		var sources [][]ktstr.Hint
+		for range r.IntN(4) {
+			var source []ktstr.Hint
+			for range r.IntN(8) {
+				source = append(source, ktstr.Hint{
+					Name:     pick("a.b", "a.c", "*.b", "a.*", "*", "*.*", "a*.b", "x", "a.b*", "b"),
+					Unit:     pick("", "", "ns", "us", "ms"),
+					Polarity: ktstr.Polarity(pick("", "", "higher", "lower", "target=1")),
+					Headline: r.IntN(5) == 0,
+				})
+			}
+			sources = append(sources, source)
 		}
-		re, err := regexp.Compile(`(?s)\A` + strings.ReplaceAll(regexp.QuoteMeta(pattern), `\*`, `[^.]*`) + `\z`)
-		if err != nil {
-			return // not UTF-8
+		var metrics []ktstr.Metric
+		for range 8 {
+			metrics = append(metrics, ktstr.Metric{Name: pick("a.b", "a.c", "b", "x", "y.b", "a", ""), Unit: pick("", "", "s"), Polarity: ktstr.Polarity(pick("", "higher"))})
 		}
-		if got, want := Match(pattern, name), re.MatchString(name); got != want {
-			t.Errorf("Match(%q, %q) = %v, want %v", pattern, name, got, want)
+		want := slices.Clone(metrics)
+		wantHeadlines := obvious(want, sources...)
+		headlines, _ := Resolve(metrics, sources...)
+		if !slices.Equal(metrics, want) || !slices.Equal(headlines, wantHeadlines) {
+			t.Fatalf("hints %v:\ngot  %v, headlines %v\nwant %v, headlines %v", sources, metrics, headlines, want, wantHeadlines)
 		}
-	})
+	}
 }
 
 // C30 C31 C32

@@ -1,0 +1,104 @@
+// Hints takes the first METRICS numbers of the JSON in FILE, and N times walks
+// them, resolves 1000 hints (100 of them patterns) and evaluates 1000 checks on
+// them. It prints the nanoseconds of each: walk with new buffers, walk with
+// buffers used again, hints, checks. Tables are built anew each time, as a run does.
+package main
+
+import (
+	"fmt"
+	"os"
+	"runtime"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/ktstr/ktstr"
+	"github.com/ktstr/ktstr/core/check"
+	"github.com/ktstr/ktstr/core/extract"
+	"github.com/ktstr/ktstr/extractors"
+)
+
+func main() {
+	text, err := os.ReadFile(os.Args[1])
+	must(err)
+	want, err := strconv.Atoi(os.Args[2])
+	must(err)
+	n, err := strconv.Atoi(os.Args[3])
+	must(err)
+	doc := cut(text, want)
+	metrics := walk(new(extractors.Walker), doc)
+	if len(metrics) < want*9/10 {
+		fmt.Fprintf(os.Stderr, "hints: %d numbers in the piece that was cut out: want about %d\n", len(metrics), want)
+		os.Exit(1)
+	}
+	hints, checks := make([]ktstr.Hint, 0, 1000), make([]check.Check, 0, 1000)
+	for i := range 900 { // spread over the document
+		hints = append(hints, ktstr.Hint{Name: metrics[i*len(metrics)/900].Name, Unit: "ns", Polarity: ktstr.Lower})
+	}
+	seen := map[string]bool{}
+	for i := 0; len(hints) < 1000 && i < len(metrics); i += 7 { // the job's number becomes a '*'
+		words := strings.Split(metrics[i].Name, ".")
+		if len(words) < 3 || words[0] != "jobs" {
+			continue
+		}
+		words[1] = "*"
+		if name := strings.Join(words, "."); !seen[name] {
+			seen[name] = true
+			hints = append(hints, ktstr.Hint{Name: name, Unit: "ns", Headline: true})
+		}
+	}
+	for i := range 1000 {
+		c, err := check.AtLeast(metrics[(i*len(metrics)+500)/1000].Name, -1e300, "")
+		must(err)
+		checks = append(checks, c)
+	}
+
+	reused := new(extractors.Walker)
+	walk(reused, doc)
+	debug.SetGCPercent(-1) // a collection would hit any of them
+	for range n {
+		runtime.GC()
+		t0 := time.Now()
+		again := walk(reused, doc)
+		t1 := time.Now()
+		fresh := walk(new(extractors.Walker), doc)
+		t2 := time.Now()
+		headlines, _ := extract.Resolve(fresh, hints)
+		t3 := time.Now()
+		verdict := check.Evaluate(checks, check.Input{Metrics: fresh})
+		t4 := time.Now()
+		if len(headlines) < 100 || !verdict.Pass || len(again) != len(fresh) {
+			panic("the work was not done")
+		}
+		fmt.Println(t2.Sub(t1).Nanoseconds(), t1.Sub(t0).Nanoseconds(), t3.Sub(t2).Nanoseconds(), t4.Sub(t3).Nanoseconds())
+	}
+}
+
+// cut is a document of the first jobs of text that hold about so many numbers.
+func cut(text []byte, want int) []byte {
+	all := walk(new(extractors.Walker), text)
+	line := all[min(want, len(all)-1)].Line
+	lines := strings.SplitAfter(string(text), "\n")
+	end := 0
+	for i := range lines {
+		if i >= line && lines[i] == "    },\n" { // the end of a job
+			end = i
+			break
+		}
+	}
+	return []byte(strings.Join(lines[:end], "") + "    }\n  ]\n}\n")
+}
+
+func walk(w *extractors.Walker, text []byte) []ktstr.Metric {
+	e, err := w.Extract(ktstr.Output{Stream: ktstr.Stdout, Data: text})
+	must(err)
+	return e.Metrics
+}
+
+func must(err error) {
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "hints:", err)
+		os.Exit(1)
+	}
+}
