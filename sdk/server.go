@@ -56,6 +56,7 @@ func servePlugin(x ktstr.Extractor) error {
 	var once sync.Once
 	stop := func() { once.Do(func() { close(done) }) }
 	server := grpc.NewServer(
+		grpc.ForceServerCodecV2(wire.NewCodec()),
 		grpc.MaxRecvMsgSize(wire.MaxPart),
 		grpc.MaxSendMsgSize(wire.MaxPart),
 		// The host sends captures of megabytes through a local socket: fixed windows
@@ -63,7 +64,7 @@ func servePlugin(x ktstr.Extractor) error {
 		grpc.InitialWindowSize(4*wire.MaxChunk),
 		grpc.InitialConnWindowSize(8*wire.MaxChunk),
 	)
-	wire.RegisterExtractorServer(server, &extractorServer{x: x})
+	wire.RegisterExtractorServer(server, &extractorServer{x: x, spare: make(chan []byte, 1)})
 	grpc_health_v1.RegisterHealthServer(server, health{})
 	server.RegisterService(&controllerService, controller(stop))
 
@@ -129,7 +130,8 @@ func awaitHostDeath(stop func()) {
 
 type extractorServer struct {
 	wire.UnimplementedExtractorServer
-	x ktstr.Extractor
+	x     ktstr.Extractor
+	spare chan []byte // memory of a capture that is not needed any more
 }
 
 func (s *extractorServer) Describe(context.Context, *wire.DescribeRequest) (*wire.DescribeResponse, error) {
@@ -137,30 +139,46 @@ func (s *extractorServer) Describe(context.Context, *wire.DescribeRequest) (*wir
 }
 
 func (s *extractorServer) Extract(stream grpc.BidiStreamingServer[wire.ExtractRequest, wire.ExtractResponse]) error {
-	first, err := stream.Recv()
-	if err != nil {
+	var capture wire.Capture
+	if err := stream.RecvMsg(&capture); err != nil {
 		return err
 	}
-	header := first.GetHeader()
-	if header == nil {
+	if capture.Header == nil {
 		return status.Error(codes.InvalidArgument, "the first message has no header")
 	}
-	out := wire.ToOutput(header)
+	out := wire.ToOutput(capture.Header)
+	size := capture.Header.Size
+	// Extractors keep nothing of a capture, so that one's memory serves the next.
+	select {
+	case capture.Data = <-s.spare:
+	default:
+	}
 	// The size is a promise, not a reason to allocate without end.
-	out.Data = make([]byte, 0, min(header.Size, 64<<20))
+	if want := min(size, 64<<20); uint64(cap(capture.Data)) < want {
+		capture.Data = make([]byte, 0, want)
+	}
 	for {
-		part, err := stream.Recv()
+		err := stream.RecvMsg(&capture)
 		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil {
 			return err
 		}
-		out.Data = append(out.Data, part.GetData()...)
+		if uint64(len(capture.Data)) > size {
+			break
+		}
 	}
-	if uint64(len(out.Data)) != header.Size {
-		return status.Errorf(codes.InvalidArgument, "%d bytes came, the header says %d", len(out.Data), header.Size)
+	if uint64(len(capture.Data)) != size {
+		return status.Errorf(codes.InvalidArgument, "%d bytes came, the header says %d", len(capture.Data), size)
 	}
+	out.Data = capture.Data
+	defer func() {
+		select {
+		case s.spare <- capture.Data[:0]:
+		default:
+		}
+	}()
 	x, failure := guarded(stream.Context(), s.x, out)
 	if failure != nil {
 		return stream.Send(&wire.ExtractResponse{Failure: failure})

@@ -105,7 +105,8 @@ func (p *Plugin) checkHash() error {
 // hashFile returns the SHA-256 of f from its beginning.
 func hashFile(f *os.File) (string, error) {
 	h := sha256.New()
-	if _, err := io.Copy(h, io.NewSectionReader(f, 0, 1<<62)); err != nil {
+	// Through a buffer that stays in the CPU's cache.
+	if _, err := io.CopyBuffer(h, struct{ io.Reader }{io.NewSectionReader(f, 0, 1<<62)}, make([]byte, 128<<10)); err != nil {
 		return "", err
 	}
 	return hex.EncodeToString(h.Sum(nil)), nil

@@ -465,7 +465,7 @@ func (s *session) exchange(ctx context.Context, out ktstr.Output, answer *wire.A
 	}
 	sent := make(chan struct{})
 	defer func() { cancel(); <-sent }()
-	go func() {
+	send := func() {
 		defer close(sent)
 		// An error of Send is io.EOF; Recv has the cause.
 		if stream.Send(&wire.ExtractRequest{Part: &wire.ExtractRequest_Header{Header: wire.FromOutput(out)}}) != nil {
@@ -479,7 +479,12 @@ func (s *session) exchange(ctx context.Context, out ktstr.Output, answer *wire.A
 			data = data[n:]
 		}
 		stream.CloseSend()
-	}()
+	}
+	if len(out.Data) <= s.plugin.config.chunk() {
+		send() // is soon done, whatever the plugin does
+	} else {
+		go send()
+	}
 	for {
 		part, err := stream.Recv()
 		if errors.Is(err, io.EOF) {

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"bytes"
 	"math"
 	"os"
 	"os/exec"
@@ -9,6 +10,8 @@ import (
 	"strings"
 	"testing"
 
+	"google.golang.org/grpc/mem"
+	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/ktstr/ktstr"
@@ -234,5 +237,60 @@ func TestLines(t *testing.T) {
 		if err := new(Answer).AddLine([]byte(c.line)); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: got error %v, want one with %q", c.line, err, c.want)
 		}
+	}
+}
+
+func TestCapture(t *testing.T) {
+	header := &Header{Stream: "stdout", Size: 300_000, Argv: [][]byte{{0xff}}}
+	message := func(m proto.Message) []byte {
+		b, err := proto.Marshal(m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
+	data := make([]byte, 300_000)
+	for i := range data {
+		data[i] = byte(i * 7)
+	}
+	newer := protowire.AppendVarint(protowire.AppendTag(nil, 9, protowire.VarintType), 300)
+	newer = protowire.AppendBytes(protowire.AppendTag(newer, 1000, protowire.BytesType), []byte("later"))
+	newer = protowire.AppendFixed32(protowire.AppendTag(newer, 10, protowire.Fixed32Type), 1)
+	newer = protowire.AppendFixed64(protowire.AppendTag(newer, 11, protowire.Fixed64Type), 1)
+	for _, pieces := range []int{1, 7, 16 << 10, 1 << 20} {
+		var c Capture
+		for _, m := range [][]byte{
+			message(&ExtractRequest{Part: &ExtractRequest_Header{Header: header}}),
+			message(&ExtractRequest{Part: &ExtractRequest_Data{Data: data[:100_000]}}),
+			append(newer, message(&ExtractRequest{Part: &ExtractRequest_Data{Data: data[100_000:]}})...),
+			message(&ExtractRequest{Part: &ExtractRequest_Data{}}),
+			nil,
+		} {
+			// As it comes from the transport: in frames.
+			var frames mem.BufferSlice
+			for len(m) > 0 {
+				n := min(pieces, len(m))
+				frames = append(frames, mem.SliceBuffer(m[:n]))
+				m = m[n:]
+			}
+			if err := NewCodec().Unmarshal(frames, &c); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if !proto.Equal(c.Header, header) || !bytes.Equal(c.Data, data) {
+			t.Errorf("in frames of %d: got header %v, %d bytes", pieces, c.Header, len(c.Data))
+		}
+	}
+	for _, bad := range [][]byte{
+		{0x12}, {0x12, 0xff, 0xff, 0xff, 0xff, 0x7f, 1}, {0x12, 5, 1}, {0x0a, 2, 1}, {0x0a, 1, 0xff}, {0x13}, {0x80}, {0x15, 1},
+		{0x12, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1},
+	} {
+		if err := NewCodec().Unmarshal(mem.BufferSlice{mem.SliceBuffer(bad)}, new(Capture)); err == nil {
+			t.Errorf("% x: want an error", bad)
+		}
+	}
+	var d DescribeResponse
+	if err := NewCodec().Unmarshal(mem.BufferSlice{mem.SliceBuffer(message(&DescribeResponse{Description: FromDescription(full)}))}, &d); err != nil || d.Description.Name != full.Name {
+		t.Errorf("another message: got %v, %v", &d, err)
 	}
 }
