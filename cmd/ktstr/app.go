@@ -7,6 +7,7 @@ import (
 	"io"
 	"runtime/debug"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -21,6 +22,8 @@ type app struct {
 
 	plugins     []string // --plugin NAME=PATH
 	payloadDirs []string // --payload-dir
+
+	progress func(now time.Time) string // of a series of runs, for the live line; nil: there is none
 }
 
 // run is the whole command: it returns the exit status, see core.ExitPass.
@@ -93,7 +96,7 @@ end; 4 extraction gave nothing or failed; 5 not enough runs to tell (compare);
 	root.SetVersionTemplate("{{.Name}} {{.Version}}\n")
 	root.PersistentFlags().StringArrayVar(&a.plugins, "plugin", nil, "use the plugin executable `NAME=PATH`, locked or not (repeatable)")
 	root.PersistentFlags().StringArrayVar(&a.payloadDirs, "payload-dir", nil, "read payload files from `DIR` before all other places (repeatable)")
-	root.AddCommand(a.runCommand(), a.extractCommand(), a.payloadCommand(), a.pluginCommand(), a.doctorCommand())
+	root.AddCommand(a.runCommand(), a.extractCommand(), a.payloadCommand(), a.pluginCommand(), a.doctorCommand(), a.compareCommand(), a.runsCommand())
 	return root
 }
 

@@ -59,7 +59,7 @@ func (a *app) install(ctx context.Context, path, hash, corpus string) error {
 			store.Remove(d.Name)
 			return fmt.Errorf("plugin install %s: %w", path, err)
 		}
-		fmt.Fprintf(a.stdout, "payload %s runs %s\n", b.Name, printable(runs(b)))
+		fmt.Fprintf(a.stdout, "payload %s runs %s\n", b.Name, printable(executes(b)))
 	}
 	return nil
 }
@@ -79,8 +79,8 @@ func (a *app) verifyForInstall(ctx context.Context, path, corpus string) error {
 	return &exitError{core.ExitCheck, errors.New("it does not keep what plugins promise: `ktstr plugin verify` shows it in full")}
 }
 
-// runs names the programs that a payload executes.
-func runs(p payload.Payload) string {
+// executes is the command line that a payload executes.
+func executes(p payload.Payload) string {
 	if p.Binary == "" {
 		return "nothing"
 	}

@@ -37,7 +37,14 @@ func (a *app) watch(h *core.Handle, spec core.Spec, signals <-chan os.Signal, en
 				signal.Reset(syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP) // the third ends ktstr itself
 			}
 		case now := <-ticks:
-			fmt.Fprintf(a.stderr, "\r\x1b[K%s", liveLine(h.Name(), now.Sub(start), spec.Deadline()))
+			line := liveLine(h.Name(), now.Sub(start), spec.Deadline())
+			if a.progress != nil {
+				line += a.progress(now)
+			}
+			if runes := []rune(line); len(runes) >= terminal(a.stderr) { // a wrapped line could not be erased
+				line = string(runes[:max(0, terminal(a.stderr)-1)])
+			}
+			fmt.Fprintf(a.stderr, "\r\x1b[K%s", line)
 		}
 	}
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,7 +14,6 @@ import (
 
 	"github.com/ktstr/ktstr/core"
 	"github.com/ktstr/ktstr/core/bundle"
-	"github.com/ktstr/ktstr/core/check"
 )
 
 // runOptions are the flags of `ktstr run`.
@@ -35,12 +33,13 @@ type runOptions struct {
 	output          format
 	quiet           bool
 	all             bool
+	series          seriesOptions
 }
 
 func (a *app) runCommand() *cobra.Command {
 	var o runOptions
 	c := &cobra.Command{
-		Use:   "run PAYLOAD [flags] [-- ARGS...]",
+		Use:   "run PAYLOAD... [flags] [-- ARGS...]",
 		Short: "Run a benchmark, judge it and keep a record",
 		Long: `Run a benchmark, extract its metrics, evaluate checks on them and keep a bundle:
 a directory with the record, the raw output and the payload as it was resolved.
@@ -50,14 +49,25 @@ PAYLOAD is the name of a payload (see ktstr payload list), or a path to a binary
 appended to the payload's own.
 
 A check is NAME >= NUM[UNIT], NAME <= NUM[UNIT], NAME in [LO, HI], exists NAME,
-or exit == N, such as --check 'rd.read.clat.p99 <= 2ms'.`,
+or exit == N, such as --check 'rd.read.clat.p99 <= 2ms'.
+
+--repeat and --for make several runs, kept together as a set, which ktstr
+compare takes. Several payloads with --interleave, or several --variant, run in
+turns (ABBA), so that drift of the host does not look like a difference.`,
 		Example: `  ktstr run noise
   ktstr run fio-randread --check 'randread.read.iops >= 10000'
-  ktstr run ./mybench --extractor json --timeout 1m -- --threads 4`,
+  ktstr run ./mybench --extractor json --timeout 1m -- --threads 4
+  ktstr run fio-randread --repeat 10 --tag main
+  ktstr run fio-randread --repeat 10 --baseline main
+  ktstr run fio-randread --repeat 10 --variant base=--bs=4k --variant new=--bs=8k`,
 		Args:              payloadArgs,
 		ValidArgsFunction: a.completePayloads,
 		RunE: func(c *cobra.Command, args []string) error {
-			return a.run(c.Context(), args[0], args[1:], o)
+			before := c.ArgsLenAtDash()
+			if before < 0 {
+				before = len(args)
+			}
+			return a.run(c.Context(), args[:before], args[before:], o)
 		},
 	}
 	f := c.Flags()
@@ -77,6 +87,7 @@ or exit == N, such as --check 'rd.read.clat.p99 <= 2ms'.`,
 	outputFlag(f, &o.output)
 	f.BoolVar(&o.quiet, "quiet", false, "print nothing on stderr but errors")
 	f.BoolVar(&o.all, "all", false, "print all metrics, not only the headlines")
+	seriesFlags(f, &o.series)
 	c.MarkFlagsMutuallyExclusive("cgroup", "no-cgroup")
 	c.RegisterFlagCompletionFunc("extractor", func(c *cobra.Command, _ []string, word string) ([]string, cobra.ShellCompDirective) {
 		return a.completeExtractors(c, nil, word)
@@ -84,74 +95,18 @@ or exit == N, such as --check 'rd.read.clat.p99 <= 2ms'.`,
 	return c
 }
 
-// payloadArgs wants one PAYLOAD before --.
+// payloadArgs wants one PAYLOAD before --, or with --interleave several.
 func payloadArgs(c *cobra.Command, args []string) error {
-	if before := c.ArgsLenAtDash(); len(args) == 0 || before == 0 {
-		return errors.New("ktstr run: want a PAYLOAD: a name of `ktstr payload list`, or a path to a binary")
-	} else if before > 1 || before < 0 && len(args) > 1 {
-		return fmt.Errorf("ktstr run %s: unexpected %q: args for the payload come after --", args[0], args[1])
+	interleave, _ := c.Flags().GetBool("interleave")
+	before := c.ArgsLenAtDash()
+	if before < 0 {
+		before = len(args)
 	}
-	return nil
-}
-
-func (a *app) run(ctx context.Context, name string, args []string, o runOptions) error {
-	var checks []check.Check
-	for _, text := range o.checks {
-		c, err := check.Parse(text)
-		if err != nil {
-			return err
-		}
-		checks = append(checks, c)
-	}
-	options, err := parseOptions(o.options)
-	if err != nil {
-		return err
-	}
-	p, program, err := a.findPayload(name)
-	if err != nil {
-		return err
-	}
-	p.Extractor = cmp.Or(o.extractor, p.Extractor, "json")
-	root, err := o.root()
-	if err != nil {
-		return err
-	}
-	x, plugin, done, err := a.startExtractor(ctx, p.Extractor)
-	if err != nil {
-		return err
-	}
-	defer done()
-	sink, err := bundle.Create(root)
-	if err != nil {
-		return err
-	}
-	defer sink.Close()
-
-	spec := core.Spec{
-		Payload: p, Program: program, Extractor: x, Plugin: plugin,
-		Args: args, NoDefaultArgs: o.noDefaultArgs,
-		Checks: checks, NoDefaultChecks: o.noDefaultChecks,
-		Options: options, Timeout: o.timeout, Grace: o.grace, Limit: int64(o.maxCapture),
-		Scratch: o.scratch, Cgroup: o.cgroup, NoCgroup: o.noCgroup,
-		Sinks:  []core.Sink{sink},
-		Notice: a.notice(o.quiet),
-	}
-	r, err := a.runOnce(ctx, spec, o.quiet)
-	var usage *core.UsageError
 	switch {
-	case errors.As(err, &usage):
-		return err
-	case err != nil:
-		if o.output == formatJSON {
-			a.printFailure(p.Name, err)
-		}
-		return &exitError{core.ExitRun, withInstall(p, err)}
-	}
-	if err := a.printRun(r.Record, o); err != nil {
-		return &exitError{core.ExitRun, fmt.Errorf("standard output: %w", err)}
-	}
-	if status := r.ExitStatus(); status != core.ExitPass {
-		return &exitError{status: status}
+	case before == 0:
+		return errors.New("ktstr run: want a PAYLOAD: a name of `ktstr payload list`, or a path to a binary")
+	case before > 1 && !interleave:
+		return fmt.Errorf("ktstr run %s: unexpected %q: args for the payload come after --; several payloads run against each other with --interleave", args[0], args[1])
 	}
 	return nil
 }

@@ -71,8 +71,9 @@ func Write(w io.Writer, format string, s Source) error {
 
 // Set is the JSON document of several records.
 type Set struct {
-	Schema string        `json:"schema"`
-	Runs   []core.Record `json:"runs"`
+	Schema      string           `json:"schema"`
+	Runs        []core.Record    `json:"runs"`
+	Comparisons []compare.Report `json:"comparisons,omitempty"` // that were asked for with the runs
 }
 
 // SetOf is the document of the runs' records.

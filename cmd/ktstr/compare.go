@@ -1,0 +1,289 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/ktstr/ktstr/core"
+	"github.com/ktstr/ktstr/core/bundle"
+	"github.com/ktstr/ktstr/core/compare"
+	"github.com/ktstr/ktstr/core/export"
+	"github.com/ktstr/ktstr/core/runs"
+)
+
+// compareOptions are the flags that say how runs are compared.
+type compareOptions struct {
+	minEffect percent
+	alpha     float64
+	metrics   []string
+	strict    bool
+}
+
+// compareFlags adds those flags; `ktstr run --baseline` has them, too.
+func compareFlags(f *pflag.FlagSet, o *compareOptions) {
+	f.Var(&o.minEffect, "min-effect", "the least change that is a difference, such as 5% (default 2%; a payload can say so for each metric)")
+	f.Float64Var(&o.alpha, "alpha", compare.DefaultAlpha, "the greatest `PROBABILITY` of one or more false alarms in a comparison")
+	f.StringArrayVar(&o.metrics, "metric", nil, "decide on the metric `NAME`, or the pattern of names, in place of the headlines (repeatable)")
+	f.BoolVar(&o.strict, "strict", false, "too few runs to tell are exit status 5")
+}
+
+// options are what o means for the comparison of b with a.
+func (o compareOptions) options(list []runs.Run) (compare.Options, error) {
+	if !(o.alpha > 0 && o.alpha < 1) {
+		return compare.Options{}, fmt.Errorf("--alpha %v: want a probability between 0 and 1", o.alpha)
+	}
+	options := compare.Options{Alpha: o.alpha, Select: o.metrics, MinEffects: runs.MinEffects(list)}
+	if o.minEffect.set {
+		options.MinEffect = &o.minEffect.value
+		options.MinEffects = nil // what a person asks for goes before what a payload says
+	}
+	return options, nil
+}
+
+// percent is a flag such as 5%, with or without the sign.
+type percent struct {
+	value float64
+	set   bool
+}
+
+func (p *percent) String() string {
+	if !p.set {
+		return ""
+	}
+	return strconv.FormatFloat(p.value, 'g', -1, 64) + "%"
+}
+func (p *percent) Type() string { return "PERCENT" }
+func (p *percent) Set(text string) error {
+	v, err := strconv.ParseFloat(strings.TrimSpace(strings.TrimSuffix(text, "%")), 64)
+	if err != nil || !(v >= 0 && v < 1e6) {
+		return errors.New("want a percentage of 0 or more, such as 5%")
+	}
+	p.value, p.set = v, true
+	return nil
+}
+
+func (a *app) compareCommand() *cobra.Command {
+	var o struct {
+		compareOptions
+		out     string
+		all     bool
+		output  format
+		exports exports
+	}
+	c := &cobra.Command{
+		Use:   "compare A B",
+		Short: "Compare two sets of runs; exit status 1 on a regression",
+		Long: `Compare the runs B with the runs A, metric by metric. A and B are tags, sets or
+bundles (see ktstr runs list), or paths, with a / in them: of a bundle, of a
+directory of bundles, or of a file of records (json or jsonl).
+
+The verdict of a metric is better, worse, ~ (no difference shown), changed
+(nobody said which way is better), missing (on one side only), or too few (no
+result of so many runs could tell). A difference is called where the
+Mann-Whitney U-test is significant, corrected for the number of metrics, and
+the medians differ by more than --min-effect.
+
+Exit status: 1 if anything that decides is worse or missing; 5 with --strict if
+there are too few runs to tell; else 0. The headline metrics decide.`,
+		Example: `  ktstr run fio-randread --repeat 10 --tag before
+  ktstr run fio-randread --repeat 10 --tag after
+  ktstr compare before after`,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) != 2 {
+				return fmt.Errorf("ktstr compare: %d arguments: want two, A and B: tags, sets or bundles of ktstr runs list, or paths", len(args))
+			}
+			return nil
+		},
+		ValidArgsFunction: a.completeRuns,
+		RunE: func(_ *cobra.Command, args []string) error {
+			if err := o.exports.check(); err != nil {
+				return err
+			}
+			store, err := openStore(o.out)
+			if err != nil {
+				return err
+			}
+			before, err := findRuns(store, args[0])
+			if err != nil {
+				return err
+			}
+			after, err := findRuns(store, args[1])
+			if err != nil {
+				return err
+			}
+			options, err := o.options(append(before[:len(before):len(before)], after...))
+			if err != nil {
+				return err
+			}
+			r := compare.Compare(runs.Side(args[0], before), runs.Side(args[1], after), options)
+			if err := a.printReport(r, o.output, o.all, o.exports.toStdout()); err != nil {
+				return err
+			}
+			if err := a.writeExports(o.exports, export.Source{Runs: before, Other: after, Report: &r}); err != nil {
+				return err
+			}
+			if status := r.ExitStatus(o.strict); status != core.ExitPass {
+				return &exitError{status: status}
+			}
+			return nil
+		},
+	}
+	f := c.Flags()
+	compareFlags(f, &o.compareOptions)
+	f.BoolVar(&o.all, "all", false, "show the metrics that do not decide, too")
+	outFlag(f, &o.out)
+	outputFlag(f, &o.output)
+	exportFlag(f, &o.exports)
+	return c
+}
+
+// printReport prints a comparison on stdout, unless something else goes there.
+func (a *app) printReport(r compare.Report, f format, all, taken bool) error {
+	if taken {
+		return nil
+	}
+	var err error
+	if f == formatJSON {
+		err = a.printJSON(r)
+	} else {
+		table := compare.Table{Width: terminal(a.stdout), Color: bool(styleOf(a.stdout)), All: all}
+		_, err = fmt.Fprint(a.stdout, table.Format(r))
+	}
+	if err != nil {
+		return &exitError{core.ExitRun, fmt.Errorf("standard output: %w", err)}
+	}
+	return nil
+}
+
+// outFlag is --out of the commands that read bundles.
+func outFlag(f *pflag.FlagSet, out *string) {
+	f.StringVar(out, "out", "", "the bundles are below `DIR` (default $XDG_STATE_HOME/ktstr/runs)")
+}
+
+func openStore(out string) (runs.Store, error) {
+	if out == "" {
+		root, err := bundle.DefaultRoot()
+		if err != nil {
+			return nil, err
+		}
+		out = root
+	}
+	return runs.Open(out), nil
+}
+
+// findRuns reads the runs that an argument means: a path where it has a /, else
+// a name.
+func findRuns(store runs.Store, arg string) ([]runs.Run, error) {
+	if strings.Contains(arg, "/") {
+		return runs.Load(arg)
+	}
+	list, err := store.Find(arg)
+	if err != nil {
+		if _, statErr := os.Stat(arg); statErr == nil {
+			return nil, fmt.Errorf("%w; for the path write ./%s", err, arg)
+		}
+		return nil, err
+	}
+	return list, nil
+}
+
+// exports is --export FORMAT=FILE.
+type exports []struct{ format, path string }
+
+func exportFlag(f *pflag.FlagSet, e *exports) {
+	f.Var(e, "export", "write it as FORMAT to FILE, - for stdout; FORMAT is one of "+strings.Join(export.Formats(), ", ")+" (repeatable)")
+}
+
+func (e *exports) String() string { return "" }
+func (e *exports) Type() string   { return "FORMAT=FILE" }
+func (e *exports) Set(text string) error {
+	name, path, ok := strings.Cut(text, "=")
+	if !ok || name == "" || path == "" {
+		return errors.New("want FORMAT=FILE, such as csv=runs.csv")
+	}
+	for _, known := range export.Formats() {
+		if name == known {
+			*e = append(*e, struct{ format, path string }{name, path})
+			return nil
+		}
+	}
+	return fmt.Errorf("format %q: want one of %s", name, strings.Join(export.Formats(), ", "))
+}
+
+// check refuses what could only fail after everything has run.
+func (e exports) check() error {
+	stdout := 0
+	for _, x := range e {
+		if x.path == "-" {
+			if stdout++; stdout > 1 {
+				return errors.New("--export: two formats on stdout: want one")
+			}
+			continue
+		}
+		if info, err := os.Stat(x.path); err == nil && info.IsDir() {
+			return fmt.Errorf("--export %s=%s: it is a directory: want a file", x.format, x.path)
+		}
+	}
+	return nil
+}
+
+// toStdout reports whether an export takes the place of what is printed.
+func (e exports) toStdout() bool {
+	for _, x := range e {
+		if x.path == "-" {
+			return true
+		}
+	}
+	return false
+}
+
+func (a *app) writeExports(e exports, s export.Source) error {
+	for _, x := range e {
+		if err := a.writeExport(x.format, x.path, s); err != nil {
+			return &exitError{core.ExitRun, fmt.Errorf("--export %s=%s: %w", x.format, x.path, err)}
+		}
+	}
+	return nil
+}
+
+func (a *app) writeExport(format, path string, s export.Source) error {
+	if path == "-" {
+		return export.Write(a.stdout, format, s)
+	}
+	f, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(export.Write(f, format, s), f.Close())
+}
+
+func (a *app) completeRuns(_ *cobra.Command, _ []string, begin string) ([]string, cobra.ShellCompDirective) {
+	if strings.Contains(begin, "/") {
+		return nil, cobra.ShellCompDirectiveDefault
+	}
+	store, err := openStore("")
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveDefault
+	}
+	list, err := store.List(runs.Filter{})
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveDefault
+	}
+	seen := map[string]bool{}
+	var names []string
+	for _, r := range list {
+		for _, name := range append(append([]string{}, r.Tags...), r.Record.Labels[runs.LabelSet], r.Name) {
+			if name != "" && !seen[name] {
+				seen[name] = true
+				names = append(names, name)
+			}
+		}
+	}
+	return names, cobra.ShellCompDirectiveDefault
+}

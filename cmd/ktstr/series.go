@@ -1,0 +1,565 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/google/shlex"
+	"github.com/spf13/pflag"
+
+	"github.com/ktstr/ktstr/core"
+	"github.com/ktstr/ktstr/core/bundle"
+	"github.com/ktstr/ktstr/core/check"
+	"github.com/ktstr/ktstr/core/compare"
+	"github.com/ktstr/ktstr/core/export"
+	"github.com/ktstr/ktstr/core/payload"
+	"github.com/ktstr/ktstr/core/runs"
+	"github.com/ktstr/ktstr/core/unit"
+)
+
+// seriesOptions are the flags of `ktstr run` about several runs.
+type seriesOptions struct {
+	repeat     int
+	duration   time.Duration
+	interleave bool
+	variants   []string
+	tag        string
+	baseline   string
+	compare    compareOptions
+	exports    exports
+}
+
+func seriesFlags(f *pflag.FlagSet, o *seriesOptions) {
+	f.IntVar(&o.repeat, "repeat", 0, "make `N` runs of each payload or variant (default 1; with --for: as many as fit)")
+	f.DurationVar(&o.duration, "for", 0, "make runs until `DURATION` has passed, such as 5m")
+	f.BoolVar(&o.interleave, "interleave", false, "run several payloads in turns, and compare them")
+	f.StringArrayVar(&o.variants, "variant", nil, "run the payload with more args, `NAME='ARGS'`, in turns with other variants, and compare them (repeatable)")
+	f.StringVar(&o.tag, "tag", "", "give the runs the tag `NAME`")
+	f.StringVar(&o.baseline, "baseline", "", "compare with the runs `NAME` (a tag, a set, a bundle, or a path); exit status 1 on a regression")
+	compareFlags(f, &o.compare)
+	exportFlag(f, &o.exports)
+}
+
+// side is one of the payloads or variants that a series runs.
+type side struct {
+	name string // the variant's, else the payload's
+	set  string
+	spec core.Spec
+	kept []runs.Run
+}
+
+// series is one `ktstr run`: one run, or several.
+type series struct {
+	app      *app
+	o        runOptions
+	sides    []*side
+	root     string
+	store    runs.Store
+	baseline []runs.Run
+	started  time.Time
+	begun    int // runs that were begun
+	status   int // the worst so far
+}
+
+// run does what `ktstr run` was asked for: everything that can be wrong is
+// looked at before anything runs.
+func (a *app) run(ctx context.Context, names, args []string, o runOptions) error {
+	s := &series{app: a, o: o}
+	done, err := s.prepare(ctx, names, args)
+	defer done()
+	if err != nil {
+		return err
+	}
+	if len(s.sides) == 1 && s.rounds() == 1 {
+		return s.single(ctx)
+	}
+	return s.several(ctx)
+}
+
+// rounds is how many runs each side makes; 0: as many as fit the time.
+func (s *series) rounds() int {
+	if s.o.series.repeat == 0 && s.o.series.duration == 0 {
+		return 1
+	}
+	return s.o.series.repeat
+}
+
+func (s *series) prepare(ctx context.Context, names, args []string) (done func(), err error) {
+	var closers []func()
+	done = func() {
+		for _, c := range closers {
+			c()
+		}
+	}
+	o := s.o.series
+	switch {
+	case o.repeat < 0:
+		return done, fmt.Errorf("--repeat %d: want 1 or more", o.repeat)
+	case o.duration < 0:
+		return done, fmt.Errorf("--for %v: want a duration above 0", o.duration)
+	case len(o.variants) > 0 && len(names) > 1:
+		return done, errors.New("--variant: goes with one payload: want either several payloads or several variants of one")
+	case len(o.variants) == 1:
+		return done, fmt.Errorf("--variant %s: want two or more to run against each other", o.variants[0])
+	case o.interleave && len(names) == 1 && len(o.variants) == 0:
+		return done, errors.New("--interleave: want two or more payloads, or --variant")
+	case o.baseline != "" && len(names)+len(o.variants) > 1:
+		return done, errors.New("--baseline: goes with one payload; several that run in turns are compared with each other")
+	}
+	if o.tag != "" {
+		if err := runs.ValidTag(o.tag); err != nil {
+			return done, err
+		}
+	}
+	if err := o.exports.check(); err != nil {
+		return done, err
+	}
+	if _, err := o.compare.options(nil); err != nil {
+		return done, err
+	}
+	var checks []check.Check
+	for _, text := range s.o.checks {
+		c, err := check.Parse(text)
+		if err != nil {
+			return done, err
+		}
+		checks = append(checks, c)
+	}
+	options, err := parseOptions(s.o.options)
+	if err != nil {
+		return done, err
+	}
+	if s.root, err = s.o.root(); err != nil {
+		return done, err
+	}
+	s.store = runs.Open(s.root)
+	if o.baseline != "" {
+		if s.baseline, err = findRuns(s.store, o.baseline); err != nil {
+			return done, fmt.Errorf("--baseline %s: %w; runs become one by --tag %[1]s", o.baseline, err)
+		}
+	}
+	labels := workingCopy(ctx)
+	labels[runs.LabelVersion] = version()
+	started := map[string]core.Spec{} // by extractor: each is one process
+	for _, name := range names {
+		p, program, err := s.app.findPayload(name)
+		if err != nil {
+			return done, err
+		}
+		p.Extractor = cmp.Or(s.o.extractor, p.Extractor, "json")
+		x, ok := started[p.Extractor]
+		if !ok {
+			extractor, plugin, closer, err := s.app.startExtractor(ctx, p.Extractor)
+			if err != nil {
+				return done, err
+			}
+			closers = append(closers, closer)
+			x = core.Spec{Extractor: extractor, Plugin: plugin}
+			started[p.Extractor] = x
+		}
+		base := core.Spec{
+			Payload: p, Program: program, Extractor: x.Extractor, Plugin: x.Plugin,
+			Args: args, NoDefaultArgs: s.o.noDefaultArgs,
+			Checks: checks, NoDefaultChecks: s.o.noDefaultChecks,
+			Options: options, Timeout: s.o.timeout, Grace: s.o.grace, Limit: int64(s.o.maxCapture),
+			Scratch: s.o.scratch, Cgroup: s.o.cgroup, NoCgroup: s.o.noCgroup,
+			Notice: s.app.notice(s.o.quiet),
+			Labels: map[string]string{runs.LabelDefinition: digest(p)},
+		}
+		for key, value := range labels {
+			base.Labels[key] = value
+		}
+		if len(o.variants) == 0 {
+			s.sides = append(s.sides, &side{name: p.Name, spec: base})
+		}
+		for _, text := range o.variants {
+			variant, err := parseVariant(base, text)
+			if err != nil {
+				return done, err
+			}
+			s.sides = append(s.sides, variant)
+		}
+	}
+	s.nameSets()
+	return done, nil
+}
+
+// parseVariant reads NAME='ARGS', the args quoted as in a shell.
+func parseVariant(base core.Spec, text string) (*side, error) {
+	name, quoted, ok := strings.Cut(text, "=")
+	if !ok || !payload.ValidName(name) {
+		return nil, fmt.Errorf("--variant %s: want NAME='ARGS', NAME of [a-z][a-z0-9-]*", text)
+	}
+	args, err := shlex.Split(quoted)
+	if err != nil {
+		return nil, fmt.Errorf("--variant %s: %w: want ARGS quoted as in a shell", text, err)
+	}
+	v := &side{name: name, spec: base}
+	v.spec.Args = append(append([]string{}, base.Args...), args...)
+	v.spec.Labels = map[string]string{}
+	for key, value := range base.Labels {
+		v.spec.Labels[key] = value
+	}
+	return v, nil
+}
+
+// nameSets gives each side the name under which its runs are found again.
+func (s *series) nameSets() {
+	if len(s.sides) == 1 && s.rounds() == 1 {
+		return
+	}
+	var unique [3]byte
+	rand.Read(unique[:]) // never fails
+	stem := time.Now().UTC().Format("set-20060102T150405Z-") + hex.EncodeToString(unique[:])
+	seen := map[string]int{}
+	for _, side := range s.sides {
+		if seen[side.name]++; seen[side.name] > 1 {
+			side.name = fmt.Sprintf("%s-%d", side.name, seen[side.name])
+		}
+		side.set = stem + "." + side.name
+		side.spec.Labels[runs.LabelSet] = side.set
+		if len(s.sides) > 1 {
+			side.spec.Labels[runs.LabelVariant] = side.name
+		}
+	}
+}
+
+// one makes one run of a side and keeps it. What it returns as an error ends
+// the series.
+func (s *series) one(ctx context.Context, side *side) (core.Record, error) {
+	sink, err := bundle.Create(s.root)
+	if err != nil {
+		if s.begun > 0 {
+			err = &exitError{core.ExitRun, err}
+		}
+		return core.Record{}, err
+	}
+	defer sink.Close()
+	s.begun++
+	spec := side.spec
+	spec.Sinks = []core.Sink{sink}
+	r, err := s.app.runOnce(ctx, spec, s.o.quiet)
+	var usage *core.UsageError
+	switch {
+	case errors.As(err, &usage):
+		return r.Record, err
+	case err != nil:
+		return r.Record, &exitError{core.ExitRun, withInstall(spec.Payload, err)}
+	}
+	kept := runs.Run{Name: filepath.Base(r.Bundle), Dir: r.Bundle, Record: r.Record}
+	if r.Bundle == "" {
+		kept.Name = ""
+	}
+	side.kept = append(side.kept, kept)
+	s.status = worse(s.status, r.ExitStatus())
+	if s.o.series.tag != "" && r.Bundle != "" {
+		if err := s.store.Tag(s.o.series.tag, kept.Name); err != nil {
+			return r.Record, &exitError{core.ExitRun, err}
+		}
+	}
+	return r.Record, nil
+}
+
+// worse is the exit status of a run with one status and one with another: what
+// is nearer to the cause.
+func worse(a, b int) int {
+	for _, status := range []int{core.ExitInterrupted, core.ExitRun, core.ExitExtraction, core.ExitCheck, core.ExitTooFew} {
+		if a == status || b == status {
+			return status
+		}
+	}
+	return core.ExitPass
+}
+
+// single makes one run and prints it.
+func (s *series) single(ctx context.Context) error {
+	side := s.sides[0]
+	r, err := s.one(ctx, side)
+	var exit *exitError
+	if errors.As(err, &exit) && s.o.output == formatJSON && len(side.kept) == 0 {
+		s.app.printFailure(side.spec.Payload.Name, exit.err)
+	}
+	if err != nil {
+		return err
+	}
+	quietly := s.o.series.exports.toStdout()
+	reports, err := s.reports()
+	if err != nil {
+		return err
+	}
+	switch {
+	case quietly:
+		s.app.explain(r, s.o.quiet)
+	case len(reports) > 0 && s.o.output == formatJSON:
+		err = s.printDocument(reports)
+		s.app.explain(r, s.o.quiet)
+	default:
+		err = s.app.printRun(r, s.o)
+		if err == nil {
+			err = s.printReports(reports)
+		}
+	}
+	if err != nil {
+		return &exitError{core.ExitRun, fmt.Errorf("standard output: %w", err)}
+	}
+	return s.finish(reports)
+}
+
+// several makes runs in turns until all are made, or the time is over, or
+// somebody interrupts; a failed run is one of them.
+func (s *series) several(ctx context.Context) error {
+	s.started = time.Now()
+	s.app.progress = s.progress
+	defer func() { s.app.progress = nil }()
+	var ended error
+	for round := 0; s.rounds() == 0 || round < s.rounds(); round++ {
+		if d := s.o.series.duration; round > 0 && d > 0 && time.Since(s.started) >= d {
+			break
+		}
+		order := compare.Order(len(s.sides), 2)[round%2*len(s.sides):][:len(s.sides)]
+		for _, i := range order {
+			r, err := s.one(ctx, s.sides[i])
+			if err != nil {
+				if s.begun <= 1 {
+					if exit := (*exitError)(nil); errors.As(err, &exit) && s.o.output == formatJSON && exit.err != nil {
+						s.app.printFailure(s.sides[i].spec.Payload.Name, exit.err)
+					}
+					return err
+				}
+				ended = err
+				break
+			}
+			s.tell(s.sides[i], r)
+			if r.Interrupted {
+				ended = &exitError{status: core.ExitInterrupted}
+				break
+			}
+		}
+		if ended != nil {
+			break
+		}
+	}
+	reports, err := s.reports()
+	if err != nil {
+		return err
+	}
+	if !s.o.series.exports.toStdout() {
+		if err := s.print(reports); err != nil {
+			return &exitError{core.ExitRun, fmt.Errorf("standard output: %w", err)}
+		}
+	}
+	if !s.o.quiet {
+		for _, side := range s.sides {
+			fmt.Fprintf(s.app.stderr, "set: %s\n", side.set)
+		}
+	}
+	err = s.finish(reports)
+	if ended != nil {
+		return ended
+	}
+	return err
+}
+
+// tell says on stderr how a run of a series ended.
+func (s *series) tell(side *side, r core.Record) {
+	if r.ExitStatus() != core.ExitPass {
+		s.app.explain(r, s.o.quiet)
+	}
+	if s.o.quiet {
+		return
+	}
+	of := ""
+	if n := s.rounds(); n > 0 {
+		of = fmt.Sprintf(" of %d", n)
+	}
+	fmt.Fprintf(s.app.stderr, "%s: run %d%s: %s%s\n", printable(side.name), len(side.kept), of, r.Verdict, printable(headlineText(r)))
+}
+
+func headlineText(r core.Record) string {
+	text := ""
+	for i, m := range headlines(r.Metrics, r.Headlines) {
+		if i == 3 {
+			return text + "  …"
+		}
+		text += "  " + m.Name + " " + unit.Scale(m.Value, m.Unit)
+	}
+	return text
+}
+
+// progress is what the live line says of the series: which run this is, what
+// is left, and the headline so far. It is called while a run goes on, and reads
+// only what changes between runs.
+func (s *series) progress(now time.Time) string {
+	made := 0
+	for _, side := range s.sides {
+		made += len(side.kept)
+	}
+	text := fmt.Sprintf("  run %d", made+1)
+	left := time.Duration(-1)
+	if n := s.rounds() * len(s.sides); n > 0 {
+		text += fmt.Sprintf(" of %d", n)
+		if made > 0 {
+			each := s.lastEnd().Sub(s.started) / time.Duration(made)
+			left = time.Duration(n-made)*each - now.Sub(s.lastEnd())
+		}
+	}
+	if d := s.o.series.duration; d > 0 && (left < 0 || d-now.Sub(s.started) < left) {
+		left = d - now.Sub(s.started)
+	}
+	if left >= 0 {
+		text += fmt.Sprintf(", %v left", left.Round(time.Second))
+	}
+	for _, side := range s.sides {
+		report := compare.Compare(compare.Side{}, runs.Side("", side.kept), compare.Options{})
+		shown := 0
+		for _, row := range report.Rows {
+			if row.Decides && row.B.N > 0 && shown < 2 {
+				shown++
+				text += fmt.Sprintf("  %s %s", row.Metric, unit.Scale(row.B.Median, row.Unit))
+				if row.B.N > 1 {
+					text += " ±" + unit.Scale(row.B.Spread, row.Unit)
+				}
+			}
+		}
+	}
+	return printable(text)
+}
+
+func (s *series) lastEnd() time.Time {
+	last := s.started
+	for _, side := range s.sides {
+		for _, r := range side.kept {
+			if end := r.Record.Start.Add(time.Duration(r.Record.Duration)); end.After(last) {
+				last = end
+			}
+		}
+	}
+	return last
+}
+
+// reports are the comparisons that were asked for: with the baseline, or of
+// the other sides with the first.
+func (s *series) reports() ([]compare.Report, error) {
+	var reports []compare.Report
+	add := func(nameA string, a []runs.Run, nameB string, b []runs.Run) error {
+		options, err := s.o.series.compare.options(append(a[:len(a):len(a)], b...))
+		if err != nil {
+			return err
+		}
+		reports = append(reports, compare.Compare(runs.Side(nameA, a), runs.Side(nameB, b), options))
+		return nil
+	}
+	if s.baseline != nil {
+		if err := add(s.o.series.baseline, s.baseline, "this run", s.sides[0].kept); err != nil {
+			return nil, err
+		}
+	}
+	for _, other := range s.sides[1:] {
+		if err := add(s.sides[0].name, s.sides[0].kept, other.name, other.kept); err != nil {
+			return nil, err
+		}
+	}
+	return reports, nil
+}
+
+func (s *series) all() []runs.Run {
+	var list []runs.Run
+	for _, side := range s.sides {
+		list = append(list, side.kept...)
+	}
+	return list
+}
+
+func (s *series) print(reports []compare.Report) error {
+	if s.o.output == formatJSON {
+		return s.printDocument(reports)
+	}
+	for _, side := range s.sides {
+		if len(s.sides) > 1 {
+			fmt.Fprintf(s.app.stdout, "%s\n", printable(side.name))
+		}
+		if err := s.app.printSet(side.kept, s.o.all); err != nil {
+			return err
+		}
+	}
+	return s.printReports(reports)
+}
+
+func (s *series) printDocument(reports []compare.Report) error {
+	document := export.SetOf(s.all())
+	document.Comparisons = reports
+	return s.app.printJSON(document)
+}
+
+func (s *series) printReports(reports []compare.Report) error {
+	for _, r := range reports {
+		fmt.Fprintln(s.app.stdout)
+		if err := s.app.printReport(r, formatText, s.o.all, false); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// finish writes the exports and gives the exit status: of the runs, and with a
+// baseline also of the comparison.
+func (s *series) finish(reports []compare.Report) error {
+	if err := s.app.writeExports(s.o.series.exports, export.Source{Runs: s.all()}); err != nil {
+		return err
+	}
+	status := s.status
+	if s.baseline != nil && len(reports) > 0 {
+		status = worse(status, reports[0].ExitStatus(s.o.series.compare.strict))
+	}
+	if status != core.ExitPass {
+		return &exitError{status: status}
+	}
+	return nil
+}
+
+// digest tells one version of a payload from another.
+func digest(p payload.Payload) string {
+	text, err := p.MarshalYAML()
+	if err != nil {
+		return ""
+	}
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:6])
+}
+
+// gitTimeout bounds how long the working directory's repository is asked.
+const gitTimeout = 5 * time.Second
+
+// workingCopy is the git commit of the working directory and whether it has
+// changes; nothing where there is no repository or no git.
+func workingCopy(ctx context.Context) map[string]string {
+	labels := map[string]string{}
+	ctx, cancel := context.WithTimeout(ctx, gitTimeout)
+	defer cancel()
+	git := func(args ...string) *exec.Cmd {
+		// A repository's own configuration must not make a query execute
+		// programs.
+		c := exec.CommandContext(ctx, "git", append([]string{"-c", "core.fsmonitor=false"}, args...)...)
+		c.Env = append(os.Environ(), "GIT_OPTIONAL_LOCKS=0")
+		return c
+	}
+	out, err := git("rev-parse", "--verify", "HEAD").Output()
+	if err != nil {
+		return labels
+	}
+	labels[runs.LabelCommit] = strings.TrimSpace(string(out))
+	if out, err := git("status", "--porcelain", "--untracked-files=no").Output(); err == nil && len(out) > 0 {
+		labels[runs.LabelDirty] = "true"
+	}
+	return labels
+}
