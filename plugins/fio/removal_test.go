@@ -20,6 +20,16 @@ func namesAJob(line string) bool {
 		strings.Contains(line, `"error" : `) || line == "{\n"
 }
 
+// headline says whether a line carries one of the numbers that matter most.
+func headline(line string) bool {
+	for _, mark := range []string{`"iops" `, `"bw_bytes"`, `"bw" `, `"mean"`, `"99.000000"`, `"99.990000"`, "IOPS=", "99.00th=", "lat (", "bw (", "iops  "} {
+		if strings.Contains(line, mark) {
+			return true
+		}
+	}
+	return false
+}
+
 // Any one line removed gives a missing metric, never a wrong number.
 func TestLineRemoval(t *testing.T) {
 	for _, c := range captures(t) {
@@ -43,6 +53,10 @@ func TestLineRemoval(t *testing.T) {
 						end = len(out.Data)
 					}
 					line := string(out.Data[start:end])
+					if len(out.Data) > 20<<10 && !headline(line) {
+						start = end
+						continue // the short captures have all the others
+					}
 					cut := out
 					cut.Data = append(append([]byte{}, out.Data[:start]...), out.Data[end:]...)
 					x := parseStream(t, cut)
