@@ -36,11 +36,14 @@ func (n *notes) addAll(list ...ktstr.Diagnostic) {
 // An emitter turns one report into metrics.
 type emitter struct {
 	metrics []ktstr.Metric
+	names   []byte // of all metrics, one behind the other
+	ends    []int  // where each ends
 	notes   notes
 	seen    map[string]int // how often a first segment was asked for
 	prefix  []byte         // of the metric that comes next, with the last dot
 
-	ran bool // some job did something, or says why not
+	once int  // so many metrics cannot have a name twice
+	ran  bool // some job did something, or says why not
 }
 
 // segment makes a name's first segment of what the user called a job: at its
@@ -78,25 +81,37 @@ func (e *emitter) put(name string, n num, polarity ktstr.Polarity) {
 	if !n.ok() {
 		return
 	}
-	e.metrics = append(e.metrics, ktstr.Metric{
-		Name: string(append(e.prefix, name...)), Value: n.v, Unit: n.unit, Polarity: polarity, Line: n.line,
-	})
+	e.names = append(append(e.names, e.prefix...), name...)
+	e.ends = append(e.ends, len(e.names))
+	e.metrics = append(e.metrics, ktstr.Metric{Value: n.v, Unit: n.unit, Polarity: polarity, Line: n.line})
 }
 
 // report adds all jobs and disks.
 func (e *emitter) report(r *report) {
 	e.notes.addAll(r.notes.list...)
 	e.notes.dropped += r.notes.dropped
+	size := 32
+	for _, j := range r.jobs {
+		size += 16 // its own, and usually so many a direction:
+		for op := range j.rows {
+			if j.rows[op].measured {
+				size += 48
+			}
+		}
+	}
+	e.metrics = make([]ktstr.Metric, 0, size)
+	e.names = make([]byte, 0, 24*size)
+	e.ends = make([]int, 0, size)
 	for _, j := range r.jobs {
 		e.job(j)
 	}
+	defer e.firstOfEach()
 	if !e.ran {
 		return // what the machine did meanwhile is no result of a run that did nothing
 	}
-	jobs := len(e.metrics)
 	// A job may be called what the sections below are called.
-	if e.seen["disk"] > 0 || e.seen["cpu_idle"] > 0 {
-		jobs = 0
+	if e.seen["disk"] == 0 && e.seen["cpu_idle"] == 0 {
+		e.once = len(e.metrics)
 	}
 	e.seen = nil
 	for _, d := range r.disks {
@@ -110,14 +125,19 @@ func (e *emitter) report(r *report) {
 	for _, c := range r.idle {
 		e.put(cleanSegment(c.name), c.num, ktstr.Unknown)
 	}
-	e.firstOfEach(jobs)
 }
 
-// firstOfEach drops metrics at and behind from whose name was there before.
-func (e *emitter) firstOfEach(from int) {
-	names := make(map[string]bool, len(e.metrics)-from)
-	kept := e.metrics[:from]
-	for _, m := range e.metrics[from:] {
+// firstOfEach gives the metrics their names, which are parts of one string, and
+// drops those whose name was there before.
+func (e *emitter) firstOfEach() {
+	all, start := string(e.names), 0
+	for i, end := range e.ends {
+		e.metrics[i].Name = all[start:end]
+		start = end
+	}
+	names := make(map[string]bool, len(e.metrics)-e.once)
+	kept := e.metrics[:e.once]
+	for _, m := range e.metrics[e.once:] {
 		if names[m.Name] {
 			e.notes.add(ktstr.Duplicate, m.Line, "%s occurs again; the first one counts", m.Name)
 			continue

@@ -78,6 +78,8 @@ type document struct {
 	*scanner
 	*report
 	isFio bool
+
+	percentileNames map[string]string
 }
 
 func (d *document) read() error {
@@ -323,8 +325,8 @@ func (d *document) latency(l *stats, unit string) error {
 				return d.skip()
 			}
 			return d.object(func(key []byte) error {
-				name, ok := percentileName(key)
-				if !ok {
+				name := d.percentileName(key)
+				if name == "" {
 					return d.skip()
 				}
 				p := percentile{name: name}
@@ -339,6 +341,21 @@ func (d *document) latency(l *stats, unit string) error {
 		}
 		return d.skip()
 	})
+}
+
+// percentileName remembers the names, which are the same few in all jobs.
+func (d *document) percentileName(key []byte) string {
+	name, ok := d.percentileNames[string(key)]
+	if !ok {
+		name, _ = percentileName(key)
+		if d.percentileNames == nil {
+			d.percentileNames = make(map[string]string)
+		}
+		if len(d.percentileNames) < maxPercentiles {
+			d.percentileNames[string(key)] = name
+		}
+	}
+	return name
 }
 
 func (d *document) steadyState(j *job) error {

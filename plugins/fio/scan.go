@@ -195,6 +195,10 @@ func (s *scanner) skip() error {
 		}
 		return nil
 	}
+	if end := flatEnd(s.data[s.pos:]); end > 0 {
+		s.pos += end
+		return nil
+	}
 	var isArray uint64 // one bit a level
 	depth := 0
 	data := s.data
@@ -234,6 +238,24 @@ func (s *scanner) skip() error {
 	s.pos = len(data)
 	return errCut
 }
+
+// flatEnd returns where an object ends that holds no other, nor an escape; most
+// of a json+ document are such objects, its histograms. 0 means that a closer
+// look is needed.
+func flatEnd(data []byte) int {
+	end := bytes.IndexByte(data, '}')
+	if data[0] != '{' || end < 0 {
+		return 0
+	}
+	inside := data[1:end]
+	if bytes.IndexByte(inside, '{') >= 0 || bytes.IndexByte(inside, '[') >= 0 || bytes.IndexByte(inside, ']') >= 0 ||
+		bytes.IndexByte(inside, '\\') >= 0 || bytes.Count(inside, quoteMark)%2 != 0 {
+		return 0
+	}
+	return end + 1
+}
+
+var quoteMark = []byte{'"'}
 
 // token reads up to the next byte that cannot be part of a number or a word.
 func (s *scanner) token() []byte {
@@ -277,7 +299,7 @@ func (s *scanner) number() (v float64, odd, fatal error) {
 
 // parseNumber reads a number as JSON spells it, or nan or inf.
 func parseNumber(text string) (float64, error) {
-	if v, ok := shortInteger(text); ok {
+	if v, ok := shortNumber(text); ok {
 		return v, nil
 	}
 	if isNumber(text) {
@@ -297,22 +319,35 @@ func parseNumber(text string) (float64, error) {
 	return 0, errNotNumber
 }
 
-// shortInteger reads what most numbers of fio are, integers that every float64
-// can hold.
-func shortInteger(text string) (float64, bool) {
-	if len(text) == 0 || len(text) > 15 || text[0] == '0' && len(text) > 1 {
+// shortNumber reads what nearly all numbers of fio are: integers, or fractions
+// without an exponent, of 15 digits at most. Such an integer and such a power
+// of ten are exact, so that the quotient is rounded once, as strconv does it.
+func shortNumber(text string) (float64, bool) {
+	if len(text) == 0 || len(text) > 16 || text[0] == '0' && len(text) > 1 && text[1] != '.' {
 		return 0, false
 	}
-	v := int64(0)
+	v, dot := int64(0), -1
 	for i := 0; i < len(text); i++ {
 		digit := text[i] - '0'
 		if digit > 9 {
-			return 0, false
+			if text[i] != '.' || dot >= 0 || i == 0 {
+				return 0, false
+			}
+			dot = i
+			continue
 		}
 		v = v*10 + int64(digit)
 	}
-	return float64(v), true
+	switch {
+	case dot < 0 && len(text) <= 15:
+		return float64(v), true
+	case dot < 0 || dot == len(text)-1:
+		return 0, false
+	}
+	return float64(v) / powers[len(text)-1-dot], true
 }
+
+var powers = [...]float64{1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14}
 
 // exact says whether v is the integer that text spells.
 func exact(text string, v float64) bool {
