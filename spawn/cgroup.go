@@ -183,7 +183,7 @@ func (m mount) own() (string, error) {
 	if m.version == 0 {
 		return "", errors.New("no cgroup filesystem is mounted")
 	}
-	text, err := os.ReadFile("/proc/self/cgroup")
+	text, err := readAt(unix.AT_FDCWD, "/proc/self/cgroup")
 	if err != nil {
 		return "", err
 	}
@@ -315,21 +315,26 @@ func (g *systemCgroup) FD() int { return g.fd }
 
 func (g *systemCgroup) Place(pid int) error { return g.write("cgroup.procs", strconv.Itoa(pid)) }
 
-// read reads one file of the leaf, with as few system calls as can be.
+// read reads one file of the leaf.
 func (g *systemCgroup) read(name string) ([]byte, error) {
-	at, file := g.fd, name
-	if at < 0 {
-		at, file = unix.AT_FDCWD, filepath.Join(g.dir, name)
+	if g.fd >= 0 {
+		return readAt(g.fd, name)
 	}
-	fd, err := unix.Openat(at, file, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	return readAt(unix.AT_FDCWD, filepath.Join(g.dir, name))
+}
+
+// readAt reads a small file of a kernel filesystem, with as few system calls as
+// can be: these files give all of it in one read.
+func readAt(dir int, name string) ([]byte, error) {
+	fd, err := unix.Openat(dir, name, unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return nil, &fs.PathError{Op: "open", Path: filepath.Join(g.dir, name), Err: err}
+		return nil, &fs.PathError{Op: "open", Path: name, Err: err}
 	}
 	defer unix.Close(fd)
-	b := make([]byte, 1024)
+	b := make([]byte, 4096)
 	n, err := unix.Read(fd, b)
 	if err != nil {
-		return nil, &fs.PathError{Op: "read", Path: filepath.Join(g.dir, name), Err: err}
+		return nil, &fs.PathError{Op: "read", Path: name, Err: err}
 	}
 	return b[:n], nil
 }

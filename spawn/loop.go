@@ -9,9 +9,9 @@ import (
 )
 
 // The loop naps between two drains of a stream that is being written to, so
-// that a payload which prints steadily costs few wake-ups. A nap starts short,
-// doubles while little arrives, and is given up when the pipe fills quickly.
-// A silent stream costs nothing: then the kernel wakes us for its first byte.
+// that a payload which prints steadily costs few wake-ups: until the pipe should
+// be half full, at the rate of the last drain. A silent stream costs nothing:
+// then the kernel wakes us for its first byte.
 const (
 	firstNap = time.Millisecond
 	lastNap  = 100 * time.Millisecond
@@ -94,11 +94,13 @@ func (r *run) note() {
 func (r *run) watch() error {
 	var (
 		nap      time.Duration // how long the streams are left alone after a drain; 0: not
-		wakeAt   time.Duration // end of the nap, since the start
+		napEnd   time.Duration // since the start
+		lastData time.Duration // when something was drained last, since the start
 		killAt   = r.c.Timeout // when the next patience is over, since the start; 0: never
 		killed   bool
-		lastData time.Duration
+		wait     = waiter{r: r}
 	)
+	defer wait.close()
 	kill := func(why Cause, now time.Duration) {
 		if r.cause == CauseNone {
 			r.cause = why
@@ -107,29 +109,20 @@ func (r *run) watch() error {
 		r.killAll()
 	}
 	for {
-		fds := [4]unix.PollFd{
-			{Fd: int32(r.pidfd), Events: unix.POLLIN},
-			{Fd: int32(r.wake), Events: unix.POLLIN},
-			{Fd: -1, Events: unix.POLLIN},
-			{Fd: -1, Events: unix.POLLIN},
-		}
 		until := killAt
-		if nap > 0 {
-			if until == 0 || wakeAt < until {
-				until = wakeAt
-			}
-		} else {
-			fds[2].Fd, fds[3].Fd = int32(r.out.fd), int32(r.err_.fd)
+		if nap > 0 && (until == 0 || napEnd < until) {
+			until = napEnd
 		}
-		if err := pollUntil(fds[:], r.start, until); err != nil {
+		got, err := wait.wait(nap == 0, until)
+		if err != nil {
 			r.killAll()
-			return fmt.Errorf("spawn: %s: poll: %w", r.c.Path, err)
+			return fmt.Errorf("spawn: %s: wait for events: %w", r.c.Path, err)
 		}
-		if fds[0].Revents != 0 {
+		if got.exit {
 			return nil
 		}
 		now := time.Since(r.start)
-		if fds[1].Revents != 0 {
+		if got.request {
 			for _, why := range r.requests() {
 				switch {
 				case killed:
@@ -150,41 +143,50 @@ func (r *run) watch() error {
 			}
 			kill(CauseTimeout, now)
 		}
-		due := nap > 0 && now >= wakeAt
-		if !due && fds[2].Revents == 0 && fds[3].Revents == 0 {
+		if !got.data && (nap == 0 || now < napEnd) {
 			continue
 		}
-		var got, share int64 // share: 16ths of the fuller pipe
-		for _, s := range []*stream{&r.out, &r.err_} {
-			if s.fd < 0 {
-				continue
-			}
-			n := s.drain(drainMax, r.null)
-			got += n
-			share = max(share, 16*n/int64(s.size))
-			if n > 0 && !s.grown && s.fd >= 0 {
-				s.grow()
-			}
-		}
+		bytes, size := r.drainSome()
+		gap := now - lastData
 		switch {
-		case got == 0:
+		case bytes == 0:
 			nap = 0
-		case nap == 0 && now-lastData > 2*lastNap && lastData > 0:
-			// Rare output: waiting for the kernel is cheaper than a nap.
-		case share < 1:
-			nap = min(max(2*nap, firstNap), lastNap)
-		case share < 2:
-			nap = max(nap, firstNap)
-		case share < 4:
-			nap /= 2
+		case nap == 0 && gap > 2*lastNap && lastData > 0:
+			// Rare output: waiting for the kernel's word is cheaper than a nap.
+		case bytes >= size:
+			nap = 0 // it was full, so the payload may have waited for us
 		default:
-			nap = 0
+			// Until the pipe should be half full, coming near in steps.
+			half := time.Duration(float64(size) / 2 * float64(gap) / float64(bytes))
+			nap = min(half, max(2*nap, firstNap), lastNap)
 		}
-		if got > 0 {
+		if nap < firstNap {
+			nap = 0 // a flood: what is gained by a nap is lost by a full pipe
+		}
+		wait.busy = bytes >= size/8
+		if bytes > 0 {
 			lastData = now
 		}
-		wakeAt = now + nap
+		napEnd = time.Since(r.start) + nap
 	}
+}
+
+// drainSome drains both streams, and says how much the fuller one gave, and
+// what its pipe holds.
+func (r *run) drainSome() (bytes, size int64) {
+	for _, s := range []*stream{&r.out, &r.err_} {
+		if s.fd < 0 {
+			continue
+		}
+		n := s.drain(drainMax, r.null)
+		if n > 0 && !s.grown && s.fd >= 0 {
+			s.grow()
+		}
+		if n >= bytes {
+			bytes, size = n, int64(s.size)
+		}
+	}
+	return bytes, size
 }
 
 // pollUntil waits until one of fds is ready, or until that long after start; 0
@@ -232,18 +234,16 @@ func (r *run) killAll() {
 // killLeaf kills the cgroup, and notes who in it had left the group. A cgroup
 // with nobody in it is left alone: most runs leave nothing behind.
 func (r *run) killLeaf() {
-	if r.leaf == nil {
+	if r.leaf == nil || r.leaf.Drain(0) == nil {
 		return
 	}
-	pids, err := r.leaf.Procs()
-	if err == nil && len(pids) == 0 {
-		return
-	}
+	pids, _ := r.leaf.Procs()
 	for _, pid := range pids {
 		if pgid, err := unix.Getpgid(pid); err == nil && pgid != r.pid {
 			r.listKilled(pid, "")
 		}
 	}
+	r.leafKilled = true
 	if err := r.leaf.Kill(); err != nil {
 		r.notices = append(r.notices, fmt.Sprintf("cgroup: kill: %v", err))
 	}
@@ -309,7 +309,7 @@ func (r *run) awaitEnds(until time.Duration) error {
 // hunt kills whoever is left of the run, wherever it went, until a search finds
 // nobody and both streams have ended, or until that long after the start.
 func (r *run) hunt(end time.Duration) error {
-	if r.leaf != nil {
+	if r.leafKilled {
 		if err := r.leaf.Drain(max(end-time.Since(r.start), 0)); err != nil {
 			r.notices = append(r.notices, fmt.Sprintf("cgroup: %v", err))
 		}

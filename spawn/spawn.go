@@ -354,20 +354,21 @@ func mergeEnv(base, extra []string) []string {
 // run is the state of one child. The fields above mu belong to the goroutine
 // that serves the run, once fork has returned.
 type run struct {
-	c         Command
-	path      string // absolute
-	ctx       context.Context
-	trace     trace
-	leaf      Cgroup // nil: none
-	grace     time.Duration
-	pidfd     int
-	null      int // /dev/null: the child's stdin, and the sink of what is not kept
-	out, err_ stream
-	start     time.Time
-	before    Usage // of this process, right after the fork
-	cause     Cause
-	notices   []string
-	killed    []Survivor
+	c          Command
+	path       string // absolute
+	ctx        context.Context
+	trace      trace
+	leaf       Cgroup // nil: none
+	leafKilled bool   // somebody was in it and was killed
+	grace      time.Duration
+	pidfd      int
+	null       int // /dev/null: the child's stdin, and the sink of what is not kept
+	out, err_  stream
+	start      time.Time
+	before     Usage // of this process, right after the fork
+	cause      Cause
+	notices    []string
+	killed     []Survivor
 
 	mu        sync.Mutex
 	pid       int

@@ -4,6 +4,7 @@ import (
 	"os"
 	"slices"
 	"sync"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -98,7 +99,7 @@ func (s *stream) drain(budget int64, null int) int64 {
 func (s *stream) read(null int) (n, want int, err error) {
 	if room := s.room(); room > 0 {
 		want = room
-		n, err = unix.Read(s.fd, s.buf[len(s.buf):len(s.buf)+want])
+		n, err = rawRead(s.fd, s.buf[len(s.buf):len(s.buf)+want])
 		if n > 0 {
 			s.buf = s.buf[:len(s.buf)+n]
 			s.copyTo(s.buf[len(s.buf)-n:])
@@ -109,7 +110,7 @@ func (s *stream) read(null int) (n, want int, err error) {
 		slot := getBuffer(firstBuffer)
 		defer putBuffer(slot)
 		b := (*slot)[:cap(*slot)]
-		n, err = unix.Read(s.fd, b)
+		n, err = rawRead(s.fd, b)
 		if n > 0 {
 			s.copyTo(b[:n])
 		}
@@ -127,12 +128,25 @@ func (s *stream) room() int {
 		return 0
 	}
 	if len(s.buf) == cap(s.buf) {
-		slot := getBuffer(int(min(s.limit, max(firstBuffer, 4*int64(cap(s.buf))))))
+		slot := getBuffer(int(min(s.limit, nextSize(cap(s.buf)))))
 		next := append((*slot)[:0], s.buf...)
 		s.recycle()
 		s.slot, s.buf = slot, next
 	}
 	return int(min(left, int64(cap(s.buf)-len(s.buf))))
+}
+
+// nextSize is the size after have. The steps are few, because every outgrown
+// buffer is garbage and makes the runtime busy while the payload is measured;
+// what is never touched of a large one costs no memory.
+func nextSize(have int) int64 {
+	switch {
+	case have < firstBuffer:
+		return firstBuffer
+	case have < 1<<20:
+		return 1 << 20
+	}
+	return max(DefaultLimit, 4*int64(have))
 }
 
 func (s *stream) copyTo(b []byte) {
@@ -193,4 +207,14 @@ func putBuffer(b *[]byte) {
 		return
 	}
 	smallBuffers.Put(b)
+}
+
+// rawRead is read(2) on a descriptor that does not block. The runtime is not
+// told: that would wake its monitor thread, at several times the cost.
+func rawRead(fd int, b []byte) (int, error) {
+	n, _, errno := unix.RawSyscall(unix.SYS_READ, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)))
+	if errno != 0 {
+		return -1, errno
+	}
+	return int(n), nil
 }

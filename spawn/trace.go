@@ -100,13 +100,17 @@ func (t *trace) kill(age time.Duration, holders bool) ([]victim, error) {
 		if pid <= 1 || pid == self || len(found) == maxVictims {
 			continue
 		}
-		// From here on the descriptor stands for one process. If that is still
-		// there after the looks, they were looks at it.
+		buf := (*slot)[:firstBuffer]
+		if !t.owns(pid, holders, buf) {
+			continue
+		}
+		// From here on the descriptor stands for one process. If a look at it
+		// says the same again, it is the right one.
 		fd, err := unix.PidfdOpen(pid, 0)
 		if err != nil {
 			continue // gone, or a thread
 		}
-		if !t.owns(pid, holders, (*slot)[:firstBuffer]) {
+		if !t.owns(pid, holders, buf) {
 			unix.Close(fd)
 			continue
 		}

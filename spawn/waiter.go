@@ -1,0 +1,180 @@
+package spawn
+
+import (
+	"os"
+	"syscall"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// waiter is where the loop of a run sleeps.
+//
+// It has two ways. At first, and while much is printed, it blocks its thread in
+// ppoll: nothing is faster. But a Go thread that blocks in a system call is
+// watched by the runtime's monitor, which ticks some fifty times before it
+// believes in the sleep, and again after every wake-up. So in a run that lasts
+// the loop parks its goroutine on an epoll descriptor in the runtime's own
+// poller, and works with system calls that the monitor does not see. Then a
+// silent payload costs nothing, and a nap about three context switches.
+type waiter struct {
+	r    *run
+	busy bool // much was printed lately
+
+	parkable bool
+	tried    bool
+	file     *os.File // of the epoll descriptor
+	conn     syscall.RawConn
+	epoll    int
+	timer    int
+	armed    bool // both streams are listened to
+}
+
+// events is what ended a wait. None means that the time was over.
+type events struct{ exit, request, data bool }
+
+// direct is how long a run blocks in ppoll before it parks.
+const direct = 20 * time.Millisecond
+
+// wait waits until something happens: on the streams too, if they are asked
+// for; or until that long after the start, 0 meaning for ever.
+func (w *waiter) wait(streams bool, until time.Duration) (events, error) {
+	if !w.busy && time.Since(w.r.start) > direct && w.canPark() {
+		return w.park(streams, until)
+	}
+	fds := [4]unix.PollFd{
+		{Fd: int32(w.r.pidfd), Events: unix.POLLIN},
+		{Fd: int32(w.r.wake), Events: unix.POLLIN},
+		{Fd: -1, Events: unix.POLLIN},
+		{Fd: -1, Events: unix.POLLIN},
+	}
+	if streams {
+		fds[2].Fd, fds[3].Fd = int32(w.r.out.fd), int32(w.r.err_.fd)
+	}
+	err := pollUntil(fds[:], w.r.start, until)
+	return events{fds[0].Revents != 0, fds[1].Revents != 0, fds[2].Revents|fds[3].Revents != 0}, err
+}
+
+// Tags of the epoll events.
+const (
+	tagExit = iota
+	tagRequest
+	tagTimer
+	tagStream
+)
+
+func (w *waiter) canPark() bool {
+	if !w.tried {
+		w.tried = true
+		w.parkable = w.setUp()
+	}
+	return w.parkable
+}
+
+func (w *waiter) setUp() bool {
+	var err error
+	if w.epoll, err = unix.EpollCreate1(unix.EPOLL_CLOEXEC); err != nil {
+		return false
+	}
+	unix.SetNonblock(w.epoll, true) // which is what makes os.NewFile use the poller
+	w.file = os.NewFile(uintptr(w.epoll), "epoll")
+	if w.timer, err = unix.TimerfdCreate(unix.CLOCK_MONOTONIC, unix.TFD_CLOEXEC|unix.TFD_NONBLOCK); err != nil {
+		w.timer = -1
+		return false
+	}
+	if w.conn, err = w.file.SyscallConn(); err != nil {
+		return false
+	}
+	for _, s := range []*stream{&w.r.out, &w.r.err_} {
+		if s.fd >= 0 && w.control(unix.EPOLL_CTL_ADD, s.fd, tagStream, unix.EPOLLIN|unix.EPOLLONESHOT) != 0 {
+			return false
+		}
+	}
+	w.armed = true
+	return w.control(unix.EPOLL_CTL_ADD, w.r.pidfd, tagExit, unix.EPOLLIN) == 0 &&
+		w.control(unix.EPOLL_CTL_ADD, w.r.wake, tagRequest, unix.EPOLLIN) == 0 &&
+		w.control(unix.EPOLL_CTL_ADD, w.timer, tagTimer, unix.EPOLLIN) == 0
+}
+
+func (w *waiter) close() {
+	if w.file != nil {
+		w.file.Close()
+	}
+	if w.tried && w.timer >= 0 {
+		unix.Close(w.timer)
+	}
+}
+
+func (w *waiter) control(op, fd, tag int, mask uint32) syscall.Errno {
+	ev := unix.EpollEvent{Events: mask, Fd: int32(tag)}
+	_, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_CTL, uintptr(w.epoll), uintptr(op), uintptr(fd), uintptr(unsafe.Pointer(&ev)), 0, 0)
+	return errno
+}
+
+func (w *waiter) park(streams bool, until time.Duration) (got events, err error) {
+	// The streams are one-shot: once one has spoken, all are deaf until they
+	// are armed again. A descriptor that was closed has left the set.
+	if streams != w.armed {
+		mask := uint32(unix.EPOLLONESHOT)
+		if streams {
+			mask |= unix.EPOLLIN
+		} else {
+			mask = 0
+		}
+		for _, s := range []*stream{&w.r.out, &w.r.err_} {
+			if s.fd < 0 {
+				continue
+			}
+			if mask == 0 {
+				w.control(unix.EPOLL_CTL_DEL, s.fd, tagStream, 0)
+				continue
+			}
+			if w.control(unix.EPOLL_CTL_MOD, s.fd, tagStream, mask) == unix.ENOENT {
+				w.control(unix.EPOLL_CTL_ADD, s.fd, tagStream, mask)
+			}
+		}
+		w.armed = streams
+	}
+	for {
+		var at unix.ItimerSpec // zero disarms
+		if until > 0 {
+			at.Value = unix.NsecToTimespec(max(until-time.Since(w.r.start), 1).Nanoseconds())
+		}
+		if _, _, errno := unix.RawSyscall6(unix.SYS_TIMERFD_SETTIME, uintptr(w.timer), 0, uintptr(unsafe.Pointer(&at)), 0, 0, 0); errno != 0 {
+			return got, errno
+		}
+		late := false
+		var fault error
+		err = w.conn.Read(func(uintptr) bool {
+			var evs [8]unix.EpollEvent
+			n, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(w.epoll), uintptr(unsafe.Pointer(&evs[0])), uintptr(len(evs)), 0, 0, 0)
+			if errno != 0 {
+				if errno != unix.EINTR {
+					fault = errno
+					return true
+				}
+				n = 0
+			}
+			for _, ev := range evs[:n] {
+				switch ev.Fd {
+				case tagExit:
+					got.exit = true
+				case tagRequest:
+					got.request = true
+				case tagTimer:
+					late = true
+				case tagStream:
+					got.data, w.armed = true, false
+				}
+			}
+			return n > 0
+		})
+		if err == nil {
+			err = fault
+		}
+		if err != nil || late || got != (events{}) {
+			return got, err
+		}
+	}
+}
