@@ -95,11 +95,11 @@ func (r *run) fork() (err error) {
 		files[i+1] = uintptr(w)
 		r.trace.pipes = append(r.trace.pipes, pipeName(w))
 	}
-	if !r.c.ShareGroup {
-		r.trace.since = lastPid()
-	}
 	if err := r.makeLeaf(); err != nil {
 		return err
+	}
+	if r.leaf == nil && !r.c.ShareGroup {
+		r.trace.since = lastPid()
 	}
 	r.start = time.Now()
 	if err := r.exec(files[:]); err != nil {

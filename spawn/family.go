@@ -73,7 +73,7 @@ func (k *kin) hunt(t *trace, age time.Duration, holders bool) ([]victim, error) 
 	t.orphans = children.runs == 1
 	children.mu.Unlock()
 	found, err := t.kill(age, holders)
-	k.reapOrphans()
+	k.reapDead()
 	return found, err
 }
 
@@ -96,6 +96,15 @@ func (k *kin) orphan(pid int) bool {
 
 // reapOrphans reaps the dead among the children that were not started here.
 func (k *kin) reapOrphans() {
+	if !subreaper.Load() {
+		return
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.reapDead()
+}
+
+func (k *kin) reapDead() {
 	tasks, err := os.ReadDir("/proc/self/task")
 	if err != nil {
 		return

@@ -94,6 +94,7 @@ func (r *run) note() {
 func (r *run) watch() error {
 	var (
 		nap      time.Duration // how long the streams are left alone after a drain; 0: not
+		ramp     time.Duration // the last nap
 		napEnd   time.Duration // since the start
 		lastData time.Duration // when something was drained last, since the start
 		killAt   = r.c.Timeout // when the next patience is over, since the start; 0: never
@@ -148,20 +149,22 @@ func (r *run) watch() error {
 		}
 		bytes, size := r.drainSome()
 		gap := now - lastData
+		burst := nap == 0 && bytes >= size/16
+		nap = 0
 		switch {
 		case bytes == 0:
-			nap = 0
-		case nap == 0 && gap > 2*lastNap && lastData > 0:
-			// Rare output: waiting for the kernel's word is cheaper than a nap.
-		case bytes >= size:
-			nap = 0 // it was full, so the payload may have waited for us
+			// The nap was for nothing; now the kernel wakes us for the next byte.
+		case burst, gap > 2*lastNap, lastData == 0:
+			ramp = 0 // for rare output too, waiting for the kernel's word is cheaper
 		default:
-			// Until the pipe should be half full, coming near in steps.
+			// Until the pipe should be half full, coming near in steps. In a flood
+			// that is no time, and what a nap gains is lost by a full pipe.
 			half := time.Duration(float64(size) / 2 * float64(gap) / float64(bytes))
-			nap = min(half, max(2*nap, firstNap), lastNap)
-		}
-		if nap < firstNap {
-			nap = 0 // a flood: what is gained by a nap is lost by a full pipe
+			ramp = min(half, max(2*ramp, firstNap), lastNap)
+			if ramp < firstNap || bytes >= size {
+				ramp = 0
+			}
+			nap = ramp
 		}
 		wait.busy = bytes >= size/8
 		if bytes > 0 {
@@ -179,11 +182,11 @@ func (r *run) drainSome() (bytes, size int64) {
 			continue
 		}
 		n := s.drain(drainMax, r.null)
-		if n > 0 && !s.grown && s.fd >= 0 {
-			s.grow()
-		}
 		if n >= bytes {
 			bytes, size = n, int64(s.size)
+		}
+		if n > 0 && !s.grown && s.fd >= 0 {
+			s.grow()
 		}
 	}
 	return bytes, size
@@ -260,7 +263,10 @@ func (r *run) immortal() error {
 func (r *run) finish() error {
 	end := addSat(time.Since(r.start), r.grace)
 	if !r.c.ShareGroup {
-		r.killAll()
+		if !r.leafKilled {
+			r.killLeaf()
+		}
+		signalGroup(r.pidfd, r.pid, unix.SIGKILL)
 	}
 	r.drainAll()
 	var err error
@@ -306,14 +312,20 @@ func (r *run) awaitEnds(until time.Duration) error {
 	return nil
 }
 
-// hunt kills whoever is left of the run, wherever it went, until a search finds
-// nobody and both streams have ended, or until that long after the start.
+// hunt kills whoever is left of the run, wherever it went, until nobody is
+// found and both streams have ended, or until that long after the start. Of a
+// run in a cgroup nobody is left when that is empty and the streams have ended;
+// only a payload that moved its own children elsewhere is searched for as well.
 func (r *run) hunt(end time.Duration) error {
-	if r.leafKilled {
-		if err := r.leaf.Drain(max(end-time.Since(r.start), 0)); err != nil {
+	if r.leaf != nil {
+		if err := r.emptyLeaf(end); err != nil {
 			r.notices = append(r.notices, fmt.Sprintf("cgroup: %v", err))
 		}
 		r.drainAll()
+		if r.atEnd() {
+			family.reapOrphans()
+			return nil
+		}
 	}
 	wait := time.Millisecond
 	holders := false
@@ -344,6 +356,18 @@ func (r *run) hunt(end time.Duration) error {
 		}
 		holders = true
 		wait = min(2*wait, lastNap)
+	}
+}
+
+// emptyLeaf waits until nobody lives in the cgroup. What was forked while it
+// was being killed is killed as well.
+func (r *run) emptyLeaf(end time.Duration) error {
+	for {
+		err := r.leaf.Drain(min(max(end-time.Since(r.start), 0), time.Second))
+		if err == nil || time.Since(r.start) >= end {
+			return err
+		}
+		r.killLeaf()
 	}
 }
 

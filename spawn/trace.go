@@ -35,7 +35,7 @@ const maxVictims = 256
 func lastPid() int {
 	fd, err := unix.Open("/proc/loadavg", unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return -1
+		return 0
 	}
 	defer unix.Close(fd)
 	var b [128]byte
@@ -43,7 +43,7 @@ func lastPid() int {
 	text := bytes.TrimSpace(b[:max(n, 0)])
 	pid, err := strconv.Atoi(string(text[bytes.LastIndexByte(text, ' ')+1:]))
 	if err != nil {
-		return -1
+		return 0
 	}
 	return pid
 }
@@ -56,7 +56,7 @@ func (t *trace) candidates(age time.Duration) ([]int, error) {
 		short = 50 * time.Millisecond
 		few   = 2048
 	)
-	if last := lastPid(); age < short && t.since >= 0 && last >= t.since && last-t.since <= few {
+	if last := lastPid(); age < short && t.since > 0 && last >= t.since && last-t.since <= few {
 		var pids []int
 		for pid := t.since + 1; pid <= last; pid++ {
 			if pid != t.leader {

@@ -77,7 +77,10 @@ func build(dir string) {
 type contender struct {
 	name string
 	argv []string
+	idle bool // measured from outside, for one second in the middle of its run
 }
+
+func idle(c contender) contender { c.idle = true; return c }
 
 // goal bounds the ratio of a side's median to that of the row's first side.
 type goal struct {
@@ -100,13 +103,13 @@ func rows(dir string) []row {
 	}
 	payload := dir + "/payload"
 	c := func(mode string, n, limit int, argv ...string) contender {
-		return contender{"C " + mode, append([]string{dir + "/peer-c", mode, strconv.Itoa(n), strconv.Itoa(limit)}, argv...)}
+		return contender{"C " + mode, append([]string{dir + "/peer-c", mode, strconv.Itoa(n), strconv.Itoa(limit)}, argv...), false}
 	}
 	goSide := func(name string, n int, argv ...string) contender {
-		return contender{name, append([]string{self, "side", name, strconv.Itoa(n)}, argv...)}
+		return contender{name, append([]string{self, "side", name, strconv.Itoa(n)}, argv...), false}
 	}
 	rust := func(n int, argv ...string) contender {
-		return contender{"Rust output()", append([]string{dir + "/peer-rust", strconv.Itoa(n)}, argv...)}
+		return contender{"Rust output()", append([]string{dir + "/peer-rust", strconv.Itoa(n)}, argv...), false}
 	}
 	const cap16 = 16 << 20
 	return []row{
@@ -120,8 +123,8 @@ func rows(dir string) []row {
 			c("poll", 2, cap16, payload, "flood", "268435456"), goSide("spawn", 2, payload, "flood", "268435456"),
 		}, []goal{{"spawn", "speed", 1.2, true}}},
 		{"silent payload, 2 s", []contender{
-			c("poll", 1, cap16, payload, "silent", "2000"), goSide("spawn steady", 1, payload, "silent", "2000"),
-		}, []goal{{"spawn steady", "wakes/s", 0, false}}},
+			idle(c("poll", 1, cap16, payload, "silent", "2500")), idle(goSide("spawn", 1, payload, "silent", "2500")),
+		}, []goal{{"spawn", "wakes/s", 0, false}}},
 		{"1 MB/s in 4 KiB writes, 4 s", []contender{
 			c("poll", 1, cap16, payload, "steady", "976"), goSide("os/exec", 1, payload, "steady", "976"), goSide("spawn", 1, payload, "steady", "976"),
 		}, []goal{{"spawn", "wakes/s", 85, false}, {"spawn", "cpu", 1, false}}},
@@ -138,7 +141,7 @@ func (r row) measure(rounds int) {
 	samples := make([][]sample, len(r.sides))
 	for range rounds {
 		for i, s := range r.sides {
-			samples[i] = append(samples[i], take(s.argv)...)
+			samples[i] = append(samples[i], s.take()...)
 		}
 	}
 	base := medians(samples[0])
@@ -167,7 +170,14 @@ func (r row) measure(rounds int) {
 }
 
 func ns(v float64) string {
-	return time.Duration(v).Round(time.Duration(max(1, v/1000))).String()
+	d := time.Duration(v)
+	switch {
+	case d >= time.Second:
+		return d.Round(time.Millisecond).String()
+	case d >= time.Millisecond:
+		return d.Round(10 * time.Microsecond).String()
+	}
+	return d.Round(time.Microsecond).String()
 }
 
 func medians(s []sample) sample {
@@ -186,22 +196,59 @@ func medians(s []sample) sample {
 }
 
 // take lets a side have its turn.
-func take(argv []string) (all []sample) {
-	cmd := exec.Command(argv[0], argv[1:]...)
+func (c contender) take() (all []sample) {
+	cmd := exec.Command(c.argv[0], c.argv[1:]...)
 	cmd.Stderr = os.Stderr
+	if c.idle {
+		if err := cmd.Start(); err != nil {
+			log.Fatal(err)
+		}
+		time.Sleep(time.Second)
+		c0, w0 := threads(cmd.Process.Pid)
+		t0 := time.Now()
+		time.Sleep(time.Second)
+		c1, w1 := threads(cmd.Process.Pid)
+		wall := time.Since(t0)
+		if err := cmd.Wait(); err != nil {
+			log.Fatalf("bench: %s: %v", strings.Join(c.argv, " "), err)
+		}
+		return []sample{{float64(wall), c1 - c0, w1 - w0, 0}}
+	}
 	out, err := cmd.Output()
 	if err != nil {
-		log.Fatalf("bench: %s: %v", strings.Join(argv, " "), err)
+		log.Fatalf("bench: %s: %v", strings.Join(c.argv, " "), err)
 	}
 	lines := bufio.NewScanner(bytes.NewReader(out))
 	for lines.Scan() {
 		var s sample
 		if _, err := fmt.Sscan(lines.Text(), &s.wall, &s.cpu, &s.wakes, &s.bytes); err != nil {
-			log.Fatalf("bench: %s printed %q: %v", argv[0], lines.Text(), err)
+			log.Fatalf("bench: %s printed %q: %v", c.argv[0], lines.Text(), err)
 		}
 		all = append(all, s)
 	}
 	return all
+}
+
+// threads sums CPU time (ns) and wake-ups of all threads of a process.
+func threads(pid int) (cpu, wakes float64) {
+	dirs, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*", pid))
+	if err != nil || len(dirs) == 0 {
+		log.Fatalf("bench: process %d has no threads: %v", pid, err)
+	}
+	for _, dir := range dirs {
+		status, _ := os.ReadFile(dir + "/status")
+		for line := range strings.Lines(string(status)) {
+			if name, n, _ := strings.Cut(line, ":"); name == "voluntary_ctxt_switches" {
+				v, _ := strconv.ParseFloat(strings.TrimSpace(n), 64)
+				wakes += v
+			}
+		}
+		var ns float64
+		stat, _ := os.ReadFile(dir + "/schedstat")
+		fmt.Sscan(string(stat), &ns)
+		cpu += ns
+	}
+	return cpu, wakes
 }
 
 func usage() (cpu time.Duration, wakes int64) {
@@ -227,7 +274,6 @@ func side(args []string) {
 		res.Release()
 		return n
 	}
-	warm := 1
 	switch name {
 	case "os/exec":
 		run = func() float64 {
@@ -248,9 +294,6 @@ func side(args []string) {
 			}
 			return float64(res.Stdout.Bytes + res.Stderr.Bytes)
 		}
-	case "spawn steady":
-		steady(c)
-		return
 	case "spawn fresh cgroup":
 		c.NoCgroup = false
 	case "spawn ready cgroup":
@@ -264,10 +307,14 @@ func side(args []string) {
 	default:
 		log.Fatalf("bench: no side %q", name)
 	}
-	if strings.HasPrefix(argv[len(argv)-1], "268") || argv[min(1, len(argv)-1)] == "steady" {
-		warm = 0
-	}
-	for range warm {
+	// The C side's buffers are touched before it begins, so ours are as well.
+	if len(argv) > 1 && name == "spawn" {
+		res, err := spawn.Run(context.Background(), spawn.Command{Path: argv[0], Args: []string{"flood", "16777216"}, NoCgroup: true})
+		if err != nil {
+			log.Fatal(err)
+		}
+		res.Release()
+	} else if len(argv) == 1 {
 		run()
 	}
 	for range count {
@@ -281,32 +328,6 @@ func side(args []string) {
 	if ready != nil {
 		os.Remove(ready.Path())
 	}
-}
-
-// steady measures the middle of a run: from half a second after its start to
-// half a second before its end. The Go runtime's own monitor takes some
-// milliseconds to go to sleep after the start.
-func steady(c spawn.Command) {
-	p, err := spawn.Start(context.Background(), c)
-	if err != nil {
-		log.Fatal(err)
-	}
-	nap(500 * time.Millisecond)
-	c0, w0 := usage()
-	t0 := time.Now()
-	nap(time.Second)
-	c1, w1 := usage()
-	// The nap is one wake-up of this thread's own.
-	fmt.Println(time.Since(t0).Nanoseconds(), (c1 - c0).Nanoseconds(), w1-w0-1, 0)
-	if _, err := p.Wait(); err != nil {
-		log.Fatal(err)
-	}
-}
-
-// nap sleeps in the kernel without the Go scheduler.
-func nap(d time.Duration) {
-	ts := syscall.NsecToTimespec(d.Nanoseconds())
-	syscall.Nanosleep(&ts, nil)
 }
 
 // killing times Kill, once the payload is ready.
