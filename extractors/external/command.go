@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 
@@ -65,9 +66,12 @@ func (p *Plugin) findProgram() error {
 		return p.fail("start", fault, nil, err)
 	}
 	info, err := p.file.Stat()
-	if err == nil && info.Mode()&0o005 != 0o005 && c.sandboxed() && privateUser() != 0 {
+	switch {
+	case err != nil:
+	case info.Mode()&0o005 != 0o005 && c.sandboxed() && privateUser() != 0,
+		c.SHA256 != "" && othersWrite(info):
 		// Plugins do not run as root, and the user that they do run as may not execute
-		// this file: it gets a copy.
+		// this file; or somebody could write to it between the hash and the execution.
 		err = p.copyProgram()
 	}
 	if err == nil && c.SHA256 != "" {
@@ -78,6 +82,13 @@ func (p *Plugin) findProgram() error {
 		return p.fail("start", Refused, nil, err)
 	}
 	return nil
+}
+
+// othersWrite reports whether somebody else than this user and root can change
+// the file's bytes in their place.
+func othersWrite(info fs.FileInfo) bool {
+	st, ok := info.Sys().(*syscall.Stat_t)
+	return !ok || info.Mode()&0o020 != 0 || st.Uid != 0 && int(st.Uid) != os.Geteuid()
 }
 
 // sandboxed reports whether the plugin is asked to run in a sandbox.
@@ -153,6 +164,9 @@ func (p *Plugin) command() command {
 	return command{path: "/proc/self/fd/3", argv: []string{c.Path}, file: p.file, name: c.Path}
 }
 
+// firstUser begins the range of private users.
+const firstUser = 0x70000000
+
 // privateUser returns a number for a user and a group that nobody else has, if
 // this process is root; else 0. The range is one that no distribution and no
 // container manager gives out.
@@ -160,10 +174,10 @@ func privateUser() int {
 	if os.Geteuid() != 0 {
 		return 0
 	}
-	const first, bits = 0x70000000, 0x00ffffff
+	const bits = 0x00ffffff
 	var b [4]byte
 	rand.Read(b[:])
-	if uid := first + int(binary.LittleEndian.Uint32(b[:])&bits); allUsers() {
+	if uid := firstUser + int(binary.LittleEndian.Uint32(b[:])&bits); allUsers() {
 		return uid
 	}
 	return 0

@@ -26,6 +26,7 @@ import (
 	"github.com/ktstr/ktstr/internal/sandbox"
 	"github.com/ktstr/ktstr/internal/wire"
 	"github.com/ktstr/ktstr/sdk"
+	"github.com/ktstr/ktstr/spawn"
 )
 
 // rawServer is a plugin written without the SDK, by somebody who does not care.
@@ -363,7 +364,8 @@ func TestRestart(t *testing.T) {
 	// Without a sandbox, because a plugin in one can remember nothing.
 	p := startConfig(t, bare(self("trouble")))
 	x, err := ask(p, "crash-once "+filepath.Join(t.TempDir(), "crashed"))
-	if err != nil || len(x.Metrics) != 1 || p.Restarts() != 1 {
+	if err != nil || len(x.Metrics) != 1 || p.Restarts() != 1 || len(x.Diagnostics) != 1 || x.Diagnostics[0].Code != Restarted ||
+		!strings.Contains(x.Diagnostics[0].Message, "plugin trouble ended while it read this (signal: killed)") {
 		t.Errorf("crash once: got %+v, %v, %d restarts; want the metric and one restart", x, err, p.Restarts())
 	}
 	_, err = ask(p, "crash")
@@ -590,6 +592,52 @@ func TestChildSignalIgnored(t *testing.T) {
 	}
 }
 
+func TestSweep(t *testing.T) {
+	gone := exec.Command("/bin/true")
+	must(gone.Run(), "true")
+	old := filepath.Join("/tmp", fmt.Sprintf("ktstr-%d-1", gone.Process.Pid))
+	fresh, alive := old+"2", filepath.Join("/tmp", fmt.Sprintf("ktstr-%d-1", os.Getpid()))
+	for _, dir := range []string{old, fresh, alive} {
+		must(os.MkdirAll(filepath.Join(dir, "plugin-dir"), 0o700), "mkdir")
+		defer os.RemoveAll(dir)
+	}
+	past := time.Now().Add(-time.Hour)
+	must(errors.Join(os.Chtimes(old, past, past), os.Chtimes(alive, past, past)), "chtimes")
+	sweep()
+	for dir, want := range map[string]bool{old: false, fresh: true, alive: true} {
+		if _, err := os.Stat(dir); (err == nil) != want {
+			t.Errorf("%s is there = %v, want %v", dir, err == nil, want)
+		}
+	}
+}
+
+// An idle plugin of the SDK's does not wake up.
+func TestIdle(t *testing.T) {
+	for _, c := range []Config{own(t, "echo"), self("echo")} {
+		p := startConfig(t, c)
+		if _, err := p.Extract(context.Background(), ktstr.Output{}); err != nil {
+			t.Fatal(err)
+		}
+		// What a call leaves to be done is done when two readings agree.
+		var before spawn.Usage
+		for try := 0; ; try++ {
+			last, err := p.current.process.readUsage()
+			must(err, "usage")
+			awaitSwitches(t, 200)
+			if before, err = p.current.process.readUsage(); err != nil || before == last {
+				break
+			}
+			if try == 50 {
+				t.Fatalf("it never rests: %+v, then %+v", last, before)
+			}
+		}
+		awaitSwitches(t, 200)
+		if after, err := p.current.process.readUsage(); err != nil || after.Voluntary-before.Voluntary > 2 {
+			t.Errorf("an idle plugin woke up: %+v, then %+v, %v", before, after, err)
+		}
+	}
+}
+
 // hostMain is a host that starts plugins, tells their pids, and waits to be killed.
 func hostMain() {
 	var pids []string
@@ -651,7 +699,7 @@ func TestHostKilled(t *testing.T) {
 			unix.PidfdSendSignal(fd, unix.SIGKILL, nil, 0)
 		}
 	}
-	dirs, err := filepath.Glob(filepath.Join(socketBase, fmt.Sprintf("ktstr-%d-*", host.Process.Pid)))
+	dirs, err := filepath.Glob(filepath.Join("/tmp", fmt.Sprintf("ktstr-%d-*", host.Process.Pid)))
 	if err != nil || len(dirs) > 0 {
 		t.Errorf("left behind: %q, %v", dirs, err)
 	}

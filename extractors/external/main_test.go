@@ -184,7 +184,7 @@ func leftovers(t *testing.T) map[string]bool {
 			found["process "+name+")"] = true
 		}
 	}
-	dirs, err := filepath.Glob(filepath.Join(socketBase, fmt.Sprintf("ktstr-%d-*", self)))
+	dirs, err := filepath.Glob(filepath.Join("/tmp", fmt.Sprintf("ktstr-%d-*", self)))
 	if err != nil {
 		t.Fatal(err)
 	}

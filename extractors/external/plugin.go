@@ -64,6 +64,10 @@ type Config struct {
 	Logger hclog.Logger
 }
 
+// Restarted is the code of the diagnostic for an extraction that needed a second
+// process.
+const Restarted ktstr.Code = "plugin-restarted"
+
 // Plugin is a started plugin. It is a ktstr.Extractor, and safe for several
 // goroutines.
 type Plugin struct {
@@ -183,6 +187,10 @@ func (p *Plugin) Extract(ctx context.Context, out ktstr.Output) (ktstr.Extractio
 			return ktstr.Extraction{}, err
 		}
 		x, err = s.extract(ctx, out)
+		x.Diagnostics = append(x.Diagnostics, ktstr.Diagnostic{
+			Code:    Restarted,
+			Message: fmt.Sprintf("plugin %s ended while it read this (%s), and was started once more", e.Plugin, e.Exit),
+		})
 	}
 	return x, err
 }
@@ -215,6 +223,7 @@ func (p *Plugin) Close() error {
 		if p.current != nil {
 			p.current.close()
 		}
+		sweepBases()
 		p.closeProgram()
 	}
 	return nil
@@ -262,14 +271,10 @@ func (extractorPlugin) GRPCClient(_ context.Context, _ *goplugin.GRPCBroker, con
 	return wire.NewExtractorClient(conn), nil
 }
 
-// socketBase is where socket directories are made: short, because a socket's
-// path has at most 107 bytes, whatever TMPDIR is.
-const socketBase = "/tmp"
-
 // open starts a process and gets its description.
 func (p *Plugin) open(ctx context.Context) (_ *session, err error) {
 	cmd := p.command()
-	base, err := os.MkdirTemp(socketBase, fmt.Sprintf("ktstr-%d-", os.Getpid()))
+	base, err := makeBase()
 	if err != nil {
 		return nil, p.fail("start", CannotStart, nil, err)
 	}

@@ -191,7 +191,7 @@ func (p *Plugin) runOnce(ctx context.Context, verb string, more, env []string, i
 		defer null.Close()
 		in = null
 	}
-	base, err := os.MkdirTemp(socketBase, fmt.Sprintf("ktstr-%d-", os.Getpid()))
+	base, err := makeBase()
 	if err != nil {
 		return nil, p.fail(verb, CannotStart, nil, err)
 	}

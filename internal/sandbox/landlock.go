@@ -31,7 +31,7 @@ var readable = []struct {
 	{"/lib", read | execFile}, {"/lib32", read | execFile}, {"/lib64", read | execFile},
 	{"/nix/store", read | execFile}, {"/gnu/store", read | execFile},
 	{"/etc/alternatives", read}, {"/etc/ld.so.cache", readFile}, {"/etc/ld.so.conf", readFile}, {"/etc/ld.so.conf.d", read},
-	{"/etc/localtime", readFile}, {"/etc/python3", read}, {"/etc/python3.11", read}, {"/etc/perl", read},
+	{"/etc/localtime", readFile}, {"/etc/perl", read},
 	{"/dev/null", readFile | writeFile}, {"/dev/zero", readFile | writeFile}, {"/dev/full", readFile | writeFile},
 	{"/dev/random", readFile}, {"/dev/urandom", readFile},
 	{"/proc/self", read}, {"/proc/cpuinfo", readFile}, {"/proc/meminfo", readFile}, {"/proc/stat", readFile}, {"/proc/sys", read},
@@ -110,6 +110,12 @@ func restrictFiles(p Policy, program *os.File, interpreter string) (abi int, err
 		return abi, fmt.Errorf("Landlock rule for the plugin: %w", err)
 	}
 	if interpreter != "" {
+		system, _ := filepath.Glob("/etc/python3*") // of Debian's site module
+		for _, dir := range system {
+			if err := path(dir, read); err != nil {
+				return abi, err
+			}
+		}
 		// An interpreter that is not the system's: a virtual environment, for example.
 		prefix := filepath.Dir(filepath.Dir(interpreter))
 		for _, r := range []struct {
