@@ -107,6 +107,24 @@ type Extraction struct {
 	Diagnostics []ktstr.Diagnostic `json:"diagnostics"`
 }
 
+// Version says which extractor gave which status.
+type Version struct {
+	Extractor string         `json:"extractor"`
+	Version   string         `json:"version"`
+	Status    extract.Status `json:"status"`
+}
+
+// VersionOf is that of an extraction.
+func VersionOf(e Extraction) Version { return Version{e.Extractor, e.Version, e.Status} }
+
+func (v Version) String() string {
+	text := strings.TrimSpace(v.Extractor + " " + v.Version)
+	if v.Status != extract.OK {
+		text += " (" + string(v.Status) + ")"
+	}
+	return text
+}
+
 // Seen says how much of a stream was printed and how much of it was kept.
 type Seen struct {
 	Bytes     int64 `json:"bytes"`     // all that were seen

@@ -27,12 +27,15 @@ type extractOptions struct {
 	hasExitCode    bool
 	options        []string
 	output         format
+	replay         string
+	write          bool
+	out            string
 }
 
 func (a *app) extractCommand() *cobra.Command {
 	var o extractOptions
 	c := &cobra.Command{
-		Use:   "extract EXTRACTOR [flags] | extract BUNDLE",
+		Use:   "extract EXTRACTOR [flags] | extract BUNDLE | extract --replay RUNS",
 		Short: "Extract metrics from saved output, without running anything",
 		Long: `Extract metrics from what a benchmark printed earlier. With the name of an
 extractor the text comes from files, or from standard input; with a bundle (a
@@ -40,10 +43,24 @@ path, with a / in it) from its raw output, by the extractor that its payload
 names.`,
 		Example: `  fio --output-format=json job.fio | ktstr extract fio
   ktstr extract schbench --stderr saved.txt
-  ktstr extract ~/.local/state/ktstr/runs/20261123T191500Z-noise-1b2c3d4e`,
-		Args:              extractArgs,
+  ktstr extract ~/.local/state/ktstr/runs/20261123T191500Z-noise-1b2c3d4e
+  ktstr extract --replay nightly`,
+		Args: func(c *cobra.Command, args []string) error {
+			switch {
+			case o.replay == "" && o.write:
+				return errors.New("ktstr extract --write: goes with --replay RUNS")
+			case o.replay == "":
+				return extractArgs(c, args)
+			case len(args) > 0:
+				return fmt.Errorf("ktstr extract --replay %s: unexpected %q: the runs' records name their extractors", o.replay, args[0])
+			}
+			return nil
+		},
 		ValidArgsFunction: a.completeExtractors,
 		RunE: func(c *cobra.Command, args []string) error {
+			if o.replay != "" {
+				return a.replay(c.Context(), o)
+			}
 			o.hasExitCode = c.Flags().Changed("exit-code")
 			if strings.Contains(args[0], "/") {
 				return a.extractBundle(c.Context(), args[0], o)
@@ -60,6 +77,9 @@ names.`,
 	f.StringArrayVar(&o.options, "option", nil, "set the extractor's option `NAME=VALUE` (repeatable)")
 	documentsFlag(f, &o.options)
 	outputFlag(f, &o.output)
+	f.StringVar(&o.replay, "replay", "", "extract kept runs again with today's extractors and show which metrics change; `RUNS` is a tag, a set, a bundle or a path")
+	f.BoolVar(&o.write, "write", false, "with --replay: keep the new record beside the old one")
+	f.StringVar(&o.out, "out", "", "with --replay: the bundles are below `DIR` (default $XDG_STATE_HOME/ktstr/runs)")
 	return c
 }
 

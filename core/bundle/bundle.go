@@ -81,7 +81,7 @@ func (w *Writer) Raw(r *core.Result) error {
 
 func (w *Writer) publish(r *core.Result, final string) error {
 	for _, s := range r.Streams {
-		if err := writeFile(filepath.Join(w.staging, streamFile(s.Stream)), s.Data); err != nil {
+		if err := writeFile(filepath.Join(w.staging, StreamFile(s.Stream)), s.Data); err != nil {
 			return err
 		}
 	}
@@ -123,9 +123,9 @@ func unique() string {
 	return hex.EncodeToString(b[:])
 }
 
-// streamFile is the path of a stream's raw bytes within a bundle. The names of
+// StreamFile is the path of a stream's raw bytes within a bundle. The names of
 // output files are checked by payload.Parse: no separators.
-func streamFile(s ktstr.Stream) string {
+func StreamFile(s ktstr.Stream) string {
 	if name, ok := strings.CutPrefix(string(s), string(ktstr.FileStream(""))); ok {
 		return filepath.Join(filesDir, name)
 	}
@@ -211,7 +211,7 @@ func Load(dir string) (Bundle, error) {
 		streams = append(streams, ktstr.FileStream(o.Name))
 	}
 	for _, s := range streams {
-		data, err := os.ReadFile(filepath.Join(dir, streamFile(s)))
+		data, err := os.ReadFile(filepath.Join(dir, StreamFile(s)))
 		if errors.Is(err, os.ErrNotExist) && s != ktstr.Stdout && s != ktstr.Stderr {
 			continue // the payload did not write it
 		}
@@ -258,4 +258,31 @@ func DefaultRoot() (string, error) {
 		return "", fmt.Errorf("no place for bundles: %w; choose one with --out DIR", err)
 	}
 	return filepath.Join(home, ".local", "state", "ktstr", "runs"), nil
+}
+
+// Add keeps another record of the same run beside those that are there, as
+// record-2.json, record-3.json and so on, and returns its path. Nothing is ever
+// written over; several processes may add at once.
+func (b Bundle) Add(r core.Record) (path string, err error) {
+	text, err := json.MarshalIndent(r, "", " ")
+	if err != nil {
+		return "", err
+	}
+	temporary := filepath.Join(b.Dir, "."+recordFile+"-"+unique())
+	defer os.Remove(temporary)
+	if err := writeFile(temporary, append(text, '\n')); err != nil {
+		return "", fmt.Errorf("the record could not be kept: %w", err)
+	}
+	for n := 2; ; n++ {
+		path := filepath.Join(b.Dir, fmt.Sprintf("record-%d.json", n))
+		// A link is there whole or not at all, and never in the place of another.
+		err := os.Link(temporary, path)
+		if errors.Is(err, os.ErrExist) {
+			continue
+		}
+		if err != nil {
+			return "", fmt.Errorf("the record could not be kept: %w", err)
+		}
+		return path, syncDir(b.Dir)
+	}
 }
