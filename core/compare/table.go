@@ -3,6 +3,7 @@ package compare
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -54,7 +55,12 @@ func (t Table) Format(r Report) string {
 	if len(r.Differences) > 0 {
 		b.WriteString(t.paint(yellow, "The sides differ in more than what is compared:") + "\n")
 		for _, d := range r.Differences {
-			for i, values := range [][]string{d.A, d.B} {
+			va, vb := d.A, d.B
+			if len(va) == 1 && len(vb) == 1 {
+				a, b := withoutCommon(va[0], vb[0])
+				va, vb = []string{a}, []string{b}
+			}
+			for i, values := range [][]string{va, vb} {
 				name := clean(d.Name)
 				if i == 1 {
 					name = strings.Repeat(" ", utf8.RuneCountInString(name))
@@ -76,7 +82,7 @@ func (t Table) Format(r Report) string {
 		text += " " + t.paint(colors[verdict], string(verdict))
 		b.WriteString(strings.TrimRight(text, " ") + "\n")
 	}
-	line("metric", "A", "B", "change", "", "test")
+	line("metric", "A", "B", "change", "verdict", "test")
 	shown := 0
 	for _, row := range r.Rows {
 		if !row.Decides && !t.All {
@@ -102,6 +108,35 @@ func (t Table) Format(r Report) string {
 	}
 	b.WriteString(r.Summary() + "\n")
 	return b.String()
+}
+
+// withoutCommon leaves out long stretches of words at the front and at the end
+// that two texts share, as command lines do.
+func withoutCommon(a, b string) (string, string) {
+	const long = 4 // words
+	wa, wb := strings.Fields(a), strings.Fields(b)
+	front := 0
+	for front < min(len(wa), len(wb)) && wa[front] == wb[front] {
+		front++
+	}
+	end := 0
+	for end < min(len(wa), len(wb))-front && wa[len(wa)-1-end] == wb[len(wb)-1-end] {
+		end++
+	}
+	if front+end < long {
+		return a, b
+	}
+	cut := func(words []string) string {
+		rest := slices.Clone(words[front : len(words)-end])
+		if front > 0 {
+			rest = append([]string{"…"}, rest...)
+		}
+		if end > 0 {
+			rest = append(rest, "…")
+		}
+		return strings.Join(rest, " ")
+	}
+	return cut(wa), cut(wb)
 }
 
 func plural(n int, noun string) string {

@@ -63,10 +63,16 @@ func writeUnits(b *benchfmt.Writer, list []runs.Run) error {
 }
 
 func writeResults(b *benchfmt.Writer, side string, list []runs.Run) error {
+	variants := slices.ContainsFunc(list, func(r runs.Run) bool {
+		return r.Record.Labels[runs.LabelVariant] != list[0].Record.Labels[runs.LabelVariant]
+	})
 	for _, r := range list {
 		if runs.Broken(r.Record) {
 			continue
 		}
+		// benchstat makes a table of its own for each configuration, so what
+		// the two files of a comparison differ in (commit, set, kernel) must
+		// not be one.
 		var config []benchfmt.Config
 		add := func(key, value string) {
 			if value = line(value); value != "" {
@@ -74,10 +80,9 @@ func writeResults(b *benchfmt.Writer, side string, list []runs.Run) error {
 			}
 		}
 		add("side", side)
-		add("set", r.Record.Labels[runs.LabelSet])
-		add("commit", r.Record.Labels[runs.LabelCommit])
-		add("host", r.Record.Host.Name)
-		add("kernel", r.Record.Host.Kernel)
+		if variants {
+			add("variant", r.Record.Labels[runs.LabelVariant])
+		}
 		add("goarch", r.Record.Host.Arch)
 		add("cpu", r.Record.Host.CPU)
 		seen := map[string]bool{}
