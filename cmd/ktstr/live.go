@@ -29,6 +29,9 @@ func (a *app) watch(h *core.Handle, spec core.Spec, signals <-chan os.Signal, en
 		case <-ended:
 			return
 		case s := <-signals:
+			if ticks != nil {
+				fmt.Fprint(a.stderr, "\r\x1b[K")
+			}
 			a.notice(quiet)(fmt.Sprintf("%v: asking %s to stop; once more kills it", s, h.Name()))
 			if err := h.Interrupt(); err != nil {
 				a.notice(quiet)(err.Error())
