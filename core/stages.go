@@ -24,6 +24,12 @@ func (s Spec) validate(operation string) error {
 		return fmt.Errorf("payload %s: it is a scheduler: schedulers are launched by the framework, not here", p.Name)
 	case s.Extractor == nil:
 		return fmt.Errorf("payload %s: no extractor: want core.Spec.Extractor", p.Name)
+	case s.timeout() < 0:
+		return fmt.Errorf("payload %s: timeout %v: want 0 for none, or more", p.Name, s.timeout())
+	case s.Grace < 0:
+		return fmt.Errorf("payload %s: grace %v: want 0 for 5 s, or more", p.Name, s.Grace)
+	case s.Limit < 0:
+		return fmt.Errorf("payload %s: capture limit %d: want 0 for 16 MiB, or more", p.Name, s.Limit)
 	}
 	if name := s.cgroup(); name != "" { // C19
 		if err := spawn.CheckCgroupName(operation, name); err != nil {

@@ -5,13 +5,18 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"os/signal"
 	"runtime/debug"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/ktstr/ktstr/core"
+	"github.com/ktstr/ktstr/internal/nearest"
 )
 
 // app is what every command is given: the streams, and what they can show.
@@ -31,13 +36,24 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	if status, ok := hidden(args, stdin, stdout, stderr); ok {
 		return status
 	}
-	a := &app{stdin: stdin, stdout: stdout, stderr: stderr}
+	// SIGPIPE is caught, so that a reader who leaves (ktstr … | head) is an error
+	// of the write and not the death of ktstr in the middle of a run. Unlike an
+	// ignored signal, a caught one is back at its default in what ktstr executes.
+	caught := make(chan os.Signal, 1)
+	signal.Notify(caught, syscall.SIGPIPE)
+	defer signal.Stop(caught)
+	out := &output{Writer: stdout}
+	a := &app{stdin: stdin, stdout: out, stderr: stderr}
 	root := a.root()
 	root.SetArgs(args)
 	root.SetIn(stdin)
-	root.SetOut(stdout)
+	root.SetOut(out)
 	root.SetErr(stderr)
-	return a.status(root.ExecuteContext(ctx))
+	err := root.ExecuteContext(ctx)
+	if out.err != nil && (err == nil || errors.Is(err, out.err)) {
+		err = &exitError{core.ExitRun, fmt.Errorf("standard output: %w", out.err)}
+	}
+	return a.status(err)
 }
 
 // exitError carries an exit status. Its message may be empty: then all has
@@ -69,6 +85,9 @@ func (a *app) status(err error) int {
 		}
 		status = exit.status
 	}
+	if errors.Is(err, syscall.EPIPE) { // the reader has seen enough, as head has
+		return status
+	}
 	fmt.Fprintf(a.stderr, "ktstr: %s\n", printable(err.Error()))
 	return status
 }
@@ -91,13 +110,56 @@ end; 4 extraction gave nothing or failed; 5 not enough runs to tell (compare);
 		Version:       version(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		Args:          cobra.NoArgs,
 	}
+	root.SetUsageTemplate(strings.Replace(root.UsageTemplate(), "{{if .Runnable}}", "{{if and .Runnable (not .HasAvailableSubCommands)}}", 1))
+	root.PersistentPreRunE = refuseEmpty
 	root.SetVersionTemplate("{{.Name}} {{.Version}}\n")
 	root.PersistentFlags().StringArrayVar(&a.plugins, "plugin", nil, "use the plugin executable `NAME=PATH`, locked or not (repeatable)")
 	root.PersistentFlags().StringArrayVar(&a.payloadDirs, "payload-dir", nil, "read payload files from `DIR` before all other places (repeatable)")
 	root.AddCommand(a.runCommand(), a.extractCommand(), a.payloadCommand(), a.pluginCommand(), a.doctorCommand(), a.compareCommand(), a.runsCommand(), a.explainCommand())
+	group(root)
 	return root
+}
+
+// group makes c, which only holds other commands, refuse to run without one of
+// them: a script with a typo or an empty variable must not see a success.
+func group(c *cobra.Command) {
+	c.Args = cobra.ArbitraryArgs
+	c.RunE = func(c *cobra.Command, args []string) error {
+		prefix := "" // what was typed after ktstr, which begins every message anyway
+		if c.HasParent() {
+			prefix = c.Name() + ": "
+		}
+		if len(args) == 0 {
+			c.SetOut(c.ErrOrStderr())
+			c.Help()
+			return errors.New(prefix + "want a command")
+		}
+		var names []string
+		for _, sub := range c.Commands() {
+			if sub.IsAvailableCommand() {
+				names = append(names, sub.Name())
+			}
+		}
+		text := fmt.Sprintf("%sunknown command %q", prefix, args[0])
+		if near := nearest.Of(args[0], names); near != "" {
+			text += fmt.Sprintf(": did you mean %s?", near)
+		}
+		return fmt.Errorf("%s; there are %s", text, strings.Join(names, ", "))
+	}
+}
+
+// refuseEmpty refuses flags whose value is the empty string: that is a variable
+// of a script that was not set, not a wish for the default.
+func refuseEmpty(c *cobra.Command, _ []string) error {
+	var err error
+	c.Flags().Visit(func(f *pflag.Flag) {
+		if f.Value.Type() == "string" && f.Value.String() == "" && err == nil {
+			wanted, _ := pflag.UnquoteUsage(f)
+			err = fmt.Errorf("--%s: it is empty: want %s, or leave the flag out", f.Name, wanted)
+		}
+	})
+	return err
 }
 
 // version is the module's version, and the commit where it was built from one.

@@ -86,9 +86,9 @@ names.`,
 func extractArgs(_ *cobra.Command, args []string) error {
 	switch {
 	case len(args) == 0:
-		return errors.New("ktstr extract: want the name of an extractor (see ktstr plugin list), or the path of a bundle")
+		return errors.New("extract: want the name of an extractor (see ktstr plugin list), or the path of a bundle")
 	case len(args) > 1:
-		return fmt.Errorf("ktstr extract %s: unexpected %q: want --stdout FILE or --stderr FILE for saved output", args[0], args[1])
+		return fmt.Errorf("extract %s: unexpected %q: want --stdout FILE or --stderr FILE for saved output", args[0], args[1])
 	}
 	return nil
 }

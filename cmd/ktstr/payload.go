@@ -249,8 +249,8 @@ func (a *app) payloadCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "payload",
 		Short: "List and show what can be run",
-		Args:  cobra.NoArgs,
 	}
+	group(c)
 	var list, show format
 	listCommand := &cobra.Command{
 		Use:   "list",

@@ -16,8 +16,8 @@ func (a *app) pluginCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "plugin",
 		Short: "List, describe and install what reads a benchmark's output",
-		Args:  cobra.NoArgs,
 	}
+	group(c)
 	var list, describe format
 	listCommand := &cobra.Command{
 		Use:   "list",

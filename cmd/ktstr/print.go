@@ -95,7 +95,7 @@ func arrow(p ktstr.Polarity) string {
 func printMetrics(w io.Writer, metrics []ktstr.Metric) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, m := range metrics {
-		fmt.Fprintf(t, "%s\t%s\t%s\n", printable(m.Name), printable(unit.Scale(m.Value, m.Unit)), arrow(m.Polarity))
+		fmt.Fprintf(t, "%s\t%s\t%s\n", line(m.Name), line(unit.Scale(m.Value, m.Unit)), arrow(m.Polarity))
 	}
 	return t.Flush()
 }

@@ -104,9 +104,9 @@ func payloadArgs(c *cobra.Command, args []string) error {
 	}
 	switch {
 	case before == 0:
-		return errors.New("ktstr run: want a PAYLOAD: a name of `ktstr payload list`, or a path to a binary")
+		return errors.New("run: want a PAYLOAD: a name of `ktstr payload list`, or a path to a binary")
 	case before > 1 && !interleave:
-		return fmt.Errorf("ktstr run %s: unexpected %q: args for the payload come after --; several payloads run against each other with --interleave", args[0], args[1])
+		return fmt.Errorf("run %s: unexpected %q: args for the payload come after --; several payloads run against each other with --interleave", args[0], args[1])
 	}
 	return nil
 }

@@ -74,11 +74,8 @@ func (a *app) runsCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "runs",
 		Short: "Find, show, tag and delete the runs that were kept",
-		Args:  cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error {
-			return errors.New("ktstr runs: want list, show, path, tag or prune")
-		},
 	}
+	group(c)
 	c.AddCommand(a.runsListCommand(), a.runsShowCommand(), a.runsPathCommand(), a.runsTagCommand(), a.runsPruneCommand())
 	return c
 }
@@ -161,7 +158,7 @@ func (a *app) runsListCommand() *cobra.Command {
 func oneOrMore(command string) cobra.PositionalArgs {
 	return func(_ *cobra.Command, args []string) error {
 		if len(args) == 0 {
-			return fmt.Errorf("ktstr runs %s: want a tag, a set or a bundle of ktstr runs list, or a path", command)
+			return fmt.Errorf("runs %s: want a tag, a set or a bundle of ktstr runs list, or a path", command)
 		}
 		return nil
 	}
@@ -323,7 +320,7 @@ run --baseline; a run can have several. Runs with a tag are not pruned.`,
   ktstr runs tag --remove v1.4 v1.4     # take it off all that have it`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) < 2 {
-				return errors.New("ktstr runs tag: want a TAG, and the runs that get it: a tag, a set or a bundle of ktstr runs list")
+				return errors.New("runs tag: want a TAG, and the runs that get it: a tag, a set or a bundle of ktstr runs list")
 			}
 			return nil
 		},
@@ -381,7 +378,7 @@ says so.`,
 		RunE: func(c *cobra.Command, _ []string) error {
 			chosen := filter.filter()
 			if chosen == (runs.Filter{}) && !c.Flags().Changed("keep") {
-				return errors.New("ktstr runs prune: nothing says what to delete: want --until, --payload, --keep or another flag that chooses runs")
+				return errors.New("runs prune: nothing says what to delete: want --until, --payload, --keep or another flag that chooses runs")
 			}
 			if keep < 0 {
 				return fmt.Errorf("--keep %d: want 0 or more", keep)

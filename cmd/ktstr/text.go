@@ -52,8 +52,38 @@ func (a *app) writeJSON(document []byte) error {
 	return err
 }
 
+// line is printable for what belongs on one line, such as a name: a newline in
+// it could show lines that ktstr never printed.
+func line(text string) string {
+	return strings.Map(func(r rune) rune {
+		if r == '\n' || r == '\t' {
+			return utf8.RuneError
+		}
+		return r
+	}, printable(text))
+}
+
+// output remembers the first error of its writer: text that did not arrive must
+// not end in a success, whoever printed it.
+type output struct {
+	io.Writer
+	err error
+}
+
+func (o *output) Write(b []byte) (int, error) {
+	if o.err != nil {
+		return 0, o.err
+	}
+	n, err := o.Writer.Write(b)
+	o.err = err
+	return n, err
+}
+
 // terminal returns the width of w where it is a terminal, else 0.
 func terminal(w io.Writer) (columns int) {
+	if o, ok := w.(*output); ok {
+		w = o.Writer
+	}
 	f, ok := w.(*os.File)
 	if !ok || !term.IsTerminal(int(f.Fd())) {
 		return 0
