@@ -202,6 +202,16 @@ func TestErrors(t *testing.T) {
 	if _, err := payload.Parse("a.yaml", make([]byte, 2<<20)); err == nil || !strings.Contains(err.Error(), "want a payload file of at most") {
 		t.Errorf("2 MiB: %v", err)
 	}
+	// What takes the YAML library minutes is refused before it is asked.
+	for _, deep := range []string{"[", "{a: ", "- ", "? ", ": ", "&a ", "!a ", "*a ", "[a, [b], "} {
+		text := head + "args:\n " + strings.Repeat(deep, 500_000/len(deep)) + "\n"
+		if _, err := payload.Parse("a.yaml", []byte(text)); err == nil || !strings.Contains(err.Error(), "keys and nested lists") && !strings.Contains(err.Error(), "not YAML") {
+			t.Errorf("%q nested: %.200v", deep, err)
+		}
+	}
+	if _, err := payload.Parse("a.yaml", []byte(head+"args:\n"+strings.Repeat("- x\n", 20_000))); err != nil {
+		t.Errorf("many args: %v", err)
+	}
 }
 
 // C4: an unknown long flag is refused by name, with the nearest known one.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/lexer"
 	"github.com/goccy/go-yaml/parser"
 	"github.com/goccy/go-yaml/token"
 
@@ -112,8 +113,17 @@ func (d *decoder) fail(field string, node ast.Node, format string, args ...any) 
 	panic(e)
 }
 
+// maxKeys bounds what the YAML library takes quadratic time for: keys, and
+// everything that nests. Plain lists are not counted.
+const maxKeys = 4096
+
 func (d *decoder) document(text []byte) ast.Node {
-	file, err := parser.ParseBytes(text, 0)
+	tokens := lexer.Tokenize(string(text))
+	if at := beyond(tokens); at != nil {
+		panic(&SyntaxError{File: d.file, Line: at.Position.Line, Column: at.Position.Column,
+			Problem: fmt.Sprintf("more than %d keys and nested lists: want a payload file that a person could read", maxKeys)})
+	}
+	file, err := parser.Parse(tokens, 0)
 	if err != nil {
 		e := &SyntaxError{File: d.file, Problem: err.Error()}
 		var wrong yaml.Error
@@ -140,6 +150,27 @@ func (d *decoder) document(text []byte) ast.Node {
 		d.fail("", bodies[1], "a second document: want one payload a file")
 	}
 	return bodies[0]
+}
+
+// beyond is the token that is one too many for maxKeys; nil: there is none.
+func beyond(tokens token.Tokens) *token.Token {
+	count := 0
+	for i, t := range tokens {
+		switch t.Type {
+		case token.SequenceEntryType: // "- - -" nests, "- a" does not
+			if i == 0 || tokens[i-1].Type != token.SequenceEntryType {
+				continue
+			}
+		case token.MappingValueType, token.MappingKeyType, token.MappingStartType, token.SequenceStartType,
+			token.AnchorType, token.AliasType, token.TagType:
+		default:
+			continue
+		}
+		if count++; count > maxKeys {
+			return t
+		}
+	}
+	return nil
 }
 
 // fields calls the function of each key of a mapping; other keys fail.
