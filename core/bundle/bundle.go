@@ -68,7 +68,8 @@ func (w *Writer) Close() error {
 
 // Raw publishes the bundle without extraction.
 func (w *Writer) Raw(r *core.Result) error {
-	name := strings.Join([]string{r.Start.UTC().Format("20060102T150405Z"), fileName(r.Record.Payload), unique()}, "-")
+	name := r.Record.Payload[:min(100, len(r.Record.Payload))] // a file's name has an end
+	name = strings.Join([]string{r.Start.UTC().Format("20060102T150405Z"), name, unique()}, "-")
 	final := filepath.Join(w.root, name)
 	r.Bundle = final
 	if err := w.publish(r, final); err != nil {
@@ -77,18 +78,6 @@ func (w *Writer) Raw(r *core.Result) error {
 	}
 	w.staging = ""
 	return nil
-}
-
-// fileName is a payload's name as part of a file's: short enough for any file
-// system, and without separators, whatever an embedding program called it.
-func fileName(name string) string {
-	safe := strings.Map(func(r rune) rune {
-		if r > ' ' && r < 0x7f && r != '/' {
-			return r
-		}
-		return '-'
-	}, name)
-	return safe[:min(100, len(safe))]
 }
 
 func (w *Writer) publish(r *core.Result, final string) error {
