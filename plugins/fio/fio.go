@@ -1,6 +1,10 @@
 // Package fio turns what fio(1) prints into metrics: JSON and json+ documents,
 // terse lines and normal text, of fio 2 and 3, from a local run or a client.
-// Names and units are those of docs/fio.md; values are as printed.
+//
+// A metric is called JOB.OP.STAT, as in rd.read.iops or rd.write.clat.p99_9, or
+// JOB.cpu.usr, disk.vda.util and so on; value and unit are as printed. Of
+// several reports in one text, the last complete one counts, and of several
+// formats JSON before terse before normal, by the digits that they print.
 package fio
 
 import (

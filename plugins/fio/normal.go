@@ -57,6 +57,9 @@ func (n *normalReader) line(line string, number int, whole bool) bool {
 	if !whole && !(n.inDisks && strings.HasSuffix(text, "%")) {
 		return n.open // it may be cut anywhere, also inside a number
 	}
+	if n.job != nil && number == n.job.line+1 && strings.HasPrefix(line, "  Description  : [") {
+		return true // which may hold anything
+	}
 	if j, pid, ok := jobLine(line, number); ok {
 		n.begin(j, pid)
 		return true
@@ -269,6 +272,11 @@ func newRow(text string, line int) (r row, ok bool) {
 	r.ioBytes = num{v, unit, line}
 	v, ok5 := scaled(time)
 	r.runtime = num{v, "ms", line}
+	if r.iops.v == 0 && r.bw.v == 0 && r.ioBytes.v == 0 {
+		// Up to 3.33 at least, fio prints zeros for the sum of
+		// unified_rw_reporting=both, above latencies that are right.
+		r.iops, r.bw, r.ioBytes = num{}, num{}, num{}
+	}
 	return r, ok1 && ok2 && ok3 && ok4 && ok5 && isAmountUnit(unit)
 }
 

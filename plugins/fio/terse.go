@@ -16,7 +16,7 @@ import (
 // directions are found by their shape.
 type terseReader struct {
 	latPercentiles bool // the command line asks for percentiles of lat instead of clat
-	repeats        bool // the command line asks for a report at intervals
+	repeats, once  bool // the command line asks for a report at intervals, or does not; neither where it is not known
 
 	jobs  []terseJob
 	cut   int // the line that ends before its end
@@ -200,15 +200,22 @@ func (t *terseReader) row(r *row, f []string, line int) {
 	r.line = line
 	r.ioBytes, r.bw, r.iops, r.runtime = number(0, "KiB"), number(1, "KiB/s"), number(2, "iops"), number(3, "ms")
 	r.slat, r.clat, r.lat = distribution(4), distribution(8), distribution(32)
-	of := &r.clat
-	if t.latPercentiles {
-		of = &r.lat
-	}
+	var p stats
+	highest := 0.0
 	for _, text := range f[12:32] {
 		percent, value, _ := strings.Cut(text, "%=")
 		if name, ok := percentileName([]byte(percent)); ok {
-			of.add(percentile{name, terseNum(value, "us", line)})
+			n := terseNum(value, "us", line)
+			highest = max(highest, n.v)
+			p.add(percentile{name, n})
 		}
+	}
+	// lat_percentiles=1 puts those of lat here, and the line does not say so.
+	// Percentiles stand for ranges that are up to 3.2 % wide.
+	if t.latPercentiles || !r.clat.measured() && r.lat.measured() || highest > 1.05*r.clat.max.v+2 && highest <= 1.05*r.lat.max.v+2 {
+		r.lat.percentiles = p.percentiles
+	} else {
+		r.clat.percentiles = p.percentiles
 	}
 	r.bwStats = stats{min: number(36, "KiB/s"), max: number(37, "KiB/s"), mean: number(39, "KiB/s"), stddev: number(40, "KiB/s")}
 	if len(f) == terseRow5 {
@@ -298,6 +305,9 @@ func (t *terseReader) reports() (reports series) {
 // Where lines look like repeated ones and no period fits, regular is false.
 func (t *terseReader) period() (jobs int, regular bool) {
 	n := len(t.jobs)
+	if t.once {
+		return max(n, 1), true
+	}
 	for p := 1; p <= n/2 || t.repeats && p < n; p++ {
 		if p > 64 {
 			break // so many jobs at once are beyond doubt, and the search stays linear

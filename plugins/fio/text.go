@@ -2,6 +2,7 @@ package fio
 
 import (
 	"bytes"
+	"path"
 	"strings"
 
 	"github.com/ktstr/ktstr"
@@ -11,6 +12,8 @@ import (
 // normal reports, and what fio says about its run.
 func textReports(data []byte, documents []span, argv []string) (terse, normal series, around surroundings) {
 	t := terseReader{latPercentiles: hasOption(argv, "lat_percentiles"), repeats: hasOption(argv, "status-interval")}
+	// Job files cannot ask for it, but a script around fio can.
+	t.once = len(argv) > 0 && path.Base(argv[0]) == "fio" && !t.repeats
 	n := normalReader{}
 	each := func(line string, number int, whole bool) {
 		// Progress is overwritten: what counts stands behind the last CR.
