@@ -33,17 +33,26 @@ func compareFlags(f *pflag.FlagSet, o *compareOptions) {
 	f.BoolVar(&o.strict, "strict", false, "too few runs to tell are exit status 5")
 }
 
-// options are what o means for the comparison of b with a.
-func (o compareOptions) options(list []runs.Run) (compare.Options, error) {
+// check refuses what cannot be meant.
+func (o compareOptions) check() error {
 	if !(o.alpha > 0 && o.alpha < 1) {
-		return compare.Options{}, fmt.Errorf("--alpha %v: want a probability between 0 and 1", o.alpha)
+		return fmt.Errorf("--alpha %v: want a probability between 0 and 1", o.alpha)
 	}
-	options := compare.Options{Alpha: o.alpha, Select: o.metrics, MinEffects: runs.MinEffects(list)}
+	return nil
+}
+
+// compare compares the runs b with the runs a.
+func (o compareOptions) compare(nameA string, a []runs.Run, nameB string, b []runs.Run) compare.Report {
+	sideA, sideB, effects := runs.Sides(nameA, a, nameB, b)
+	options := compare.Options{Alpha: o.alpha, MinEffects: effects}
 	if o.minEffect.set {
 		options.MinEffect = &o.minEffect.value
 		options.MinEffects = nil // what a person asks for goes before what a payload says
 	}
-	return options, nil
+	for _, pattern := range o.metrics {
+		options.Select = append(options.Select, pattern, "*/"+pattern) // of any payload, where there are several
+	}
+	return compare.Compare(sideA, sideB, options)
 }
 
 // percent is a flag such as 5%, with or without the sign.
@@ -102,7 +111,7 @@ there are too few runs to tell; else 0. The headline metrics decide.`,
 		},
 		ValidArgsFunction: a.completeRuns,
 		RunE: func(_ *cobra.Command, args []string) error {
-			if err := o.exports.check(); err != nil {
+			if err := errors.Join(o.check(), o.exports.check()); err != nil {
 				return err
 			}
 			store, err := openStore(o.out)
@@ -117,11 +126,7 @@ there are too few runs to tell; else 0. The headline metrics decide.`,
 			if err != nil {
 				return err
 			}
-			options, err := o.options(append(before[:len(before):len(before)], after...))
-			if err != nil {
-				return err
-			}
-			r := compare.Compare(runs.Side(args[0], before), runs.Side(args[1], after), options)
+			r := o.compare(args[0], before, args[1], after)
 			if err := a.printReport(r, o.output, o.all, o.exports.toStdout()); err != nil {
 				return err
 			}

@@ -227,7 +227,16 @@ func (a *app) showRuns(list []runs.Run, output format, all bool) error {
 		}
 		return nil
 	}
-	return a.printSet(list, all)
+	groups := export.ByTitle(list)
+	for _, group := range groups {
+		if len(groups) > 1 {
+			fmt.Fprintf(a.stdout, "%s\n", printable(export.Title(group[0].Record)))
+		}
+		if err := a.printSet(group, all); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // printSet prints several runs together.

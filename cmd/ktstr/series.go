@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -124,7 +125,7 @@ func (s *series) prepare(ctx context.Context, names, args []string) (done func()
 	if err := o.exports.check(); err != nil {
 		return done, err
 	}
-	if _, err := o.compare.options(nil); err != nil {
+	if err := o.compare.check(); err != nil {
 		return done, err
 	}
 	var checks []check.Check
@@ -188,6 +189,13 @@ func (s *series) prepare(ctx context.Context, names, args []string) (done func()
 				return done, err
 			}
 			s.sides = append(s.sides, variant)
+		}
+	}
+	if s.baseline != nil {
+		name := s.sides[0].spec.Payload.Name
+		s.baseline = slices.DeleteFunc(s.baseline, func(r runs.Run) bool { return r.Record.Payload != name })
+		if len(s.baseline) == 0 {
+			return done, fmt.Errorf("--baseline %s: no run of %s in it; runs become part of it by --tag %[1]s", o.baseline, name)
 		}
 	}
 	s.nameSets()
@@ -293,10 +301,7 @@ func (s *series) single(ctx context.Context) error {
 		return err
 	}
 	quietly := s.o.series.exports.toStdout()
-	reports, err := s.reports()
-	if err != nil {
-		return err
-	}
+	reports := s.reports()
 	switch {
 	case quietly:
 		s.app.explain(r, s.o.quiet)
@@ -349,10 +354,7 @@ func (s *series) several(ctx context.Context) error {
 			break
 		}
 	}
-	reports, err := s.reports()
-	if err != nil {
-		return err
-	}
+	reports := s.reports()
 	if !s.o.series.exports.toStdout() {
 		if err := s.print(reports); err != nil {
 			return &exitError{core.ExitRun, fmt.Errorf("standard output: %w", err)}
@@ -363,7 +365,7 @@ func (s *series) several(ctx context.Context) error {
 			fmt.Fprintf(s.app.stderr, "set: %s\n", side.set)
 		}
 	}
-	err = s.finish(reports)
+	err := s.finish(reports)
 	if ended != nil {
 		return ended
 	}
@@ -449,27 +451,16 @@ func (s *series) lastEnd() time.Time {
 
 // reports are the comparisons that were asked for: with the baseline, or of
 // the other sides with the first.
-func (s *series) reports() ([]compare.Report, error) {
+func (s *series) reports() []compare.Report {
 	var reports []compare.Report
-	add := func(nameA string, a []runs.Run, nameB string, b []runs.Run) error {
-		options, err := s.o.series.compare.options(append(a[:len(a):len(a)], b...))
-		if err != nil {
-			return err
-		}
-		reports = append(reports, compare.Compare(runs.Side(nameA, a), runs.Side(nameB, b), options))
-		return nil
-	}
+	first := s.sides[0]
 	if s.baseline != nil {
-		if err := add(s.o.series.baseline, s.baseline, "this run", s.sides[0].kept); err != nil {
-			return nil, err
-		}
+		reports = append(reports, s.o.series.compare.compare(s.o.series.baseline, s.baseline, "this run", first.kept))
 	}
 	for _, other := range s.sides[1:] {
-		if err := add(s.sides[0].name, s.sides[0].kept, other.name, other.kept); err != nil {
-			return nil, err
-		}
+		reports = append(reports, s.o.series.compare.compare(first.name, first.kept, other.name, other.kept))
 	}
-	return reports, nil
+	return reports
 }
 
 func (s *series) all() []runs.Run {

@@ -176,7 +176,7 @@ func cell(text string) string {
 // markdownRuns writes a table of the headline metrics (of all where there are
 // none), each as the median over the runs that ended well.
 func markdownRuns(w io.Writer, list []runs.Run) error {
-	for i, group := range byTitle(list) {
+	for i, group := range ByTitle(list) {
 		if i > 0 {
 			fmt.Fprintln(w)
 		}
@@ -186,7 +186,7 @@ func markdownRuns(w io.Writer, list []runs.Run) error {
 				failed++
 			}
 		}
-		fmt.Fprintf(w, "**%s**: %d runs, %d failed\n\n", cell(title(group[0].Record)), len(group), failed)
+		fmt.Fprintf(w, "**%s**: %d runs, %d failed\n\n", cell(Title(group[0].Record)), len(group), failed)
 		fmt.Fprintln(w, "| metric | median | spread | runs | better |")
 		fmt.Fprintln(w, "|---|--:|--:|--:|---|")
 		// A comparison of nothing with the runs summarizes them as the one
@@ -208,19 +208,19 @@ func markdownRuns(w io.Writer, list []runs.Run) error {
 	return nil
 }
 
-// title names what a run is one of: its payload, and the variant of that.
-func title(r core.Record) string {
+// Title names what a run is one of: its payload, and the variant of that.
+func Title(r core.Record) string {
 	if v := r.Labels[runs.LabelVariant]; v != "" && v != r.Payload {
 		return r.Payload + " " + v
 	}
 	return r.Payload
 }
 
-// byTitle splits runs by title, in the order of their first occurrence.
-func byTitle(list []runs.Run) [][]runs.Run {
+// ByTitle splits runs by title, in the order of their first occurrence.
+func ByTitle(list []runs.Run) [][]runs.Run {
 	var groups [][]runs.Run
 	for _, r := range list {
-		i := slices.IndexFunc(groups, func(g []runs.Run) bool { return title(g[0].Record) == title(r.Record) })
+		i := slices.IndexFunc(groups, func(g []runs.Run) bool { return Title(g[0].Record) == Title(r.Record) })
 		if i < 0 {
 			groups, i = append(groups, nil), len(groups)
 		}

@@ -239,7 +239,34 @@ func TestSide(t *testing.T) {
 	if facts["arguments"] != "-x --dir={scratch}" || facts["filesystem"] != "ext4" || facts["kernel"] != "6.1" || facts["extractor version"] != "json 1" {
 		t.Errorf("facts: %v", facts)
 	}
-	if got := runs.MinEffects(list); len(got) != 1 || got[0] != (compare.MinEffect{Name: "x", Percent: 7}) {
-		t.Errorf("MinEffects: %v", got)
+	if _, _, got := runs.Sides("a", list, "b", list); len(got) != 1 || got[0] != (compare.MinEffect{Name: "x", Percent: 7}) {
+		t.Errorf("least effects: %v", got)
+	}
+}
+
+// Runs of several payloads under one tag are compared each with its like.
+func TestSidesOfSeveralPayloads(t *testing.T) {
+	root := t.TempDir()
+	for i := range 8 {
+		keep(t, root, func(r *core.Result) {
+			r.Start = start.Add(time.Duration(i))
+			if i%2 == 1 {
+				r.Record.Payload, r.Definition.Name, r.Argv = "other", "other", []string{"other"}
+				r.Metrics[0].Value = 100
+			}
+		})
+	}
+	list, err := runs.Load(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, b, effects := runs.Sides("a", list, "b", list)
+	r := compare.Compare(a, b, compare.Options{MinEffects: effects})
+	var got strings.Builder
+	for _, row := range r.Rows {
+		fmt.Fprintf(&got, "%s %v %v n=%d min %v; ", row.Metric, row.Decides, row.A.Median, row.A.N, row.MinEffect)
+	}
+	if want := "bench/x true 1 n=4 min 7; other/x true 100 n=4 min 7; "; got.String() != want || len(r.Differences) != 0 {
+		t.Errorf("got %s and %v, want %s", got.String(), r.Differences, want)
 	}
 }

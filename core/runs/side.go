@@ -15,15 +15,53 @@ import (
 
 // Side is a set of runs as comparing sees it, under the name that the reader
 // knows it by.
-func Side(name string, list []Run) compare.Side {
+func Side(name string, list []Run) compare.Side { return side(name, list, false) }
+
+// Sides are two sets of runs as comparing sees them, and the least effects that
+// their payloads ask for. Where a set holds runs of several payloads each is
+// compared with its like: metrics are then called PAYLOAD/METRIC.
+func Sides(nameA string, a []Run, nameB string, b []Run) (sideA, sideB compare.Side, effects []compare.MinEffect) {
+	mixed := len(payloads(a)) > 1 || len(payloads(b)) > 1
+	return side(nameA, a, mixed), side(nameB, b, mixed), minEffects(append(a[:len(a):len(a)], b...), mixed)
+}
+
+// payloads are the names of the payloads of the runs.
+func payloads(list []Run) map[string]bool {
+	names := map[string]bool{}
+	for _, r := range list {
+		names[r.Record.Payload] = true
+	}
+	return names
+}
+
+func side(name string, list []Run, mixed bool) compare.Side {
 	s := compare.Side{Name: name}
 	for _, r := range list {
-		s.Runs = append(s.Runs, compare.Run{
+		run := compare.Run{
 			Broken:    Broken(r.Record),
 			Metrics:   r.Record.Metrics,
 			Headlines: r.Record.Headlines,
 			About:     about(r.Record),
-		})
+		}
+		if mixed {
+			run.Metrics, run.Headlines = nil, nil
+			for _, m := range r.Record.Metrics {
+				m.Name = r.Record.Payload + "/" + m.Name
+				run.Metrics = append(run.Metrics, m)
+			}
+			for _, name := range r.Record.Headlines {
+				run.Headlines = append(run.Headlines, r.Record.Payload+"/"+name)
+			}
+			for i, f := range run.About {
+				switch f.Name {
+				case "payload":
+					run.About[i].Value = "" // seen from the names
+				case "filesystem", "payload version", "tool version", "extractor version", "arguments":
+					run.About[i].Name = r.Record.Payload + " " + f.Name
+				}
+			}
+		}
+		s.Runs = append(s.Runs, run)
 	}
 	return s
 }
@@ -69,9 +107,9 @@ func about(r core.Record) []compare.Fact {
 	}
 }
 
-// MinEffects are the least effects that the payloads of the runs ask for; those
+// minEffects are the least effects that the payloads of the runs ask for; those
 // of later runs count more. Runs without a bundle have none.
-func MinEffects(list []Run) []compare.MinEffect {
+func minEffects(list []Run, mixed bool) []compare.MinEffect {
 	var all []compare.MinEffect
 	seen := map[compare.MinEffect]bool{}
 	for _, r := range list {
@@ -88,7 +126,11 @@ func MinEffects(list []Run) []compare.MinEffect {
 			continue
 		}
 		for _, h := range p.Hints {
-			if m := (compare.MinEffect{Name: h.Name, Percent: h.MinEffect}); h.MinEffect > 0 && !seen[m] {
+			m := compare.MinEffect{Name: h.Name, Percent: h.MinEffect}
+			if mixed {
+				m.Name = p.Name + "/" + m.Name
+			}
+			if h.MinEffect > 0 && !seen[m] {
 				seen[m] = true
 				all = append(all, m)
 			}
