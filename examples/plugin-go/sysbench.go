@@ -26,7 +26,7 @@ func sysbench() ktstr.Parser {
 			Name:     "sysbench",
 			Version:  "1.0.0",
 			Tools:    []ktstr.Tool{{Name: "sysbench", Versions: []string{"1.0.20"}}},
-			Payloads: sdk.PayloadFiles(payloads),
+			Payloads: ktstr.PayloadFiles(payloads),
 		},
 		Signature: `^sysbench \d`,
 		Lines: []sdk.Line{

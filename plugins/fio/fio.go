@@ -8,12 +8,16 @@
 package fio
 
 import (
+	"embed"
 	"errors"
 	"fmt"
 	"strings"
 
 	"github.com/ktstr/ktstr"
 )
+
+//go:embed payloads/*.yaml
+var payloads embed.FS
 
 // New returns the extractor for fio.
 func New() ktstr.Extractor {
@@ -23,7 +27,7 @@ func New() ktstr.Extractor {
 			Version:  "1.0.0",
 			Tools:    []ktstr.Tool{{Name: "fio", Versions: append([]string(nil), proven...)}},
 			Hints:    hints(),
-			Payloads: payloads(),
+			Payloads: ktstr.PayloadFiles(payloads),
 		},
 		Parse: parse,
 	}

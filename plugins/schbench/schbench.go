@@ -10,8 +10,13 @@
 package schbench
 
 import (
+	"embed"
+
 	"github.com/ktstr/ktstr"
 )
+
+//go:embed payloads/*.yaml
+var payloads embed.FS
 
 // New returns the extractor "schbench".
 func New() ktstr.Extractor {
@@ -40,7 +45,7 @@ func description() ktstr.Description {
 			{Name: "rps.samples", Unit: "count"},
 			{Name: "runtime", Unit: "s"},
 		},
-		Payloads: payloads(),
+		Payloads: ktstr.PayloadFiles(payloads),
 	}
 }
 

@@ -10,8 +10,13 @@
 package stressng
 
 import (
+	"embed"
+
 	"github.com/ktstr/ktstr"
 )
+
+//go:embed payloads/*.yaml
+var payloads embed.FS
 
 // New returns the extractor "stressng".
 func New() ktstr.Extractor {
@@ -34,7 +39,7 @@ func description() ktstr.Description {
 			{Name: "failed", Unit: "count", Polarity: ktstr.Lower},
 			{Name: "untrustworthy", Unit: "count", Polarity: ktstr.Lower},
 		},
-		Payloads: payloads(),
+		Payloads: ktstr.PayloadFiles(payloads),
 	}
 }
 
