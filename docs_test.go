@@ -78,6 +78,9 @@ func TestDocumentedCommands(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, page := range append(pages, "README.md") {
+		if page == "docs/writing-a-plugin.md" {
+			continue // a walk with files to write in between: examples/ runs it
+		}
 		t.Run(page, func(t *testing.T) {
 			dir := t.TempDir()
 			home := t.TempDir()
