@@ -1,0 +1,406 @@
+// Json measures the JSON extractor against its peers and its bars, and prints
+// one table in Markdown:
+//
+//	go run ./bench/json [-rounds 21] [-only cold,warm,...]
+//
+// It wants gcc, g++ and libsimdjson-dev, cargo and librust-serde-json-dev, jq
+// and python3; a peer that cannot be built is said and left out. Every round
+// runs each contestant once, one after the other, so that whatever else the
+// machine does hits all of them; the table has medians, and ratios of medians.
+package main
+
+import (
+	"bytes"
+	"flag"
+	"fmt"
+	"math"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+var (
+	rounds = flag.Int("rounds", 21, "how often each contestant runs")
+	only   = flag.String("only", "", "sections to run, comma-separated: cold, warm, small, hostile, hints, memory, growth, init (default: all)")
+)
+
+const (
+	large = "plugins/fio/testdata/large-64jobs-jsonplus-3.42/stdout"
+	small = "extractors/testdata/fio.json"
+)
+
+// peer is a program that is run as argv, with FILE and N put in.
+type peer struct {
+	name string
+	argv []string
+}
+
+func (p peer) command(file string, n int) *exec.Cmd {
+	var args []string
+	for _, a := range p.argv {
+		args = append(args, strings.NewReplacer("FILE", file, "N!", strconv.Itoa(n)).Replace(a))
+	}
+	return exec.Command(args[0], args[1:]...)
+}
+
+// run is one execution: the wall time of the process, its peak memory, and what
+// it said of its walks.
+type run struct {
+	wall   time.Duration
+	peak   int64 // bytes
+	count  int
+	sum    float64
+	walks  []float64 // ns
+	result int       // bytes
+}
+
+func (p peer) run(file string, n int) (r run, err error) {
+	c := p.command(file, n)
+	var out bytes.Buffer
+	c.Stdout, c.Stderr = &out, os.Stderr
+	begin := time.Now()
+	if err := c.Run(); err != nil {
+		return r, fmt.Errorf("%s: %w", p.name, err)
+	}
+	r.wall = time.Since(begin)
+	r.peak = c.ProcessState.SysUsage().(*syscall.Rusage).Maxrss * 1024
+	for _, line := range strings.Split(out.String(), "\n") {
+		f := strings.Fields(line)
+		if len(f) < 3 {
+			continue
+		}
+		ns, err := strconv.ParseFloat(f[2], 64)
+		if err != nil {
+			continue // not a peer of ours
+		}
+		r.count, _ = strconv.Atoi(f[0])
+		r.sum, _ = strconv.ParseFloat(f[1], 64)
+		r.walks = append(r.walks, ns)
+		if len(f) > 3 {
+			r.result, _ = strconv.Atoi(f[3])
+		}
+	}
+	return r, nil
+}
+
+func median(v []float64) float64 {
+	if len(v) == 0 {
+		return math.NaN()
+	}
+	v = slices.Sorted(slices.Values(v))
+	return v[len(v)/2]
+}
+
+// row is a line of the table.
+func row(what, got, bar string, held bool) {
+	word := "**no**"
+	if held {
+		word = "yes"
+	}
+	if bar == "" {
+		word = ""
+	}
+	fmt.Printf("| %s | %s | %s | %s |\n", what, got, bar, word)
+}
+
+func ratio(what string, got, than, bar float64, unit string, scale float64) {
+	row(what, fmt.Sprintf("%.2f / %.2f %s = %.2f", got/scale, than/scale, unit, got/than), fmt.Sprintf("≤ %g", bar), got/than <= bar)
+}
+
+func main() {
+	flag.Parse()
+	if _, err := os.Stat(large); err != nil {
+		fatal(fmt.Errorf("%w: run it in the root of the repository", err))
+	}
+	tmp, err := os.MkdirTemp("", "bench-json")
+	check(err)
+	defer os.RemoveAll(tmp)
+	b := bench{tmp: tmp}
+	b.build()
+	fmt.Printf("\n| what | measured | bar | held |\n|---|---|---|---|\n")
+	for _, s := range []struct {
+		name string
+		run  func()
+	}{
+		{"cold", b.cold}, {"warm", b.warm}, {"small", b.small}, {"hostile", b.hostile},
+		{"hints", b.hints}, {"memory", b.memory}, {"growth", b.growth}, {"init", b.init},
+	} {
+		if *only == "" || slices.Contains(strings.Split(*only, ","), s.name) {
+			s.run()
+		}
+	}
+}
+
+type bench struct {
+	tmp                string
+	walker, ktstr, pad peer
+	peers              []peer
+}
+
+func (b *bench) build() {
+	sh := func(name string, args ...string) error {
+		out, err := exec.Command(name, args...).CombinedOutput()
+		if err != nil {
+			return fmt.Errorf("%s: %w\n%s", name, err, out)
+		}
+		return nil
+	}
+	at := func(name string) string { return filepath.Join(b.tmp, name) }
+	check(sh("go", "build", "-o", at("walker"), "./bench/json/peers/walker"))
+	check(sh("go", "build", "-o", at("gopeers"), "./bench/json/peers/gopeers"))
+	check(sh("go", "build", "-o", at("hints"), "./bench/json/hints"))
+	check(sh("go", "build", "-o", at("ktstr"), "./cmd/ktstr"))
+	b.walker = peer{"ktstr's walk", []string{at("walker"), "FILE", "N!", "new"}}
+	b.ktstr = peer{"ktstr extract json", []string{at("ktstr"), "extract", "json", "--stdout", "FILE", "-o", "json"}}
+
+	// An empty program of the same size: the padding is data that is never touched.
+	check(os.MkdirAll(at("pad"), 0o755))
+	check(os.WriteFile(at("pad/go.mod"), []byte("module pad\n\ngo 1.26\n"), 0o644))
+	source := "package main\n\nimport _ \"embed\"\n\n//go:embed pad\nvar pad string\n\nfunc main() { keep = &pad }\n\nvar keep *string\n"
+	check(os.WriteFile(at("pad/main.go"), []byte(source), 0o644))
+	info, err := os.Stat(at("ktstr"))
+	check(err)
+	check(os.WriteFile(at("pad/pad"), bytes.Repeat([]byte("x"), int(info.Size())-1500<<10), 0o644))
+	check(sh("go", "build", "-C", at("pad"), "-o", at("padded")))
+	b.pad = peer{"empty program", []string{at("padded")}}
+
+	try := func(p peer, err error) {
+		if err != nil {
+			fmt.Fprintf(os.Stderr, "%s is left out: %v\n", p.name, err)
+			return
+		}
+		b.peers = append(b.peers, p)
+	}
+	try(peer{"C, single pass", []string{at("scan"), "FILE", "N!"}}, sh("gcc", "-O2", "-o", at("scan"), "bench/json/peers/scan.c"))
+	err = sh("g++", "-O2", "-o", at("simdjson"), "bench/json/peers/simdjson.cpp", "-lsimdjson")
+	try(peer{"simdjson DOM", []string{at("simdjson"), "FILE", "N!", "dom"}}, err)
+	try(peer{"simdjson on demand", []string{at("simdjson"), "FILE", "N!", "ondemand"}}, err)
+	err = sh("cp", "-r", "bench/json/peers/serde", at("serde"))
+	if err == nil {
+		err = sh("cargo", "build", "-q", "--release", "--offline", "--manifest-path", at("serde/Cargo.toml"),
+			"--config", `source.crates-io.replace-with="debian"`, "--config", `source.debian.directory="/usr/share/cargo/registry"`)
+	}
+	try(peer{"serde_json Value", []string{at("serde/target/release/serde-walk"), "FILE", "N!", "tree"}}, err)
+	try(peer{"serde_json streaming", []string{at("serde/target/release/serde-walk"), "FILE", "N!", "stream"}}, err)
+	for name, how := range map[string]string{"encoding/json any": "any", "fastjson, new parser": "new", "fastjson, reused parser": "reused", "fastjson, a job at a time": "chunks"} {
+		try(peer{name, []string{at("gopeers"), "FILE", "N!", how}}, nil)
+	}
+	_, err = exec.LookPath("jq")
+	try(peer{"jq", []string{"jq", "-r", `paths(type=="number") as $p | "\($p|map(tostring)|join(".")) \(getpath($p))"`, "FILE"}}, err)
+	_, err = exec.LookPath("python3")
+	try(peer{"python", []string{"python3", "bench/json/peers/walk.py", "FILE", "N!"}}, err)
+	slices.SortFunc(b.peers[3:], func(a, b peer) int { return strings.Compare(a.name, b.name) })
+}
+
+// interleave runs every peer once a round on its file, n walks each, and calls
+// f with each run but those of a first round, which warms the caches.
+func interleave(peers []peer, files []string, n, rounds int, f func(i int, r run)) {
+	for round := range rounds + 1 {
+		for i, p := range peers {
+			r, err := p.run(files[i%len(files)], n)
+			check(err)
+			if round > 0 {
+				f(i, r)
+			}
+		}
+	}
+}
+
+// cold: a fresh process, from its start to its end.
+func (b *bench) cold() {
+	all := append([]peer{b.walker, b.ktstr}, b.peers...)
+	wall, first := make([][]float64, len(all)), make([][]float64, len(all))
+	var count int
+	var sum float64
+	interleave(all, []string{large}, 1, *rounds, func(i int, r run) {
+		wall[i] = append(wall[i], float64(r.wall))
+		if len(r.walks) > 0 {
+			first[i] = append(first[i], r.walks[0])
+			if count == 0 {
+				count, sum = r.count, r.sum
+			}
+			if r.count != count || math.Abs(r.sum-sum) > sum*1e-12 {
+				fatal(fmt.Errorf("%s finds %d numbers, sum %v: want %d, %v", all[i].name, r.count, r.sum, count, sum))
+			}
+		}
+	})
+	ours := median(wall[0])
+	for i, p := range all {
+		got := fmt.Sprintf("%.1f ms", median(wall[i])/1e6)
+		if len(first[i]) > 0 {
+			got += fmt.Sprintf(", of which the walk %.1f", median(first[i])/1e6)
+		}
+		row("cold, 2.5 MB: "+p.name, got, "", true)
+	}
+	for i, p := range all {
+		if bar := map[string]float64{"simdjson DOM": 0.9, "serde_json Value": 0.25, "jq": 0.1}[p.name]; bar != 0 {
+			ratio("cold, 2.5 MB: the walk / "+p.name, ours, median(wall[i]), bar, "ms", 1e6)
+			ratio("cold, 2.5 MB: whole `ktstr extract json -o json` / "+p.name, median(wall[1]), median(wall[i]), bar, "ms", 1e6)
+		}
+	}
+}
+
+// warm: walk after walk in one process.
+func (b *bench) warm() {
+	reused := peer{"ktstr's walk, buffers reused", []string{b.walker.argv[0], "FILE", "N!", "reused"}}
+	all := []peer{reused, {"ktstr's walk, new buffers", b.walker.argv}}
+	for _, p := range b.peers {
+		if p.name != "jq" && p.name != "python" {
+			all = append(all, p)
+		}
+	}
+	walks := make([][]float64, len(all))
+	leaves := 0.0
+	interleave(all, []string{large}, 10, *rounds, func(i int, r run) {
+		walks[i] = append(walks[i], r.walks[3:]...)
+		leaves = float64(r.count)
+	})
+	for i, p := range all {
+		row("warm, 2.5 MB: "+p.name, fmt.Sprintf("%.1f ns a number", median(walks[i])/leaves), "", true)
+	}
+	for i, p := range all {
+		if strings.HasPrefix(p.name, "C,") {
+			ratio("warm, 2.5 MB: the walk / "+p.name, median(walks[0])/leaves, median(walks[i])/leaves, 1.6, "ns", 1)
+		}
+	}
+}
+
+// small: the whole process on 7 KB.
+func (b *bench) small() {
+	wall := make([][]float64, 2)
+	interleave([]peer{b.ktstr, b.pad}, []string{small}, 1, 10**rounds, func(i int, r run) {
+		wall[i] = append(wall[i], float64(r.wall))
+	})
+	ratio("7 KB: whole `ktstr extract json -o json` / an empty Go program of its size", median(wall[0]), median(wall[1]), 1.3, "ms", 1e6)
+}
+
+func (b *bench) hostile() {
+	for _, unit := range []string{"[", `{"`, "[INFO]\n"} {
+		file := filepath.Join(b.tmp, "hostile")
+		check(os.WriteFile(file, bytes.Repeat([]byte(unit), 16<<20/len(unit)), 0o644))
+		all := []peer{{"", []string{b.walker.argv[0], "FILE", "N!", "new"}}, {"", []string{b.walker.argv[0], "FILE", "N!", "loop"}}, {"", []string{b.walker.argv[0], "FILE", "N!", "none"}}}
+		walks, peaks := make([][]float64, len(all)), make([][]float64, len(all))
+		interleave(all, []string{file}, 3, *rounds, func(i int, r run) {
+			walks[i] = append(walks[i], r.walks...)
+			peaks[i] = append(peaks[i], float64(r.peak))
+		})
+		name := strings.TrimSpace(unit)
+		ratio(fmt.Sprintf("16 MiB of `%s` / a loop over the bytes", name), median(walks[0]), median(walks[1]), 3, "ms", 1e6)
+		more := (median(peaks[0]) - median(peaks[2])) / 1e6
+		row(fmt.Sprintf("16 MiB of `%s`: peak memory above reading it", name), fmt.Sprintf("%.1f MB", more), "flat (≤ 2 MB)", more <= 2)
+	}
+}
+
+func (b *bench) hints() {
+	walks := make([][]float64, 4)
+	for round := range *rounds + 1 {
+		out, err := exec.Command(filepath.Join(b.tmp, "hints"), large, "10000", "10").Output()
+		check(err)
+		for k, line := range strings.Split(strings.TrimSpace(string(out)), "\n") {
+			for i, f := range strings.Fields(line) {
+				v, err := strconv.ParseFloat(f, 64)
+				check(err)
+				if round > 0 && k > 0 {
+					walks[i] = append(walks[i], v)
+				}
+			}
+		}
+	}
+	ratio("10,000 numbers × 1,000 hints (100 patterns) / their walk", median(walks[2]), median(walks[0]), 0.2, "µs", 1e3)
+	ratio("10,000 numbers × 1,000 checks / their walk", median(walks[3]), median(walks[0]), 0.2, "µs", 1e3)
+}
+
+func (b *bench) memory() {
+	empty := filepath.Join(b.tmp, "empty.json")
+	check(os.WriteFile(empty, []byte(`{"a":1}`), 0o644))
+	info, err := os.Stat(large)
+	check(err)
+	for _, p := range []peer{b.walker, b.ktstr} {
+		var with, without []float64
+		result := 0
+		interleave([]peer{p, p, b.walker}, []string{large, empty, large}, 1, *rounds, func(i int, r run) {
+			switch i {
+			case 0:
+				with = append(with, float64(r.peak))
+			case 1:
+				without = append(without, float64(r.peak))
+			case 2:
+				result = r.result
+			}
+		})
+		got, bar := median(with)-median(without), float64(info.Size())+1.5*float64(result)
+		row(p.name+", 2.5 MB: peak memory above an empty run", fmt.Sprintf("%.1f MB", got/1e6), fmt.Sprintf("≤ %.1f MB (input + 1.5 × result of %.1f)", bar/1e6, float64(result)/1e6), got <= bar)
+	}
+}
+
+// growth: the same jobs, ten and a hundred times.
+func (b *bench) growth() {
+	text, err := os.ReadFile(large)
+	check(err)
+	begin := bytes.Index(text, []byte("    {\n"))
+	end := bytes.LastIndex(text, []byte("    }\n  ],\n  \"disk_util\"")) + len("    }\n")
+	if begin < 0 || end < begin {
+		fatal(fmt.Errorf("%s: no jobs in it", large))
+	}
+	jobs := append(bytes.TrimSuffix(bytes.Clone(text[begin:end]), []byte("\n")), ",\n"...)
+	base := 0.0
+	for _, times := range []int{1, 10, 100} {
+		file := filepath.Join(b.tmp, "grown.json")
+		check(os.WriteFile(file, slices.Concat(text[:begin], bytes.Repeat(jobs, times-1), text[begin:]), 0o644))
+		var per []float64
+		count := 0
+		interleave([]peer{b.walker}, []string{file}, 1, max(3, *rounds/times), func(_ int, r run) {
+			per = append(per, r.walks[0]/float64(r.count))
+			count = r.count
+		})
+		if times == 1 {
+			base = median(per)
+		}
+		row(fmt.Sprintf("%d× the input, %d numbers, cold", times, count), fmt.Sprintf("%.1f ns a number, %.2f of 1×", median(per), median(per)/base), "linear (≤ 1.5)", median(per) <= 1.5*base)
+		os.Remove(file)
+	}
+}
+
+func (b *bench) init() {
+	var ours, whole []float64
+	for range 2 * *rounds {
+		c := b.ktstr.command(small, 1)
+		c.Env = append(os.Environ(), "GODEBUG=inittrace=1")
+		var trace bytes.Buffer
+		c.Stderr = &trace
+		check(c.Run())
+		sum, all := 0.0, 0.0
+		for _, line := range strings.Split(trace.String(), "\n") {
+			// init PACKAGE @TIME ms, DURATION ms clock, ...
+			f := strings.Fields(line)
+			if len(f) < 6 || f[0] != "init" {
+				continue
+			}
+			ms, err := strconv.ParseFloat(f[4], 64)
+			check(err)
+			all += ms
+			if host, _, _ := strings.Cut(f[1], "/"); strings.Contains(host, ".") {
+				sum += ms
+			}
+		}
+		ours, whole = append(ours, sum), append(whole, all)
+	}
+	got := median(ours)
+	row("start-up: init of ours and our dependencies", fmt.Sprintf("%.2f ms (%.2f with the standard library's)", got, median(whole)), "≤ 1 ms", got <= 1)
+}
+
+func check(err error) {
+	if err != nil {
+		fatal(err)
+	}
+}
+
+func fatal(err error) {
+	fmt.Fprintln(os.Stderr, "bench/json:", err)
+	os.Exit(1)
+}
