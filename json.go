@@ -23,6 +23,9 @@ func (n Number) AppendJSON(b []byte) []byte {
 	case math.IsInf(v, -1):
 		return append(b, `"-Inf"`...)
 	}
+	if n := int64(v); float64(n) == v && n > -1<<53 && n < 1<<53 && (n != 0 || !math.Signbit(v)) {
+		return strconv.AppendInt(b, n, 10) // the same digits, found sooner
+	}
 	format := byte('f')
 	if abs := math.Abs(v); abs != 0 && (abs < 1e-6 || abs >= 1e21) {
 		format = 'e'

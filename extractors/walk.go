@@ -10,6 +10,7 @@ import (
 	"unsafe"
 
 	"github.com/ktstr/ktstr"
+	"github.com/ktstr/ktstr/internal/huge"
 )
 
 // MaxDepth is how many levels of nesting are walked; numbers below are cut.
@@ -351,7 +352,8 @@ func blank(b []byte, i, line int) (int, int) {
 // there is to be no more. pos and size tell how much of the text was read.
 func (s *sheet) makeRoom(metrics []ktstr.Metric, n int, names []byte, start, cur, pos, size int) (_ []ktstr.Metric, _ []byte, newStart int, ok bool) {
 	small := len(names)-start < 2*cur+2*slack
-	piece := max(2*cur+4096, min(2*len(names), 1<<20))
+	// What is to come, if the text goes on as it did.
+	piece := max(2*cur+4096, min(int(float64(s.need+start)/float64(pos)*float64(size-pos)*1.02)+slack, s.budget))
 	if cur > maxName || n >= s.room || small && s.budget < piece {
 		return metrics, names, start, false
 	}
@@ -367,7 +369,7 @@ func (s *sheet) makeRoom(metrics []ktstr.Metric, n int, names []byte, start, cur
 		} else if guess := int(float64(n) / float64(pos) * float64(size) * 1.02); guess > want {
 			want = guess + 16
 		}
-		more := make([]ktstr.Metric, min(want, s.room))
+		more := huge.Pages(make([]ktstr.Metric, min(want, s.room)))
 		copy(more, metrics)
 		metrics = more
 	}
@@ -378,7 +380,7 @@ func (s *sheet) makeRoom(metrics []ktstr.Metric, n int, names []byte, start, cur
 // whose strings stay where they are.
 func (s *sheet) newPiece(names []byte, start, path, size int) []byte {
 	s.need += start
-	piece := make([]byte, size)
+	piece := huge.Pages(make([]byte, size))
 	copy(piece, names[start:start+path])
 	return piece
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/ktstr/ktstr/core"
 	"github.com/ktstr/ktstr/core/bundle"
 	"github.com/ktstr/ktstr/core/extract"
+	"github.com/ktstr/ktstr/internal/huge"
 )
 
 // extractOptions are the flags of `ktstr extract`.
@@ -180,7 +181,7 @@ func (a *app) readInput(path string) ([]byte, error) {
 	}
 	var b bytes.Buffer
 	if info.Size() > 0 {
-		b.Grow(int(info.Size()) + bytes.MinRead)
+		b = *bytes.NewBuffer(huge.Pages(make([]byte, 0, int(info.Size())+bytes.MinRead)))
 	}
 	if _, err := b.ReadFrom(f); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)

@@ -5,8 +5,14 @@ package main
 import (
 	"context"
 	"os"
+	"runtime/debug"
 )
 
 func main() {
+	if len(os.Args) > 1 && os.Args[1] == "extract" {
+		// Over before a collection would pay: it would only slow the walk down.
+		debug.SetGCPercent(-1)
+		debug.SetMemoryLimit(1 << 30)
+	}
 	os.Exit(run(context.Background(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }

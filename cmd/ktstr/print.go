@@ -1,13 +1,14 @@
 package main
 
 import (
+	"bufio"
 	"encoding/json"
 	"fmt"
 	"io"
 	"path/filepath"
 	"strings"
-	"text/tabwriter"
 	"time"
+	"unicode/utf8"
 
 	"al.essio.dev/pkg/shellescape"
 
@@ -93,11 +94,30 @@ func arrow(p ktstr.Polarity) string {
 }
 
 func printMetrics(w io.Writer, metrics []ktstr.Metric) error {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	for _, m := range metrics {
-		fmt.Fprintf(t, "%s\t%s\t%s\n", line(m.Name), line(unit.Scale(m.Value, m.Unit)), arrow(m.Polarity))
+	// Two columns and an arrow. Not tabwriter: documents with 100,000 numbers
+	// are seen, and it takes ten times as long as finding them.
+	type row struct{ name, value string }
+	rows := make([]row, len(metrics))
+	names, values := 0, 0
+	for i := range metrics {
+		rows[i] = row{line(metrics[i].Name), line(unit.Scale(metrics[i].Value, metrics[i].Unit))}
+		names = max(names, utf8.RuneCountInString(rows[i].name))
+		values = max(values, utf8.RuneCountInString(rows[i].value))
 	}
-	return t.Flush()
+	b := bufio.NewWriter(w)
+	cell := func(text string, width int) {
+		b.WriteString(text)
+		for range width - utf8.RuneCountInString(text) + 2 {
+			b.WriteByte(' ')
+		}
+	}
+	for i, r := range rows {
+		cell(r.name, names)
+		cell(r.value, values)
+		b.WriteString(arrow(metrics[i].Polarity))
+		b.WriteByte('\n')
+	}
+	return b.Flush()
 }
 
 // explain says on stderr what failed: what was expected, what was seen, where

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
 	"io"
 	"os"
@@ -32,7 +33,7 @@ func printableRune(r rune) rune {
 // written as \u escapes, which mean the same. In valid JSON such characters
 // stand in strings only; those below U+0020 are escaped there already.
 func escaped(document []byte) []byte {
-	if !slices.ContainsFunc(document, func(c byte) bool { return c >= 0x7f }) {
+	if bytes.IndexByte(document, 0x7f) < 0 && ascii(document) {
 		return document
 	}
 	safe := make([]byte, 0, len(document)+64)
@@ -44,6 +45,16 @@ func escaped(document []byte) []byte {
 		safe = utf8.AppendRune(safe, r)
 	}
 	return safe
+}
+
+// ascii looks at eight bytes at a time: documents have megabytes.
+func ascii(b []byte) bool {
+	for ; len(b) >= 8; b = b[8:] {
+		if binary.NativeEndian.Uint64(b)&0x8080808080808080 != 0 {
+			return false
+		}
+	}
+	return !slices.ContainsFunc(b, func(c byte) bool { return c >= utf8.RuneSelf })
 }
 
 // writeJSON prints a JSON document and the newline behind it.

@@ -2,14 +2,21 @@ package extract
 
 import (
 	"encoding/json"
+	"slices"
 
 	"github.com/ktstr/ktstr"
+	"github.com/ktstr/ktstr/internal/huge"
 )
 
 // AppendJSON appends r as one line of JSON: {"extractor", "version", "status",
 // "error" (only if there is one), "metrics", "diagnostics"}, keys in this
 // order, lists never null.
 func (r Result) AppendJSON(b []byte) []byte {
+	size := 4096
+	for i := range r.Metrics {
+		size += len(r.Metrics[i].Name) + 112 // keys and marks 66, stream and polarity 13, value 17, line 5, unit
+	}
+	b = huge.Pages(slices.Grow(b, size))
 	b = appendValue(append(b, `{"extractor":`...), r.Extractor)
 	b = appendValue(append(b, `,"version":`...), r.Version)
 	b = appendValue(append(b, `,"status":`...), r.Status)

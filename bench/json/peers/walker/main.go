@@ -6,6 +6,7 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"runtime/debug"
@@ -15,12 +16,13 @@ import (
 
 	"github.com/ktstr/ktstr"
 	"github.com/ktstr/ktstr/extractors"
+	"github.com/ktstr/ktstr/internal/huge"
 )
 
 func main() {
 	debug.SetGCPercent(-1) // as in ktstr extract, which is over before a collection pays
 	debug.SetMemoryLimit(1 << 30)
-	text, err := os.ReadFile(os.Args[1])
+	text, err := read(os.Args[1])
 	must(err)
 	n, err := strconv.Atoi(os.Args[2])
 	must(err)
@@ -54,6 +56,22 @@ func main() {
 		}
 		fmt.Println(len(e.Metrics), strconv.FormatFloat(sum, 'g', 17, 64), took.Nanoseconds(), size)
 	}
+}
+
+// read is os.ReadFile as ktstr extract does it.
+func read(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	b := bytes.NewBuffer(huge.Pages(make([]byte, 0, int(info.Size())+bytes.MinRead)))
+	_, err = b.ReadFrom(f)
+	return b.Bytes(), err
 }
 
 func must(err error) {
