@@ -148,8 +148,8 @@ func init() {
 		"flood": func() {
 			r := &rawServer{extract: func(s grpc.BidiStreamingServer[wire.ExtractRequest, wire.ExtractResponse]) error {
 				part := &wire.ExtractResponse{}
-				for range 20000 {
-					part.Metrics = append(part.Metrics, &wire.Metric{Name: "m" + strings.Repeat("n", 100), Value: 1})
+				for range 200 {
+					part.Metrics = append(part.Metrics, &wire.Metric{Name: strings.Repeat("n", 10<<10), Value: 1})
 				}
 				for sent := 0; sent < 2<<30; sent += 2 << 20 {
 					if err := s.Send(part); err != nil {

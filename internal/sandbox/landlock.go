@@ -73,7 +73,7 @@ func restrictFiles(p Policy, program *os.File, interpreter string) (abi int, err
 	attr.Handled_access_fs = all
 	set, _, errno := unix.RawSyscall(unix.SYS_LANDLOCK_CREATE_RULESET, uintptr(unsafe.Pointer(&attr)), unsafe.Sizeof(attr), 0)
 	if errno != 0 {
-		return abi, fmt.Errorf("Landlock ruleset: %w", errno)
+		return abi, fmt.Errorf("ruleset of Landlock: %w", errno)
 	}
 	defer unix.Close(int(set))
 	rule := func(fd int, access uint64) error {
@@ -97,7 +97,7 @@ func restrictFiles(p Policy, program *os.File, interpreter string) (abi int, err
 		}
 		defer unix.Close(fd)
 		if err := rule(fd, access); err != nil {
-			return fmt.Errorf("Landlock rule for %s: %w", path, err)
+			return fmt.Errorf("rule of Landlock for %s: %w", path, err)
 		}
 		return nil
 	}
@@ -107,7 +107,7 @@ func restrictFiles(p Policy, program *os.File, interpreter string) (abi int, err
 		}
 	}
 	if err := rule(int(program.Fd()), readFile|execFile); err != nil {
-		return abi, fmt.Errorf("Landlock rule for the plugin: %w", err)
+		return abi, fmt.Errorf("rule of Landlock for the plugin: %w", err)
 	}
 	if interpreter != "" {
 		system, _ := filepath.Glob("/etc/python3*") // of Debian's site module
@@ -133,7 +133,7 @@ func restrictFiles(p Policy, program *os.File, interpreter string) (abi int, err
 		}
 	}
 	if _, _, errno := unix.RawSyscall(unix.SYS_LANDLOCK_RESTRICT_SELF, set, 0, 0); errno != 0 {
-		return abi, fmt.Errorf("Landlock: %w", errno)
+		return abi, fmt.Errorf("restriction by Landlock: %w", errno)
 	}
 	return abi, nil
 }
