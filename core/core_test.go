@@ -554,6 +554,43 @@ func TestOutputFilesAreStreams(t *testing.T) {
 	}
 }
 
+// What a payload puts in the place of its directories is not followed out of
+// the scratch directory, and nothing else is removed for it.
+func TestScratchIsLeftByNoLink(t *testing.T) {
+	for _, replace := range []string{
+		`ln -s "$2" sub`,
+		`cd /; rm -r "$1"; ln -s "$3" "$1"`,
+		`cd /; mv "$1" "$1.away"; ln -s "$3" "$1"; rm -r "$1.away"`,
+		`cd /; rm -r "$1"; echo iops 5 > "$1"`,
+	} {
+		parent, outside := t.TempDir(), t.TempDir()
+		secret := filepath.Join(outside, "sub", "report")
+		if err := os.MkdirAll(filepath.Dir(secret), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(secret, []byte("iops 5\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		p := script(t, replace)
+		p.Args = []string{"{scratch}", filepath.Dir(secret), outside}
+		p.Dir = payload.DirScratch
+		p.Outputs = []payload.OutputFile{{Name: "report", Path: "sub/report"}}
+		r, err := core.Run(t.Context(), core.Spec{Payload: p, Extractor: words, Scratch: parent})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(r.Metrics) != 0 || len(r.Notices) != 1 {
+			t.Errorf("%s: metrics %v, notices %q; want none, and that the file was not read", replace, r.Metrics, r.Notices)
+		}
+		if left, _ := os.ReadDir(parent); len(left) != 0 {
+			t.Errorf("%s: %s still has %v", replace, parent, left)
+		}
+		if _, err := os.Stat(secret); err != nil {
+			t.Errorf("%s: %v", replace, err)
+		}
+	}
+}
+
 // C6
 func TestEnvironment(t *testing.T) {
 	t.Setenv("LC_ALL", "de_DE.UTF-8")

@@ -3,6 +3,7 @@ package core
 import (
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -14,7 +15,8 @@ import (
 // scratch is the directory of one run for what its payload writes. The zero
 // value is no directory.
 type scratch struct {
-	path       string // absolute; empty: the payload needs none
+	path       string   // absolute; empty: the payload needs none
+	root       *os.Root // the directory itself, whatever the payload puts in its place
 	filesystem string
 }
 
@@ -36,24 +38,49 @@ func makeScratch(p payload.Payload, parent string) (*scratch, error) {
 	if err != nil {
 		return nil, fmt.Errorf("payload %s writes files and gets no scratch directory: %w; choose a place with --scratch DIR", p.Name, err)
 	}
-	return &scratch{path: path, filesystem: filesystem(path)}, nil
+	root, err := os.OpenRoot(path)
+	if err != nil {
+		os.Remove(path)
+		return nil, err
+	}
+	return &scratch{path: path, root: root, filesystem: filesystem(path)}, nil
 }
 
-func (s *scratch) remove() {
-	if s.path != "" {
-		os.RemoveAll(s.path)
+// remove removes the directory; a second call does nothing.
+func (s *scratch) remove() error {
+	if s.root == nil {
+		return nil
 	}
+	s.root.Close()
+	s.root = nil
+	err := os.RemoveAll(s.path)
+	if err == nil {
+		return nil
+	}
+	// Payloads leave directories that their owner cannot write (a cache of Go
+	// modules is made of them).
+	filepath.WalkDir(s.path, func(path string, d fs.DirEntry, err error) error {
+		if d != nil && d.IsDir() {
+			os.Chmod(path, 0o700)
+		}
+		return nil
+	})
+	if again := os.RemoveAll(s.path); again != nil {
+		return fmt.Errorf("the scratch directory could not be removed: %w", again)
+	}
+	return nil
 }
 
 // output is where the payload writes its output file o; payload.Validate holds
 // it below the directory.
 func (s *scratch) output(o payload.OutputFile) string { return filepath.Join(s.path, o.Path) }
 
-// readFile reads at most limit bytes of a regular file that the payload wrote.
-// Anything else at that path (a link out of the directory, a pipe that would
-// block) is refused: the payload is not trusted.
-func readFile(path string, limit int64) ([]byte, Seen, error) {
-	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+// read reads at most limit bytes of a regular file that the payload wrote.
+// Anything else at that path (a link, also one of a directory on the way that
+// leads out; a pipe that would block) is refused: the payload is not trusted.
+func (s *scratch) read(o payload.OutputFile, limit int64) ([]byte, Seen, error) {
+	path := s.output(o)
+	f, err := s.root.OpenFile(o.Path, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, Seen{}, err
 	}

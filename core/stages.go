@@ -178,7 +178,7 @@ func (h *Handle) describe(r *Result, ended spawn.Result) {
 		limit = spawn.DefaultLimit
 	}
 	for _, o := range p.Outputs {
-		data, seen, err := readFile(h.scratch.output(o), limit)
+		data, seen, err := h.scratch.read(o, limit)
 		if err != nil {
 			r.Notices = append(r.Notices, fmt.Sprintf("output file %s was not read: %v", o.Name, err))
 			continue
@@ -187,6 +187,9 @@ func (h *Handle) describe(r *Result, ended spawn.Result) {
 	}
 	if h.scratch.path != "" {
 		r.Scratch = &Scratch{Dir: h.scratch.path, Filesystem: h.scratch.filesystem}
+		if err := h.scratch.remove(); err != nil {
+			r.Notices = append(r.Notices, err.Error())
+		}
 	}
 }
 
