@@ -91,10 +91,10 @@ func (d *document) read() error {
 			d.version = parseVersion(text)
 			return err
 		case "jobs", "client_stats":
-			d.isFio = true
 			if d.space() != '[' {
 				return d.skip()
 			}
+			d.isFio = true
 			return d.array(d.job)
 		case "disk_util":
 			if d.space() != '[' {

@@ -32,7 +32,7 @@ func TestNoReport(t *testing.T) {
 	check("complaint, outcome unknown", "fio: failed parsing rw=foo\n", nil, ktstr.ToolFailed, "rw=foo")
 	check("complaint, and all is well", "fio: time_based requires a runtime/timeout setting\n", &zero, ktstr.NoMetrics, "printed no report")
 	check("no job", "No job(s) defined\n", &one, ktstr.ToolFailed, "No job(s) defined")
-	check("another tool", "hello\n{\"jobs\": 3}\n", nil, ktstr.NoMetrics, "no measurement")
+	check("another tool", "hello\n{\"jobs\": 3}\n", nil, ktstr.NotMyFormat, "want its JSON")
 	check("prose", "hello {world}\n", nil, ktstr.NotMyFormat, "want its JSON")
 	check("JSON without its first line", "  \"fio version\" : \"fio-3.42\",\n  \"jobs\" : [\n", nil, ktstr.Malformed, "first line of a JSON report")
 	check("text without its first line", "  read: IOPS=1, BW=1B/s (1B/s)(1B/1msec)\n", nil, ktstr.Malformed, "first line of a normal report")

@@ -57,8 +57,8 @@ func (n *normalReader) line(line string, number int, whole bool) bool {
 	if !whole && !(n.inDisks && strings.HasSuffix(text, "%")) {
 		return n.open // it may be cut anywhere, also inside a number
 	}
-	if n.job != nil && number == n.job.line+1 && strings.HasPrefix(line, "  Description  : [") {
-		return true // which may hold anything
+	if strings.HasPrefix(line, "  Description  : [") {
+		return n.open // which may hold anything, also what looks like a job
 	}
 	if j, pid, ok := jobLine(line, number); ok {
 		n.begin(j, pid)
@@ -103,8 +103,8 @@ func (n *normalReader) begin(j job, pid string) {
 	// In client mode each server has a list of its own, and the sum of all
 	// comes last, behind their ends.
 	over := n.ends >= max(n.hosts, 1) && !(n.hosts > 0 && j.name == allClients)
-	// One process reports once in a report.
-	over = over || n.pids[pid] && pid != ""
+	// One process reports once in a report; those of two servers may share a number.
+	over = over || n.pids[pid] && pid != "" && n.hosts < 2
 	if !n.open || over {
 		n.endReport()
 		n.current = &report{format: "normal", line: j.line, version: n.version}
@@ -360,9 +360,7 @@ func (n *normalReader) distribution(text string, number int) bool {
 			return false // a histogram
 		}
 		if turn, ok := map[string]int{"slat": turnSlat, "clat": turnClat, "lat": turnLat, "sync": turnLat}[name]; ok {
-			if name == "sync" {
-				n.beginSync(number)
-			}
+			n.enterSync(name == "sync", number)
 			n.stats(turn, rest, latencyUnits[unit], number)
 			return true
 		}
@@ -389,16 +387,21 @@ func tableRateUnit(unit string) string {
 	return oldUnit(amount) + "/s"
 }
 
-// beginSync opens the direction of fsync and its like, which the line of its
-// latencies names.
-func (n *normalReader) beginSync(number int) {
-	if n.job == nil || n.whole || n.job.rows[syncs].line != 0 {
+// enterSync opens the direction of fsync and its like, which has no first line
+// of its own, where a line is of it, and leaves it where one is not.
+func (n *normalReader) enterSync(is bool, number int) {
+	if n.job == nil || n.whole {
 		n.row = nil
 		return
 	}
 	r := &n.job.rows[syncs]
-	r.line = number
-	n.row, n.turn, n.target = r, turnDirection, nil
+	switch {
+	case is && r.line == 0:
+		r.line = number
+		n.row, n.turn, n.target = r, turnDirection, nil
+	case is != (n.row == r):
+		n.row = nil
+	}
 }
 
 // inTurn says whether a line may come now.
@@ -473,7 +476,11 @@ func (n *normalReader) percentileHead(name, unit string, number int) {
 	turn, ok := map[string]int{
 		"slat": turnSlatPercentiles, "clat": turnClatPercentiles, "lat": turnLatPercentiles, "sync": turnLatPercentiles,
 	}[name]
-	if !ok || unit == "" || !n.inTurn(turn, number) {
+	if !ok || unit == "" {
+		return
+	}
+	n.enterSync(name == "sync", number)
+	if !n.inTurn(turn, number) {
 		return
 	}
 	switch turn {
