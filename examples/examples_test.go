@@ -150,3 +150,54 @@ func TestCorpusAgainstExpectations(t *testing.T) {
 		}
 	}
 }
+
+// Each promise about the process is broken in a copy of the Python plugin, and the
+// check that is about it notices.
+func TestVerifyFindsBrokenPlugins(t *testing.T) {
+	program, err := os.ReadFile("plugin-python/ktstr-plugin-sysbench")
+	if err != nil {
+		t.Fatal(err)
+	}
+	one := t.TempDir() // one case is enough, and quick
+	if err := os.CopyFS(filepath.Join(one, "cpu"), os.DirFS(filepath.Join(corpus, "cpu"))); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		check, old, new string
+		want            string
+	}{
+		{"handshake", `sys.exit("a plugin of`, `print("a plugin of`, "exit status 0"},
+		{"handshake", `sys.exit("a plugin of ktstr for sysbench, which ktstr starts by itself; ` + "`describe`" + ` says what it is")`, `os._exit(1)`, "says nothing on stderr"},
+		{"describe-word", `"version": VERSION,`, `"version": "9",`, "the host"},
+		{"extract-word", `    else:
+        sys.exit(`, `    elif sys.argv[1:2] == ["extract"]:
+        print('{"extractor": "sysbench", "status": "ok", "metrics": []}')
+    else:
+        sys.exit(`, "prints something else"},
+		{"chunks", `b"".join(request.data for request in requests)`, `next(requests).data`, "in pieces of 1 bytes"},
+		{"shutdown", `"plugin.GRPCController"`, `"plugin.Other"`, "it was killed"},
+		{"nul", "    diagnostics = []\n", "    diagnostics = []\n    if b\"\\x00\" in data:\n        os._exit(3)\n", "exit status 3"},
+		{"thousand", "    diagnostics = []\n", "    diagnostics = []\n    globals().setdefault('leak', []).append(bytes([1]) * (64 << 10))\n", "memory grew"},
+		{"repeat", "    diagnostics = []\n", "    diagnostics = []\n    globals()['calls'] = globals().get('calls', 0) + 1\n    return [('n', globals()['calls'], 's', '', 0)], []\n", "the second extraction differs"},
+		{"parallel", "    diagnostics = []\n", "    diagnostics = []\n    globals()['inside'] = globals().get('inside', 0) + 1\n    threading.Event().wait(0.05)\n" +
+			"    n = globals()['inside']\n    globals()['inside'] -= 1\n    return [('n', n, 's', '', 0)], []\n", "beside others"},
+	} {
+		if n := bytes.Count(program, []byte(c.old)); n != 1 {
+			t.Fatalf("%s: %q occurs %d times in the plugin, want once", c.check, c.old, n)
+		}
+		path := filepath.Join(t.TempDir(), "ktstr-plugin-sysbench")
+		if err := os.WriteFile(path, bytes.Replace(program, []byte(c.old), []byte(c.new), 1), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		report, err := conform.Verify(t.Context(), conform.Config{Path: path, Corpus: one, Launcher: []string{"_launch"}, Host: []string{"_host"}, Only: []string{c.check}})
+		if err != nil {
+			t.Errorf("%s: %v", c.check, err)
+			continue
+		}
+		var b bytes.Buffer
+		report.Print(&b)
+		if report.OK() || !strings.Contains(b.String(), c.want) {
+			t.Errorf("%s: want a failure that says %q:\n%s", c.check, c.want, b.Bytes())
+		}
+	}
+}

@@ -192,6 +192,9 @@ func checkLines(ctx context.Context, r *run, c check) {
 				if len(bytes.TrimSpace(lines[i])) == 0 {
 					continue
 				}
+				if c.enough() {
+					return
+				}
 				removed++
 				data := append(bytes.Clone(out.Data[:starts[i]]), out.Data[starts[i]+len(lines[i]):]...)
 				if len(bytes.TrimSpace(data)) == 0 {
@@ -241,6 +244,9 @@ func checkCut(ctx context.Context, r *run, c check) {
 			for _, at := range spread(len(out.Data), r.affordable(len(out.Data), 500)) {
 				if at == 0 {
 					continue // the engine does not give an extractor an empty stream
+				}
+				if c.enough() {
+					return
 				}
 				cuts++
 				in := changed(k, s, out.Data[:at], at, "first %d bytes", at)
@@ -295,6 +301,9 @@ func insert(ctx context.Context, r *run, c check, text string) {
 	for _, k := range r.samples() {
 		for s, out := range k.Streams {
 			for _, at := range spread(len(out.Data)+1, r.affordable(len(out.Data), 100)) {
+				if c.enough() {
+					return
+				}
 				places++
 				data := append(append(bytes.Clone(out.Data[:at]), text...), out.Data[at:]...)
 				r.document(ctx, c, changed(k, s, data, at, "with %q inserted at byte %d", text, at))

@@ -153,6 +153,10 @@ func (c check) failf(in *input, format string, args ...any) {
 	c.Failures = append(c.Failures, f)
 }
 
+// enough reports that more failures would tell nothing new: a plugin that crashes
+// each time takes long to be started each time.
+func (c check) enough() bool { return c.More >= mostFailures }
+
 func (c check) skipf(format string, args ...any) {
 	c.Outcome, c.Detail = Skip, fmt.Sprintf(format, args...)
 }

@@ -32,14 +32,18 @@ var payload []byte
 // Payload is the stock payload definition that runs this program.
 func Payload() ktstr.PayloadFile { return ktstr.PayloadFile{Name: "noise", YAML: payload} }
 
-const help = `usage: noise [--duration 5s] [--period 1ms] [--cpus LIST]
+const usage = `usage: noise [--duration 5s] [--period 1ms] [--cpus LIST]
 
-Measures how quiet this host is and prints one JSON document. On every CPU that
+`
+
+// meaning says what the numbers mean. The payload file shows the same, for who asks
+// `ktstr payload show noise`.
+const meaning = `Measures how quiet this host is and prints one JSON document. On every CPU that
 it may use, a thread of ordinary priority sleeps until a fixed time, again and
 again, and notes how late it woke. Meanwhile the kernel's own counters are read.
-A quiet host wakes within a few microseconds, always. What makes wake-ups late
-makes benchmarks noisy: other work, interrupts, deep idle states, a hypervisor
-that runs somebody else.
+A quiet host wakes within some tens of microseconds, always; bare metal without
+deep idle states within a few. What makes wake-ups late makes benchmarks noisy:
+other work, interrupts, idle states, a hypervisor that runs somebody else.
 
   wakeup.p50 … max   ns   lateness of the wake-ups of all CPUs; the first 10 of
                           each CPU are not counted. A percentile is at most
@@ -64,7 +68,6 @@ that runs somebody else.
 stolen, busy and interrupts are counted in ticks of 10 ms: below one second
 they say little. Interrupted by SIGINT or SIGTERM it prints what it has, with
 "interrupted": true, and exits 130.
-
 `
 
 // Main runs the payload with the arguments behind its name, and returns its
@@ -123,7 +126,7 @@ func parseOptions(args []string, stdout io.Writer) (options, error) {
 	list := f.String("cpus", "", "CPUs to measure, as 0,2-3; all that are allowed otherwise")
 	if err := f.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
-			io.WriteString(stdout, help)
+			io.WriteString(stdout, usage+meaning)
 		}
 		return o, err
 	}

@@ -281,3 +281,12 @@ func TestHelpNamesEveryNumber(t *testing.T) {
 		}
 	}
 }
+
+// Who looks at the payload reads the same explanation.
+func TestPayloadExplains(t *testing.T) {
+	about := strings.ReplaceAll("  "+strings.TrimSpace(meaning), "\n", "\n  ")
+	about = strings.ReplaceAll(about, "\n  \n", "\n\n")
+	if !strings.Contains(string(Payload().YAML), about) {
+		t.Errorf("payloads/noise.yaml does not hold the text of --help:\n%s", about)
+	}
+}
