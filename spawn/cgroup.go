@@ -233,7 +233,7 @@ func (s systemCgroups) Create(name string) (Cgroup, error) {
 	if err != nil {
 		return nil, err
 	}
-	leaf := "ktstr-" + newCookie()
+	leaf := fmt.Sprintf("ktstr-%d-%s", os.Getpid(), newCookie())
 	g := &systemCgroup{m: s.m, top: parent, fd: -1}
 	// A run that ends may remove the named cgroup between our finding it and
 	// our using it; then it is made again.

@@ -136,9 +136,16 @@ func (r *run) exec(files []uintptr) error {
 		// it this thread, for ever.
 		defer time.AfterFunc(placeMax, func() { r.leaf.Kill() }).Stop()
 	}
+	leaf := ""
+	if r.leaf != nil {
+		leaf = r.leaf.Path()
+	}
+	r.watcher = current.Load()
+	r.slot = r.watcher.enter(leaf, r.trace.pipes)
 	holdChildren()
 	pid, err := family.fork(func() (int, error) { return forkExec(r.path, argv, attr) })
 	if err != nil {
+		r.unwatch()
 		dropChildren()
 		if !attr.Sys.UseCgroupFD || !refusedPlace(err, r.path, r.c.Dir) {
 			return startError(r.c, r.path, err)
@@ -168,11 +175,18 @@ func (r *run) exec(files []uintptr) error {
 		// Killed by number, while that is certainly its own.
 		unix.Kill(pid, unix.SIGKILL)
 		wait4(pid, 0)
+		r.unwatch()
 		family.forget(pid)
 		dropChildren()
 		return err
 	}
 	return nil
+}
+
+// unwatch takes the run off the watcher's ledger.
+func (r *run) unwatch() {
+	r.watcher.leave(r.slot)
+	r.slot = -1
 }
 
 // placeMax is how long a placement may take.

@@ -18,8 +18,8 @@ var subreaper atomic.Bool
 // also one that cleared its environment and closed its streams is found and
 // killed with its run, and so that none stays a zombie. It is for a program
 // that is about runs, like the ktstr command. From then on spawn takes every
-// child that it did not start itself, by Start, Run or StartCmd, for such an
-// orphan: it is killed and reaped when a run ends.
+// child that was started during a run, and not by spawn (Start, Run, StartCmd),
+// for such an orphan: it is killed and reaped when the run ends.
 func BecomeSubreaper() error {
 	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
 		return os.NewSyscallError("prctl PR_SET_CHILD_SUBREAPER", err)
@@ -72,39 +72,51 @@ func (k *kin) hunt(t *trace, age time.Duration, holders bool) ([]victim, error) 
 	children.mu.Lock()
 	t.orphans = children.runs == 1
 	children.mu.Unlock()
+	_, _, t.began = procStat(t.leader)
 	found, err := t.kill(age, holders)
-	k.reapDead()
+	k.reapDead(t.began)
 	return found, err
 }
 
-// orphan tells whether a process is a child of ours that was not started here.
-func (k *kin) orphan(pid int) bool {
+// orphan tells whether a process is a live child of ours that was not started
+// here, and is not older than the run whose leader began at since.
+func (k *kin) orphan(pid int, since uint64) bool {
 	if _, ok := k.known.Load(pid); ok {
 		return false
 	}
+	state, parent, began := procStat(pid)
+	return state != 0 && state != 'Z' && parent == os.Getpid() && began >= since
+}
+
+// procStat reads a process's state, its parent, and when it was started, in
+// ticks since the boot. The state is 0 if there is no such process.
+func procStat(pid int) (state byte, parent int, began uint64) {
 	text, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
 	if err != nil {
-		return false
+		return 0, 0, 0
 	}
+	// The name is in parentheses, and may contain any; then comes field 3.
 	fields := bytes.Fields(text[bytes.LastIndexByte(text, ')')+1:])
-	if len(fields) < 2 || fields[0][0] == 'Z' {
-		return false
+	if len(fields) < 20 {
+		return 0, 0, 0
 	}
-	parent, _ := strconv.Atoi(string(fields[1]))
-	return parent == os.Getpid()
+	parent, _ = strconv.Atoi(string(fields[1]))
+	began, _ = strconv.ParseUint(string(fields[19]), 10, 64)
+	return fields[0][0], parent, began
 }
 
 // reapOrphans reaps the dead among the children that were not started here.
-func (k *kin) reapOrphans() {
+func (k *kin) reapOrphans(leader int) {
 	if !subreaper.Load() {
 		return
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.reapDead()
+	_, _, since := procStat(leader)
+	k.reapDead(since)
 }
 
-func (k *kin) reapDead() {
+func (k *kin) reapDead(since uint64) {
 	tasks, err := os.ReadDir("/proc/self/task")
 	if err != nil {
 		return
@@ -119,7 +131,10 @@ func (k *kin) reapDead() {
 			if err != nil {
 				continue
 			}
-			if _, ok := k.known.Load(pid); !ok {
+			if _, ok := k.known.Load(pid); ok {
+				continue
+			}
+			if state, _, began := procStat(pid); state == 'Z' && began >= since {
 				unix.Wait4(pid, nil, unix.WNOHANG, nil)
 			}
 		}

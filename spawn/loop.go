@@ -52,6 +52,7 @@ func (r *run) serve() {
 		err = r.finish()
 	}
 	r.closeLeaf()
+	r.unwatch()
 	family.forget(r.result.Pid)
 	r.result.Start = r.start
 	r.result.Cause = r.cause
@@ -323,7 +324,7 @@ func (r *run) hunt(end time.Duration) error {
 		}
 		r.drainAll()
 		if r.atEnd() {
-			family.reapOrphans()
+			family.reapOrphans(r.pid)
 			return nil
 		}
 	}

@@ -74,6 +74,36 @@ func helper(acts []string) {
 			<-c
 			fmt.Println("summary")
 			os.Exit(n)
+		case "watcher":
+			WatcherMain()
+		case "host": // runs a payload, and hangs until somebody kills it
+			args := strings.Split(arg, ",")
+			if args[0] == "watched" {
+				if _, err := StartWatcher("watcher"); err != nil {
+					panic(err)
+				}
+			}
+			c := Command{Path: "/proc/self/exe", Args: args[2:], TeeStdout: os.Stdout, NoCgroup: args[1] == "search"}
+			if args[1] == "named" {
+				c.Cgroup = fmt.Sprintf("spawntest-%d", os.Getpid())
+			}
+			if _, err := Run(context.Background(), c); err != nil {
+				panic(err)
+			}
+		case "subreaper":
+			if err := BecomeSubreaper(); err != nil {
+				panic(err)
+			}
+		case "run": // runs a payload, prints what it printed, what was killed, and its own children
+			c := Command{Path: "/proc/self/exe", Args: strings.Split(arg, ","), NoCgroup: true, Timeout: 20 * time.Second}
+			res, err := Run(context.Background(), c)
+			if err != nil {
+				panic(err)
+			}
+			os.Stdout.Write(res.Stdout.Data)
+			fmt.Println(len(res.Killed))
+			children, _ := os.ReadFile("/proc/thread-self/children")
+			os.Stdout.Write(children)
 		case "bg", "setsid", "setpgid", "daemon", "hermit":
 			child(verb, arg)
 		case "many": // that many children, which hang

@@ -364,6 +364,8 @@ type run struct {
 	pidfd      int
 	null       int // /dev/null: the child's stdin, and the sink of what is not kept
 	out, err_  stream
+	watcher    *Watcher // nil: none
+	slot       int      // in its ledger
 	start      time.Time
 	before     Usage // of this process, right after the fork
 	cause      Cause

@@ -13,6 +13,7 @@ import (
 // session or parent they have.
 type trace struct {
 	leader  int
+	began   uint64   // when the leader was started, in ticks since the boot; for orphans
 	cookie  string   // in their environment
 	pipes   []string // whose writing end they hold: "pipe:[123]"
 	since   int      // the last pid that was given away before the run; -1: unknown
@@ -128,7 +129,7 @@ func (t *trace) kill(age time.Duration, holders bool) ([]victim, error) {
 
 func (t *trace) owns(pid int, holders bool, buf []byte) bool {
 	proc := "/proc/" + strconv.Itoa(pid)
-	return t.carries(proc, buf) || holders && t.holds(proc) || t.orphans && family.orphan(pid)
+	return t.carries(proc, buf) || holders && t.holds(proc) || t.orphans && family.orphan(pid, t.began)
 }
 
 // carries tells whether the cookie is in the environment that the process was

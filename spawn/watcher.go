@@ -1,0 +1,263 @@
+package spawn
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Watcher is a process that outlives this one by moments: when this process
+// dies, by whatever signal, it kills what its runs left behind. The
+// parent-death signal, which every run has, reaches only the leaders.
+//
+// It shares two descriptors with this process: the reading end of a pipe,
+// whose only writing end is ours, so that its hang-up is our death; and a
+// memory file in which every run has a slot while it lasts. Nothing is sent, so
+// a run does not wake the watcher.
+type Watcher struct {
+	lifeline int // writing end
+	ledger   int // memory file
+	process  *os.Process
+
+	mu   sync.Mutex
+	free []int // slots to use again
+	next int
+}
+
+const slotBytes = 4096
+
+// current is the watcher of this process.
+var current atomic.Pointer[Watcher]
+
+// StartWatcher starts this very program again, with args, for its main to call
+// WatcherMain. From then on all runs of this process are watched. There is at
+// most one watcher at a time.
+func StartWatcher(args ...string) (*Watcher, error) {
+	w := &Watcher{lifeline: -1, ledger: -1}
+	if !current.CompareAndSwap(nil, w) {
+		return nil, errors.New("spawn: start watcher: this process has one already")
+	}
+	if err := w.start(args); err != nil {
+		w.shut()
+		return nil, fmt.Errorf("spawn: start watcher: %w", err)
+	}
+	return w, nil
+}
+
+func (w *Watcher) start(args []string) (err error) {
+	var p [2]int
+	if err := unix.Pipe2(p[:], unix.O_CLOEXEC); err != nil {
+		return os.NewSyscallError("pipe2", err)
+	}
+	w.lifeline = p[1]
+	defer unix.Close(p[0])
+	if w.ledger, err = unix.MemfdCreate("ktstr-runs", unix.MFD_CLOEXEC); err != nil {
+		return os.NewSyscallError("memfd_create", err)
+	}
+	null, err := unix.Open("/dev/null", unix.O_RDWR|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return &os.PathError{Op: "open", Path: "/dev/null", Err: err}
+	}
+	defer unix.Close(null)
+	pid, err := family.fork(func() (int, error) {
+		return syscall.ForkExec("/proc/self/exe", append([]string{"ktstr-watcher"}, args...), &syscall.ProcAttr{
+			Dir: "/",
+			Env: append(os.Environ(), watchVar+"="+cookieBase()),
+			// The streams are not ours to hold open.
+			Files: []uintptr{uintptr(null), uintptr(null), uintptr(null), uintptr(p[0]), uintptr(w.ledger)},
+			// A session of its own: what a terminal sends to us is not for it.
+			Sys: &syscall.SysProcAttr{Setsid: true},
+		})
+	})
+	if err != nil {
+		return &os.PathError{Op: "exec", Path: "/proc/self/exe", Err: err}
+	}
+	w.process, err = os.FindProcess(pid)
+	return err
+}
+
+// watchVar tells the watcher the beginning of the cookies of its host.
+const watchVar = "KTSTR_WATCH"
+
+// Close ends the watcher. Runs that are still going on are killed by it, so
+// they are to be ended before.
+func (w *Watcher) Close() error {
+	p := w.process
+	w.shut()
+	if p == nil {
+		return nil
+	}
+	w.process = nil
+	state, err := p.Wait()
+	family.forget(p.Pid)
+	if err != nil {
+		return fmt.Errorf("spawn: close watcher: %w", err)
+	}
+	if !state.Success() {
+		return fmt.Errorf("spawn: the watcher ended with %v: runs were not watched to their end", state)
+	}
+	return nil
+}
+
+func (w *Watcher) shut() {
+	current.CompareAndSwap(w, nil)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, fd := range []*int{&w.lifeline, &w.ledger} {
+		if *fd >= 0 {
+			unix.Close(*fd)
+			*fd = -1
+		}
+	}
+}
+
+// enter writes a run into the ledger, before its child exists, and returns its
+// slot; -1 without a watcher.
+func (w *Watcher) enter(leaf string, pipes []string) int {
+	if w == nil {
+		return -1
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.ledger < 0 {
+		return -1
+	}
+	slot := w.next
+	if n := len(w.free); n > 0 {
+		slot, w.free = w.free[n-1], w.free[:n-1]
+	} else {
+		w.next++
+	}
+	var b [slotBytes]byte
+	copy(b[:], strings.Join(append([]string{leaf}, pipes...), "\n"))
+	unix.Pwrite(w.ledger, b[:], int64(slot)*slotBytes)
+	return slot
+}
+
+// leave clears a slot when its run is over.
+func (w *Watcher) leave(slot int) {
+	if w == nil || slot < 0 {
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.ledger < 0 {
+		return
+	}
+	unix.Pwrite(w.ledger, make([]byte, slotBytes), int64(slot)*slotBytes)
+	w.free = append(w.free, slot)
+}
+
+// WatcherMain is the whole life of the process that StartWatcher starts. It
+// sleeps until its host is dead, kills what is left, and exits. It does not
+// return.
+func WatcherMain() {
+	const lifeline, ledger = 3, 4
+	signal.Ignore(syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGPIPE)
+	base := os.Getenv(watchVar)
+	if len(base) != len(cookieBase()) {
+		fmt.Fprintf(os.Stderr, "this is for ktstr to start, not for you\n")
+		os.Exit(2)
+	}
+	// Asked for nothing, poll tells hang-ups only.
+	fds := []unix.PollFd{{Fd: lifeline}}
+	for fds[0].Revents == 0 {
+		if err := pollUntil(fds, time.Now(), 0); err != nil {
+			os.Exit(1)
+		}
+	}
+	var st unix.Stat_t
+	unix.Fstat(ledger, &st)
+	text := make([]byte, st.Size)
+	n, _ := unix.Pread(ledger, text, 0)
+	cleanUp(base, strings.Split(string(text[:max(n, 0)]), "\x00"))
+	os.Exit(0)
+}
+
+// cleanUp kills what the runs of a dead host left. Every process that carries
+// one of the host's cookies is of such a run.
+func cleanUp(base string, slots []string) {
+	const patience = 10 * time.Second
+	var (
+		start  = time.Now()
+		t      = trace{cookie: base}
+		leaves []*systemCgroup
+		m      = systemMount()
+		own, _ = m.own()
+	)
+	for _, slot := range slots {
+		if slot == "" {
+			continue
+		}
+		lines := strings.Split(slot, "\n")
+		t.pipes = append(t.pipes, lines[1:]...)
+		if lines[0] != "" {
+			leaves = append(leaves, &systemCgroup{m: m, dir: lines[0], top: own, fd: -1})
+		}
+	}
+	// A leaf that was made and not entered yet.
+	if own != "" {
+		more, _ := filepath.Glob(own + "/ktstr-*-" + base + "*")
+		for _, dir := range more {
+			leaves = append(leaves, &systemCgroup{m: m, dir: dir, top: own, fd: -1})
+		}
+	}
+	for _, g := range leaves {
+		g.Kill()
+	}
+	for pass := 0; pass < 2 && time.Since(start) < patience; pass++ {
+		victims, err := t.kill(time.Hour, true)
+		if err != nil {
+			break
+		}
+		awaitDeath(victims, start, patience)
+		if len(victims) > 0 {
+			pass = -1 // whoever was forked meanwhile is found by another search
+		}
+	}
+	for _, g := range leaves {
+		g.fd, _ = unix.Open(g.dir, unix.O_DIRECTORY|unix.O_RDONLY|unix.O_CLOEXEC, 0)
+		if g.fd >= 0 {
+			g.Drain(max(patience-time.Since(start), 0))
+			g.Remove()
+		}
+	}
+}
+
+// Usage is what the watcher has used in its life so far.
+func (w *Watcher) Usage() (Usage, error) {
+	var u Usage
+	tasks, err := filepath.Glob("/proc/" + strconv.Itoa(w.process.Pid) + "/task/*")
+	if err != nil || len(tasks) == 0 {
+		return u, fmt.Errorf("spawn: the watcher is gone")
+	}
+	for _, task := range tasks {
+		status, _ := os.ReadFile(task + "/status")
+		for line := range strings.Lines(string(status)) {
+			name, value, _ := strings.Cut(line, ":")
+			n, _ := strconv.ParseInt(strings.TrimSpace(value), 10, 64)
+			switch name {
+			case "voluntary_ctxt_switches":
+				u.Voluntary += n
+			case "nonvoluntary_ctxt_switches":
+				u.Involuntary += n
+			}
+		}
+		// On the processor, in ns; the kernel does not tell user from system here.
+		stat, _ := os.ReadFile(task + "/schedstat")
+		ns, _, _ := strings.Cut(string(stat), " ")
+		n, _ := strconv.ParseInt(ns, 10, 64)
+		u.User += time.Duration(n)
+	}
+	return u, nil
+}

@@ -1,0 +1,141 @@
+package spawn
+
+import (
+	"bufio"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// host starts a program that runs payloads, and reads n pids that it prints.
+func host(t *testing.T, n int, act string) (*exec.Cmd, []int) {
+	t.Helper()
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(exe, act)
+	cmd.Env = append(os.Environ(), "KTSTR_TEST_HELPER=1")
+	cmd.Stderr = os.Stderr
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
+	var list []int
+	lines := bufio.NewScanner(out)
+	for len(list) < n && lines.Scan() {
+		pid, err := strconv.Atoi(lines.Text())
+		if err != nil {
+			t.Fatalf("the host printed %q", lines.Text())
+		}
+		list = append(list, pid)
+	}
+	if len(list) < n {
+		t.Fatalf("the host printed %d pids, want %d", len(list), n)
+	}
+	return cmd, list
+}
+
+// pidfds opens descriptors of live processes, to be told of their death.
+func pidfds(t *testing.T, pids []int) (fds []int) {
+	t.Helper()
+	for _, pid := range pids {
+		fd, err := unix.PidfdOpen(pid, 0)
+		if err != nil {
+			t.Fatalf("process %d: %v", pid, err)
+		}
+		t.Cleanup(func() { unix.Close(fd) })
+		fds = append(fds, fd)
+	}
+	return fds
+}
+
+// wantDead waits for deaths in the kernel, for 30 s at most.
+func wantDead(t *testing.T, what string, fds []int) {
+	t.Helper()
+	start := time.Now()
+	for i, fd := range fds {
+		p := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+		if err := pollUntil(p, start, 30*time.Second); err != nil || p[0].Revents == 0 {
+			t.Errorf("%s: process number %d lives on", what, i)
+		}
+	}
+}
+
+func TestHostDeathKillsTheLeader(t *testing.T) { // C18
+	for _, how := range []string{"cgroup", "search"} {
+		cmd, pids := host(t, 1, "host=alone,"+how+",pid,hang")
+		fds := pidfds(t, pids)
+		cmd.Process.Kill()
+		wantDead(t, how, fds)
+		for _, dir := range leaves(t, cmd.Process.Pid) {
+			os.Remove(dir) // nobody watched
+		}
+	}
+}
+
+func TestWatcherKillsEverything(t *testing.T) { // C18
+	for _, how := range []string{"cgroup", "named", "search"} {
+		cmd, pids := host(t, 5, "host=watched,"+how+",bg=hang,setsid=hang,setpgid=ignore;hang,daemon=close=1;close=2;hang,pid,hang")
+		fds := pidfds(t, pids)
+		watcher := childrenOf(t, cmd.Process.Pid, pids)
+		fds = append(fds, pidfds(t, watcher)...)
+		cmd.Process.Kill()
+		wantDead(t, how, fds)
+		if left := leaves(t, cmd.Process.Pid); len(left) > 0 {
+			t.Errorf("%s: cgroups left: %v", how, left)
+		}
+	}
+}
+
+// childrenOf lists the children of a process without those given.
+func childrenOf(t *testing.T, pid int, but []int) (list []int) {
+	t.Helper()
+	files, err := filepath.Glob("/proc/" + strconv.Itoa(pid) + "/task/*/children")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("children of %d: %v", pid, err)
+	}
+	for _, f := range files {
+		text, _ := os.ReadFile(f)
+		for _, child := range strings.Fields(string(text)) {
+			n, _ := strconv.Atoi(child)
+			known := false
+			for _, b := range but {
+				known = known || b == n
+			}
+			if !known {
+				list = append(list, n)
+			}
+		}
+	}
+	return list
+}
+
+// leaves lists the cgroups that runs of a process have, and those of the tests.
+func leaves(t *testing.T, pid int) []string {
+	t.Helper()
+	own, err := systemMount().own()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var list []string
+	for _, pattern := range []string{"/ktstr-%d-*", "/spawntest-%d", "/spawntest-%d/*"} {
+		more, err := filepath.Glob(own + fmt.Sprintf(pattern, pid))
+		if err != nil {
+			t.Fatal(err)
+		}
+		list = append(list, more...)
+	}
+	return list
+}
