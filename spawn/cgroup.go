@@ -233,6 +233,14 @@ func (s systemCgroups) Create(name string) (Cgroup, error) {
 	if err != nil {
 		return nil, err
 	}
+	leaf, err := s.create(parent, name)
+	if err != nil {
+		return nil, &PlacementError{Cgroup: name, Procs: filepath.Join(parent, name, "cgroup.procs"), Err: err}
+	}
+	return leaf, nil
+}
+
+func (s systemCgroups) create(parent, name string) (_ Cgroup, err error) {
 	leaf := fmt.Sprintf("ktstr-%d-%s", os.Getpid(), newCookie())
 	g := &systemCgroup{m: s.m, top: parent, fd: -1}
 	// A run that ends may remove the named cgroup between our finding it and

@@ -344,11 +344,14 @@ func (r *run) hunt(end time.Duration) error {
 		awaitDeath(victims, r.start, end)
 		r.drainAll()
 		now = time.Since(r.start)
-		if len(victims) == 0 && r.atEnd() || now >= end {
+		if now >= end {
 			return nil
 		}
-		if len(victims) > 0 {
+		if len(victims) > 0 || err == nil && !r.trace.settled() {
 			continue
+		}
+		if r.atEnd() {
+			return nil
 		}
 		// Nobody was found, and somebody holds a stream: either the last ones are
 		// still dying, or they are to be known by what they hold.

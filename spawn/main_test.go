@@ -55,6 +55,8 @@ func helper(acts []string) {
 			signal.Reset(syscall.Signal(n))
 			syscall.Kill(os.Getpid(), syscall.Signal(n))
 			time.Sleep(time.Hour)
+		case "print-pgid":
+			fmt.Println(syscall.Getpgrp())
 		case "pid":
 			fmt.Println(os.Getpid())
 		case "spin":

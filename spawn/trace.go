@@ -16,7 +16,10 @@ type trace struct {
 	began   uint64   // when the leader was started, in ticks since the boot; for orphans
 	cookie  string   // in their environment
 	pipes   []string // whose writing end they hold: "pipe:[123]"
-	since   int      // the last pid that was given away before the run; -1: unknown
+	since   int      // the last pid that was given away before the run; 0: unknown
+	seen    int      // the last pid when it was searched last; 0: all are to be looked at
+	lists   int      // how many searches since the last find were of all of /proc
+	holders bool     // the last search was for holders of the pipes too
 	orphans bool     // and any child of ours that we did not start is the run's
 }
 
@@ -49,23 +52,32 @@ func lastPid() int {
 	return pid
 }
 
-// candidates gives the pids that may be of the run. In a run so short that the
-// pids cannot have come round, they are those given away since it began: for a
-// payload that forks nothing, on a quiet machine, none.
+// candidates gives the pids that may be of the run and were not given before.
+// At first, in a run so short that the pids cannot have come round, they are
+// those given away since it began: for a payload that forks nothing, on a quiet
+// machine, none. In a longer run they are all. Later they are those that were
+// given away since the last call, so that whoever was forked behind the back of
+// one search is found by the next.
 func (t *trace) candidates(age time.Duration) ([]int, error) {
 	const (
 		short = 50 * time.Millisecond
 		few   = 2048
 	)
-	if last := lastPid(); age < short && t.since > 0 && last >= t.since && last-t.since <= few {
+	from, last := t.seen, lastPid()
+	if from == 0 && age < short {
+		from = t.since
+	}
+	t.seen = last
+	if from > 0 && last >= from && last-from <= few {
 		var pids []int
-		for pid := t.since + 1; pid <= last; pid++ {
+		for pid := from + 1; pid <= last; pid++ {
 			if pid != t.leader {
 				pids = append(pids, pid)
 			}
 		}
 		return pids, nil
 	}
+	t.lists++
 	dir, err := os.Open("/proc")
 	if err != nil {
 		return nil, err
@@ -84,9 +96,28 @@ func (t *trace) candidates(age time.Duration) ([]int, error) {
 	return pids, nil
 }
 
+// settled tells whether a search that found nobody is the last one: if nobody
+// has got a pid since it began, and if it was no list of /proc, or the second
+// one. While a list is made, a process may be forked behind the place that was
+// reached and its parent may exit before that.
+func (t *trace) settled() bool {
+	if t.seen == 0 || lastPid() != t.seen {
+		return false
+	}
+	if t.lists == 1 {
+		t.seen = 0
+		return false
+	}
+	return true
+}
+
 // kill finds the live processes of the run and sends them SIGKILL. It looks at
 // the descriptors of processes only if holders is set, because that is slow.
 func (t *trace) kill(age time.Duration, holders bool) ([]victim, error) {
+	if holders != t.holders {
+		t.holders, t.seen, t.lists = holders, 0, 0 // with other eyes, so at all of them again
+		age = time.Hour
+	}
 	pids, err := t.candidates(age)
 	if err != nil {
 		return nil, err
@@ -98,20 +129,26 @@ func (t *trace) kill(age time.Duration, holders bool) ([]victim, error) {
 	)
 	defer putBuffer(slot)
 	for _, pid := range pids {
-		if pid <= 1 || pid == self || len(found) == maxVictims {
+		if pid <= 1 || pid == self {
 			continue
+		}
+		if len(found) == maxVictims {
+			break
 		}
 		buf := (*slot)[:firstBuffer]
-		if !t.owns(pid, holders, buf) {
+		if !t.owns(pid, buf) {
 			continue
 		}
+		// It may be in the middle of a fork, whose child has a pid and cannot be
+		// seen yet. So after a find all are looked at again.
+		t.seen, t.lists = 0, 0
 		// From here on the descriptor stands for one process. If a look at it
 		// says the same again, it is the right one.
 		fd, err := unix.PidfdOpen(pid, 0)
 		if err != nil {
 			continue // gone, or a thread
 		}
-		if !t.owns(pid, holders, buf) {
+		if !t.owns(pid, buf) {
 			unix.Close(fd)
 			continue
 		}
@@ -127,31 +164,65 @@ func (t *trace) kill(age time.Duration, holders bool) ([]victim, error) {
 	return found, nil
 }
 
-func (t *trace) owns(pid int, holders bool, buf []byte) bool {
+func (t *trace) owns(pid int, buf []byte) bool {
 	proc := "/proc/" + strconv.Itoa(pid)
-	return t.carries(proc, buf) || holders && t.holds(proc) || t.orphans && family.orphan(pid, t.began)
+	return t.carries(proc, buf) || t.holders && t.holds(proc) || t.orphans && family.orphan(pid, t.began)
 }
 
 // carries tells whether the cookie is in the environment that the process was
 // started with.
 func (t *trace) carries(proc string, buf []byte) bool {
+	const patience = time.Second // on a crowded machine an exec may wait for its turn
+	none := 0
+	for wait := 50 * time.Microsecond; ; {
+		found, empty := t.environ(proc, buf)
+		if !empty || wait > patience {
+			return found
+		}
+		if executing(proc) {
+			pause(wait)
+			wait *= 2
+			continue
+		}
+		// The exec may have come to its end between the two looks.
+		if none++; none == 3 {
+			return false
+		}
+	}
+}
+
+func (t *trace) environ(proc string, buf []byte) (found, empty bool) {
 	fd, err := unix.Open(proc+"/environ", unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return false
+		return false, false
 	}
 	defer unix.Close(fd)
-	kept := 0
+	kept, total := 0, 0
 	for {
 		n, err := unix.Read(fd, buf[kept:])
 		if n <= 0 || err != nil {
-			return false
+			return false, total == 0
 		}
+		total += n
 		text := buf[:kept+n]
 		if bytes.Contains(text, []byte(t.cookie)) {
-			return true
+			return true, false
 		}
 		kept = copy(buf, text[max(0, len(text)-len(t.cookie)):])
 	}
+}
+
+// executing tells whether the process is in the middle of an exec: its new
+// memory is there already, and its environment is not. A process that really has
+// none has a place where it would be.
+func executing(proc string) bool {
+	text, err := os.ReadFile(proc + "/stat")
+	if err != nil {
+		return false
+	}
+	fields := bytes.Fields(text[bytes.LastIndexByte(text, ')')+1:])
+	const envEnd = 51 - 3 // field 51, and these begin with the third
+	return len(fields) > envEnd && fields[0][0] != 'Z' && fields[0][0] != 'X' && string(fields[envEnd]) == "0"
 }
 
 // holds tells whether the process has a writing end of one of the pipes and no

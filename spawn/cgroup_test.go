@@ -1,0 +1,391 @@
+package spawn
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// name is a cgroup name of this test, which no other test process uses.
+func cgroupName(t *testing.T) string {
+	t.Helper()
+	name := fmt.Sprintf("spawntest-%d", os.Getpid())
+	own, err := systemMount().own()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if left := leaves(t, os.Getpid()); len(left) != 0 {
+			t.Errorf("cgroups left: %v", left)
+			for i := len(left) - 1; i >= 0; i-- {
+				os.Remove(left[i])
+			}
+		}
+		os.Remove(filepath.Join(own, name))
+	})
+	return name
+}
+
+func TestCgroupNames(t *testing.T) { // C19
+	for _, tt := range []struct{ name, want, problem string }{
+		{"a", "a", ""}, {"/a", "a", ""}, {"a/b", "a/b", ""}, {"a//b/./c/", "a/b/c", ""}, {"..a", "..a", ""},
+		{"", "", "empty"}, {"/", "", "empty"}, {".", "", "empty"}, {"a\x00b", "", "NUL"}, {"a\nb", "", "line break"},
+		{"..", "", `".."`}, {"a/../b", "", `".."`}, {"/../a", "", `".."`}, {"a/..", "", `".."`},
+	} {
+		got, err := cleanCgroupName("run", tt.name)
+		if got != tt.want || (err == nil) != (tt.problem == "") || err != nil && !strings.Contains(err.Error(), tt.problem) {
+			t.Errorf("%q: got %q, %v, want %q, %q", tt.name, got, err, tt.want, tt.problem)
+		}
+	}
+	for op, start := range map[string]func(Command) error{
+		"run":   func(c Command) error { _, err := Run(context.Background(), c); return err },
+		"start": func(c Command) error { _, err := Start(context.Background(), c); return err },
+	} {
+		err := start(Command{Path: "/bin/true", Cgroup: "../x"})
+		if _, ok := errors.AsType[*CgroupNameError](err); !ok || !strings.Contains(err.Error(), op) {
+			t.Errorf("%s: error %v, want one that names the operation", op, err)
+		}
+	}
+}
+
+func TestPlacement(t *testing.T) { // C20
+	own, err := systemMount().own()
+	if err != nil {
+		t.Fatal(err)
+	}
+	name := cgroupName(t)
+	if testing.Short() {
+		t.Fatal("placement is measured in full or not at all")
+	}
+	outside := 0
+	var stat *CgroupStat
+	for i := range 500 {
+		c := Command{Path: "/bin/cat", Args: []string{"/proc/self/cgroup"}}
+		if i%2 == 0 {
+			c.Cgroup = name + "/inner"
+		}
+		res := mustRun(t, c)
+		stat = res.Cgroup
+		if stat == nil {
+			t.Fatal("no cgroup")
+		}
+		if want := "0::" + "/" + strings.TrimPrefix(strings.TrimPrefix(stat.Path, systemMount().dir), "/") + "\n"; !strings.Contains(string(res.Stdout.Data), want) {
+			outside++
+			t.Logf("in %q, want %q", res.Stdout.Data, want)
+		}
+		if i%2 == 0 && !strings.HasPrefix(stat.Path, filepath.Join(own, name, "inner")+"/ktstr-") {
+			t.Fatalf("leaf %s, want it below %s/inner", stat.Path, name)
+		}
+	}
+	if outside != 0 {
+		t.Errorf("%d of 500 ran outside of their cgroup", outside)
+	}
+	if _, err := os.Stat(filepath.Join(own, name)); err == nil {
+		t.Errorf("the cgroup %s, which we made, is still there", name)
+	}
+}
+
+func TestCgroupStatCountsTheRun(t *testing.T) { // C23
+	res := mustRun(t, help("spin=100"))
+	if res.Cgroup == nil || res.Cgroup.CPU < 50*time.Millisecond || res.Cgroup.CPU > res.Payload.User+res.Payload.System+time.Second {
+		t.Errorf("cgroup %+v, payload %+v", res.Cgroup, res.Payload)
+	}
+	if res.Payload.User+res.Payload.System < 50*time.Millisecond || res.Payload.MaxRSS < 1<<20 {
+		t.Errorf("payload %+v", res.Payload)
+	}
+	if p := parsePressure([]byte("some avg10=0.00 avg60=1.25 avg300=0.10 total=1234\nfull avg10=0.00 avg60=0.00 avg300=0.00 total=56\n")); p.Some != 1234*time.Microsecond || p.Full != 56*time.Microsecond {
+		t.Errorf("pressure %+v", p)
+	}
+}
+
+func TestNamedCgroupIsKeptIfItWasThere(t *testing.T) { // C19
+	own, err := systemMount().own()
+	if err != nil {
+		t.Fatal(err)
+	}
+	name := fmt.Sprintf("spawnkeep-%d", os.Getpid())
+	dir := filepath.Join(own, name)
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	defer os.Remove(dir)
+	mustRun(t, Command{Path: "/bin/true", Cgroup: name + "/made"})
+	entries, err := filepath.Glob(dir + "/*/cgroup.procs")
+	if err != nil || len(entries) != 0 {
+		t.Errorf("left in it: %v, %v", entries, err)
+	}
+	if _, err := os.Stat(dir); err != nil {
+		t.Errorf("what was there before was removed: %v", err)
+	}
+}
+
+// Overlapping runs share the cgroup that the first one makes; the last removes it.
+func TestNamedCgroupOfSeveralRuns(t *testing.T) { // C19
+	name := cgroupName(t)
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			for range 25 {
+				if _, err := Run(context.Background(), Command{Path: "/bin/true", Cgroup: name}); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+}
+
+func wantMisplaced(t *testing.T, c Command, words ...string) {
+	t.Helper()
+	start := time.Now()
+	res, err := Run(context.Background(), c)
+	e, ok := errors.AsType[*PlacementError](err)
+	if !ok {
+		t.Fatalf("result %+v, error %v, want a PlacementError", res, err)
+	}
+	if e.Cgroup != c.Cgroup || !strings.HasSuffix(e.Procs, "/cgroup.procs") || !strings.HasPrefix(e.Procs, "/") {
+		t.Errorf("error %+v, want the cgroup and the path of its cgroup.procs", e)
+	}
+	for _, w := range append(words, c.Cgroup, e.Procs, c.Path) {
+		if !strings.Contains(err.Error(), w) {
+			t.Errorf("error %q does not say %q", err, w)
+		}
+	}
+	if d := time.Since(start); d > 10*time.Second {
+		t.Errorf("it took %v", d)
+	}
+}
+
+// killed gives leaves that were killed before.
+type killed struct{ systemCgroups }
+
+func (k killed) Create(name string) (Cgroup, error) {
+	leaf, err := k.systemCgroups.Create(name)
+	if err == nil {
+		err = leaf.Kill()
+	}
+	return leaf, err
+}
+
+// A child that is cloned into a cgroup that was killed once is killed at its
+// birth. To the fork that looks like a success.
+func TestPlacementInAKilledCgroup(t *testing.T) { // C21
+	name := cgroupName(t)
+	c := Command{Path: "/bin/true", Cgroup: name, Cgroups: killed{systemCgroups{systemMount()}}}
+	if res, err := Run(context.Background(), c); err == nil {
+		// Then the kernel is one that does not do that, and the run is a run.
+		if res.ExitCode != 0 {
+			t.Errorf("exit %d by %q without a placement error", res.ExitCode, res.Signal)
+		}
+		return
+	}
+	wantMisplaced(t, c, "birth")
+}
+
+// A fresh leaf is used for every run, so a run after a killed one is as good.
+func TestRunAfterAKilledOne(t *testing.T) { // C21
+	name := cgroupName(t)
+	for range 5 {
+		p, err := Start(context.Background(), func() Command { c := help("hang"); c.Cgroup = name; return c }())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := p.Kill(); err != nil {
+			t.Fatal(err)
+		}
+		if res := mustRun(t, Command{Path: "/bin/true", Cgroup: name}); res.ExitCode != 0 {
+			t.Fatalf("exit %d by %q", res.ExitCode, res.Signal)
+		}
+	}
+}
+
+func TestPlacementInAFrozenCgroup(t *testing.T) { // C21
+	own, err := systemMount().own()
+	if err != nil {
+		t.Fatal(err)
+	}
+	name := cgroupName(t)
+	dir := filepath.Join(own, name)
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(dir+"/cgroup.freeze", []byte("1"), 0); err != nil {
+		t.Fatal(err)
+	}
+	wantMisplaced(t, Command{Path: "/bin/true", Cgroup: name}, "frozen")
+	os.Remove(dir)
+}
+
+func TestPlacementErrors(t *testing.T) { // C21
+	own, err := systemMount().own()
+	if err != nil {
+		t.Fatal(err)
+	}
+	name := cgroupName(t)
+	dir := filepath.Join(own, name)
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	defer os.Remove(dir)
+	if err := os.WriteFile(dir+"/cgroup.max.descendants", []byte("0"), 0); err != nil {
+		t.Fatal(err)
+	}
+	wantMisplaced(t, Command{Path: "/bin/true", Cgroup: name})
+	wantMisplaced(t, Command{Path: "/bin/true", Cgroup: strings.Repeat("x", 5000)})
+	os.WriteFile(dir+"/cgroup.max.descendants", []byte("max"), 0)
+	// The cpuset controller is not in force here; a wrong list is refused too.
+	wantMisplaced(t, Command{Path: "/bin/true", Cgroup: name, CPUs: "99999"}, "cpuset")
+	os.Remove(dir)
+}
+
+// The payload's own cgroups go with its leaf.
+func TestPayloadMakesCgroups(t *testing.T) { // C19
+	cgroupName(t)
+	res := mustRun(t, Command{Path: "/bin/sh", Args: []string{"-c", `d=` + systemMount().dir + `$(sed -n s/^0:://p /proc/self/cgroup); mkdir -p $d/x/y && (echo 0 >$d/x/y/cgroup.procs; sleep 1000 & echo $!)`}})
+	list := pids(t, res.Stdout.Data)
+	if len(list) != 1 || alive(list[0]) || res.ExitCode != 0 {
+		t.Errorf("exit %d, printed %q, stderr %q", res.ExitCode, res.Stdout.Data, res.Stderr.Data)
+	}
+}
+
+// A payload that moves its child to another cgroup has not escaped.
+func TestPayloadLeavesItsCgroup(t *testing.T) { // C13
+	own, err := systemMount().own()
+	if err != nil {
+		t.Fatal(err)
+	}
+	res := mustRun(t, Command{Path: "/bin/sh", Timeout: 20 * time.Second, Args: []string{"-c", `setsid sh -c 'echo $$ >` + own + `/cgroup.procs; echo $$; exec sleep 1000' & while ! grep -q ` + "'^0::" + strings.TrimPrefix(own, systemMount().dir) + `/*$' /proc/$!/cgroup; do :; done`}})
+	list := pids(t, res.Stdout.Data)
+	if len(list) != 1 || alive(list[0]) || len(res.Killed) != 1 || !res.Stdout.Complete {
+		t.Errorf("printed %q, killed %v, stderr %q", res.Stdout.Data, res.Killed, res.Stderr.Data)
+	}
+}
+
+// stopped places as a host must that cannot clone into a cgroup.
+func stopped(t *testing.T) {
+	t.Helper()
+	noCloneInto.Store(true)
+	t.Cleanup(func() { noCloneInto.Store(false) })
+}
+
+func TestPlacementWithoutClone3(t *testing.T) { // C20
+	stopped(t)
+	name := cgroupName(t)
+	for range 100 {
+		res := mustRun(t, Command{Path: "/bin/cat", Args: []string{"/proc/self/cgroup"}, Cgroup: name})
+		if want := strings.TrimPrefix(res.Cgroup.Path, systemMount().dir) + "\n"; !strings.Contains(string(res.Stdout.Data), want) {
+			t.Fatalf("in %q, want %q", res.Stdout.Data, want)
+		}
+	}
+	c := help("setsid=hang", "exit=3")
+	c.Cgroup = name
+	if res := mustRun(t, c); res.ExitCode != 3 || len(res.Killed) != 1 {
+		t.Errorf("exit %d, killed %v", res.ExitCode, res.Killed)
+	}
+	// Without a name there is none.
+	if res := mustRun(t, help("exit=2")); res.Cgroup != nil || res.ExitCode != 2 {
+		t.Errorf("cgroup %v, exit %d", res.Cgroup, res.ExitCode)
+	}
+}
+
+func TestPlacementOnCgroupV1(t *testing.T) { // C20
+	v1 := findMount(withoutV2(t))
+	if v1.version == 0 {
+		t.Skip("no cgroup v1 hierarchy is mounted on this host: v2 is all that it has to offer")
+	}
+	name := fmt.Sprintf("spawntest-%d", os.Getpid())
+	for range 20 {
+		c := Command{Path: "/bin/cat", Args: []string{"/proc/self/cgroup"}, Cgroup: name, Cgroups: systemCgroups{v1}}
+		res := mustRun(t, c)
+		if want := ":" + strings.TrimPrefix(res.Cgroup.Path, v1.dir) + "\n"; !strings.Contains(string(res.Stdout.Data), want) {
+			t.Fatalf("in %q, want %q", res.Stdout.Data, want)
+		}
+	}
+	c := help("bg=hang", "daemon=hang", "exit=3")
+	c.Cgroup, c.Cgroups = name, systemCgroups{v1}
+	res := mustRun(t, c)
+	for _, pid := range pids(t, res.Stdout.Data) {
+		if alive(pid) {
+			t.Errorf("%d is alive", pid)
+		}
+	}
+	if _, err := os.Stat(filepath.Join(v1.dir, name)); err == nil {
+		os.Remove(filepath.Join(v1.dir, name))
+	}
+	if left, _ := filepath.Glob(v1.dir + "/" + name + "/*/tasks"); len(left) != 0 {
+		t.Errorf("left: %v", left)
+	}
+}
+
+func withoutV2(t *testing.T) string {
+	t.Helper()
+	table, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var kept strings.Builder
+	for line := range strings.Lines(string(table)) {
+		if !strings.Contains(line, " - cgroup2 ") {
+			kept.WriteString(line)
+		}
+	}
+	return kept.String()
+}
+
+func TestFindMount(t *testing.T) { // C20, C22
+	for _, tt := range []struct {
+		name, table, cgroup string
+		version             int
+		own                 string
+	}{
+		{"pure v2", "30 23 0:26 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n", "0::/user.slice/a.scope\n", 2, "/sys/fs/cgroup/user.slice/a.scope"},
+		{"hybrid", "31 23 0:28 / /sys/fs/cgroup rw - tmpfs tmpfs rw\n32 31 0:29 / /sys/fs/cgroup/cpu rw - cgroup cgroup rw,cpu,cpuacct\n41 31 0:38 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw\n", "2:cpu,cpuacct:/x\n0::/\n", 2, "/sys/fs/cgroup/unified"},
+		{"v1", "32 31 0:29 / /sys/fs/cgroup/cpu rw - cgroup cgroup rw,cpu,cpuacct\n33 31 0:30 / /sys/fs/cgroup/freezer rw - cgroup cgroup rw,freezer\n", "3:freezer:/f\n2:cpu,cpuacct:/x\n", 1, "/sys/fs/cgroup/freezer/f"},
+		{"container without a namespace", "30 23 0:26 /docker/abc /sys/fs/cgroup ro - cgroup2 cgroup rw\n", "0::/docker/abc/x\n", 2, "/sys/fs/cgroup/x"},
+		{"outside of the mount", "30 23 0:26 /docker/abc /sys/fs/cgroup ro - cgroup2 cgroup rw\n", "0::/docker/abcd\n", 2, ""},
+		{"outside of the namespace", "30 23 0:26 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n", "0::/../x\n", 2, ""},
+		{"a space", `30 23 0:26 / /mnt/a\040b rw - cgroup2 cgroup2 rw` + "\n", "0::/\n", 2, "/mnt/a b"},
+		{"none", "22 27 0:21 / /proc rw - proc proc rw\n", "", 0, ""},
+	} {
+		m := findMount(tt.table)
+		own, err := m.find(tt.cgroup)
+		if m.version != tt.version || own != tt.own || (err == nil) != (tt.own != "") {
+			t.Errorf("%s: version %d, own %q, %v, want %d, %q", tt.name, m.version, own, err, tt.version, tt.own)
+		}
+	}
+}
+
+// fakeCgroups fails, or gives a leaf that takes nobody.
+type fakeCgroups struct {
+	Cgroup
+	err     error
+	removed int
+}
+
+func (f *fakeCgroups) Create(string) (Cgroup, error) { return f, f.err }
+func (f *fakeCgroups) Path() string                  { return "/fake" }
+func (f *fakeCgroups) FD() int                       { return -1 }
+func (f *fakeCgroups) Place(int) error               { return unix.EBUSY }
+func (f *fakeCgroups) Kill() error                   { return nil }
+func (f *fakeCgroups) Remove() error                 { f.removed++; return nil }
+
+func TestCgroupsStandBehindAnInterface(t *testing.T) { // C21, C22, C23
+	f := &fakeCgroups{}
+	wantMisplaced(t, Command{Path: "/bin/true", Cgroup: "x", Cgroups: f}, "busy")
+	if f.removed != 1 {
+		t.Errorf("the leaf was removed %d times", f.removed)
+	}
+	f = &fakeCgroups{err: unix.EACCES}
+	if res := mustRun(t, Command{Path: "/bin/true", Cgroups: f}); res.Cgroup != nil {
+		t.Errorf("cgroup %v, want none where none can be made", res.Cgroup)
+	}
+}

@@ -1,0 +1,110 @@
+package spawn
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// elfWithLoader is the least ELF file that asks for a dynamic loader.
+func elfWithLoader(loader string) []byte {
+	le := binary.LittleEndian
+	b := make([]byte, 64+56)
+	copy(b, "\x7fELF\x02\x01\x01")
+	le.PutUint16(b[16:], 2)  // executable
+	le.PutUint16(b[18:], 62) // x86-64
+	le.PutUint32(b[20:], 1)
+	le.PutUint64(b[32:], 64) // program headers
+	le.PutUint16(b[52:], 64)
+	le.PutUint16(b[54:], 56)
+	le.PutUint16(b[56:], 1)
+	ph := b[64:]
+	le.PutUint32(ph[0:], 3) // PT_INTERP
+	le.PutUint32(ph[4:], 4)
+	le.PutUint64(ph[8:], uint64(len(b)))
+	le.PutUint64(ph[32:], uint64(len(loader)+1))
+	le.PutUint64(ph[40:], uint64(len(loader)+1))
+	return append(b, loader+"\x00"...)
+}
+
+func TestStartErrors(t *testing.T) { // C17
+	dir := t.TempDir()
+	file := func(name, text string, mode os.FileMode) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(text), mode); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	advice := []string{"install", "check the path", "correct the line", "link it", "want a directory"}
+	for _, tt := range []struct {
+		name    string
+		c       Command
+		reason  Reason
+		missing string
+		advised bool
+	}{
+		{"not on PATH", Command{Path: "ktstr-no-such-tool"}, NotFound, "", true},
+		{"no file", Command{Path: dir + "/absent"}, NotFound, "", true},
+		{"below a file", Command{Path: file("plain", "x", 0o644) + "/x"}, NotFound, "", true},
+		{"interpreter", Command{Path: file("script", "#!/no/such/perl -w\nprint 1\n", 0o755)}, NoInterpreter, "/no/such/perl", true},
+		{"interpreter with a carriage return", Command{Path: file("dos", "#!/bin/sh\r\necho\r\n", 0o755)}, NoInterpreter, "/bin/sh\r", true},
+		{"script run by a script", Command{Path: file("outer", "#!"+dir+"/script\n", 0o755)}, NoInterpreter, "/no/such/perl", true},
+		{"loader", Command{Path: file("elf", string(elfWithLoader("/lib/no-such-ld.so")), 0o755)}, NoLoader, "/lib/no-such-ld.so", true},
+		{"directory absent", Command{Path: "/bin/true", Dir: dir + "/nowhere"}, BadDir, dir + "/nowhere", true},
+		{"directory is a file", Command{Path: "/bin/true", Dir: dir + "/plain"}, BadDir, dir + "/plain", true},
+		{"not executable", Command{Path: dir + "/plain"}, NotExecutable, "", false},
+		{"a directory", Command{Path: dir}, NotExecutable, "", false},
+		{"no format", Command{Path: file("text", "echo\n", 0o755)}, NotExecutable, "", false},
+		{"empty", Command{}, NotFound, "", true},
+	} {
+		for _, c := range []Command{tt.c, func() Command { c := tt.c; c.NoCgroup = true; return c }()} {
+			_, err := Run(context.Background(), c)
+			e, ok := errors.AsType[*StartError](err)
+			if !ok {
+				t.Errorf("%s: error %v, want a StartError", tt.name, err)
+				continue
+			}
+			if e.Reason != tt.reason || e.Missing != tt.missing {
+				t.Errorf("%s: reason %q, missing %q, want %q, %q", tt.name, e.Reason, e.Missing, tt.reason, tt.missing)
+			}
+			if !strings.Contains(err.Error(), c.Path) {
+				t.Errorf("%s: %q does not name the binary", tt.name, err)
+			}
+			advised := false
+			for _, a := range advice {
+				advised = advised || strings.Contains(err.Error(), a)
+			}
+			if advised != tt.advised {
+				t.Errorf("%s: %q: advice %v, want %v", tt.name, err, advised, tt.advised)
+			}
+		}
+	}
+	// All of it left nothing behind.
+	if left := leaves(t, os.Getpid()); len(left) != 0 {
+		t.Errorf("cgroups left: %v", left)
+	}
+}
+
+func TestPathEntries(t *testing.T) { // C17
+	dir := t.TempDir()
+	if err := os.WriteFile(dir+"/tool", []byte("#!/bin/sh\necho found\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	t.Chdir(dir)
+	t.Setenv("PATH", ".:"+os.Getenv("PATH"))
+	if _, err := Run(context.Background(), Command{Path: "tool"}); err == nil {
+		t.Error("a relative entry of PATH was used")
+	}
+	if res := mustRun(t, Command{Path: "./tool", Dir: "/"}); string(res.Stdout.Data) != "found\n" {
+		t.Errorf("a relative path with another working directory: printed %q", res.Stdout.Data)
+	}
+	t.Setenv("PATH", dir+"/tool:"+dir)
+	if res := mustRun(t, Command{Path: "tool"}); string(res.Stdout.Data) != "found\n" {
+		t.Errorf("found on PATH: printed %q", res.Stdout.Data)
+	}
+}
