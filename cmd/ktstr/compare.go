@@ -41,10 +41,10 @@ func (o compareOptions) check() error {
 	return nil
 }
 
-// compare compares the runs b with the runs a.
-func (o compareOptions) compare(nameA string, a []runs.Run, nameB string, b []runs.Run) compare.Report {
+// compare compares the runs b with the runs a: all metrics, or those that decide.
+func (o compareOptions) compare(nameA string, a []runs.Run, nameB string, b []runs.Run, all bool) compare.Report {
 	sideA, sideB, effects := runs.Sides(nameA, a, nameB, b)
-	options := compare.Options{Alpha: o.alpha, MinEffects: effects}
+	options := compare.Options{Alpha: o.alpha, MinEffects: effects, OnlyDeciding: !all}
 	if o.minEffect.set {
 		options.MinEffect = &o.minEffect.value
 		options.MinEffects = nil // what a person asks for goes before what a payload says
@@ -126,7 +126,7 @@ there are too few runs to tell; else 0. The headline metrics decide.`,
 			if err != nil {
 				return err
 			}
-			r := o.compare(args[0], before, args[1], after)
+			r := o.compare(args[0], before, args[1], after, o.all || o.output == formatJSON || len(o.exports) > 0)
 			if err := a.printReport(r, o.output, o.all, o.exports.toStdout()); err != nil {
 				return err
 			}

@@ -453,12 +453,12 @@ func (s *series) lastEnd() time.Time {
 // the other sides with the first.
 func (s *series) reports() []compare.Report {
 	var reports []compare.Report
-	first := s.sides[0]
+	first, all := s.sides[0], s.o.all || s.o.output == formatJSON
 	if s.baseline != nil {
-		reports = append(reports, s.o.series.compare.compare(s.o.series.baseline, s.baseline, "this run", first.kept))
+		reports = append(reports, s.o.series.compare.compare(s.o.series.baseline, s.baseline, "this run", first.kept, all))
 	}
 	for _, other := range s.sides[1:] {
-		reports = append(reports, s.o.series.compare.compare(first.name, first.kept, other.name, other.kept))
+		reports = append(reports, s.o.series.compare.compare(first.name, first.kept, other.name, other.kept, all))
 	}
 	return reports
 }

@@ -64,6 +64,9 @@ type Options struct {
 	// Select names the metrics, or patterns of them, to decide on in place of
 	// the headlines; nil: the headlines, or all where no run has any.
 	Select []string
+	// OnlyDeciding leaves out the rows that do not decide, and the time that
+	// it takes to test them.
+	OnlyDeciding bool
 }
 
 // DefaultAlpha and DefaultMinEffect (percent) are what the zero Options mean.
@@ -131,6 +134,7 @@ type Report struct {
 	Differences []Difference
 	Rows        []Row // those that decide first; worst first
 	Notes       []string
+	LeftOut     int // metrics that do not decide and have no row; see Options.OnlyDeciding
 }
 
 // Counted is how many runs a side has.
@@ -161,6 +165,10 @@ func Compare(a, b Side, o Options) Report {
 	}
 	inA, inB := collect(a), collect(b)
 	for _, name := range names(a, b) {
+		if o.OnlyDeciding && !decides(name) {
+			r.LeftOut++
+			continue
+		}
 		row := measure(name, inA[name], inB[name])
 		row.Decides = decides(name)
 		row.MinEffect = o.minEffect(name)

@@ -177,6 +177,9 @@ func TestSelection(t *testing.T) {
 		}
 	}
 	check(compare.Options{}, "1 ~")
+	if r := compare.Compare(a, b, compare.Options{OnlyDeciding: true}); len(r.Rows) != 1 || r.LeftOut != 1 || r.Summary() != "1 ~" {
+		t.Errorf("only what decides: %+v", r)
+	}
 	check(compare.Options{Select: []string{"b.x"}}, "1 worse")
 	check(compare.Options{Select: []string{"*.x"}}, "2 too few") // 4 runs a side: 0.029 > 0.05/2
 	check(compare.Options{Select: []string{"nothing"}}, "nothing to compare")

@@ -103,8 +103,8 @@ func (t Table) Format(r Report) string {
 			wrap(&b, "    ", clean(row.Note), width)
 		}
 	}
-	if shown < len(r.Rows) {
-		fmt.Fprintf(&b, "%d more do not decide (--all shows them)\n", len(r.Rows)-shown)
+	if more := len(r.Rows) - shown + r.LeftOut; more > 0 {
+		fmt.Fprintf(&b, "%d more do not decide (--all shows them)\n", more)
 	}
 	b.WriteString(r.Summary() + "\n")
 	return b.String()

@@ -289,7 +289,11 @@ func (s dirStore) Tag(tag string, bundles ...string) error {
 		// Another process may take the last bundle off the tag, and with it the
 		// directory, between the two steps.
 		for {
-			if err := os.MkdirAll(dir, 0o755); err != nil {
+			// (MkdirAll itself falls between two stools then: it exists, and it
+			// does not.)
+			if err := os.MkdirAll(dir, 0o755); errors.Is(err, fs.ErrExist) {
+				continue
+			} else if err != nil {
 				return err
 			}
 			f, err := os.OpenFile(filepath.Join(dir, b), os.O_WRONLY|os.O_CREATE, 0o644)

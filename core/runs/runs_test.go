@@ -218,8 +218,10 @@ func TestSide(t *testing.T) {
 		r.Start = start.Add(2)
 		r.Verdict, r.Details = core.Fail, []check.Detail{{Kind: check.ExitCode}}
 	})
-	keep(t, root, func(r *core.Result) { r.Start, r.TimedOut = start.Add(3), true })
-	keep(t, root, func(r *core.Result) { r.Start, r.Extraction.Status = start.Add(4), extract.Error })
+	keep(t, root, func(r *core.Result) { r.Start, r.Verdict, r.TimedOut = start.Add(3), core.Fail, true })
+	keep(t, root, func(r *core.Result) {
+		r.Start, r.Verdict, r.Extraction.Status = start.Add(4), core.Fail, extract.Error
+	})
 	list, err := runs.Load(root)
 	if err != nil {
 		t.Fatal(err)

@@ -69,6 +69,9 @@ func side(name string, list []Run, mixed bool) compare.Side {
 // Broken reports whether a run did not end well, so that its metrics measure
 // nothing. One that only failed a check of a metric did end well.
 func Broken(r core.Record) bool {
+	if r.Verdict == core.Pass {
+		return false // also of a record that another program wrote, with less in it
+	}
 	return r.ExitStatus() != core.ExitPass && (r.ExitStatus() != core.ExitCheck || r.Extraction.Status != extract.OK ||
 		check.Verdict{Details: r.Details}.ExitCodeFailed())
 }
