@@ -16,7 +16,7 @@ func TestStockPayloads(t *testing.T) {
 		t.Skip("runs stress-ng for a quarter of a minute: not with -short")
 	}
 	if _, err := exec.LookPath("stress-ng"); err != nil {
-		t.Skip("stress-ng is not installed: apt-get install stress-ng")
+		t.Fatal("stress-ng is not installed: make deps")
 	}
 	x := stressng.New()
 	for _, f := range x.Describe().Payloads {
@@ -25,8 +25,12 @@ func TestStockPayloads(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			args := []string{"--timeout", "2s"}
+			if f.Name == "stress-ng-memrate" {
+				args = append(args, "--memrate-bytes", "4M") // all widths in turn, in two seconds of a busy machine
+			}
 			res, err := core.Run(t.Context(), core.Spec{
-				Payload: p, Extractor: x, Args: []string{"--timeout", "2s"}, Scratch: t.TempDir(), NoCgroup: true,
+				Payload: p, Extractor: x, Args: args, Scratch: t.TempDir(), NoCgroup: true,
 			})
 			if err != nil {
 				t.Fatal(err)

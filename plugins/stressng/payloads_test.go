@@ -44,7 +44,7 @@ func TestPayloads(t *testing.T) {
 func TestPayloadOptions(t *testing.T) {
 	path, err := exec.LookPath("stress-ng")
 	if err != nil {
-		t.Skip("stress-ng is not installed: apt-get install stress-ng")
+		t.Fatal("stress-ng is not installed: make deps")
 	}
 	help, err := exec.Command(path, "--help").Output()
 	if err != nil {

@@ -566,7 +566,7 @@ func agree(t *testing.T, what string, textStreams, yamlStreams []ktstr.Output) {
 func TestLive(t *testing.T) {
 	path, err := exec.LookPath("stress-ng")
 	if err != nil {
-		t.Skip("stress-ng is not installed: apt-get install stress-ng")
+		t.Fatal("stress-ng is not installed: make deps")
 	}
 	dir := t.TempDir()
 	cmd := exec.Command(path, "--cpu", "1", "--switch", "1", "--pipe", "1", "--cpu", "1", "-t", "1", "--metrics", "--times", "--yaml", "m.yaml")
