@@ -205,7 +205,11 @@ func (a *app) extractBundle(ctx context.Context, dir string, o extractOptions) e
 func (a *app) extractStreams(ctx context.Context, x ktstr.Extractor, streams []ktstr.Output, hints []ktstr.Hint, output format) error {
 	r := extract.Run(ctx, x, streams, hints)
 	if output == formatJSON {
-		if err := a.writeJSON(r.AppendJSON(nil)); err != nil {
+		err := r.WriteJSON(escaping{a.stdout})
+		if err == nil {
+			_, err = fmt.Fprintln(a.stdout)
+		}
+		if err != nil {
 			return &exitError{core.ExitRun, err}
 		}
 	} else if err := printMetrics(a.stdout, r.Metrics); err != nil {

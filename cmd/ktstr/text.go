@@ -47,6 +47,17 @@ func escaped(document []byte) []byte {
 	return safe
 }
 
+// escaping is a writer of JSON that escapes it. Pieces must not end within a
+// character.
+type escaping struct{ w io.Writer }
+
+func (e escaping) Write(p []byte) (int, error) {
+	if _, err := e.w.Write(escaped(p)); err != nil {
+		return 0, err
+	}
+	return len(p), nil
+}
+
 // ascii looks at eight bytes at a time: documents have megabytes.
 func ascii(b []byte) bool {
 	for ; len(b) >= 8; b = b[8:] {

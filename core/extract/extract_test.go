@@ -1,13 +1,16 @@
 package extract
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"math"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/ktstr/ktstr"
 )
@@ -168,3 +171,31 @@ func TestAppendJSON(t *testing.T) {
 			`{"name":"m","value":1.5,"unit":"us","polarity":"lower","stream":"stderr","line":3},{"name":"n","value":0,"unit":"","polarity":"unknown","stream":""}],`+
 			`"diagnostics":[{"code":"tool-failed","message":"no","stream":"stderr","line":1}]}`)
 }
+
+func TestWriteJSON(t *testing.T) {
+	r := Result{Extractor: "x", Status: OK}
+	for i := range 10000 {
+		r.Metrics = append(r.Metrics, ktstr.Metric{Name: strings.Repeat("é", i%100), Value: float64(i) / 3, Line: i})
+	}
+	var pieces [][]byte
+	if err := r.WriteJSON(writer(func(p []byte) (int, error) {
+		pieces = append(pieces, slices.Clone(p))
+		if !utf8.Valid(p) {
+			t.Errorf("a piece ends within a character")
+		}
+		return len(p), nil
+	})); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := bytes.Join(pieces, nil), r.AppendJSON(nil); !bytes.Equal(got, want) || len(pieces) < 2 {
+		t.Errorf("%d pieces of %d bytes, want %d bytes", len(pieces), len(got), len(want))
+	}
+	full := errors.New("full")
+	if err := r.WriteJSON(writer(func([]byte) (int, error) { return 0, full })); err != full {
+		t.Errorf("got %v, want the writer's error", err)
+	}
+}
+
+type writer func([]byte) (int, error)
+
+func (w writer) Write(p []byte) (int, error) { return w(p) }

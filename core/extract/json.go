@@ -2,10 +2,10 @@ package extract
 
 import (
 	"encoding/json"
+	"io"
 	"slices"
 
 	"github.com/ktstr/ktstr"
-	"github.com/ktstr/ktstr/internal/huge"
 )
 
 // AppendJSON appends r as one line of JSON: {"extractor", "version", "status",
@@ -16,7 +16,30 @@ func (r Result) AppendJSON(b []byte) []byte {
 	for i := range r.Metrics {
 		size += len(r.Metrics[i].Name) + 112 // keys and marks 66, stream and polarity 13, value 17, line 5, unit
 	}
-	b = huge.Pages(slices.Grow(b, size))
+	b, _ = r.appendJSON(slices.Grow(b, size), nil)
+	return b
+}
+
+// WriteJSON writes what AppendJSON appends, in pieces that end between metrics.
+func (r Result) WriteJSON(w io.Writer) error {
+	const piece = 64 << 10
+	b, err := r.appendJSON(make([]byte, 0, piece+4096), func(b []byte) ([]byte, error) {
+		if len(b) < piece {
+			return b, nil
+		}
+		_, err := w.Write(b)
+		return b[:0], err
+	})
+	if err != nil {
+		return err
+	}
+	_, err = w.Write(b)
+	return err
+}
+
+// appendJSON calls flush, unless it is nil, with what there is so far, and goes
+// on with what it returns.
+func (r Result) appendJSON(b []byte, flush func([]byte) ([]byte, error)) (_ []byte, err error) {
 	b = appendValue(append(b, `{"extractor":`...), r.Extractor)
 	b = appendValue(append(b, `,"version":`...), r.Version)
 	b = appendValue(append(b, `,"status":`...), r.Status)
@@ -29,12 +52,17 @@ func (r Result) AppendJSON(b []byte) []byte {
 			b = append(b, ',')
 		}
 		b = r.Metrics[i].AppendJSON(b)
+		if flush != nil {
+			if b, err = flush(b); err != nil {
+				return b, err
+			}
+		}
 	}
 	b = append(b, `],"diagnostics":`...)
 	if r.Diagnostics == nil {
 		r.Diagnostics = []ktstr.Diagnostic{}
 	}
-	return append(appendValue(b, r.Diagnostics), '}')
+	return append(appendValue(b, r.Diagnostics), '}'), nil
 }
 
 // MarshalJSON implements json.Marshaler.
