@@ -114,8 +114,9 @@ func (a *app) lockCommand() *cobra.Command {
 		Short: "Write " + external.LockFile + ": the only plugins that runs here may use",
 		Long: `Write the installed plugins (or those of the NAMEs) with their versions and hashes
 to ` + external.LockFile + ` in the working directory. While it is there, ktstr refuses every
-other plugin here, and every other build of these. What it says of other
-platforms is kept where the version is the same.`,
+other plugin here, and every other build of these; those inside ktstr itself are
+not concerned. What it says of other platforms is kept where the version is the
+same.`,
 		ValidArgsFunction: a.completeInstalled,
 		RunE: func(_ *cobra.Command, args []string) error {
 			return a.lock(args)

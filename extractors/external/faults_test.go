@@ -228,6 +228,14 @@ func trouble(out ktstr.Output) (ktstr.Extraction, error) {
 		fmt.Fprintln(os.Stderr, "about to crash")
 		go func() { panic("in a goroutine of its own") }()
 		forever()
+	case "leave": // for the group of the host
+		host, err := unix.Getpgid(os.Getppid())
+		if err == nil {
+			err = unix.Setpgid(0, host)
+		}
+		if err != nil {
+			return ktstr.Extraction{}, err
+		}
 	case "stop":
 		unix.Kill(os.Getpid(), unix.SIGSTOP)
 		forever() // another thread may be the one that stops first, and this one answer meanwhile
@@ -484,6 +492,29 @@ func TestStopsItself(t *testing.T) {
 	if _, err := p.Extract(context.Background(), ktstr.Output{}); err != nil {
 		t.Errorf("after a stop between calls: %v", err)
 	}
+}
+
+// A plugin that leaves its process group is stopped and ended all the same.
+func TestLeavesGroup(t *testing.T) {
+	p := startConfig(t, bare(self("trouble")))
+	if _, err := p.Extract(context.Background(), ktstr.Output{Data: []byte("leave")}); err != nil {
+		t.Fatal(err)
+	}
+	thaw, err := p.Freeze()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := state(t, p.Pid()); got != "T" {
+		t.Errorf("frozen: state %s, want T", got)
+	}
+	if _, err := thaw(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.Extract(context.Background(), ktstr.Output{}); err != nil {
+		t.Error(err)
+	}
+	unix.Kill(p.Pid(), unix.SIGSTOP)
+	p.Close()
 }
 
 // What a plugin starts neither blocks its end nor outlives it.

@@ -373,13 +373,15 @@ func (p *process) reap() {
 // kill ends the process and its group now; it does not wait.
 func (p *process) kill() { p.signal(unix.SIGKILL) }
 
-// signal sends s to the process's group, unless the process is gone.
+// signal sends s to the process's group, and to the process in case it has left
+// that, unless it is gone.
 func (p *process) signal(s unix.Signal) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if !p.reaped {
 		p.ours = p.ours || s == unix.SIGKILL
 		unix.Kill(-p.proc.Pid, s)
+		unix.Kill(p.proc.Pid, s)
 	}
 }
 

@@ -122,11 +122,11 @@ func (s Store) Install(ctx context.Context, c Config, verify func(ctx context.Co
 		return Locked{}, err
 	}
 	old, replaced := installed.Find(locked.Description.Name)
-	installed.Put(locked)
+	installed.Merge(locked)
 	if err := installed.Write(filepath.Join(s.Dir, LockFile)); err != nil {
 		return Locked{}, err
 	}
-	if replaced && s.path(old) != final {
+	if replaced && (old.SHA256[Platform] != locked.SHA256[Platform] || old.Description.Version != locked.Description.Version) {
 		s.removeFiles(old)
 	}
 	return locked, nil
@@ -159,6 +159,9 @@ func (s Store) Remove(name string) (Locked, error) {
 
 // removeFiles removes p's executable, and the directories that are empty then.
 func (s Store) removeFiles(p Locked) error {
+	if p.SHA256[Platform] == "" {
+		return nil // it is another machine's that shares the store
+	}
 	dir := filepath.Dir(s.path(p))
 	if err := os.RemoveAll(dir); err != nil {
 		return err
