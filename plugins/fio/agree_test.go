@@ -103,44 +103,52 @@ func TestLive(t *testing.T) {
 		if p.Name != file.Name || !ktstr.OwnsPayload("fio", p.Name) || p.Extractor != "fio" || p.Install() == "" {
 			t.Errorf("payload %+v does not belong here", p)
 		}
-		t.Run(p.Name, func(t *testing.T) {
-			t.Parallel()
-			args := append([]string{}, p.Args...)
-			args[0] = "--output-format=json+,normal,terse"
-			if p.Name == "fio" {
-				args = append(args, "--name=own", "--rw=randrw", "--ioengine=null")
-			}
-			args = append(args, "--size=4m", "--ramp_time=0", "--runtime=1", "--time_based", "--direct=0")
-			cmd := exec.Command(binary, args...)
-			cmd.Dir = t.TempDir()
-			cmd.Env = append(os.Environ(), "LC_ALL=C")
-			var stderr bytes.Buffer
-			cmd.Stderr = &stderr
-			text, err := cmd.Output()
-			if err != nil {
-				t.Fatalf("fio %s: %v\n%s", strings.Join(args, " "), err, stderr.Bytes())
-			}
-			if n := agree(t, text); n < 60 {
-				t.Errorf("%d numbers were compared", n)
-			}
-			x := parseStream(t, ktstr.Output{Stream: ktstr.Stdout, Data: text})
-			checkSound(t, text, x)
-			got := index(x)
-			for _, h := range p.Hints {
-				found := false
-				for name := range got {
-					ok, err := filepath.Match(strings.ReplaceAll(h.Name, ".", "/"), strings.ReplaceAll(name, ".", "/"))
-					found = found || ok && err == nil
-				}
-				if !found {
-					t.Errorf("no metric %s", h.Name)
-				}
-			}
-			for _, check := range p.Checks {
-				if name, ok := strings.CutPrefix(check.String(), "exists "); ok && got[name].Line == 0 {
-					t.Errorf("check %q does not hold", check)
-				}
-			}
-		})
+		if len(p.Variants) > 0 {
+			live(t, binary, p, p.Name+"-fallback", p.Variants[len(p.Variants)-1].Args)
+		}
+		live(t, binary, p, p.Name, p.Args)
 	}
+}
+
+// live runs fio with args and looks for what p promises.
+func live(t *testing.T, binary string, p payload.Payload, name string, args []string) {
+	t.Run(name, func(t *testing.T) {
+		t.Parallel()
+		args := append([]string{}, args...)
+		args[0] = "--output-format=json+,normal,terse"
+		if p.Name == "fio" {
+			args = append(args, "--name=own", "--rw=randrw", "--ioengine=null")
+		}
+		args = append(args, "--size=4m", "--ramp_time=0", "--runtime=1", "--time_based", "--direct=0")
+		cmd := exec.Command(binary, args...)
+		cmd.Dir = t.TempDir()
+		cmd.Env = append(os.Environ(), "LC_ALL=C")
+		var stderr bytes.Buffer
+		cmd.Stderr = &stderr
+		text, err := cmd.Output()
+		if err != nil {
+			t.Fatalf("fio %s: %v\n%s", strings.Join(args, " "), err, stderr.Bytes())
+		}
+		if n := agree(t, text); n < 60 {
+			t.Errorf("%d numbers were compared", n)
+		}
+		x := parseStream(t, ktstr.Output{Stream: ktstr.Stdout, Data: text})
+		checkSound(t, text, x)
+		got := index(x)
+		for _, h := range p.Hints {
+			found := false
+			for name := range got {
+				ok, err := filepath.Match(strings.ReplaceAll(h.Name, ".", "/"), strings.ReplaceAll(name, ".", "/"))
+				found = found || ok && err == nil
+			}
+			if !found {
+				t.Errorf("no metric %s", h.Name)
+			}
+		}
+		for _, check := range p.Checks {
+			if name, ok := strings.CutPrefix(check.String(), "exists "); ok && got[name].Line == 0 {
+				t.Errorf("check %q does not hold", check)
+			}
+		}
+	})
 }

@@ -89,11 +89,11 @@ type row struct {
 	// measured says that the direction did I/O. Otherwise all else is filler.
 	measured bool
 
-	iops, bw, ioBytes, runtime    num
-	totalIOs, shortIOs, dropIOs   num
-	iopsStats, bwStats            stats
-	slat, clat, lat               stats
-	bwSamples, iopsSamples, bwKiB num
+	iops, bw, ioBytes, runtime  num
+	totalIOs, shortIOs, dropIOs num
+	iopsStats, bwStats          stats
+	slat, clat, lat             stats
+	bwKiB                       num // beside bw, and before 3.2 instead of it
 }
 
 // stats is one distribution.

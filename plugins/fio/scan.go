@@ -307,7 +307,7 @@ func parseNumber(text string) (float64, error) {
 		if err != nil {
 			return 0, errNotFinite // the only error left is the range
 		}
-		if len(text) > 15 && math.Abs(v) >= 1<<53 && strings.IndexAny(text, ".eE") < 0 && !exact(text, v) {
+		if len(text) > 15 && math.Abs(v) >= 1<<53 && !strings.ContainsAny(text, ".eE") && !exact(text, v) {
 			return v, errInexact
 		}
 		return v, nil
