@@ -1,6 +1,8 @@
 package examples
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
@@ -159,9 +161,9 @@ func TestInstallLockRun(t *testing.T) {
 		// The kit is run in full by the tests of each plugin; here it is installation that counts.
 		s.do(t, "ktstr plugin install "+path+" --sha256 $(sha256sum <"+path+" | cut -d' ' -f1)")
 		s.do(t, "rm -f ktstr.lock; ktstr plugin lock")
-		metrics[i] = s.do(t, "ktstr run sysbench-cpu --check 'latency.p95 <= 1s' -o json 2>/dev/null | jq -c .metrics")
+		metrics[i] = metricsOf(t, s.do(t, "ktstr run sysbench-cpu --check 'latency.p95 <= 1s' -o json 2>/dev/null"))
 		for _, c := range []string{"cpu", "memory", "fileio-rndrw", "threads"} {
-			metrics[i] += s.do(t, fmt.Sprintf("ktstr extract sysbench --stdout %s/%s/stdout --exit-code 0 -o json | jq -c .metrics", captures, c))
+			metrics[i] += metricsOf(t, s.do(t, fmt.Sprintf("ktstr extract sysbench --stdout %s/%s/stdout --exit-code 0 -o json", captures, c)))
 		}
 		if metrics[i] != metrics[0] {
 			t.Errorf("%s gives\n%s, %s gives\n%s", path, metrics[i], plugins[0], metrics[0])
@@ -184,7 +186,27 @@ func TestInstallLockRun(t *testing.T) {
 		t.Errorf("after the removal there is still %s", left)
 	}
 	// Nothing outlives the commands.
-	if out, err := exec.Command("pgrep", "-f", "^"+s.home).Output(); err == nil {
-		t.Errorf("processes %s are still there", out)
+	commands, err := filepath.Glob("/proc/[0-9]*/cmdline")
+	if err != nil || len(commands) == 0 {
+		t.Fatal("no /proc", err)
 	}
+	for _, path := range commands {
+		if text, err := os.ReadFile(path); err == nil && strings.Contains(string(text), s.home) {
+			t.Errorf("%s is still there: %q", path, text)
+		}
+	}
+}
+
+// metricsOf returns the metrics of a JSON document, as they stand in it.
+func metricsOf(t *testing.T, text string) string {
+	t.Helper()
+	var doc struct{ Metrics json.RawMessage }
+	if err := json.Unmarshal([]byte(text), &doc); err != nil {
+		t.Fatalf("%v in %s", err, text)
+	}
+	var b bytes.Buffer
+	if err := json.Compact(&b, doc.Metrics); err != nil {
+		t.Fatal(err)
+	}
+	return b.String() + "\n"
 }
