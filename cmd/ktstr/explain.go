@@ -282,10 +282,10 @@ func (a *app) printExplained(e explained) error {
 		value += " (" + scaled + ")"
 	}
 	row("value", "%s", value)
-	row("unit", "%s, from %s", orNone(e.Metric.Unit), e.Unit)
-	row("polarity", "%v, from %s", e.Metric.Polarity, e.Polarity)
+	row("unit", "%s: %s", orNone(e.Metric.Unit), e.Unit)
+	row("polarity", "%v: %s", e.Metric.Polarity, e.Polarity)
 	if e.Headline != "" {
-		row("headline", "yes, from %s", e.Headline)
+		row("headline", "yes: %s", e.Headline)
 	} else {
 		row("headline", "no")
 	}

@@ -209,14 +209,17 @@ func Parse(text string) (Check, error) {
 	}
 	switch op {
 	case "<", ">":
-		return fail("bounds are inclusive: want %s %s= VALUE", quoteName(name), op)
+		if operand == "" {
+			return fail("want METRIC OP VALUE, where OP is >=, <= or in")
+		}
+		return fail("bounds are inclusive: want %s %s= %s", quoteName(name), op, operand)
 	case "==", "=":
 		return fail("want %s in [LO, HI], or exit == N", quoteName(name))
 	case "in":
 		return parseRange(text, name, operand)
 	case "<=", ">=":
 		if operand == "" {
-			return fail("want METRIC OP VALUE")
+			return fail("want METRIC OP VALUE, where OP is >=, <= or in")
 		}
 		v, u, err := scanQuantity(operand)
 		if err != nil {

@@ -62,10 +62,10 @@ func TestParse(t *testing.T) {
 func TestParseErrors(t *testing.T) {
 	for text, want := range map[string]string{
 		"":                  `check "": want METRIC OP VALUE, exists METRIC or exit == N`,
-		"p99 <":             `check "p99 <": bounds are inclusive: want p99 <= VALUE`,
-		"p99 <=":            `check "p99 <=": want METRIC OP VALUE`,
-		"p99 < 2":           `check "p99 < 2": bounds are inclusive: want p99 <= VALUE`,
-		`"a b" > 2`:         `check "\"a b\" > 2": bounds are inclusive: want "a b" >= VALUE`,
+		"p99 <":             `check "p99 <": want METRIC OP VALUE, where OP is >=, <= or in`,
+		"p99 <=":            `check "p99 <=": want METRIC OP VALUE, where OP is >=, <= or in`,
+		"p99 < 2":           `check "p99 < 2": bounds are inclusive: want p99 <= 2`,
+		`"a b" > 2`:         `check "\"a b\" > 2": bounds are inclusive: want "a b" >= 2`,
 		"p99":               `check "p99": want METRIC OP VALUE, where OP is >=, <= or in`,
 		"p99 2ms":           `check "p99 2ms": want METRIC OP VALUE, where OP is >=, <= or in`,
 		"p99 == 2":          `check "p99 == 2": want p99 in [LO, HI], or exit == N`,

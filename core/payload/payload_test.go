@@ -155,7 +155,7 @@ func TestErrors(t *testing.T) {
 		head + "args: [a, null]\n":                        `a.yaml:3:11: args[1]: nothing: want text`,
 		head + "timeout: 30\n":                            `a.yaml:3:10: timeout: "30": want a duration above 0 such as 30s or 5m`,
 		head + "timeout: -3s\n":                           `a.yaml:3:10: timeout: "-3s": want a duration above 0 such as 30s or 5m`,
-		head + "checks:\n  - p99 < 2\n":                   `a.yaml:4:5: checks[0]: check "p99 < 2": bounds are inclusive: want p99 <= VALUE`,
+		head + "checks:\n  - p99 < 2\n":                   `a.yaml:4:5: checks[0]: check "p99 < 2": bounds are inclusive: want p99 <= 2`,
 		head + "checks:\n  - a >= 1\n  - p99\n":           `a.yaml:5:5: checks[1]: check "p99": want METRIC OP VALUE, where OP is >=, <= or in`,
 		head + "binary: y\n":                              `a.yaml:3:1: not YAML: mapping key "binary" already defined at [2:1]`,
 		head + "kind: program\n":                          `a.yaml:3:7: kind: "program": want binary or scheduler`,
