@@ -14,6 +14,7 @@ import (
 	"github.com/ktstr/ktstr/core"
 	"github.com/ktstr/ktstr/core/payload"
 	"github.com/ktstr/ktstr/extractors/external"
+	"github.com/ktstr/ktstr/spawn"
 )
 
 // diagnosis is what `doctor -o json` prints.
@@ -21,6 +22,8 @@ type diagnosis struct {
 	Programs []program `json:"programs"`
 	Payloads []ability `json:"payloads"`
 	Plugins  []health  `json:"plugins"`
+	// Kernel is what it gives to runs here.
+	Kernel []feature `json:"kernel"`
 	// Sandbox is what the kernel gives for foreign plugins here.
 	Sandbox []core.Measure `json:"sandbox"`
 }
@@ -50,6 +53,14 @@ type health struct {
 	Error   string `json:"error,omitempty"`
 	// Sandbox is what a plugin was kept in here; none for one that is built in.
 	Sandbox []core.Measure `json:"sandbox,omitempty"`
+}
+
+// feature is something that the kernel may or may not offer to runs.
+type feature struct {
+	Name        string `json:"name"`
+	Present     bool   `json:"present"`
+	Detail      string `json:"detail"`
+	Consequence string `json:"consequence,omitempty"` // of its absence
 }
 
 func (a *app) doctorCommand() *cobra.Command {
@@ -100,6 +111,9 @@ func (a *app) doctor(ctx context.Context, output format) error {
 			done()
 		}
 		d.Plugins = append(d.Plugins, h)
+	}
+	for _, f := range spawn.Features() {
+		d.Kernel = append(d.Kernel, feature{f.Name, f.Present, f.Detail, f.Consequence})
 	}
 	report, err := external.Probe(ctx, []string{hiddenLaunch})
 	if err != nil {
@@ -179,6 +193,14 @@ func (a *app) printDiagnosis(d diagnosis) error {
 			state = "fails"
 		}
 		fmt.Fprintf(t, "  %s\t%s\t%s\n", printable(p.Name), state, printable(strings.TrimSpace(p.From+" "+p.Error)))
+	}
+	fmt.Fprintln(t, "\nkernel")
+	for _, f := range d.Kernel {
+		state, text := "present", f.Detail
+		if !f.Present {
+			state, text = "absent", f.Consequence+" ("+f.Detail+")"
+		}
+		fmt.Fprintf(t, "  %s\t%s\t%s\n", printable(f.Name), state, printable(text))
 	}
 	fmt.Fprintln(t, "\nsandbox of plugins")
 	for _, m := range d.Sandbox {

@@ -17,6 +17,7 @@ import (
 	"github.com/ktstr/ktstr/internal/nearest"
 	"github.com/ktstr/ktstr/internal/noise"
 	"github.com/ktstr/ktstr/sdk"
+	"github.com/ktstr/ktstr/spawn"
 	"github.com/ktstr/ktstr/stock"
 )
 
@@ -39,6 +40,8 @@ func hidden(args []string, _ io.Reader, stdout, stderr io.Writer) (status int, o
 		return noise.Main(args[1:], stdout, stderr), true
 	case hiddenLaunch:
 		return external.LauncherMain(args[1:]), true
+	case hiddenWatch:
+		spawn.WatcherMain()
 	case hiddenHost:
 		return conform.Host(args[1:]), true
 	case hiddenPlugin:

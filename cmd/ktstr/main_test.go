@@ -14,7 +14,7 @@ const asCommand = "KTSTR_TEST_AS_COMMAND"
 
 func TestMain(m *testing.M) {
 	// Where a test calls run in this process, the command executes itself.
-	if len(os.Args) > 1 && slices.Contains([]string{hiddenPlugin, hiddenNoise, hiddenLaunch, hiddenHost}, os.Args[1]) || os.Getenv(asCommand) != "" {
+	if len(os.Args) > 1 && slices.Contains([]string{hiddenPlugin, hiddenNoise, hiddenLaunch, hiddenHost, hiddenWatch}, os.Args[1]) || os.Getenv(asCommand) != "" {
 		main()
 	}
 	testscript.Main(m, map[string]func(){"ktstr": main})

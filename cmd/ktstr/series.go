@@ -81,6 +81,7 @@ func (a *app) run(ctx context.Context, names, args []string, o runOptions) error
 	if err != nil {
 		return err
 	}
+	defer a.guardRuns(o.quiet)()
 	if len(s.sides) == 1 && s.rounds() == 1 {
 		return s.single(ctx)
 	}
