@@ -71,6 +71,19 @@ func TestInterruptLetsThePayloadReport(t *testing.T) {
 	}
 }
 
+// Every signal that a person or the system stops a program with ends a run in
+// order.
+func TestStoppingSignals(t *testing.T) {
+	for _, s := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT} {
+		cmd, stdout, stderr := started(t, `echo '{"iops": 5}'; echo > "$READY"; exec sleep 1000`)
+		cmd.Process.Signal(s)
+		r := ended(t, cmd, stdout, stderr)
+		if m, ok := r.Metric("iops"); !ok || m.Value != 5 {
+			t.Errorf("%v: metrics %+v; want what it had printed", s, r.Metrics)
+		}
+	}
+}
+
 // A payload that does not stop is killed after --grace.
 func TestInterruptKillsAfterGrace(t *testing.T) {
 	cmd, stdout, stderr := started(t, `trap '' INT; echo '{"iops": 5}'; echo > "$READY"; while :; do sleep 0.01; done`, "--grace", "100ms")

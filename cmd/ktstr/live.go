@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-	"syscall"
 	"time"
 
 	"github.com/ktstr/ktstr/core"
@@ -37,7 +36,7 @@ func (a *app) watch(h *core.Handle, spec core.Spec, signals <-chan os.Signal, en
 				a.notice(quiet)(err.Error())
 			}
 			if asked++; asked == 2 {
-				signal.Reset(syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP) // the third ends ktstr itself
+				signal.Reset(stopping...) // the third ends ktstr itself
 			}
 		case now := <-ticks:
 			line := liveLine(h.Name(), now.Sub(start), spec.Deadline())

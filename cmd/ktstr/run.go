@@ -111,11 +111,15 @@ func payloadArgs(c *cobra.Command, args []string) error {
 	return nil
 }
 
+// stopping are the signals by which a person or the system asks ktstr to stop.
+// SIGQUIT (Ctrl-\) is one, as a payload must not outlive it.
+var stopping = []os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT}
+
 // runOnce runs one payload in the foreground: with a live line on a terminal,
 // and Ctrl-C passed on as a request to stop, the second time as a kill.
 func (a *app) runOnce(ctx context.Context, spec core.Spec, quiet bool) (core.Result, error) {
 	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
+	signal.Notify(signals, stopping...)
 	defer signal.Stop(signals)
 	h, err := core.Start(ctx, spec)
 	if err != nil {

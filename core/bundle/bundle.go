@@ -21,6 +21,9 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/ktstr/ktstr"
 	"github.com/ktstr/ktstr/core"
@@ -37,8 +40,9 @@ const (
 
 // Writer is the core.Sink that makes one bundle.
 type Writer struct {
-	root    string // absolute
-	staging string // exists until the bundle is published
+	root    string   // absolute
+	staging string   // exists until the bundle is published
+	lock    *os.File // on staging, so that it is known to be in use
 }
 
 // Create prepares a bundle below the directory root, which is made where it is
@@ -51,15 +55,42 @@ func Create(root string) (*Writer, error) {
 	if err := os.MkdirAll(root, 0o700); err != nil {
 		return nil, fmt.Errorf("bundles cannot be kept in %s: %w", root, err)
 	}
+	sweep(root)
 	dir, err := os.MkdirTemp(root, staging)
 	if err != nil {
 		return nil, fmt.Errorf("bundles cannot be kept in %s: %w", root, err)
 	}
-	return &Writer{root: root, staging: dir}, nil
+	w := &Writer{root: root, staging: dir}
+	if w.lock, err = os.Open(dir); err != nil {
+		return nil, errors.Join(fmt.Errorf("bundles cannot be kept in %s: %w", root, err), w.Close())
+	}
+	unix.Flock(int(w.lock.Fd()), unix.LOCK_EX|unix.LOCK_NB) // where there are no locks nothing is swept either
+	return w, nil
+}
+
+// young is how long a staging directory may be without its lock: between its
+// making and its locking.
+const young = time.Minute
+
+// sweep removes the staging directories of runs whose process was killed.
+func sweep(root string) {
+	left, _ := filepath.Glob(filepath.Join(strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(root), staging+"*"))
+	for _, dir := range left {
+		f, err := os.OpenFile(dir, os.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW, 0)
+		if err != nil {
+			continue
+		}
+		info, err := f.Stat()
+		if err == nil && time.Since(info.ModTime()) > young && unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) == nil {
+			os.RemoveAll(dir)
+		}
+		f.Close()
+	}
 }
 
 // Close removes what a run that never finished left behind.
 func (w *Writer) Close() error {
+	w.lock.Close()
 	if w.staging == "" {
 		return nil
 	}
@@ -77,6 +108,7 @@ func (w *Writer) Raw(r *core.Result) error {
 		return errors.Join(fmt.Errorf("the run could not be kept in %s: %w", w.root, err), w.Close())
 	}
 	w.staging = ""
+	w.lock.Close()
 	return nil
 }
 

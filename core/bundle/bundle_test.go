@@ -7,8 +7,10 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -186,6 +188,35 @@ func TestCreateFindsBadPlacesFirst(t *testing.T) {
 		t.Errorf("Close: %v, left %q", err, names(t, root))
 	}
 }
+
+// What a killed run left goes with the next one; what is in use, or may be soon,
+// stays.
+func TestCreateSweepsWhatWasKilled(t *testing.T) {
+	root := filepath.Join(t.TempDir(), "[a]*")
+	held := create(t, root)
+	used := names(t, root)[0]
+	long := time.Now().Add(-time.Hour)
+	for _, name := range []string{".staging-killed", ".staging-new"} {
+		if err := os.MkdirAll(filepath.Join(root, name, "files"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, name := range []string{".staging-killed", used} {
+		if err := os.Chtimes(filepath.Join(root, name), long, long); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w := create(t, root)
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := names(t, root), []string{used, ".staging-new"}; !slices.Equal(sorted(got), sorted(want)) {
+		t.Errorf("left %q, want %q", got, want)
+	}
+	held.Close()
+}
+
+func sorted(s []string) []string { return slices.Sorted(slices.Values(s)) }
 
 func TestLoadRefusesWhatIsNoBundle(t *testing.T) {
 	dir := t.TempDir()
