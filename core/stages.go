@@ -250,6 +250,10 @@ func notKept(err error) check.Detail {
 	return check.Detail{Kind: kindNotKept, Message: err.Error()}
 }
 
+// NotKept notes in a finished record that something of the run could not be
+// kept where it was asked for. It does not pass then.
+func (r *Record) NotKept(err error) { r.fail(notKept(err)) }
+
 // judge evaluates the checks of the resolved payload.
 func (r *Result) judge(h *Handle, x extract.Result) {
 	r.Judge(h.definition, r.Streams[1].Data, x.Looked, h.spec.Extractor.Describe().Hints)

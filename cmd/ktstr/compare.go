@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 
@@ -233,6 +234,9 @@ func (e exports) check() error {
 		}
 		if info, err := os.Stat(x.path); err == nil && info.IsDir() {
 			return fmt.Errorf("--export %s=%s: it is a directory: want a file", x.format, x.path)
+		}
+		if _, err := os.Stat(filepath.Dir(x.path)); err != nil {
+			return fmt.Errorf("--export %s=%s: %w", x.format, x.path, err)
 		}
 	}
 	return nil

@@ -265,17 +265,17 @@ func (s *series) one(ctx context.Context, side *side) (core.Record, error) {
 	case err != nil:
 		return r.Record, &exitError{core.ExitRun, withInstall(spec.Payload, err)}
 	}
+	if s.o.series.tag != "" && r.Bundle != "" {
+		if err := s.store.Tag(s.o.series.tag, filepath.Base(r.Bundle)); err != nil {
+			r.NotKept(fmt.Errorf("--tag %s: %w", s.o.series.tag, err))
+		}
+	}
 	kept := runs.Run{Name: filepath.Base(r.Bundle), Dir: r.Bundle, Record: r.Record}
 	if r.Bundle == "" {
 		kept.Name = ""
 	}
 	side.kept = append(side.kept, kept)
 	s.status = worse(s.status, r.ExitStatus())
-	if s.o.series.tag != "" && r.Bundle != "" {
-		if err := s.store.Tag(s.o.series.tag, kept.Name); err != nil {
-			return r.Record, &exitError{core.ExitRun, err}
-		}
-	}
 	return r.Record, nil
 }
 
