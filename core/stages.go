@@ -53,6 +53,9 @@ func (s Spec) resolve() (payload.Payload, error) {
 	p.Extractor = description.Name
 	p.Args, p.Checks, p.Options = s.args(), s.checks(), s.options()
 	p.Timeout, p.Cgroup = s.timeout(), s.cgroup()
+	if err := p.CheckArgs(); err != nil {
+		return p, fmt.Errorf("payload %s: %w", p.Name, err)
+	}
 	if err := checkOptions(description, p.Options); err != nil {
 		return p, err
 	}

@@ -118,7 +118,11 @@ func (w *Writer) publish(r *core.Result, final string) error {
 			return err
 		}
 	}
-	text, err := r.Definition.MarshalYAML()
+	definition := r.Definition
+	if definition.Summary == "" { // an embedding program needs none, a payload file does
+		definition.Summary = "The payload " + definition.Name
+	}
+	text, err := definition.MarshalYAML()
 	if err != nil {
 		return err
 	}

@@ -68,13 +68,19 @@ func names(t *testing.T, dir string) []string {
 // A run is not lost after the fact to the long name of what ran.
 func TestLongPayloadNameIsKept(t *testing.T) {
 	s := spec(create(t, t.TempDir()))
-	s.Payload.Name = strings.Repeat("a", 300)
+	s.Payload.Name, s.Payload.Summary = strings.Repeat("a", 300), ""
+	for range 12 { // as long as the kernel takes them
+		s.Args = append(s.Args, strings.Repeat("é", 60_000))
+	}
 	r, err := core.Run(context.Background(), s)
 	if err != nil || r.Err() != nil {
 		t.Fatal(err, r.Err())
 	}
 	if back, err := bundle.LoadRecord(r.Bundle); err != nil || back.Payload != s.Payload.Name {
 		t.Errorf("read back %q, %v", back.Payload, err)
+	}
+	if _, err := bundle.Load(r.Bundle); err != nil {
+		t.Errorf("read back: %.200v", err)
 	}
 }
 

@@ -299,6 +299,10 @@ func validOutputs(field string, outputs []OutputFile) error {
 	return nil
 }
 
+// CheckArgs refuses args that Expand could not make sense of: a placeholder
+// that names no output, or is mistyped.
+func (p Payload) CheckArgs() error { return validArgs("args", p.Args, p.Outputs) }
+
 func validArgs(field string, args []string, outputs []OutputFile) error {
 	for i, arg := range args {
 		if err := validArg(at(field, i), arg, outputs); err != nil {

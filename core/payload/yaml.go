@@ -20,9 +20,9 @@ import (
 	"github.com/ktstr/ktstr/internal/nearest"
 )
 
-// maxFile is the largest payload file that is read: far more than one needs,
-// far less than what would hurt.
-const maxFile = 1 << 20
+// maxFile is the largest payload file that is read: enough for the longest
+// arguments that can be executed (2 MiB), as a bundle keeps them.
+const maxFile = 4 << 20
 
 // SyntaxError says where a payload file is wrong, what is wrong there, and
 // what was wanted.
