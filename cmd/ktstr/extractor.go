@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -86,12 +87,15 @@ func (a *app) search() (external.Search, error) {
 		if err != nil {
 			return s, err
 		}
+		if slices.ContainsFunc(s.Named, func(c external.Config) bool { return c.Name == name }) {
+			return s, fmt.Errorf("--plugin %s: a second one of that name: want one", pair)
+		}
 		s.Named = append(s.Named, external.Config{Name: name, Path: path})
 	}
 	s.Path = os.Getenv("KTSTR_PLUGIN_PATH")
-	var err error
-	s.Store, err = external.DefaultStore()
-	return s, err
+	// Without a home, as in many containers and services, nothing is installed.
+	s.Store, _ = external.DefaultStore()
+	return s, nil
 }
 
 // sources returns all extractors that can be found, in the order of the

@@ -28,11 +28,11 @@ import (
 // payloadDirs are the directories of payload files, in the order in which they
 // count: --payload-dir, then the user's, if it is there.
 func (a *app) allPayloadDirs() ([]string, error) {
-	dir, err := userPayloads()
-	if err != nil {
-		return nil, err
-	}
 	dirs := slices.Clone(a.payloadDirs)
+	dir, err := userPayloads()
+	if err != nil { // no home, as in many containers and services: no files in it
+		return dirs, nil
+	}
 	if _, err := os.Stat(dir); err == nil {
 		dirs = append(dirs, dir)
 	}
@@ -170,6 +170,9 @@ func broughtBy(plugin string, f ktstr.PayloadFile) (payload.Payload, error) {
 // userPayloads is $XDG_CONFIG_HOME/ktstr/payloads.
 func userPayloads() (string, error) {
 	dir, err := os.UserConfigDir()
+	if err == nil && !filepath.IsAbs(dir) {
+		err = fmt.Errorf("%s is not an absolute path", dir)
+	}
 	if err != nil {
 		return "", fmt.Errorf("no place for payload files: %w", err)
 	}

@@ -291,6 +291,9 @@ func DefaultRoot() (string, error) {
 		return filepath.Join(dir, "ktstr", "runs"), nil
 	}
 	home, err := os.UserHomeDir()
+	if err == nil && !filepath.IsAbs(home) {
+		err = fmt.Errorf("$HOME is %q: want an absolute path", home)
+	}
 	if err != nil {
 		return "", fmt.Errorf("no place for bundles: %w; choose one with --out DIR", err)
 	}

@@ -32,6 +32,9 @@ func DefaultStore() (Store, error) {
 	data := os.Getenv("XDG_DATA_HOME")
 	if !filepath.IsAbs(data) { // as its specification says: also if it is empty
 		home, err := os.UserHomeDir()
+		if err == nil && !filepath.IsAbs(home) {
+			err = fmt.Errorf("$HOME is %q: want an absolute path", home)
+		}
 		if err != nil {
 			return Store{}, fmt.Errorf("no directory for installed plugins: %w: set HOME or XDG_DATA_HOME", err)
 		}
@@ -40,8 +43,12 @@ func DefaultStore() (Store, error) {
 	return Store{filepath.Join(data, "ktstr", "plugins")}, nil
 }
 
-// Installed returns what is installed; nothing where the store does not exist.
+// Installed returns what is installed; nothing where the store does not exist,
+// and nothing in the zero Store.
 func (s Store) Installed() (Lock, error) {
+	if s.Dir == "" { // not the working directory
+		return Lock{}, nil
+	}
 	l, err := ReadLock(filepath.Join(s.Dir, LockFile))
 	if errors.Is(err, fs.ErrNotExist) {
 		return Lock{}, nil
