@@ -1,7 +1,7 @@
 # What a person types; .ci/run types the same.
 GO         ?= go
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
-PACKAGES    = fio stress-ng protobuf-compiler python3-grpcio python3-protobuf gcc libc6-dev make
+PACKAGES    = fio stress-ng protobuf-compiler python3-grpcio python3-protobuf gcc libc6-dev make jq
 
 .PHONY: all build test check race fuzz fuzz-parsers deps bench clean
 
