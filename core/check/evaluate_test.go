@@ -37,6 +37,7 @@ func messages(v check.Verdict) string {
 }
 
 // C34: every metric check on its own, in order; inclusive; units convert.
+// C35: of several metrics with one name the first counts.
 func TestMetricChecks(t *testing.T) {
 	metrics := []ktstr.Metric{
 		{Name: "p99", Value: 2000, Unit: "us"},
