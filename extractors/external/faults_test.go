@@ -399,6 +399,14 @@ func TestRestart(t *testing.T) {
 	if x, err := ask(p, "fine"); err != nil || len(x.Metrics) != 1 {
 		t.Errorf("after a kill while frozen: got %+v, %v", x, err)
 	}
+	unix.Kill(p.Pid(), unix.SIGKILL)
+	<-p.current.process.exited
+	if thaw, err = p.Freeze(); err != nil {
+		t.Fatalf("freeze after a kill: %v", err)
+	}
+	if used, err := thaw(); err != nil || used != (spawn.Usage{}) {
+		t.Errorf("freeze after a kill: used %+v, %v", used, err)
+	}
 	// Eight calls, of which one kills the process.
 	errs := make(chan error, 8)
 	for i := range 8 {

@@ -2,6 +2,7 @@ package external
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -25,11 +26,17 @@ func (p *Plugin) Freeze() (thaw func() (spawn.Usage, error), err error) {
 	if p.closed {
 		return nil, p.fail("freeze", Closed, nil, errors.New("want a Plugin that is open"))
 	}
-	s := p.current
-	if s == nil {
+	if p.current == nil {
 		// A script has no process between its calls.
 		return func() (spawn.Usage, error) { return spawn.Usage{}, nil }, nil
 	}
+	if p.current.process.ended() {
+		// Better found out now than when the payload has run.
+		if err := p.replace(context.Background()); err != nil {
+			return nil, err
+		}
+	}
+	s := p.current
 	p.frozen++
 	if p.frozen == 1 && p.extracting == 0 {
 		if err := s.process.stop(); err != nil {

@@ -203,15 +203,23 @@ func (p *Plugin) session(ctx context.Context, dead *session) (*session, error) {
 		return nil, p.fail("extract", Closed, nil, errors.New("want a Plugin that is open"))
 	}
 	if p.current == dead || p.current.process.ended() {
-		p.current.close()
-		s, err := p.open(ctx)
-		if err != nil {
+		if err := p.replace(ctx); err != nil {
 			return nil, err
 		}
-		p.current, p.report = s, s.process.report.Report
-		p.crashes++
 	}
 	return p.current, nil
+}
+
+// replace puts a new session in the place of one that has ended. p.mu is held.
+func (p *Plugin) replace(ctx context.Context) error {
+	p.current.close()
+	s, err := p.open(ctx)
+	if err != nil {
+		return err
+	}
+	p.current, p.report = s, s.process.report.Report
+	p.crashes++
+	return nil
 }
 
 // Close ends the plugin within half a second and removes what it left.
