@@ -126,7 +126,7 @@ func startError(c Command, path string, err error) error {
 		}
 	case syscall.ENOEXEC:
 		e.Reason = NotExecutable
-		e.Err = fmt.Errorf("%w: want an executable for this machine, or a script that begins with #!", err)
+		e.Err = fmt.Errorf("%w: want an executable for this machine, or a script whose first line names its interpreter after #!, as in #!/bin/sh", err)
 	case syscall.ETXTBSY:
 		e.Reason = NotExecutable
 		e.Err = fmt.Errorf("%w: it is open for writing", err)
