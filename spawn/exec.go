@@ -98,6 +98,9 @@ func (r *run) fork() (err error) {
 	if err := r.makeLeaf(); err != nil {
 		return err
 	}
+	if subreaper.Load() {
+		r.trace.older = ownChildren()
+	}
 	if r.leaf == nil && !r.c.ShareGroup {
 		r.trace.since = lastPid()
 	}

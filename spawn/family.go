@@ -64,7 +64,7 @@ func (k *kin) forget(pid int) {
 // the orphans that nothing else tells, if no other run could have left them,
 // and reaps those that are dead.
 func (k *kin) hunt(t *trace, age time.Duration, holders bool) ([]victim, error) {
-	if !subreaper.Load() {
+	if t.older == nil {
 		return t.kill(age, holders)
 	}
 	k.mu.Lock()
@@ -72,71 +72,79 @@ func (k *kin) hunt(t *trace, age time.Duration, holders bool) ([]victim, error) 
 	children.mu.Lock()
 	t.orphans = children.runs == 1
 	children.mu.Unlock()
-	_, _, t.began = procStat(t.leader)
 	found, err := t.kill(age, holders)
-	k.reapDead(t.began)
+	k.reapDead(t)
 	return found, err
 }
 
 // orphan tells whether a process is a live child of ours that was not started
-// here, and is not older than the run whose leader began at since.
-func (k *kin) orphan(pid int, since uint64) bool {
-	if _, ok := k.known.Load(pid); ok {
+// here, and came to us during the run.
+func (k *kin) orphan(t *trace, pid int) bool {
+	if _, ok := k.known.Load(pid); ok || t.older[pid] {
 		return false
 	}
-	state, parent, began := procStat(pid)
-	return state != 0 && state != 'Z' && parent == os.Getpid() && began >= since
+	state, parent := procStat(pid)
+	return state != 0 && state != 'Z' && parent == os.Getpid()
 }
 
-// procStat reads a process's state, its parent, and when it was started, in
-// ticks since the boot. The state is 0 if there is no such process.
-func procStat(pid int) (state byte, parent int, began uint64) {
+// procStat reads a process's state and its parent. The state is 0 if there is
+// no such process.
+func procStat(pid int) (state byte, parent int) {
 	text, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
 	if err != nil {
-		return 0, 0, 0
+		return 0, 0
 	}
 	// The name is in parentheses, and may contain any; then comes field 3.
 	fields := bytes.Fields(text[bytes.LastIndexByte(text, ')')+1:])
-	if len(fields) < 20 {
-		return 0, 0, 0
+	if len(fields) < 2 {
+		return 0, 0
 	}
 	parent, _ = strconv.Atoi(string(fields[1]))
-	began, _ = strconv.ParseUint(string(fields[19]), 10, 64)
-	return fields[0][0], parent, began
+	return fields[0][0], parent
 }
 
-// reapOrphans reaps the dead among the children that were not started here.
-func (k *kin) reapOrphans(leader int) {
-	if !subreaper.Load() {
+// reapOrphans reaps the dead among the orphans of a run.
+func (k *kin) reapOrphans(t *trace) {
+	if t.older == nil {
 		return
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	_, _, since := procStat(leader)
-	k.reapDead(since)
+	k.reapDead(t)
 }
 
-func (k *kin) reapDead(since uint64) {
+func (k *kin) reapDead(t *trace) {
+	for pid := range ownChildren() {
+		if _, ok := k.known.Load(pid); ok || t.older[pid] {
+			continue
+		}
+		if state, _ := procStat(pid); state == 'Z' {
+			unix.Wait4(pid, nil, unix.WNOHANG, nil)
+		}
+	}
+}
+
+// ownChildren are the pids of our children; nil where the kernel does not list
+// them (CONFIG_PROC_CHILDREN).
+func ownChildren() map[int]bool {
 	tasks, err := os.ReadDir("/proc/self/task")
 	if err != nil {
-		return
+		return nil
 	}
+	var all map[int]bool
 	for _, task := range tasks {
 		text, err := os.ReadFile("/proc/self/task/" + task.Name() + "/children")
 		if err != nil {
 			continue // the thread ended
 		}
+		if all == nil {
+			all = map[int]bool{}
+		}
 		for f := range bytes.FieldsSeq(text) {
-			pid, err := strconv.Atoi(string(f))
-			if err != nil {
-				continue
-			}
-			if _, ok := k.known.Load(pid); ok {
-				continue
-			}
-			if state, _, began := procStat(pid); state == 'Z' && began >= since {
-				unix.Wait4(pid, nil, unix.WNOHANG, nil)
+			if pid, err := strconv.Atoi(string(f)); err == nil {
+				all[pid] = true
 			}
 		}
 	}
+	return all
 }

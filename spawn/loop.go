@@ -324,7 +324,7 @@ func (r *run) hunt(end time.Duration) error {
 		}
 		r.drainAll()
 		if r.atEnd() {
-			family.reapOrphans(r.pid)
+			family.reapOrphans(&r.trace)
 			return nil
 		}
 	}

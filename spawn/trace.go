@@ -13,14 +13,14 @@ import (
 // session or parent they have.
 type trace struct {
 	leader  int
-	began   uint64   // when the leader was started, in ticks since the boot; for orphans
-	cookie  string   // in their environment
-	pipes   []string // whose writing end they hold: "pipe:[123]"
-	since   int      // the last pid that was given away before the run; 0: unknown
-	seen    int      // the last pid when it was searched last; 0: all are to be looked at
-	lists   int      // how many searches since the last find were of all of /proc
-	holders bool     // the last search was for holders of the pipes too
-	orphans bool     // and any child of ours that we did not start is the run's
+	cookie  string       // in their environment
+	pipes   []string     // whose writing end they hold: "pipe:[123]"
+	since   int          // the last pid that was given away before the run; 0: unknown
+	seen    int          // the last pid when it was searched last; 0: all are to be looked at
+	lists   int          // how many searches since the last find were of all of /proc
+	holders bool         // the last search was for holders of the pipes too
+	older   map[int]bool // in a subreaper, our children before the run; nil: it is none
+	orphans bool         // and any child of ours that we did not start, and is not of those, is the run's
 }
 
 // victim is a process of the run that was sent SIGKILL.
@@ -166,7 +166,7 @@ func (t *trace) kill(age time.Duration, holders bool) ([]victim, error) {
 
 func (t *trace) owns(pid int, buf []byte) bool {
 	proc := "/proc/" + strconv.Itoa(pid)
-	return t.carries(proc, buf) || t.holders && t.holds(proc) || t.orphans && family.orphan(pid, t.began)
+	return t.carries(proc, buf) || t.holders && t.holds(proc) || t.orphans && family.orphan(t, pid)
 }
 
 // carries tells whether the cookie is in the environment that the process was
@@ -283,7 +283,7 @@ func awaitDeath(victims []victim, start time.Time, until time.Duration) (alive i
 			alive++
 		}
 		if subreaper.Load() {
-			reap(v.pidfd) // fails where it was never our child
+			reap(v.pidfd) // fails where it is not our child
 		}
 		unix.Close(v.pidfd)
 	}

@@ -70,7 +70,7 @@ func (w *Watcher) start(args []string) (err error) {
 	}
 	defer unix.Close(null)
 	pid, err := family.fork(func() (int, error) {
-		return syscall.ForkExec("/proc/self/exe", append([]string{"ktstr-watcher"}, args...), &syscall.ProcAttr{
+		return syscall.ForkExec("/proc/self/exe", append(os.Args[:1:1], args...), &syscall.ProcAttr{
 			Dir: "/",
 			Env: append(os.Environ(), watchVar+"="+cookieBase()),
 			// The streams are not ours to hold open.
@@ -166,7 +166,7 @@ func WatcherMain() {
 	signal.Ignore(syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGPIPE)
 	base := os.Getenv(watchVar)
 	if len(base) != len(cookieBase()) {
-		fmt.Fprintf(os.Stderr, "this is for ktstr to start, not for you\n")
+		fmt.Fprintf(os.Stderr, "%s: this is for a run to start, not for a person\n", os.Args[0])
 		os.Exit(2)
 	}
 	// Asked for nothing, poll tells hang-ups only.
