@@ -15,11 +15,11 @@ import (
 // Feature is something that the kernel, or the rights of this process, may or
 // may not offer to runs.
 type Feature struct {
-	Name        string
-	Present     bool
-	Required    bool   // no run can start without it
-	Detail      string // what was found, or the error that was met
-	Consequence string // what its absence means; empty where it is present
+	Name        string `json:"name"`
+	Present     bool   `json:"present"`
+	Required    bool   `json:"required,omitempty"`    // no run can start without it
+	Detail      string `json:"detail"`                // what was found, or the error that was met
+	Consequence string `json:"consequence,omitempty"` // what its absence means; empty where it is present
 }
 
 // Features tries what runs rely on, and tells for each what its absence means.

@@ -215,6 +215,9 @@ func cleanUp(base string, slots []string) {
 	for _, g := range leaves {
 		g.Kill()
 	}
+	if len(leaves) == 0 && len(t.pipes) == 0 {
+		return // no run was going on
+	}
 	for pass := 0; pass < 2 && time.Since(start) < patience; pass++ {
 		victims, err := t.kill(time.Hour, true)
 		if err != nil {
