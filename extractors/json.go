@@ -218,12 +218,11 @@ func (w *Walker) undo(was sheet) {
 }
 
 // valueBegins has what may stand behind the bracket of an array.
-var valueBegins = func() (t [256]bool) {
-	for _, c := range " \t\r\n[]{\"-0123456789tfn" {
-		t[c] = true
-	}
-	return t
-}()
+var valueBegins = [256]bool{
+	' ': true, '\t': true, '\r': true, '\n': true, '[': true, ']': true, '{': true, '"': true, '-': true,
+	'0': true, '1': true, '2': true, '3': true, '4': true, '5': true, '6': true, '7': true, '8': true, '9': true,
+	't': true, 'f': true, 'n': true,
+}
 
 // bracket returns where the next bracket is that the byte behind it does not
 // rule out, or the length of the text.
