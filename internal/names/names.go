@@ -92,7 +92,7 @@ func (s *Set) AddName(name string) int {
 func (s *Set) Find(name string, found []int) []int {
 	tail := lastEight(name)
 	if len(s.maybe) > 0 {
-		if k := key(name, tail) >> s.shift; s.maybe[k>>6]>>(k&63)&1 != 0 {
+		if k := key(name, tail) >> (s.shift & 63); s.maybe[k>>6]>>(k&63)&1 != 0 {
 			if k := s.slots[s.slot(name)]; k != 0 {
 				found = append(found, int(k-1))
 			}
@@ -302,8 +302,8 @@ func (s *Set) resize(n int) {
 	}
 	old := s.slots
 	s.slots = make([]int32, size)
-	s.maybe = make([]uint64, size/8) // eight bits for each slot
-	s.shift = uint(64 - bits.Len(uint(8*size-1)))
+	s.maybe = make([]uint64, size/2) // 32 bits for each slot
+	s.shift = uint(64 - bits.Len(uint(32*size-1)))
 	for _, k := range old {
 		if k != 0 {
 			s.put(s.slot(s.names[k-1]), int(k-1))
