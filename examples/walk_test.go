@@ -42,10 +42,11 @@ func newStranger(t *testing.T) stranger {
 	if err := os.Mkdir(work, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	env := append(os.Environ(), "HOME="+home, "KTSTR="+root, "PATH="+bin+":"+os.Getenv("PATH"), "GOPROXY=off", "GOFLAGS=", "GOWORK=off",
+	env := append(os.Environ(), "HOME="+home, "KTSTR="+root, "PATH="+bin+":"+os.Getenv("PATH"), "GOWORK=off",
 		"XDG_DATA_HOME="+home+"/data", "XDG_STATE_HOME="+home+"/state", "XDG_CONFIG_HOME="+home+"/config")
-	// The caches of Go are the tester's, or everything would be built anew.
-	for _, v := range []string{"GOCACHE", "GOMODCACHE", "GOPATH"} {
+	// What Go keeps in the tester's home is the tester's, or everything would be fetched and
+	// built anew.
+	for _, v := range []string{"GOCACHE", "GOMODCACHE", "GOPATH", "GOPROXY", "GOSUMDB", "GONOSUMDB", "GONOPROXY", "GOPRIVATE", "GOFLAGS"} {
 		env = append(env, v+"="+strings.TrimSpace(run(t, ".", "go", "env", v)))
 	}
 	return stranger{home, env}
