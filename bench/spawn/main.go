@@ -114,7 +114,7 @@ func rows(dir string) []row {
 	const cap16 = 16 << 20
 	return []row{
 		{"run of /bin/true", []contender{
-			c("floor", 40, 0, "/bin/true"), rust(40, "/bin/true"), goSide("os/exec", 40, "/bin/true"), goSide("spawn", 40, "/bin/true"),
+			c("floor", 40, 0, "/bin/true"), rust(40, "/bin/true"), goSide("os/exec", 40, "/bin/true"), goSide("spawn", 40, "/bin/true"), goSide("library", 40, "/bin/true"),
 		}, []goal{{"spawn", "wall", 1.25, false}, {"spawn", "cpu", 5, false}, {"library", "wall", 1.5, false}}},
 		{"16 MiB captured", []contender{
 			c("poll", 5, cap16, payload, "flood", "16777216"), goSide("os/exec", 5, payload, "flood", "16777216"), goSide("spawn", 5, payload, "flood", "16777216"), goSide("spawn cold", 5, payload, "flood", "16777216"),
@@ -147,8 +147,11 @@ func (r row) measure(rounds int) {
 	base := medians(samples[0])
 	for i, s := range r.sides {
 		m := medians(samples[i])
-		text := fmt.Sprintf("%s wall, %s CPU, %.3g wake-ups/s", ns(m.wall), ns(m.cpu), m.wakes/m.wall*1e9)
-		ratio := fmt.Sprintf("%.2f× wall, %.2f× CPU", m.wall/base.wall, m.cpu/base.cpu)
+		text := fmt.Sprintf("%s wall, %s CPU, %.0f wake-ups/s", ns(m.wall), ns(m.cpu), m.wakes/m.wall*1e9)
+		ratio := fmt.Sprintf("%.2f× wall", m.wall/base.wall)
+		if base.cpu > 0 {
+			ratio += fmt.Sprintf(", %.2f× CPU", m.cpu/base.cpu)
+		}
 		if i == 0 {
 			ratio = "1"
 		}
