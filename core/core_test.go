@@ -118,6 +118,23 @@ func TestSchedulerPayloadsAreRefused(t *testing.T) {
 	}
 }
 
+// A payload made in code is held to what a payload file is held to: its names
+// become paths.
+func TestInvalidPayloadsAreRefused(t *testing.T) {
+	check := func(p payload.Payload, want string) {
+		t.Helper()
+		_, err := core.Run(t.Context(), core.Spec{Payload: p, Extractor: words})
+		var usage *core.UsageError
+		if !errors.As(err, &usage) || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want a usage error with %q", err, want)
+		}
+	}
+	check(payload.Payload{Name: "../bench", Binary: "/bin/true"}, `name: "../bench": want`)
+	check(payload.Payload{Name: "bench"}, "binary: empty")
+	check(payload.Payload{Name: "bench", Binary: "/bin/true", Outputs: []payload.OutputFile{{Name: "../../out", Path: "out"}}}, `outputs[0].name: "../../out": want`)
+	check(payload.Payload{Name: "bench", Binary: "/bin/true", Outputs: []payload.OutputFile{{Name: "out", Path: "../out"}}}, `outputs[0].path: "../out": want`)
+}
+
 // C4
 func TestFlagAllowlist(t *testing.T) {
 	p := script(t, `echo iops 1`)

@@ -36,6 +36,12 @@ func (s Spec) validate(operation string) error {
 			return fmt.Errorf("payload %s: %w", p.Name, err)
 		}
 	}
+	if p.Summary == "" { // an embedding program needs none, a payload file does
+		p.Summary = "The payload " + p.Name
+	}
+	if err := p.Validate(); err != nil {
+		return fmt.Errorf("payload %s: %w", p.Name, err)
+	}
 	return p.CheckFlags(s.Args) // C4
 }
 
@@ -56,7 +62,7 @@ func (s Spec) resolve() (payload.Payload, error) {
 	if err := p.CheckArgs(); err != nil {
 		return p, fmt.Errorf("payload %s: %w", p.Name, err)
 	}
-	if err := checkOptions(description, p.Options); err != nil {
+	if err := CheckOptions(description, p.Options); err != nil {
 		return p, err
 	}
 	if err := check.Preflight(p.Checks, hintUnit(p.MetricHints(), description.Hints)); err != nil { // C34
@@ -72,8 +78,9 @@ func hintUnit(sources ...[]ktstr.Hint) func(string) string {
 	return func(name string) string { return r.Hint(name).Unit }
 }
 
-// checkOptions refuses options that the extractor does not have.
-func checkOptions(d ktstr.Description, options map[string]string) error {
+// CheckOptions refuses options that the extractor of that description does not
+// have, and values that it does not take.
+func CheckOptions(d ktstr.Description, options map[string]string) error {
 	for name, value := range options {
 		known := false
 		var names []string

@@ -161,7 +161,7 @@ func unique() string {
 }
 
 // StreamFile is the path of a stream's raw bytes within a bundle. The names of
-// output files are checked by payload.Parse: no separators.
+// output files are checked by payload.Validate: no separators.
 func StreamFile(s ktstr.Stream) string {
 	if name, ok := strings.CutPrefix(string(s), string(ktstr.FileStream(""))); ok {
 		return filepath.Join(filesDir, name)
