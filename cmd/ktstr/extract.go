@@ -60,11 +60,20 @@ names.`,
 		ValidArgsFunction: a.completeExtractors,
 		RunE: func(c *cobra.Command, args []string) error {
 			if o.replay != "" {
+				if err := refuseFlags(c, "the runs have it", "stdout", "stderr", "file", "argv", "exit-code", "option", "documents"); err != nil {
+					return err
+				}
 				return a.replay(c.Context(), o)
 			}
 			o.hasExitCode = c.Flags().Changed("exit-code")
 			if strings.Contains(args[0], "/") {
+				if err := refuseFlags(c, "a bundle has it", "stdout", "stderr", "file", "argv", "exit-code", "option", "documents", "out"); err != nil {
+					return err
+				}
 				return a.extractBundle(c.Context(), args[0], o)
+			}
+			if err := refuseFlags(c, "goes with --replay RUNS", "out"); err != nil {
+				return err
 			}
 			return a.extract(c.Context(), args[0], o)
 		},
@@ -82,6 +91,16 @@ names.`,
 	f.BoolVar(&o.write, "write", false, "with --replay: keep the new record beside the old one")
 	f.StringVar(&o.out, "out", "", "with --replay: the bundles are below `DIR` (default $XDG_STATE_HOME/ktstr/runs)")
 	return c
+}
+
+// refuseFlags refuses flags that would be given in vain.
+func refuseFlags(c *cobra.Command, reason string, names ...string) error {
+	for _, name := range names {
+		if c.Flags().Changed(name) {
+			return fmt.Errorf("extract --%s: %s: want it left out", name, reason)
+		}
+	}
+	return nil
 }
 
 func extractArgs(_ *cobra.Command, args []string) error {
@@ -113,6 +132,9 @@ func (a *app) extract(ctx context.Context, name string, o extractOptions) error 
 		return err
 	}
 	defer done()
+	if err := core.CheckOptions(x.Describe(), options); err != nil {
+		return err
+	}
 	streams, err := a.savedStreams(o, known)
 	if err != nil {
 		return err
