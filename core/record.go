@@ -35,7 +35,7 @@ type Record struct {
 	Start       time.Time         `json:"start"`
 	Duration    Seconds           `json:"duration"`
 	ExitCode    int               `json:"exit_code"` // -1: a signal ended it
-	Signal      string            `json:"signal,omitempty"`
+	Signal      string            `json:"signal"`
 	CoreDumped  bool              `json:"core_dumped,omitempty"`
 	TimedOut    bool              `json:"timed_out"`
 	Interrupted bool              `json:"interrupted"` // by a person, a kill or a cancelled context
