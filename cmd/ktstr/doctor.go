@@ -176,7 +176,7 @@ func (a *app) printDiagnosis(d diagnosis) error {
 	}
 	fmt.Fprintln(t, "programs")
 	for _, p := range d.Programs {
-		fmt.Fprintf(t, "  %s\t%s\t%s\n", printable(p.Name), mark(p.Path != ""), printable(strings.TrimSpace(p.Path+" "+p.Version)))
+		fmt.Fprintf(t, "  %s\t%s\t%s\n", line(p.Name), mark(p.Path != ""), line(strings.TrimSpace(p.Path+" "+p.Version)))
 	}
 	fmt.Fprintln(t, "\npayloads")
 	for _, p := range d.Payloads {
@@ -184,7 +184,7 @@ func (a *app) printDiagnosis(d diagnosis) error {
 		if !p.Ready {
 			state = "not ready"
 		}
-		fmt.Fprintf(t, "  %s\t%s\t%s\n", printable(p.Name), state, printable(p.Problem+p.Note))
+		fmt.Fprintf(t, "  %s\t%s\t%s\n", line(p.Name), state, line(p.Problem+p.Note))
 	}
 	fmt.Fprintln(t, "\nplugins")
 	for _, p := range d.Plugins {
@@ -192,7 +192,7 @@ func (a *app) printDiagnosis(d diagnosis) error {
 		if p.Error != "" {
 			state = "fails"
 		}
-		fmt.Fprintf(t, "  %s\t%s\t%s\n", printable(p.Name), state, printable(strings.TrimSpace(p.From+" "+p.Error)))
+		fmt.Fprintf(t, "  %s\t%s\t%s\n", line(p.Name), state, line(strings.TrimSpace(p.From+" "+p.Error)))
 	}
 	fmt.Fprintln(t, "\nkernel")
 	for _, f := range d.Kernel {
@@ -208,7 +208,7 @@ func (a *app) printDiagnosis(d diagnosis) error {
 		if !m.Enforced {
 			state = "not enforced"
 		}
-		fmt.Fprintf(t, "  %s\t%s\t%s\n", printable(m.Name), state, printable(m.Detail))
+		fmt.Fprintf(t, "  %s\t%s\t%s\n", line(m.Name), state, line(m.Detail))
 	}
 	if err := t.Flush(); err != nil {
 		return err

@@ -274,7 +274,7 @@ func around(line, number string) string {
 func (a *app) printExplained(e explained) error {
 	t := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
 	row := func(key, format string, args ...any) {
-		fmt.Fprintf(t, "%s\t%s\n", key, printable(fmt.Sprintf(format, args...)))
+		fmt.Fprintf(t, "%s\t%s\n", key, line(fmt.Sprintf(format, args...)))
 	}
 	row("metric", "%s", e.Metric.Name)
 	value := strings.TrimSpace(strconv.FormatFloat(e.Metric.Value, 'g', -1, 64) + " " + e.Metric.Unit)

@@ -52,14 +52,14 @@ func (a *app) install(ctx context.Context, path, hash, corpus string) error {
 		return fmt.Errorf("plugin install %s: %w", path, err)
 	}
 	d := p.Description
-	fmt.Fprintf(a.stdout, "installed %s %s, sha256 %s\n", d.Name, printable(d.Version), p.SHA256[external.Platform])
+	fmt.Fprintf(a.stdout, "installed %s %s, sha256 %s\n", d.Name, line(d.Version), p.SHA256[external.Platform])
 	for _, f := range d.Payloads {
 		b, err := broughtBy(d.Name, f)
 		if err != nil {
 			store.Remove(d.Name)
 			return fmt.Errorf("plugin install %s: %w", path, err)
 		}
-		fmt.Fprintf(a.stdout, "payload %s runs %s\n", b.Name, printable(executes(b)))
+		fmt.Fprintf(a.stdout, "payload %s runs %s\n", b.Name, line(executes(b)))
 	}
 	return nil
 }
@@ -102,7 +102,7 @@ func (a *app) removeCommand() *cobra.Command {
 			if err != nil {
 				return fmt.Errorf("plugin remove: %w", err)
 			}
-			fmt.Fprintf(a.stdout, "removed %s %s\n", p.Description.Name, printable(p.Description.Version))
+			fmt.Fprintf(a.stdout, "removed %s %s\n", p.Description.Name, line(p.Description.Version))
 			return nil
 		},
 	}
@@ -162,7 +162,7 @@ func (a *app) lock(names []string) error {
 		return &exitError{core.ExitRun, fmt.Errorf("plugin lock: %w", err)}
 	}
 	for _, p := range lock.Plugins {
-		fmt.Fprintf(a.stdout, "locked %s %s\n", p.Description.Name, printable(p.Description.Version))
+		fmt.Fprintf(a.stdout, "locked %s %s\n", p.Description.Name, line(p.Description.Version))
 	}
 	return nil
 }

@@ -301,7 +301,7 @@ func (a *app) listPayloads(f format) error {
 	}
 	t := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
 	for _, r := range rows {
-		fmt.Fprintf(t, "%s\t%s\t%s\n", r.Name, printable(r.Source), printable(firstSentence(r.Summary)))
+		fmt.Fprintf(t, "%s\t%s\t%s\n", r.Name, line(r.Source), line(firstSentence(r.Summary)))
 	}
 	return t.Flush()
 }

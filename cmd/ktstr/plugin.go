@@ -64,7 +64,7 @@ func (a *app) listExtractors(f format) error {
 		if version == "" {
 			version = "-"
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", printable(s.Name), printable(version), s.From, printable(strings.TrimSpace(note)))
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", line(s.Name), line(version), s.From, line(strings.TrimSpace(note)))
 	}
 	return t.Flush()
 }
@@ -105,7 +105,7 @@ func (a *app) describeExtractor(ctx context.Context, name string, f format) erro
 	t := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
 	row := func(key string, words ...string) {
 		if text := strings.Join(words, ", "); text != "" {
-			fmt.Fprintf(t, "%s\t%s\n", key, printable(text))
+			fmt.Fprintf(t, "%s\t%s\n", key, line(text))
 		}
 	}
 	row("name", d.Name)

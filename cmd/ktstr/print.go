@@ -59,7 +59,7 @@ func (a *app) printRunText(r core.Record, all bool) error {
 	if hidden := len(r.Metrics) - len(shown); hidden > 0 {
 		more = s.dim(fmt.Sprintf(" (%d more: --all, or -o json)", hidden))
 	}
-	_, err := fmt.Fprintf(a.stdout, "%s  %s  %s  %d metrics%s\n", verdict, printable(r.Payload),
+	_, err := fmt.Fprintf(a.stdout, "%s  %s  %s  %d metrics%s\n", verdict, line(r.Payload),
 		time.Duration(r.Duration).Round(time.Millisecond), len(r.Metrics), more)
 	return err
 }
@@ -148,7 +148,7 @@ func (a *app) explain(r core.Record, quiet bool) {
 				}
 				where += ")"
 			}
-			say("%s: %s%s", d.Code, d.Message, where)
+			say("%s: %s%s", line(string(d.Code)), line(d.Message), where)
 		}
 	}
 	switch r.Extraction.Status {

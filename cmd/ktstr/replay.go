@@ -159,14 +159,14 @@ func sameMetric(a, b ktstr.Metric) bool {
 }
 
 func (a *app) printReplayed(r replayed) {
-	fmt.Fprintf(a.stdout, "%s: recorded by %s, now %s: ", printable(r.Run), printable(r.Recorded.String()), printable(r.Now.String()))
+	fmt.Fprintf(a.stdout, "%s: recorded by %s, now %s: ", line(r.Run), line(r.Recorded.String()), line(r.Now.String()))
 	if len(r.Changes) == 0 {
 		fmt.Fprintln(a.stdout, "no metric changed")
 	} else {
 		fmt.Fprintf(a.stdout, "%d metrics changed\n", len(r.Changes))
 	}
 	for _, c := range r.Changes {
-		fmt.Fprintf(a.stdout, "  %s: %s, now %s\n", printable(c.Metric), printable(whole(c.Was)), printable(whole(c.Now)))
+		fmt.Fprintf(a.stdout, "  %s: %s, now %s\n", line(c.Metric), line(whole(c.Was)), line(whole(c.Now)))
 	}
 	if r.Written != "" {
 		fmt.Fprintf(a.stdout, "  written: %s\n", r.Written)

@@ -257,7 +257,7 @@ func (a *app) printSet(list []runs.Run, all bool) error {
 			spread, _ := unit.Convert(row.B.Spread, row.Unit, best)
 			text = strings.TrimSpace(fmt.Sprintf("%s ±%s %s", unit.Digits(median), unit.Digits(spread), best))
 		}
-		fmt.Fprintf(t, "%s\t%s\tn=%d\t%s\n", printable(row.Metric), printable(text), row.B.N, arrow(row.Polarity))
+		fmt.Fprintf(t, "%s\t%s\tn=%d\t%s\n", line(row.Metric), line(text), row.B.N, arrow(row.Polarity))
 	}
 	t.Flush()
 	s := styleOf(a.stdout)
@@ -415,7 +415,7 @@ says so.`,
 				if err := store.Remove(r.Name); err != nil {
 					return &exitError{core.ExitRun, err}
 				}
-				fmt.Fprintf(a.stdout, "deleted %s\n", printable(r.Name))
+				fmt.Fprintf(a.stdout, "deleted %s\n", line(r.Name))
 			}
 			return nil
 		},

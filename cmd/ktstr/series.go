@@ -385,7 +385,7 @@ func (s *series) tell(side *side, r core.Record) {
 	if n := s.rounds(); n > 0 {
 		of = fmt.Sprintf(" of %d", n)
 	}
-	fmt.Fprintf(s.app.stderr, "%s: run %d%s: %s%s\n", printable(side.name), len(side.kept), of, r.Verdict, printable(headlineText(r)))
+	fmt.Fprintf(s.app.stderr, "%s: run %d%s: %s%s\n", line(side.name), len(side.kept), of, r.Verdict, line(headlineText(r)))
 }
 
 func headlineText(r core.Record) string {
@@ -435,7 +435,7 @@ func (s *series) progress(now time.Time) string {
 			}
 		}
 	}
-	return printable(text)
+	return line(text)
 }
 
 func (s *series) lastEnd() time.Time {
@@ -478,7 +478,7 @@ func (s *series) print(reports []compare.Report) error {
 	}
 	for _, side := range s.sides {
 		if len(s.sides) > 1 {
-			fmt.Fprintf(s.app.stdout, "%s\n", printable(side.name))
+			fmt.Fprintf(s.app.stdout, "%s\n", line(side.name))
 		}
 		if err := s.app.printSet(side.kept, s.o.all); err != nil {
 			return err

@@ -240,7 +240,7 @@ func wrap(b *strings.Builder, prefix, text string, width int) {
 // bytes that are not UTF-8.
 func clean(text string) string {
 	return strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) || r == utf8.RuneError {
+		if unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) || r == utf8.RuneError {
 			return utf8.RuneError
 		}
 		return r
