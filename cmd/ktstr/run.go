@@ -119,7 +119,11 @@ var stopping = []os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, sysc
 // and Ctrl-C passed on as a request to stop, the second time as a kill.
 func (a *app) runOnce(ctx context.Context, spec core.Spec, quiet bool) (core.Result, error) {
 	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, stopping...)
+	for _, s := range stopping {
+		if !signal.Ignored(s) { // as under nohup, whose runs outlive the terminal
+			signal.Notify(signals, s)
+		}
+	}
 	defer signal.Stop(signals)
 	h, err := core.Start(ctx, spec)
 	if err != nil {
