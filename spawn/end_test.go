@@ -414,3 +414,12 @@ func TestStreamsEndApart(t *testing.T) { // C12
 		}
 	})
 }
+
+// A debugger that is attached to the leader sees its end first.
+func TestTracedLeader(t *testing.T) { // C9
+	p := printed(t, Command{Path: "/bin/sh", Args: []string{"-c", "echo; exec sleep 1000"}})
+	host(t, 1, fmt.Sprintf("trace=%d", p.Pid()))
+	if res, err := p.Kill(); err != nil || res.Signal != "SIGKILL" {
+		t.Errorf("signal %q, %v", res.Signal, err)
+	}
+}

@@ -141,6 +141,7 @@ func (r *run) watch() error {
 		}
 		if killAt > 0 && now >= killAt {
 			if killed {
+				r.reapLater()
 				return fmt.Errorf("spawn: %s: %w", r.c.Path, r.immortal())
 			}
 			kill(CauseTimeout, now)
@@ -253,10 +254,22 @@ func (r *run) killLeaf() {
 	}
 }
 
-// immortal is the error about a leader that SIGKILL did not end in time. Its
-// zombie is left to whoever outlives it; nothing can be done about it here.
+// immortal is the error about a leader that SIGKILL did not end in time.
 func (r *run) immortal() error {
 	return fmt.Errorf("killed (%s), but not gone after %v: it is stuck in the kernel, or traced by a debugger", r.cause, r.grace)
+}
+
+// reapLater is for a leader that cannot be reaped yet, so that it does not stay
+// a zombie when it can.
+func (r *run) reapLater() {
+	fd, err := unix.FcntlInt(uintptr(r.pidfd), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		return
+	}
+	go func() { // nobody waits for it: it may be for ever
+		defer unix.Close(fd)
+		unix.Waitid(unix.P_PIDFD, fd, nil, unix.WEXITED, nil)
+	}()
 }
 
 // finish ends what the leader left behind, drains the pipes to their end, and
@@ -280,8 +293,17 @@ func (r *run) finish() error {
 		return fmt.Errorf("spawn: %s: %w", r.c.Path, err)
 	}
 	e, used, ok, err := reap(r.pidfd)
-	if err != nil || !ok {
+	// A debugger that is attached gets the status first, and gives it back.
+	for !ok && err == nil && time.Since(r.start) < end {
+		pause(time.Millisecond)
+		e, used, ok, err = reap(r.pidfd)
+	}
+	if err != nil {
 		return fmt.Errorf("spawn: %s: wait: %w", r.c.Path, err)
+	}
+	if !ok {
+		r.reapLater()
+		return fmt.Errorf("spawn: %s: it has ended, and its exit status is held back: want the debugger that traces it to let it go", r.c.Path)
 	}
 	r.result.ExitCode, r.result.Signal, r.result.CoreDumped = e.code, signalName(e.signal), e.core
 	r.result.Payload = used

@@ -6,11 +6,14 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // The test binary is its own payload: with KTSTR_TEST_HELPER set it does what
@@ -77,6 +80,19 @@ func helper(acts []string) {
 			<-c
 			fmt.Println("summary")
 			os.Exit(n)
+		case "trace": // a debugger that is slow to let a dead process go
+			runtime.LockOSThread()
+			if err := unix.PtraceSeize(n); err != nil {
+				panic(err)
+			}
+			fd, err := unix.PidfdOpen(n, 0)
+			if err != nil {
+				panic(err)
+			}
+			fmt.Println(n)
+			pollUntil([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, time.Now(), 0)
+			time.Sleep(100 * time.Millisecond)
+			wait4(n, unix.WALL)
 		case "watcher":
 			WatcherMain()
 		case "host": // runs a payload, and hangs until somebody kills it

@@ -356,7 +356,6 @@ func mergeEnv(base, extra []string) []string {
 type run struct {
 	c          Command
 	path       string // absolute
-	ctx        context.Context
 	trace      trace
 	leaf       Cgroup // nil: none
 	leafKilled bool   // somebody was in it and was killed
@@ -405,7 +404,7 @@ func prepare(ctx context.Context, op string, c Command) (*run, error) {
 		c.Limit = DefaultLimit
 	}
 	c.Limit = min(max(c.Limit, 0), math.MaxInt)
-	r := &run{c: c, ctx: ctx, grace: c.Grace, pidfd: -1, null: -1, wake: -1, done: make(chan struct{})}
+	r := &run{c: c, grace: c.Grace, pidfd: -1, null: -1, wake: -1, done: make(chan struct{})}
 	if r.grace <= 0 {
 		r.grace = DefaultGrace
 	}
