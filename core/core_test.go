@@ -123,10 +123,14 @@ func TestSchedulerPayloadsAreRefused(t *testing.T) {
 func TestInvalidPayloadsAreRefused(t *testing.T) {
 	check := func(p payload.Payload, want string) {
 		t.Helper()
-		_, err := core.Run(t.Context(), core.Spec{Payload: p, Extractor: words})
+		s := core.Spec{Payload: p, Extractor: words}
+		_, err := core.Run(t.Context(), s)
 		var usage *core.UsageError
 		if !errors.As(err, &usage) || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want a usage error with %q", err, want)
+		}
+		if again := core.Validate(t.Context(), s); again == nil || again.Error() != err.Error() {
+			t.Errorf("Validate: got %v, want %v", again, err)
 		}
 	}
 	check(payload.Payload{Name: "../bench", Binary: "/bin/true"}, `name: "../bench": want`)

@@ -56,20 +56,35 @@ func Run(ctx context.Context, s Spec) (Result, error) {
 // by Wait, Kill, a TryWait that is done, or Close.
 func Start(ctx context.Context, s Spec) (*Handle, error) { return start(ctx, s, "start") }
 
-func start(ctx context.Context, s Spec, operation string) (*Handle, error) {
+// Validate refuses what Run would refuse before it runs anything, with the same
+// errors. The payload's program may be asked for its version.
+func Validate(ctx context.Context, s Spec) error {
+	return new(Handle).plan(ctx, s, "run")
+}
+
+// plan resolves what is to be run.
+func (h *Handle) plan(ctx context.Context, s Spec, operation string) error {
 	if err := s.validate(operation); err != nil {
-		return nil, &UsageError{fmt.Errorf("%s %w", operation, err)}
+		return &UsageError{fmt.Errorf("%s %w", operation, err)}
 	}
-	h := &Handle{}
 	var err error
 	if s.Payload, h.tool, h.note, err = adapt(ctx, s.Payload); err != nil {
-		return nil, fmt.Errorf("%s %w", operation, err)
+		return fmt.Errorf("%s %w", operation, err)
 	}
-	definition, err := s.resolve()
+	if h.definition, err = s.resolve(); err != nil {
+		return &UsageError{fmt.Errorf("%s %w", operation, err)}
+	}
+	h.spec = s
+	return nil
+}
+
+func start(ctx context.Context, s Spec, operation string) (*Handle, error) {
+	h := &Handle{}
+	err := h.plan(ctx, s, operation)
 	if err != nil {
-		return nil, &UsageError{fmt.Errorf("%s %w", operation, err)}
+		return nil, err
 	}
-	h.spec, h.definition = s, definition
+	s, definition := h.spec, h.definition
 	if h.scratch, err = makeScratch(definition, s.Scratch); err != nil {
 		return nil, &UsageError{err}
 	}

@@ -199,6 +199,14 @@ func (s *series) prepare(ctx context.Context, names, args []string) (done func()
 			return done, fmt.Errorf("--baseline %s: no run of %s in it; runs become part of it by --tag %[1]s", o.baseline, name)
 		}
 	}
+	if len(s.sides) > 1 { // a mistake in the second must not be found when the first has run
+		for _, side := range s.sides {
+			var usage *core.UsageError
+			if err := core.Validate(ctx, side.spec); errors.As(err, &usage) {
+				return done, err
+			}
+		}
+	}
 	s.nameSets()
 	return done, nil
 }
