@@ -389,3 +389,18 @@ func TestCgroupsStandBehindAnInterface(t *testing.T) { // C21, C22, C23
 		t.Errorf("cgroup %v, want none where none can be made", res.Cgroup)
 	}
 }
+
+// A start that failed for another reason does not cost later runs their cgroup.
+func TestFailedStartsKeepTheCgroup(t *testing.T) { // C22
+	for _, c := range []Command{{Path: t.TempDir()}, {Path: "/bin/true", Args: []string{"a\x00b"}}} {
+		if _, err := Run(context.Background(), c); err == nil {
+			t.Errorf("%q %q was started", c.Path, c.Args)
+		}
+		if res := mustRun(t, Command{Path: "/bin/true"}); res.Cgroup == nil {
+			t.Errorf("after %q %q: no cgroup", c.Path, c.Args)
+		}
+	}
+	if left := leaves(t, os.Getpid()); len(left) != 0 {
+		t.Errorf("cgroups left: %v", left)
+	}
+}

@@ -126,7 +126,7 @@ func (r *run) exec(files []uintptr) error {
 	}
 	argv := append([]string{r.c.Path}, r.c.Args...)
 	if r.leaf != nil {
-		if fd := r.leaf.FD(); fd >= 0 && !noCloneInto.Load() {
+		if fd := r.leaf.FD(); fd >= 0 && !r.stopped && !noCloneInto.Load() {
 			attr.Sys.UseCgroupFD, attr.Sys.CgroupFD = true, fd
 		} else if r.private() {
 			r.dropLeaf()
@@ -153,17 +153,23 @@ func (r *run) exec(files []uintptr) error {
 		if !attr.Sys.UseCgroupFD || !refusedPlace(err, r.path, r.c.Dir) {
 			return startError(r.c, r.path, err)
 		}
-		switch err {
-		case syscall.ENOSYS, syscall.E2BIG, syscall.EINVAL:
-			noCloneInto.Store(true)
-			return r.exec(files)
+		// Another way is tried, and what was refused is remembered only if that
+		// one succeeds: the errno may have been about something else.
+		remember := &noPrivate
+		switch {
+		case err == syscall.ENOSYS || err == syscall.E2BIG || err == syscall.EINVAL:
+			remember, r.stopped = &noCloneInto, true
+		case !r.private():
+			return r.misplaced(err)
 		}
 		if r.private() {
-			noPrivate.Store(true)
 			r.dropLeaf()
-			return r.exec(files)
 		}
-		return r.misplaced(err)
+		again := r.exec(files)
+		if again == nil && err != syscall.EAGAIN && err != syscall.EBUSY {
+			remember.Store(true)
+		}
+		return again
 	}
 	r.pid, r.trace.leader = pid, pid
 	switch {

@@ -359,6 +359,7 @@ type run struct {
 	trace      trace
 	leaf       Cgroup // nil: none
 	leafKilled bool   // somebody was in it and was killed
+	stopped    bool   // placed by stopping it, because the kernel could not at its birth
 	grace      time.Duration
 	pidfd      int
 	null       int // /dev/null: the child's stdin, and the sink of what is not kept
