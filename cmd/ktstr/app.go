@@ -25,8 +25,9 @@ type app struct {
 	stdout io.Writer
 	stderr io.Writer
 
-	plugins     []string // --plugin NAME=PATH
-	payloadDirs []string // --payload-dir
+	stops       chan os.Signal // requests to stop, while `ktstr run` runs
+	plugins     []string       // --plugin NAME=PATH
+	payloadDirs []string       // --payload-dir
 
 	progress func(now time.Time) string // of a series of runs, for the live line; nil: there is none
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -107,4 +108,15 @@ func TestSecondInterruptKills(t *testing.T) {
 	}
 	cmd.Process.Signal(syscall.SIGINT)
 	ended(t, cmd, stdout, stderr)
+}
+
+// A request to stop that comes between runs, or before the first, is not lost.
+func TestInterruptBeforeTheRun(t *testing.T) {
+	a := &app{stderr: new(bytes.Buffer)}
+	defer a.catchStops()()
+	a.stops <- syscall.SIGINT
+	var exit *exitError
+	if _, err := a.runOnce(t.Context(), core.Spec{}, true); !errors.As(err, &exit) || exit.status != core.ExitInterrupted {
+		t.Errorf("got %v; want exit status %d", err, core.ExitInterrupted)
+	}
 }

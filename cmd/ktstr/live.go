@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"os"
 	"os/signal"
 	"time"
 
@@ -13,7 +12,7 @@ import (
 // the time that has passed and what is left of the timeout. Without a terminal
 // it sleeps until something happens, so that it does not disturb a
 // measurement.
-func (a *app) watch(h *core.Handle, spec core.Spec, signals <-chan os.Signal, ended <-chan struct{}, quiet bool) {
+func (a *app) watch(h *core.Handle, spec core.Spec, ended <-chan struct{}, quiet bool) {
 	var ticks <-chan time.Time
 	if !quiet && terminal(a.stderr) > 0 {
 		ticker := time.NewTicker(time.Second)
@@ -27,7 +26,7 @@ func (a *app) watch(h *core.Handle, spec core.Spec, signals <-chan os.Signal, en
 		select {
 		case <-ended:
 			return
-		case s := <-signals:
+		case s := <-a.stops:
 			if ticks != nil {
 				fmt.Fprint(a.stderr, "\r\x1b[K")
 			}

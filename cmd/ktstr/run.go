@@ -115,16 +115,26 @@ func payloadArgs(c *cobra.Command, args []string) error {
 // SIGQUIT (Ctrl-\) is one, as a payload must not outlive it.
 var stopping = []os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT}
 
+// catchStops makes requests to stop wait in a.stops for the run at hand, or for
+// the next one where there is none at the moment.
+func (a *app) catchStops() (done func()) {
+	a.stops = make(chan os.Signal, 2)
+	for _, s := range stopping {
+		if !signal.Ignored(s) { // as under nohup, whose runs outlive the terminal
+			signal.Notify(a.stops, s)
+		}
+	}
+	return func() { signal.Stop(a.stops) }
+}
+
 // runOnce runs one payload in the foreground: with a live line on a terminal,
 // and Ctrl-C passed on as a request to stop, the second time as a kill.
 func (a *app) runOnce(ctx context.Context, spec core.Spec, quiet bool) (core.Result, error) {
-	signals := make(chan os.Signal, 2)
-	for _, s := range stopping {
-		if !signal.Ignored(s) { // as under nohup, whose runs outlive the terminal
-			signal.Notify(signals, s)
-		}
+	select {
+	case s := <-a.stops:
+		return core.Result{}, &exitError{core.ExitInterrupted, fmt.Errorf("%v: payload %s was not started", s, spec.Payload.Name)}
+	default:
 	}
-	defer signal.Stop(signals)
 	h, err := core.Start(ctx, spec)
 	if err != nil {
 		return core.Result{}, err
@@ -133,7 +143,7 @@ func (a *app) runOnce(ctx context.Context, spec core.Spec, quiet bool) (core.Res
 	watched := make(chan struct{})
 	go func() {
 		defer close(watched)
-		a.watch(h, spec, signals, ended, quiet)
+		a.watch(h, spec, ended, quiet)
 	}()
 	r, err := h.Wait()
 	close(ended)

@@ -75,6 +75,7 @@ type series struct {
 // run does what `ktstr run` was asked for: everything that can be wrong is
 // looked at before anything runs.
 func (a *app) run(ctx context.Context, names, args []string, o runOptions) error {
+	defer a.catchStops()()
 	s := &series{app: a, o: o}
 	done, err := s.prepare(ctx, names, args)
 	defer done()
@@ -267,8 +268,9 @@ func (s *series) one(ctx context.Context, side *side) (core.Record, error) {
 	spec.Sinks = []core.Sink{sink}
 	r, err := s.app.runOnce(ctx, spec, s.o.quiet)
 	var usage *core.UsageError
+	var stopped *exitError
 	switch {
-	case errors.As(err, &usage):
+	case errors.As(err, &usage), errors.As(err, &stopped):
 		return r.Record, err
 	case err != nil:
 		return r.Record, &exitError{core.ExitRun, withInstall(spec.Payload, err)}
