@@ -5,9 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"reflect"
+	"regexp"
 	"runtime"
 	"strings"
 	"sync"
@@ -546,6 +548,73 @@ func TestRecordRoundTrips(t *testing.T) {
 		var got core.Seconds
 		if err := json.Unmarshal(text, &got); err != nil || time.Duration(got) != d {
 			t.Errorf("%s: got %d, %v; want %d", text, got, err, d)
+		}
+	}
+}
+
+// fill gives every field below v a value that is not zero.
+func fill(v reflect.Value) {
+	if v.Type() == reflect.TypeFor[time.Time]() {
+		v.Set(reflect.ValueOf(time.Unix(1, 2).UTC()))
+		return
+	}
+	switch v.Kind() {
+	case reflect.String:
+		v.SetString("higher") // also a polarity
+	case reflect.Bool:
+		v.SetBool(true)
+	case reflect.Int, reflect.Int64:
+		v.SetInt(7)
+	case reflect.Float64:
+		v.SetFloat(math.Inf(-1))
+	case reflect.Pointer:
+		v.Set(reflect.New(v.Type().Elem()))
+		fill(v.Elem())
+	case reflect.Slice:
+		v.Set(reflect.MakeSlice(v.Type(), 1, 1))
+		fill(v.Index(0))
+	case reflect.Map:
+		value := reflect.New(v.Type().Elem()).Elem()
+		fill(value)
+		v.Set(reflect.MakeMap(v.Type()))
+		v.SetMapIndex(reflect.ValueOf("k"), value)
+	case reflect.Struct:
+		for i := range v.NumField() {
+			fill(v.Field(i))
+		}
+	}
+}
+
+// C36: no field is lost, and docs/record.md has each.
+func TestEveryFieldRoundTripsAndIsDocumented(t *testing.T) {
+	var want, got core.Record
+	fill(reflect.ValueOf(&want).Elem())
+	text, err := json.Marshal(want)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(text, &got); err != nil {
+		t.Fatal(err)
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+	page, err := os.ReadFile("../docs/record.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range regexp.MustCompile(`"([a-z_0-9]+)":`).FindAllSubmatch(text, -1) {
+		if name := string(m[1]); name != "k" && !regexp.MustCompile(`\b`+name+`\b`).Match(page) {
+			t.Errorf("docs/record.md does not say what %s is", name)
+		}
+	}
+	empty, err := json.Marshal(core.Record{Cgroup: &core.Cgroup{}, Plugin: &core.Plugin{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, list := range []string{`"argv":[]`, `"controllers":[]`, `"sandbox":[]`} {
+		if !strings.Contains(string(empty), list) {
+			t.Errorf("%s: want %s in it", empty, list)
 		}
 	}
 }

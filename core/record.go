@@ -278,6 +278,16 @@ func (r Record) MarshalJSON() ([]byte, error) {
 	p.Metrics = list(p.Metrics)
 	p.Headlines = list(p.Headlines)
 	p.Extraction.Diagnostics = list(p.Extraction.Diagnostics)
+	if p.Cgroup != nil {
+		c := *p.Cgroup
+		c.Controllers = list(c.Controllers)
+		p.Cgroup = &c
+	}
+	if p.Plugin != nil {
+		x := *p.Plugin
+		x.Sandbox = list(x.Sandbox)
+		p.Plugin = &x
+	}
 	return json.Marshal(p)
 }
 

@@ -217,7 +217,7 @@ func cgroupOf(s *spawn.CgroupStat) *Cgroup {
 	}
 	pressure := func(p spawn.Pressure) Pressure { return Pressure{Seconds(p.Some), Seconds(p.Full)} }
 	return &Cgroup{
-		Path: s.Path, Controllers: list(s.Controllers),
+		Path: s.Path, Controllers: s.Controllers,
 		CPU: Seconds(s.CPU), User: Seconds(s.User), System: Seconds(s.System),
 		Throttled: Seconds(s.Throttled), ThrottledPeriods: s.ThrottledPeriods, MemoryPeak: s.MemoryPeak,
 		CPUPressure: pressure(s.CPUPressure), MemoryPressure: pressure(s.MemoryPressure), IOPressure: pressure(s.IOPressure),
