@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -263,13 +264,31 @@ func (a *app) writeExports(e exports, s export.Source) error {
 
 func (a *app) writeExport(format, path string, s export.Source) error {
 	if path == "-" {
-		return export.Write(a.stdout, format, s)
+		return a.printExport(format, s)
 	}
 	f, err := os.Create(path)
 	if err != nil {
 		return err
 	}
 	return errors.Join(export.Write(f, format, s), f.Close())
+}
+
+// printExport writes an export to stdout: to a program as it is, to a terminal
+// as safely as everything else. JSON can say the same either way.
+func (a *app) printExport(format string, s export.Source) error {
+	var b bytes.Buffer
+	if err := export.Write(&b, format, s); err != nil {
+		return err
+	}
+	text := b.Bytes()
+	switch {
+	case strings.HasPrefix(format, "json"):
+		text = escaped(text)
+	case terminal(a.stdout) > 0:
+		text = []byte(printable(b.String()))
+	}
+	_, err := a.stdout.Write(text)
+	return err
 }
 
 func (a *app) completeRuns(_ *cobra.Command, _ []string, begin string) ([]string, cobra.ShellCompDirective) {

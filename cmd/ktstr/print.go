@@ -28,9 +28,7 @@ func (a *app) printRun(r core.Record, o runOptions) error {
 	} else if err := a.printRunText(r, o.all); err != nil {
 		return err
 	}
-	if !o.quiet || r.ExitStatus() != core.ExitPass {
-		a.explain(r, o.quiet)
-	}
+	a.explain(r, o.quiet)
 	return nil
 }
 
@@ -164,7 +162,9 @@ func (a *app) explain(r core.Record, quiet bool) {
 		return
 	}
 	if r.ExitStatus() == core.ExitPass {
-		say("bundle: %s", r.Bundle)
+		if !quiet {
+			say("bundle: %s", r.Bundle)
+		}
 		return
 	}
 	say("raw output: %s", filepath.Join(r.Bundle, string(ktstr.Stdout)))
