@@ -1,20 +1,22 @@
 package core
 
 import (
+	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/ktstr/ktstr/core/payload"
+	"github.com/ktstr/ktstr/internal/tempdir"
 )
 
 // scratch is the directory of one run for what its payload writes. The zero
 // value is no directory.
 type scratch struct {
+	dir        *tempdir.Dir
 	path       string   // absolute; empty: the payload needs none
 	root       *os.Root // the directory itself, whatever the payload puts in its place
 	filesystem string
@@ -34,41 +36,24 @@ func makeScratch(p payload.Payload, parent string) (*scratch, error) {
 	if err != nil {
 		return nil, err
 	}
-	path, err := os.MkdirTemp(parent, "ktstr-scratch-") // 0700
+	dir, err := tempdir.Make(parent, "ktstr-scratch-")
 	if err != nil {
 		return nil, fmt.Errorf("payload %s writes files and gets no scratch directory: %w; choose a place with --scratch DIR", p.Name, err)
 	}
-	root, err := os.OpenRoot(path)
+	root, err := os.OpenRoot(dir.Path)
 	if err != nil {
-		os.Remove(path)
-		return nil, err
+		return nil, errors.Join(err, dir.Remove())
 	}
-	return &scratch{path: path, root: root, filesystem: filesystem(path)}, nil
+	return &scratch{dir: dir, path: dir.Path, root: root, filesystem: filesystem(dir.Path)}, nil
 }
 
 // remove removes the directory; a second call does nothing.
 func (s *scratch) remove() error {
-	if s.root == nil {
+	if s.dir == nil {
 		return nil
 	}
 	s.root.Close()
-	s.root = nil
-	err := os.RemoveAll(s.path)
-	if err == nil {
-		return nil
-	}
-	// Payloads leave directories that their owner cannot write (a cache of Go
-	// modules is made of them).
-	filepath.WalkDir(s.path, func(path string, d fs.DirEntry, err error) error {
-		if d != nil && d.IsDir() {
-			os.Chmod(path, 0o700)
-		}
-		return nil
-	})
-	if again := os.RemoveAll(s.path); again != nil {
-		return fmt.Errorf("the scratch directory could not be removed: %w", again)
-	}
-	return nil
+	return s.dir.Remove()
 }
 
 // output is where the payload writes its output file o; payload.Validate holds

@@ -21,14 +21,12 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"time"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/ktstr/ktstr"
 	"github.com/ktstr/ktstr/core"
 	"github.com/ktstr/ktstr/core/extract"
 	"github.com/ktstr/ktstr/core/payload"
+	"github.com/ktstr/ktstr/internal/tempdir"
 )
 
 const (
@@ -40,9 +38,8 @@ const (
 
 // Writer is the core.Sink that makes one bundle.
 type Writer struct {
-	root    string   // absolute
-	staging string   // exists until the bundle is published
-	lock    *os.File // on staging, so that it is known to be in use
+	root    string       // absolute
+	staging *tempdir.Dir // until the bundle is published
 }
 
 // Create prepares a bundle below the directory root, which is made where it is
@@ -55,47 +52,15 @@ func Create(root string) (*Writer, error) {
 	if err := os.MkdirAll(root, 0o700); err != nil {
 		return nil, fmt.Errorf("bundles cannot be kept in %s: %w", root, err)
 	}
-	sweep(root)
-	dir, err := os.MkdirTemp(root, staging)
+	dir, err := tempdir.Make(root, staging)
 	if err != nil {
 		return nil, fmt.Errorf("bundles cannot be kept in %s: %w", root, err)
 	}
-	w := &Writer{root: root, staging: dir}
-	if w.lock, err = os.Open(dir); err != nil {
-		return nil, errors.Join(fmt.Errorf("bundles cannot be kept in %s: %w", root, err), w.Close())
-	}
-	unix.Flock(int(w.lock.Fd()), unix.LOCK_EX|unix.LOCK_NB) // where there are no locks nothing is swept either
-	return w, nil
-}
-
-// young is how long a staging directory may be without its lock: between its
-// making and its locking.
-const young = time.Minute
-
-// sweep removes the staging directories of runs whose process was killed.
-func sweep(root string) {
-	left, _ := filepath.Glob(filepath.Join(strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(root), staging+"*"))
-	for _, dir := range left {
-		f, err := os.OpenFile(dir, os.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW, 0)
-		if err != nil {
-			continue
-		}
-		info, err := f.Stat()
-		if err == nil && time.Since(info.ModTime()) > young && unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) == nil {
-			os.RemoveAll(dir)
-		}
-		f.Close()
-	}
+	return &Writer{root: root, staging: dir}, nil
 }
 
 // Close removes what a run that never finished left behind.
-func (w *Writer) Close() error {
-	w.lock.Close()
-	if w.staging == "" {
-		return nil
-	}
-	return os.RemoveAll(w.staging)
-}
+func (w *Writer) Close() error { return w.staging.Remove() }
 
 // Raw publishes the bundle without extraction.
 func (w *Writer) Raw(r *core.Result) error {
@@ -107,14 +72,13 @@ func (w *Writer) Raw(r *core.Result) error {
 		r.Bundle = ""
 		return errors.Join(fmt.Errorf("the run could not be kept in %s: %w", w.root, err), w.Close())
 	}
-	w.staging = ""
-	w.lock.Close()
+	w.staging.Keep()
 	return nil
 }
 
 func (w *Writer) publish(r *core.Result, final string) error {
 	for _, s := range r.Streams {
-		if err := writeFile(filepath.Join(w.staging, StreamFile(s.Stream)), s.Data); err != nil {
+		if err := writeFile(filepath.Join(w.staging.Path, StreamFile(s.Stream)), s.Data); err != nil {
 			return err
 		}
 	}
@@ -126,20 +90,20 @@ func (w *Writer) publish(r *core.Result, final string) error {
 	if err != nil {
 		return err
 	}
-	if err := writeFile(filepath.Join(w.staging, payloadFile), text); err != nil {
+	if err := writeFile(filepath.Join(w.staging.Path, payloadFile), text); err != nil {
 		return err
 	}
 	pending := r.Record
 	pending.Verdict = core.Fail
 	pending.Extraction.Status = extract.Error
 	pending.Extraction.Error = "not done: ktstr ended before extraction; the raw output is whole"
-	if err := writeRecord(w.staging, pending); err != nil {
+	if err := writeRecord(w.staging.Path, pending); err != nil {
 		return err
 	}
-	if err := os.Chmod(w.staging, 0o755); err != nil {
+	if err := os.Chmod(w.staging.Path, 0o755); err != nil {
 		return err
 	}
-	if err := os.Rename(w.staging, final); err != nil {
+	if err := os.Rename(w.staging.Path, final); err != nil {
 		return err
 	}
 	return syncDir(w.root)
