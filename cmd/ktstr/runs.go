@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -346,7 +347,15 @@ run --baseline; a run can have several. Runs with a tag are not pruned.`,
 			var names []string
 			for _, arg := range args[1:] {
 				if strings.Contains(arg, "/") {
-					names = append(names, filepath.Base(filepath.Clean(arg)))
+					name := filepath.Base(arg)
+					list, err := store.Find(name)
+					if err != nil {
+						return err
+					}
+					if here := list[0].Dir; list[0].Name != name || !sameDir(here, arg) {
+						return fmt.Errorf("run %s: not a bundle of these runs: want one in %s", arg, filepath.Dir(here))
+					}
+					names = append(names, name)
 					continue
 				}
 				list, err := store.Find(arg)
@@ -367,6 +376,12 @@ run --baseline; a run can have several. Runs with a tag are not pruned.`,
 	outFlag(c.Flags(), &out)
 	c.Flags().BoolVar(&remove, "remove", false, "take the tag off")
 	return c
+}
+
+func sameDir(a, b string) bool {
+	x, errX := os.Stat(a)
+	y, errY := os.Stat(b)
+	return errX == nil && errY == nil && os.SameFile(x, y)
 }
 
 func (a *app) runsPruneCommand() *cobra.Command {
