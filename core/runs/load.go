@@ -65,7 +65,11 @@ func ReadRecords(r io.Reader) ([]Run, error) {
 		if rec.Schema != core.Schema {
 			return fmt.Errorf("schema %q: want %q or %q", rec.Schema, core.Schema, SetSchema)
 		}
-		list = append(list, Run{Name: filepath.Base(rec.Bundle), Record: rec})
+		run := Run{Record: rec}
+		if rec.Bundle != "" { // else it was not kept, and Base would call it "."
+			run.Name = filepath.Base(rec.Bundle)
+		}
+		list = append(list, run)
 		return nil
 	}
 	for d := json.NewDecoder(r); ; {

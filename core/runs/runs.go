@@ -32,7 +32,7 @@ const (
 
 // Run is one run that was kept.
 type Run struct {
-	Name   string   // the bundle's, unique in its store; empty for a record from a file
+	Name   string   // the bundle's, unique in its store; empty for a run that was not kept
 	Dir    string   // the bundle's; empty for a record from a file
 	Tags   []string // sorted
 	Record core.Record

@@ -272,3 +272,10 @@ func TestSidesOfSeveralPayloads(t *testing.T) {
 		t.Errorf("got %s and %v, want %s", got.String(), r.Differences, want)
 	}
 }
+
+func TestRecordsOfRunsThatWereNotKeptHaveNoName(t *testing.T) {
+	list, err := runs.ReadRecords(strings.NewReader(`{"schema": "ktstr.run/v1", "bundle": ""} {"schema": "ktstr.run/v1", "bundle": "/x/one"}`))
+	if err != nil || len(list) != 2 || list[0].Name != "" || list[1].Name != "one" {
+		t.Errorf("got %+v, %v; want names \"\" and \"one\"", list, err)
+	}
+}
