@@ -7,7 +7,6 @@ import (
 	"os/exec"
 	"slices"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
@@ -158,6 +157,10 @@ func (d *diagnosis) examine(ctx context.Context, p payload.Payload) ability {
 		} else if err == nil {
 			err = need.Enough(found.Version)
 		}
+		var start *spawn.StartError
+		if errors.As(err, &start) && start.Reason == spawn.NotFound {
+			err = fmt.Errorf("%s is not installed", need.Binary)
+		}
 		if err != nil && able.Ready {
 			able.Ready, able.Problem = false, err.Error()
 		}
@@ -167,7 +170,7 @@ func (d *diagnosis) examine(ctx context.Context, p payload.Payload) ability {
 
 func (a *app) printDiagnosis(d diagnosis) error {
 	s := styleOf(a.stdout)
-	t := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
+	t := tableTo(a.stdout)
 	mark := func(ok bool) string {
 		if ok {
 			return "ok"

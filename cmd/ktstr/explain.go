@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"text/tabwriter"
 	"unicode/utf8"
 
 	"github.com/spf13/cobra"
@@ -272,7 +271,7 @@ func around(line, number string) string {
 }
 
 func (a *app) printExplained(e explained) error {
-	t := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
+	t := tableTo(a.stdout)
 	row := func(key, format string, args ...any) {
 		fmt.Fprintf(t, "%s\t%s\n", key, line(fmt.Sprintf(format, args...)))
 	}

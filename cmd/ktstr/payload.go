@@ -11,7 +11,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/goccy/go-yaml"
 	"github.com/spf13/cobra"
@@ -299,7 +298,7 @@ func (a *app) listPayloads(f format) error {
 	if f == formatJSON {
 		return a.printJSON(rows)
 	}
-	t := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
+	t := tableTo(a.stdout)
 	for _, r := range rows {
 		fmt.Fprintf(t, "%s\t%s\t%s\n", r.Name, line(r.Source), line(firstSentence(r.Summary)))
 	}
@@ -337,7 +336,7 @@ func (a *app) showPayload(name string, f format) error {
 func withInstall(p payload.Payload, err error) error {
 	var start *spawn.StartError
 	if install := p.Install(); install != "" && errors.As(err, &start) && start.Reason == spawn.NotFound {
-		return fmt.Errorf("%w; on Debian: %s", err, install)
+		return fmt.Errorf("%w; this installs it: %s", err, install)
 	}
 	return err
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
@@ -51,7 +50,7 @@ func (a *app) listExtractors(f format) error {
 	if f == formatJSON {
 		return a.printJSON(all)
 	}
-	t := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
+	t := tableTo(a.stdout)
 	for _, s := range all {
 		note := s.Path
 		if s.Hidden != "" {
@@ -102,7 +101,7 @@ func (a *app) describeExtractor(ctx context.Context, name string, f format) erro
 	for _, p := range d.Payloads {
 		payloads = append(payloads, p.Name)
 	}
-	t := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
+	t := tableTo(a.stdout)
 	row := func(key string, words ...string) {
 		if text := strings.Join(words, ", "); text != "" {
 			fmt.Fprintf(t, "%s\t%s\n", key, line(text))

@@ -118,7 +118,7 @@ func (a *app) printRunList(list []runs.Run, f format) error {
 	if f == formatJSON {
 		return a.printJSON(listRuns(list))
 	}
-	t := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
+	t := tableTo(a.stdout)
 	for _, r := range listRuns(list) {
 		commit := r.Commit[:min(12, len(r.Commit))]
 		fmt.Fprintln(t, strings.TrimRight(printable(strings.Join([]string{r.Name, r.Verdict, r.Set, commit, strings.Join(r.Tags, ",")}, "\t")), "\t"))
