@@ -313,9 +313,13 @@ func (r *run) finish() error {
 	return nil
 }
 
+// drainAll reads what was in the pipes when it was called, which is less than
+// drainMax. It does not go on while somebody writes: an escaped process that
+// keeps pace must not keep itself from being hunted.
 func (r *run) drainAll() {
 	for _, s := range []*stream{&r.out, &r.err_} {
-		for s.fd >= 0 && s.drain(drainMax, r.null) > 0 {
+		if s.fd >= 0 {
+			s.drain(drainMax, r.null)
 		}
 	}
 }
