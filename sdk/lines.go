@@ -26,8 +26,9 @@ type Lines struct {
 	Description ktstr.Description
 
 	// Signature is the pattern of a line that the tool always prints. A text
-	// without it is not of this format, and nothing is read. Empty: any text
-	// may be of this format.
+	// without it is not of this format, and nothing is read but Notes of
+	// ktstr.ToolFailed: a tool that failed need not print a report, and its stderr
+	// never holds one. Empty: any text may be of this format.
 	Signature string
 
 	Lines []Line // the numbers
@@ -387,8 +388,18 @@ func (f *found) number(name, text string, line int) (float64, bool) {
 // finish says what is missing.
 func (r reader) finish(f *found, out ktstr.Output) {
 	if r.signature >= 0 && !f.seen[r.signature] {
+		// A tool's own complaint is often all that it prints, or goes to stderr, where
+		// no report is.
+		said := f.Diagnostics
 		*f = found{}
-		f.note(ktstr.NotMyFormat, fmt.Sprintf("no line matches %q, which every report has", r.patterns[r.signature].re), 0)
+		for _, d := range said {
+			if d.Code == ktstr.ToolFailed {
+				f.Diagnostics = append(f.Diagnostics, d)
+			}
+		}
+		if len(f.Diagnostics) == 0 {
+			f.note(ktstr.NotMyFormat, fmt.Sprintf("no line matches `%s`, which every report has", r.patterns[r.signature].re), 0)
+		}
 		return
 	}
 	if len(f.Metrics) == 0 {
@@ -400,7 +411,7 @@ func (r reader) finish(f *found, out ktstr.Output) {
 				expected = f.seen[l.when]
 			}
 			if expected && !f.read[i] {
-				f.note(ktstr.MissingHeadline, fmt.Sprintf("%s is missing: no line matches %q", l.name.pattern(), l.Pattern), 0)
+				f.note(ktstr.MissingHeadline, fmt.Sprintf("%s is missing: no line matches `%s`", l.name.pattern(), l.Pattern), 0)
 			}
 		}
 	}

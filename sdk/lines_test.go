@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/ktstr/ktstr"
+	"github.com/ktstr/ktstr/core/extract"
 	"github.com/ktstr/ktstr/sdk"
 )
 
@@ -73,7 +74,8 @@ func TestLines(t *testing.T) {
 		{name: "overwritten by carriage returns", text: "tool\nrate: 1\rrate: 2\rrate: 3\n", want: "rate=3 ops/s:2\n"},
 		{name: "empty", text: "", want: "no-metrics:0\n"},
 		{name: "blank", text: " \n\n", want: "no-metrics:0\n"},
-		{name: "another tool", text: "thing\nrate: 1\nFATAL: x\n", want: "not-my-format:0\n"},
+		{name: "another tool", text: "thing\nrate: 1\ncaught signal 2\n", want: "not-my-format:0\n"},
+		{name: "an error without a report", text: "thing\nrate: 1\ncaught signal 2\nFATAL: x\n", want: "tool-failed:4\n"},
 		{name: "nothing in it", text: "tool\n", want: "no-metrics:0\n"},
 		{name: "headline missing", text: "tool\njob a 3 s\n", want: "job.a.time=3 s:2\nmissing-headline:0\n"},
 		{name: "expected line missing", text: "tool\nmemory test\nrate: 1\n", want: "rate=1 ops/s:3\nmissing-headline:0\n"},
@@ -105,6 +107,35 @@ func TestLines(t *testing.T) {
 		if got := text(e); got != c.want {
 			t.Errorf("%s:\n got %q\nwant %q", c.name, got, c.want)
 		}
+	}
+}
+
+// The tool's own error on stderr, where its signature is not, is the error of
+// the whole extraction.
+func TestLinesErrorOnStderr(t *testing.T) {
+	x := sdk.Lines{
+		Description: ktstr.Description{Name: "tool", Version: "1"},
+		Signature:   `^tool \d`,
+		Lines:       []sdk.Line{{Pattern: `^rate: (?P<value>\S+)`, Name: "rate", Headline: true}},
+		Notes:       []sdk.Note{{Pattern: `^FATAL: (?P<message>.*)`, Code: ktstr.ToolFailed}},
+	}.Parser()
+	for _, stdout := range []string{"", "tool 1.0\n"} {
+		r := extract.Run(t.Context(), x, []ktstr.Output{
+			{Stream: ktstr.Stdout, Data: []byte(stdout)},
+			{Stream: ktstr.Stderr, Data: []byte("FATAL: no such database\n")},
+		}, nil)
+		if r.Status != extract.Error || r.Error != "no such database" {
+			t.Errorf("stdout %q: status %s, error %q: want the tool's own", stdout, r.Status, r.Error)
+		}
+		for _, d := range r.Diagnostics {
+			if d.Code == ktstr.NotMyFormat {
+				t.Errorf("stdout %q: %s", stdout, d.Message)
+			}
+		}
+	}
+	e, _ := x.Parse(ktstr.Output{Data: []byte("other\n")})
+	if want := "no line matches `^tool \\d`, which every report has"; len(e.Diagnostics) != 1 || e.Diagnostics[0].Message != want {
+		t.Errorf("got %+v, want the message %s", e.Diagnostics, want)
 	}
 }
 
