@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -159,13 +160,17 @@ func (a *app) printReport(r compare.Report, f format, all, taken bool) error {
 	if f == formatJSON {
 		err = a.printJSON(r)
 	} else {
-		table := compare.Table{Width: terminal(a.stdout), Color: bool(styleOf(a.stdout)), All: all}
-		_, err = fmt.Fprint(a.stdout, table.Format(r))
+		_, err = fmt.Fprint(a.stdout, reportTable(a.stdout, r, all))
 	}
 	if err != nil {
 		return &exitError{core.ExitRun, fmt.Errorf("standard output: %w", err)}
 	}
 	return nil
+}
+
+// reportTable is a comparison as it is printed on w.
+func reportTable(w io.Writer, r compare.Report, all bool) string {
+	return compare.Table{Width: terminal(w), Color: bool(styleOf(w)), All: all}.Format(r)
 }
 
 // outFlag is --out of the commands that read bundles.

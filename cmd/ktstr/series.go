@@ -464,7 +464,7 @@ func (s *series) lastEnd() time.Time {
 // the other sides with the first.
 func (s *series) reports() []compare.Report {
 	var reports []compare.Report
-	first, all := s.sides[0], s.o.all || s.o.output == formatJSON
+	first, all := s.sides[0], s.o.all || s.o.output == formatJSON || len(s.o.series.exports) > 0
 	if s.baseline != nil {
 		reports = append(reports, s.o.series.compare.compare(s.o.series.baseline, s.baseline, "this run", first.kept, all))
 	}
@@ -516,13 +516,20 @@ func (s *series) printReports(reports []compare.Report) error {
 // finish writes the exports and gives the exit status: of the runs, and with a
 // baseline also of the comparison.
 func (s *series) finish(reports []compare.Report) error {
-	if err := s.app.writeExports(s.o.series.exports, export.Source{Runs: s.all()}); err != nil {
+	gate := s.baseline != nil && len(reports) > 0
+	status := core.ExitPass
+	if gate {
+		status = reports[0].ExitStatus(s.o.series.compare.strict)
+	}
+	if s.o.series.exports.toStdout() && (!s.o.quiet || status != core.ExitPass) {
+		for _, r := range reports {
+			fmt.Fprint(s.app.stderr, reportTable(s.app.stderr, r, s.o.all))
+		}
+	}
+	if err := s.app.writeExports(s.o.series.exports, export.Source{Runs: s.all(), Comparisons: reports, Gate: gate}); err != nil {
 		return err
 	}
-	status := s.status
-	if s.baseline != nil && len(reports) > 0 {
-		status = worse(status, reports[0].ExitStatus(s.o.series.compare.strict))
-	}
+	status = worse(s.status, status)
 	if status != core.ExitPass {
 		return &exitError{status: status}
 	}

@@ -25,19 +25,31 @@ type Source struct {
 	Runs   []runs.Run // of a comparison: those of its first side
 	Other  []runs.Run // of a comparison: those of its second side
 	Report *compare.Report
+
+	// Comparisons were asked for with the runs. json, markdown and junit have a
+	// place for them beside the runs; the others are one table, or one stream
+	// of one kind, and have the runs alone.
+	Comparisons []compare.Report
+	// Gate: the comparisons decide whether the runs are good, so that what is
+	// worse in them is a failure. Without it junit does not have them.
+	Gate bool
 }
 
 // formats are the writers by name. Each has one for runs and one for a report.
 var formats = map[string]struct {
-	runs   func(w io.Writer, list []runs.Run) error
+	runs   func(w io.Writer, s Source) error
 	report func(w io.Writer, s Source) error
 }{
 	"json":     {jsonRuns, jsonReport},
-	"jsonl":    {jsonlRuns, jsonlReport},
-	"csv":      {csvRuns, csvReport},
-	"markdown": {markdownRuns, markdownReport},
+	"jsonl":    {onlyRuns(jsonlRuns), jsonlReport},
+	"csv":      {onlyRuns(csvRuns), csvReport},
+	"markdown": {markdownAll, markdownReport},
 	"junit":    {junitRuns, junitReport},
-	"benchfmt": {benchfmtRuns, benchfmtReport},
+	"benchfmt": {onlyRuns(benchfmtRuns), benchfmtReport},
+}
+
+func onlyRuns(f func(w io.Writer, list []runs.Run) error) func(w io.Writer, s Source) error {
+	return func(w io.Writer, s Source) error { return f(w, s.Runs) }
 }
 
 // Formats lists the names that Write takes, sorted.
@@ -61,7 +73,7 @@ func Write(w io.Writer, format string, s Source) error {
 	if s.Report != nil {
 		err = f.report(b, s)
 	} else {
-		err = f.runs(b, s.Runs)
+		err = f.runs(b, s)
 	}
 	if err != nil {
 		return err
@@ -91,12 +103,15 @@ func indented(w io.Writer, v any) error {
 	return e.Encode(v)
 }
 
-// jsonRuns writes the record of one run, or the document of several.
-func jsonRuns(w io.Writer, list []runs.Run) error {
-	if len(list) == 1 {
-		return indented(w, list[0].Record)
+// jsonRuns writes the record of one run, or the document of several, or of one
+// with comparisons.
+func jsonRuns(w io.Writer, s Source) error {
+	if len(s.Runs) == 1 && len(s.Comparisons) == 0 {
+		return indented(w, s.Runs[0].Record)
 	}
-	return indented(w, SetOf(list))
+	document := SetOf(s.Runs)
+	document.Comparisons = s.Comparisons
+	return indented(w, document)
 }
 
 func jsonReport(w io.Writer, s Source) error { return indented(w, s.Report) }
@@ -171,6 +186,20 @@ func cell(text string) string {
 		}
 	}
 	return b.String()
+}
+
+// markdownAll writes the runs, and below them their comparisons.
+func markdownAll(w io.Writer, s Source) error {
+	if err := markdownRuns(w, s.Runs); err != nil {
+		return err
+	}
+	for i := range s.Comparisons {
+		fmt.Fprintln(w)
+		if err := markdownReport(w, Source{Report: &s.Comparisons[i]}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // markdownRuns writes a table of the headline metrics (of all where there are

@@ -103,11 +103,16 @@ func writeJunit(w io.Writer, name string, suites []junitSuite) error {
 }
 
 // junitRuns writes a suite a run, and in it a case a check, one for the run
-// itself and one for the extraction.
-func junitRuns(w io.Writer, list []runs.Run) error {
+// itself and one for the extraction; and a suite a comparison that is a gate.
+func junitRuns(w io.Writer, s Source) error {
 	var suites []junitSuite
-	for _, r := range list {
+	for _, r := range s.Runs {
 		suites = append(suites, junitRun(r))
+	}
+	if s.Gate {
+		for _, r := range s.Comparisons {
+			suites = append(suites, junitComparison(r))
+		}
 	}
 	return writeJunit(w, "ktstr", suites)
 }
@@ -186,9 +191,13 @@ func checksOf(run runs.Run) []check.Check {
 	return b.Payload.Checks
 }
 
-// junitReport writes a case a metric that decides.
 func junitReport(w io.Writer, s Source) error {
-	r := s.Report
+	return writeJunit(w, "ktstr compare", []junitSuite{junitComparison(*s.Report)})
+}
+
+// junitComparison is a case a metric that decides, and one for runs that
+// failed more often.
+func junitComparison(r compare.Report) junitSuite {
 	suite := junitSuite{Name: filepath.Base(r.B.Name) + " against " + filepath.Base(r.A.Name), Time: "0"}
 	for _, d := range r.Differences {
 		suite.Properties = append(suite.Properties, junitProperty{"differs: " + d.Name, fmt.Sprint(d.A, " ", d.B)})
@@ -214,5 +223,5 @@ func junitReport(w io.Writer, s Source) error {
 		}
 		suite.add(c)
 	}
-	return writeJunit(w, "ktstr compare", []junitSuite{suite})
+	return suite
 }
