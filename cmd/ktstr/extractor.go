@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -168,11 +170,38 @@ func (a *app) findExtractor(name string) (source, error) {
 			names = append(names, s.Name)
 		}
 	}
+	if err := missingLocked(all, func(d ktstr.Description) bool { return d.Name == name }); err != nil {
+		return source{}, fmt.Errorf("extractor %q: %w", name, err)
+	}
 	text := fmt.Sprintf("extractor %q: not known", name)
 	if near := nearest.Of(name, names); near != "" {
 		text += fmt.Sprintf(": did you mean %s?", near)
 	}
 	return source{}, fmt.Errorf("%s; there are %s; a plugin of your own is installed by `ktstr plugin install FILE`, or named by --plugin NAME=PATH", text, strings.Join(names, ", "))
+}
+
+// missingLocked says that the project's lock names a plugin that is meant, but
+// that is none of all. Nil: it names none.
+func missingLocked(all []source, meant func(ktstr.Description) bool) error {
+	lock, err := external.ReadLock(external.LockFile)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	for _, p := range lock.Plugins {
+		d := p.Description
+		if !meant(d) || slices.ContainsFunc(all, func(s source) bool { return s.Name == d.Name }) {
+			continue
+		}
+		build := "no build for " + external.Platform
+		if hash := p.SHA256[external.Platform]; hash != "" {
+			build = "sha256 " + hash
+		}
+		return fmt.Errorf("%s names plugin %s %s (%s), which is not installed here: get that file and run `ktstr plugin install FILE`", external.LockFile, d.Name, line(d.Version), build)
+	}
+	return nil
 }
 
 // startExtractor finds and starts an extractor, so that one that cannot be

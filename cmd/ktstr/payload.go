@@ -199,6 +199,15 @@ func (a *app) findPayload(name string) (p payload.Payload, program []string, err
 		program, err := selfProgram(p)
 		return p, program, err
 	}
+	sources, err := a.sources()
+	if err != nil {
+		return p, nil, err
+	}
+	if err := missingLocked(sources, func(d ktstr.Description) bool {
+		return d.Name == name || slices.ContainsFunc(d.Payloads, func(f ktstr.PayloadFile) bool { return f.Name == name })
+	}); err != nil {
+		return p, nil, fmt.Errorf("payload %q: %w", name, err)
+	}
 	all, err := a.payloads()
 	if err != nil {
 		return p, nil, err

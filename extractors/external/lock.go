@@ -196,7 +196,7 @@ func (l Lock) want(name, path string) (string, error) {
 	p, ok := l.Find(name)
 	switch {
 	case !ok:
-		return "", fmt.Errorf("%s has no plugin %s: add it with `ktstr plugin lock`, or take it out of the run", path, name)
+		return "", fmt.Errorf("%s has no plugin %s: install it and run `ktstr plugin lock`, or take it out of the run", path, name)
 	case p.SHA256[Platform] == "":
 		return "", fmt.Errorf("%s has plugin %s %s, but not for %s: run `ktstr plugin lock` here", path, name, p.Description.Version, Platform)
 	}
@@ -224,6 +224,8 @@ func Restrict(c *Config, path string) error {
 	if c.SHA256 != "" && c.SHA256 != want {
 		return &Error{Plugin: c.Name, Path: c.Path, Op: "start", Fault: Refused, Err: fmt.Errorf("its SHA-256 is %s: %s wants %s: install that one, or run `ktstr plugin lock`", c.SHA256, path, want)}
 	}
-	c.SHA256 = want
+	if c.SHA256 == "" {
+		c.SHA256, c.lock = want, path
+	}
 	return nil
 }

@@ -62,6 +62,8 @@ type Config struct {
 	Chunk int
 	// Logger gets what operators may want to know; nil: nothing is logged.
 	Logger hclog.Logger
+
+	lock string // the file that SHA256 is from; empty: it was given otherwise
 }
 
 // Restarted is the code of the diagnostic for an extraction that needed a second
