@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"time"
 
@@ -195,8 +196,8 @@ func junitReport(w io.Writer, s Source) error {
 	return writeJunit(w, "ktstr compare", []junitSuite{junitComparison(*s.Report)})
 }
 
-// junitComparison is a case a metric that decides, and one for runs that
-// failed more often.
+// junitComparison is a case a metric that decides, one for runs that failed
+// more often, and one where there was nothing to compare.
 func junitComparison(r compare.Report) junitSuite {
 	suite := junitSuite{Name: filepath.Base(r.B.Name) + " against " + filepath.Base(r.A.Name), Time: "0"}
 	for _, d := range r.Differences {
@@ -222,6 +223,11 @@ func junitComparison(r compare.Report) junitSuite {
 			c.Skipped = &junitSkipped{fmt.Sprintf("too few runs to tell: %d a side could", row.Need)}
 		}
 		suite.add(c)
+	}
+	if !slices.ContainsFunc(r.Rows, func(row compare.Row) bool { return row.Decides }) {
+		why := fmt.Sprintf("nothing to compare: no run that ended well has a metric that decides; %s: %d of %d runs failed, %s: %d of %d",
+			r.A.Name, r.A.Broken, r.A.Runs, r.B.Name, r.B.Broken, r.B.Runs)
+		suite.add(junitCase{Classname: "compare", Name: "metrics", Error: &junitProblem{Message: why, Type: "nothing", Text: why}})
 	}
 	return suite
 }
