@@ -262,10 +262,12 @@ func (a *app) printSet(list []runs.Run, all bool) error {
 	}
 	t.Flush()
 	s := styleOf(a.stdout)
-	for _, r := range list {
-		for _, d := range r.Record.Details {
-			fmt.Fprintf(w, "%s %s: %s\n", s.bad("failed:"), printable(r.Name), printable(d.Message))
+	for _, f := range export.Failures(list) {
+		who := f.Runs[0].Name
+		if len(f.Runs) > 1 {
+			who = fmt.Sprintf("%d of %d runs", len(f.Runs), len(list))
 		}
+		fmt.Fprintf(w, "%s %s: %s\n", s.bad("failed:"), printable(who), printable(f.Message))
 	}
 	verdict := s.good(core.Pass)
 	failed := 0

@@ -370,6 +370,8 @@ func (s *series) several(ctx context.Context) error {
 		if err := s.print(reports); err != nil {
 			return &exitError{core.ExitRun, fmt.Errorf("standard output: %w", err)}
 		}
+	} else {
+		s.again()
 	}
 	if !s.o.quiet {
 		for _, side := range s.sides {
@@ -385,7 +387,7 @@ func (s *series) several(ctx context.Context) error {
 
 // tell says on stderr how a run of a series ended.
 func (s *series) tell(side *side, r core.Record) {
-	if r.ExitStatus() != core.ExitPass {
+	if r.ExitStatus() != core.ExitPass && !side.failedLike(r) {
 		s.app.explain(r, s.o.quiet)
 	}
 	if s.o.quiet {
@@ -396,6 +398,29 @@ func (s *series) tell(side *side, r core.Record) {
 		of = fmt.Sprintf(" of %d", n)
 	}
 	fmt.Fprintf(s.app.stderr, "%s: run %d%s: %s%s\n", line(side.name), len(side.kept), of, r.Verdict, line(headlineText(r)))
+}
+
+// failedLike reports whether an earlier run of the side failed with just the
+// same messages: they were said.
+func (s *side) failedLike(r core.Record) bool {
+	same := func(a, b check.Detail) bool { return a.Message == b.Message }
+	return len(r.Details) > 0 && slices.ContainsFunc(s.kept[:len(s.kept)-1], func(k runs.Run) bool {
+		e := k.Record
+		return e.TimedOut == r.TimedOut && e.Interrupted == r.Interrupted &&
+			e.Extraction.Status == r.Extraction.Status && e.Extraction.Error == r.Extraction.Error &&
+			slices.EqualFunc(e.Details, r.Details, same)
+	})
+}
+
+// again says how often a message was not repeated, where stdout does not say it.
+func (s *series) again() {
+	for _, side := range s.sides {
+		for _, f := range export.Failures(side.kept) {
+			if len(f.Runs) > 1 {
+				fmt.Fprintf(s.app.stderr, "%s: failed: %d of %d runs: %s\n", line(side.name), len(f.Runs), len(side.kept), printable(f.Message))
+			}
+		}
+	}
 }
 
 func headlineText(r core.Record) string {

@@ -176,6 +176,8 @@ func cell(text string) string {
 	var b strings.Builder
 	for _, r := range strings.ToValidUTF8(text, "\uFFFD") {
 		switch {
+		case r == '\n' || r == '\t':
+			b.WriteByte(' ')
 		case r < ' ' || r == 0x7f:
 			b.WriteRune('\uFFFD')
 		case strings.ContainsRune("\\|`*_[]<>&#~!", r):
@@ -227,14 +229,45 @@ func markdownRuns(w io.Writer, list []runs.Run) error {
 			}
 			fmt.Fprintf(w, "| %s | %s | ±%s | %d | %s |\n", cell(row.Metric), cell(unit.Scale(row.B.Median, row.Unit)), cell(unit.Scale(row.B.Spread, row.Unit)), row.B.N, cell(row.Polarity.String()))
 		}
-		for _, r := range group {
-			for _, d := range r.Record.Details {
-				fmt.Fprintf(w, "\n- failed: %s", cell(d.Message))
+		for _, f := range Failures(group) {
+			text := f.Message
+			if len(group) > 1 {
+				text = fmt.Sprintf("%d of %d runs: %s", len(f.Runs), len(group), text)
 			}
+			fmt.Fprintf(w, "\n- failed: %s", cell(text))
 		}
 	}
 	fmt.Fprintln(w)
 	return nil
+}
+
+// Failure is a message and the runs that failed with it.
+type Failure struct {
+	Message string
+	Runs    []runs.Run
+}
+
+// Failures lists what the runs failed with, each message once, in the order of
+// their first occurrence.
+func Failures(list []runs.Run) []Failure {
+	var all []Failure
+	at := map[string]int{}
+	for _, r := range list {
+		seen := map[string]bool{}
+		for _, d := range r.Record.Details {
+			if seen[d.Message] {
+				continue
+			}
+			seen[d.Message] = true
+			i, ok := at[d.Message]
+			if !ok {
+				i = len(all)
+				at[d.Message], all = i, append(all, Failure{Message: d.Message})
+			}
+			all[i].Runs = append(all[i].Runs, r)
+		}
+	}
+	return all
 }
 
 // Title names what a run is one of: its payload, and the variant of that.

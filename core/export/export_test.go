@@ -192,7 +192,7 @@ func TestMarkdown(t *testing.T) {
 		list[i].Record.Headlines = nil
 		list[i].Record.Metrics = append(list[i].Record.Metrics, ktstr.Metric{Name: "c|d <i>x</i> `y` \n# z", Value: 1})
 	}
-	render(write(t, "markdown", export.Source{Runs: list}), 4, "c|d &lt;i&gt;x&lt;/i&gt; `y` \uFFFD# z")
+	render(write(t, "markdown", export.Source{Runs: list}), 4, "c|d &lt;i&gt;x&lt;/i&gt; `y`  # z")
 	render(write(t, "markdown", comparison(t)), 3, "<strong>new</strong> (3 runs) against <strong>old|1</strong> (4 runs): 2 too few")
 }
 
