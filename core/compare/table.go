@@ -84,6 +84,7 @@ func (t Table) Format(r Report) string {
 	}
 	line("metric", "A", "B", "change", "verdict", "test")
 	shown := 0
+	var few []string // what is to be said of too few runs, each once
 	for _, row := range r.Rows {
 		if !row.Decides && !t.All {
 			continue
@@ -97,11 +98,20 @@ func (t Table) Format(r Report) string {
 		best := unit.Best(math.Max(math.Abs(row.A.Median), math.Abs(row.B.Median)), row.Unit)
 		line(name, sample(row.A, row.Unit, best), sample(row.B, row.Unit, best), percent(row.Change), row.Verdict, test(row))
 		if row.Verdict == TooFew {
-			wrap(&b, "    ", fmt.Sprintf("too few runs to tell: %s a side could show a difference", plural(row.Need, "run")), width)
+			text := fmt.Sprintf("too few runs to tell: %s a side could show a difference", plural(row.Need, "run"))
+			if !row.Decides {
+				text += " in what does not decide"
+			}
+			if !slices.Contains(few, text) {
+				few = append(few, text)
+			}
 		}
 		if row.Note != "" {
 			wrap(&b, "    ", clean(row.Note), width)
 		}
+	}
+	for _, text := range few {
+		wrap(&b, "", text, width)
 	}
 	if more := len(r.Rows) - shown + r.LeftOut; more > 0 {
 		fmt.Fprintf(&b, "%d more do not decide (--all shows them)\n", more)
