@@ -109,10 +109,11 @@ func Start(ctx context.Context, c Config) (*Plugin, error) {
 
 // begin finds out how to speak to the plugin, and what it is.
 func (p *Plugin) begin(ctx context.Context) error {
+	var described error // of a script that was asked to describe itself
 	if c := &p.config; c.Self == nil && c.Interface == "" && p.isText() {
 		// Most scripts would do strange things without arguments. One that speaks gRPC
 		// may not know `describe`; then its handshake line tells.
-		if err := p.describeByCommand(ctx); err == nil && c.Interface == Script {
+		if described = p.describeByCommand(ctx); described == nil && c.Interface == Script {
 			return nil
 		}
 	} else if c.Interface == Script {
@@ -120,8 +121,14 @@ func (p *Plugin) begin(ctx context.Context) error {
 	}
 	s, err := p.open(ctx)
 	var e *Error
-	if errors.As(err, &e) && e.noHandshake && p.config.Path != "" && p.config.Interface == "" && p.describeByCommand(ctx) == nil && p.config.Interface == Script {
-		return nil
+	if errors.As(err, &e) && e.noHandshake && p.config.Path != "" && p.config.Interface == "" {
+		if described != nil {
+			// It speaks no gRPC, so what it said to `describe` is what has to be put right.
+			return described
+		}
+		if p.describeByCommand(ctx) == nil && p.config.Interface == Script {
+			return nil
+		}
 	}
 	if err != nil {
 		return err

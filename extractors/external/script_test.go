@@ -112,6 +112,23 @@ func TestScriptFaults(t *testing.T) {
 	}
 }
 
+// What a script says wrong for `describe` is told, and not that it does not
+// speak gRPC.
+func TestScriptDescribesWrongly(t *testing.T) {
+	for text, want := range map[string]string{
+		`echo '{"name": "y", "version": "1", "interface": "script"}'`:         `calls itself "y": want "x"`,
+		`echo loading; echo '{"name": "x", "version": "1"}'`:                  "want one JSON object",
+		`echo '{"name": "x", "version": "1", "interface": "carrier-pigeon"}'`: "carrier-pigeon",
+	} {
+		leavesNothing(t)
+		_, err := Start(context.Background(), Config{Name: "x", Path: script(t, "#!/bin/sh\n"+text+"\n"), Launcher: []string{"_launch"}})
+		var e *Error
+		if !errors.As(err, &e) || e.Op != "describe" || !strings.Contains(e.Error(), want) || strings.Contains(e.Error(), "handshake") {
+			t.Errorf("%s: got %v; want describe's error with %q", text, err, want)
+		}
+	}
+}
+
 // A script plugin's forgotten child neither hangs the call nor outlives it.
 func TestScriptLeavesChild(t *testing.T) {
 	for _, launcher := range [][]string{nil, {"_launch"}} {
