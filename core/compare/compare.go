@@ -8,6 +8,7 @@ import (
 	"math"
 	"slices"
 	"sort"
+	"strconv"
 	"strings"
 
 	"github.com/aclements/go-moremath/stats"
@@ -95,8 +96,8 @@ var words = []Verdict{Worse, Missing, TooFew, Changed, Same, Better}
 // Sample is what one side measured of one metric, in the row's unit.
 type Sample struct {
 	N      int     `json:"n"`      // runs that have the metric
-	Median float64 `json:"median"` // 0 where N is 0
-	// Spread is half the distance between the quartiles.
+	Median float64 `json:"median"` // 0 where N is 0; between two values rounded to 12 digits
+	// Spread is half the distance between the quartiles, rounded to 12 digits.
 	Spread float64   `json:"spread"`
 	Values []float64 `json:"values"` // in the order of the runs
 }
@@ -443,7 +444,7 @@ func measure(name string, a, b []sighting) Row {
 			whole = from
 		}
 	}
-	row.Change = change(from, to, whole)
+	row.Change = rounded(change(from, to, whole))
 	row.P = uTest(x, y)
 	return row
 }
@@ -494,6 +495,18 @@ func change(from, to, whole float64) float64 {
 	return (to - from) / whole
 }
 
+// rounded is a derived number without the last digits, which are of the
+// arithmetic and of no measurement: 10.237 in place of 10.236999999999998.
+func rounded(v float64) float64 {
+	const digits = 12
+	r, err := strconv.ParseFloat(strconv.FormatFloat(v, 'g', digits, 64), 64)
+	if err != nil { // next to the greatest number
+		return v
+	}
+	return r
+}
+
+// summarize never rounds a median that is one of the values.
 func summarize(values []float64) Sample {
 	s := Sample{N: len(values), Values: values}
 	if s.N == 0 {
@@ -501,9 +514,12 @@ func summarize(values []float64) Sample {
 	}
 	thresholds := benchmath.DefaultThresholds
 	s.Median = benchmath.AssumeNothing.Summary(benchmath.NewSample(slices.Clone(values), &thresholds), 0.95).Center
+	if !slices.Contains(values, s.Median) {
+		s.Median = rounded(s.Median)
+	}
 	sample := stats.Sample{Xs: slices.Clone(values)}
 	sample.Sort()
-	s.Spread = (sample.Quantile(0.75) - sample.Quantile(0.25)) / 2
+	s.Spread = rounded((sample.Quantile(0.75) - sample.Quantile(0.25)) / 2)
 	return s
 }
 

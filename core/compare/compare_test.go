@@ -261,3 +261,22 @@ func TestTies(t *testing.T) {
 		}
 	}
 }
+
+// A median between two values has no digits of the arithmetic; one that was
+// measured has all its digits.
+func TestRoundedMedians(t *testing.T) {
+	side := func(values ...float64) compare.Side {
+		s := compare.Side{}
+		for _, v := range values {
+			s.Runs = append(s.Runs, compare.Run{Metrics: []ktstr.Metric{{Name: "m", Value: v}}})
+		}
+		return s
+	}
+	r := compare.Compare(side(10.2, 10.1, 10.1, 10.274), side(0.1234567890123456, 9007199254740991, 0), compare.Options{}).Rows[0]
+	if r.A.Median != 10.15 || r.B.Median != 0.1234567890123456 || r.B.Values[1] != 9007199254740991 {
+		t.Errorf("medians %v and %v of %v", r.A.Median, r.B.Median, r.B.Values)
+	}
+	if r := compare.Compare(side(0.1, 0.2), side(0.3, 0.3), compare.Options{}).Rows[0]; r.A.Median != 0.15 || r.A.Spread != 0.05 || r.Change != 1 {
+		t.Errorf("median %v, spread %v, change %v; want 0.15, 0.05, 1", r.A.Median, r.A.Spread, r.Change)
+	}
+}

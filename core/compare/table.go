@@ -100,7 +100,7 @@ func (t Table) Format(r Report) string {
 		if row.Verdict == TooFew {
 			text := fmt.Sprintf("too few runs to tell: %s a side could show a difference", plural(row.Need, "run"))
 			if !row.Decides {
-				text += " in what does not decide"
+				text += " in the rest"
 			}
 			if !slices.Contains(few, text) {
 				few = append(few, text)
