@@ -397,6 +397,35 @@ func TestPrint(t *testing.T) {
 	}
 }
 
+// What a broken plugin gives is not written as what everybody will rely on; the
+// tool's own failure is.
+func TestUpdateRefusesBrokenPlugin(t *testing.T) {
+	x := honest()
+	inner := x.Parse
+	x.Parse = func(out ktstr.Output) (ktstr.Extraction, error) {
+		switch {
+		case bytes.HasPrefix(out.Data, []byte("crash")):
+			return ktstr.Extraction{}, errors.New("/home/me/plugin: exit status 2")
+		case bytes.HasPrefix(out.Data, []byte("panic")):
+			panic("boom")
+		case bytes.HasPrefix(out.Data, []byte("FATAL")):
+			return ktstr.Extraction{Diagnostics: []ktstr.Diagnostic{{Code: ktstr.ToolFailed, Message: "no disk"}}}, nil
+		}
+		return inner(out)
+	}
+	dir := corpusOf(t, map[string]string{"a/stdout": "crash\n", "b/stdout": "FATAL: no disk\n", "c/stdout": "panic\n", "c/extract.json": "old", "d/stdout": capture})
+	r := verify(t, Config{Extractor: x, Corpus: dir, Update: true, Only: []string{"golden"}})
+	if c := r.Checks[0]; c.Outcome != Fail || !strings.Contains(c.Detail, "wrote extract.json of 2 cases") {
+		t.Errorf("golden: %s, %s: want a failure, and two written", c.Outcome, c.Detail)
+	}
+	for name, want := range map[string]string{"a": "", "b": "no disk", "c": "old", "d": "12.5"} {
+		text, err := os.ReadFile(filepath.Join(dir, name, "extract.json"))
+		if (err != nil) != (want == "") || !strings.Contains(string(text), want) {
+			t.Errorf("case %s: %s, %v: want %q in it", name, text, err, want)
+		}
+	}
+}
+
 func TestSound(t *testing.T) {
 	if err := Sound(honest(), ktstr.Output{Data: []byte(capture)}); err != nil {
 		t.Error(err)

@@ -23,15 +23,25 @@ type probe struct {
 	problems []string
 	calls    int
 	infinite int // extractions that held a value that is not finite
+	broken   int // extractions that returned an error or panicked
 }
 
 func (p *probe) Describe() ktstr.Description { return p.x.Describe() }
 
 func (p *probe) Extract(ctx context.Context, out ktstr.Output) (e ktstr.Extraction, err error) {
+	all := p
+	if p.total != nil {
+		all = p.total
+	}
 	defer func() {
 		if v := recover(); v != nil {
 			p.problem("the extractor panicked: %v", v)
 			e, err = ktstr.Extraction{}, fmt.Errorf("panic: %v", v)
+		}
+		if err != nil {
+			all.mu.Lock()
+			all.broken++
+			all.mu.Unlock()
 		}
 	}()
 	e, err = p.x.Extract(ctx, out)
@@ -67,10 +77,6 @@ func (p *probe) Extract(ctx context.Context, out ktstr.Output) (e ktstr.Extracti
 		if d.Code == "" || !utf8.ValidString(string(d.Code)+d.Message) {
 			p.problem("diagnostic %q %q: want a code, and valid UTF-8", d.Code, d.Message)
 		}
-	}
-	all := p
-	if p.total != nil {
-		all = p.total
 	}
 	all.mu.Lock()
 	defer all.mu.Unlock()
