@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/ktstr/ktstr"
 	"github.com/ktstr/ktstr/core"
 	"github.com/ktstr/ktstr/core/payload"
 	"github.com/ktstr/ktstr/extractors/external"
@@ -45,7 +46,15 @@ func (a *app) install(ctx context.Context, path, hash, corpus string) error {
 	if err != nil {
 		return err
 	}
-	p, err := store.Install(ctx, external.Config{Path: path, SHA256: hash, Launcher: []string{hiddenLaunch}}, func(ctx context.Context, copied string) error {
+	var brought []payload.Payload
+	p, err := store.Install(ctx, external.Config{Path: path, SHA256: hash, Launcher: []string{hiddenLaunch}}, func(ctx context.Context, d ktstr.Description, copied string) error {
+		for _, f := range d.Payloads {
+			b, err := broughtBy(d.Name, f)
+			if err != nil {
+				return err
+			}
+			brought = append(brought, b)
+		}
 		return a.verifyForInstall(ctx, copied, corpus)
 	})
 	if err != nil {
@@ -53,12 +62,7 @@ func (a *app) install(ctx context.Context, path, hash, corpus string) error {
 	}
 	d := p.Description
 	fmt.Fprintf(a.stdout, "installed %s %s, sha256 %s\n", d.Name, line(d.Version), p.SHA256[external.Platform])
-	for _, f := range d.Payloads {
-		b, err := broughtBy(d.Name, f)
-		if err != nil {
-			store.Remove(d.Name)
-			return fmt.Errorf("plugin install %s: %w", path, err)
-		}
+	for _, b := range brought {
 		fmt.Fprintf(a.stdout, "payload %s runs %s\n", b.Name, line(executes(b)))
 	}
 	return nil

@@ -69,8 +69,9 @@ func (s Store) Config(p Locked) Config {
 
 // Install copies the executable at c.Path into the store, starts the copy as c
 // says, gives it to verify (nil: nothing more is verified), and records it, in
-// the place of another version of it. What fails leaves nothing behind.
-func (s Store) Install(ctx context.Context, c Config, verify func(ctx context.Context, path string) error) (_ Locked, err error) {
+// the place of another version of it. What fails leaves nothing behind, and the
+// other version as it was.
+func (s Store) Install(ctx context.Context, c Config, verify func(ctx context.Context, d ktstr.Description, path string) error) (_ Locked, err error) {
 	if err := os.MkdirAll(s.Dir, 0o755); err != nil {
 		return Locked{}, err
 	}
@@ -107,7 +108,7 @@ func (s Store) Install(ctx context.Context, c Config, verify func(ctx context.Co
 	locked := Locked{Description: p.Describe(), Interface: p.Interface(), SHA256: map[string]string{Platform: hash}}
 	p.Close()
 	if verify != nil {
-		if err := verify(ctx, copied); err != nil {
+		if err := verify(ctx, locked.Description, copied); err != nil {
 			return Locked{}, err
 		}
 	}

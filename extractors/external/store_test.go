@@ -90,12 +90,12 @@ func TestInstallFails(t *testing.T) {
 	good := script(t, "#!/bin/sh\n"+describeLine)
 	for _, c := range []struct {
 		config Config
-		verify func(context.Context, string) error
+		verify func(context.Context, ktstr.Description, string) error
 		want   string
 	}{
 		{Config{Path: script(t, "#!/bin/sh\nexit 1")}, nil, "exit status 1"},
 		{Config{Path: "/nonexistent"}, nil, "no such file"},
-		{Config{Path: good}, func(context.Context, string) error { return errors.New("loses its headline") }, "loses its headline"},
+		{Config{Path: good}, func(context.Context, ktstr.Description, string) error { return errors.New("loses its headline") }, "loses its headline"},
 		{Config{Path: good, SHA256: strings.Repeat("0", 64)}, nil, "want 000"},
 	} {
 		if _, err := s.Install(context.Background(), c.config, c.verify); err == nil || !strings.Contains(err.Error(), c.want) {
