@@ -85,7 +85,8 @@ type Check struct {
 // Failure is one way in which a promise was broken.
 type Failure struct {
 	Message string
-	Input   string // which input did it, in words; empty: no input was involved
+	Also    int    // further inputs that gave the same message, beside Input
+	Input   string // which input did it first, in words; empty: no input was involved
 	Bytes   []byte // what stands around the place in it that matters
 	File    string // where the whole input was kept; empty: nowhere
 }
@@ -132,11 +133,19 @@ type check struct {
 
 func (c check) failf(in *input, format string, args ...any) {
 	c.Outcome = Fail
+	f := Failure{Message: fmt.Sprintf(format, args...)}
+	if in != nil {
+		for i := range c.Failures {
+			if c.Failures[i].Message == f.Message && c.Failures[i].Input != "" {
+				c.Failures[i].Also++
+				return
+			}
+		}
+	}
 	if len(c.Failures) == mostFailures {
 		c.More++
 		return
 	}
-	f := Failure{Message: fmt.Sprintf(format, args...)}
 	if in != nil {
 		f.Input = in.words
 		data := in.streams[in.changed].Data
@@ -155,7 +164,13 @@ func (c check) failf(in *input, format string, args ...any) {
 
 // enough reports that more failures would tell nothing new: a plugin that crashes
 // each time takes long to be started each time.
-func (c check) enough() bool { return c.More >= mostFailures }
+func (c check) enough() bool {
+	n := len(c.Failures) + c.More
+	for _, f := range c.Failures {
+		n += f.Also
+	}
+	return n >= 2*mostFailures
+}
 
 func (c check) skipf(format string, args ...any) {
 	c.Outcome, c.Detail = Skip, fmt.Sprintf(format, args...)

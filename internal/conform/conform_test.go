@@ -365,7 +365,7 @@ func TestPrint(t *testing.T) {
 	r := Report{Subject: "./x", Name: "x\x1b[31m", Version: "1", Checks: []Check{
 		{Name: "one", About: "it holds", Outcome: Pass, Detail: "3 cases"},
 		{Name: "three", About: "it holds too", Outcome: Skip, Detail: "no captures"},
-		{Name: "two", About: "it does not", Outcome: Fail, More: 7, Failures: []Failure{{Message: "bad", Input: "a/stdout, cut", Bytes: []byte("\x1b[2J\n"), File: "/tmp/x"}}},
+		{Name: "two", About: "it does not", Outcome: Fail, More: 7, Failures: []Failure{{Message: "bad", Also: 3, Input: "a/stdout, cut", Bytes: []byte("\x1b[2J\n"), File: "/tmp/x"}}},
 	}}
 	var b strings.Builder
 	if err := r.Print(&b); err != nil {
@@ -379,6 +379,7 @@ func TestPrint(t *testing.T) {
 		"        input: a/stdout, cut\n" +
 		"        bytes: \"\\x1b[2J\\n\"\n" +
 		"        kept:  /tmp/x\n" +
+		"        the same with 3 more inputs\n" +
 		"      - and 7 more\n" +
 		"3 checks: 1 passed, 1 failed, 1 skipped\n"
 	if b.String() != want {
@@ -391,7 +392,7 @@ func TestPrint(t *testing.T) {
 	wantJSON := `{"schema":"ktstr.verify/v1","subject":"./x","name":"x\u001b[31m","version":"1","ok":false,"checks":[` +
 		`{"name":"one","about":"it holds","outcome":"pass","detail":"3 cases"},` +
 		`{"name":"three","about":"it holds too","outcome":"skip","detail":"no captures"},` +
-		`{"name":"two","about":"it does not","outcome":"fail","failures":[{"message":"bad","input":"a/stdout, cut","bytes":"G1sySgo=","file":"/tmp/x"}],"more":7}]}`
+		`{"name":"two","about":"it does not","outcome":"fail","failures":[{"message":"bad","also":3,"input":"a/stdout, cut","bytes":"G1sySgo=","file":"/tmp/x"}],"more":7}]}`
 	if string(text) != wantJSON {
 		t.Errorf("JSON:\n got %s\nwant %s", text, wantJSON)
 	}
@@ -423,6 +424,27 @@ func TestUpdateRefusesBrokenPlugin(t *testing.T) {
 		if (err != nil) != (want == "") || !strings.Contains(string(text), want) {
 			t.Errorf("case %s: %s, %v: want %q in it", name, text, err, want)
 		}
+	}
+}
+
+// One mistake that every input meets is told once.
+func TestEqualFailuresAreOne(t *testing.T) {
+	files := map[string]string{}
+	for i := range 12 {
+		files[fmt.Sprintf("case%02d/stdout", i)] = capture
+	}
+	x := honest()
+	n := 0
+	x.Parse = func(ktstr.Output) (ktstr.Extraction, error) {
+		if n++; n == 5 {
+			return ktstr.Extraction{}, errors.New("something else")
+		}
+		return ktstr.Extraction{}, errors.New("awk: line 3: syntax error")
+	}
+	r := verify(t, Config{Extractor: x, Corpus: corpusOf(t, files), Only: []string{"golden"}})
+	c := r.Checks[0]
+	if len(c.Failures) != 2 || c.More != 0 || c.Failures[0].Also != 10 || c.Failures[0].Input != "case00" || c.Failures[1].Also != 0 || c.Failures[1].Input != "case04" {
+		t.Errorf("got %+v and %d more, want one failure of 11 inputs and one of another", c.Failures, c.More)
 	}
 }
 

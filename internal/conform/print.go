@@ -35,6 +35,9 @@ func (r Report) Print(w io.Writer) error {
 			if f.File != "" {
 				p.printf("        kept:  %s\n", clean(f.File))
 			}
+			if f.Also > 0 {
+				p.printf("        the same with %d more inputs\n", f.Also)
+			}
 		}
 		if c.More > 0 {
 			p.printf("      - and %d more\n", c.More)
@@ -67,11 +70,12 @@ func clean(text string) string {
 
 // MarshalJSON writes the report as {"schema": "ktstr.verify/v1", "subject", "name",
 // "version", "ok", "checks": [{"name", "about", "outcome": "pass|fail|skip",
-// "detail", "failures": [{"message", "input", "bytes", "file"}], "more"}]}. Bytes are in
+// "detail", "failures": [{"message", "also", "input", "bytes", "file"}], "more"}]}. Bytes are in
 // base64.
 func (r Report) MarshalJSON() ([]byte, error) {
 	type failure struct {
 		Message string `json:"message"`
+		Also    int    `json:"also,omitempty"`
 		Input   string `json:"input,omitempty"`
 		Bytes   []byte `json:"bytes,omitempty"`
 		File    string `json:"file,omitempty"`

@@ -52,6 +52,9 @@ func Run(t *testing.T, c Config) {
 					if f.Input != "" {
 						fmt.Fprintf(&b, "\n  input: %s\n  bytes: %q", f.Input, f.Bytes)
 					}
+					if f.Also > 0 {
+						fmt.Fprintf(&b, "\n  the same with %d more inputs", f.Also)
+					}
 				}
 				if check.More > 0 {
 					fmt.Fprintf(&b, "\n- and %d more", check.More)
