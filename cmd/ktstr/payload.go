@@ -106,8 +106,9 @@ func (a *app) pluginPayloads() ([]payload.Payload, error) {
 		}
 		for _, f := range s.description.Payloads {
 			p, err := broughtBy(s.Name, f)
-			if err != nil {
-				return nil, err
+			if err != nil { // written for another ktstr; the other payloads are not concerned
+				a.notice(false)(err.Error())
+				continue
 			}
 			all = append(all, p)
 		}
