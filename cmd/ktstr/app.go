@@ -119,6 +119,7 @@ end; 4 extraction gave nothing or failed; 5 not enough runs to tell (compare);
 	root.PersistentFlags().StringArrayVar(&a.plugins, "plugin", nil, "use the plugin executable `NAME=PATH`, installed or not; beside a "+external.LockFile+", only the build that it names (repeatable)")
 	root.PersistentFlags().StringArrayVar(&a.payloadDirs, "payload-dir", nil, "read payload files from `DIR` before all other places (repeatable)")
 	root.AddCommand(a.runCommand(), a.extractCommand(), a.payloadCommand(), a.pluginCommand(), a.doctorCommand(), a.compareCommand(), a.runsCommand(), a.explainCommand())
+	root.SetHelpCommand(helpCommand())
 	group(root)
 	return root
 }
@@ -148,6 +149,25 @@ func group(c *cobra.Command) {
 			text += fmt.Sprintf(": did you mean %s?", near)
 		}
 		return fmt.Errorf("%s; there are %s", text, strings.Join(names, ", "))
+	}
+}
+
+// helpCommand is `ktstr help COMMAND`, which the flag library would let succeed
+// for a command that does not exist.
+func helpCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "help [COMMAND]",
+		Short: "Explain a command",
+		RunE: func(c *cobra.Command, args []string) error {
+			found, rest, err := c.Root().Find(args)
+			if err != nil {
+				return err
+			}
+			if len(rest) > 0 && found.HasAvailableSubCommands() { // group says what there is
+				return found.RunE(found, rest)
+			}
+			return found.Help()
+		},
 	}
 }
 
