@@ -59,7 +59,7 @@ func TestPluginsAgreeWithTheirParsers(t *testing.T) {
 }
 
 // saved are the streams of the capture in dir.
-func saved(t *testing.T, dir string) []ktstr.Output {
+func saved(t testing.TB, dir string) []ktstr.Output {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(dir, "file-*"))
 	if err != nil {
