@@ -345,6 +345,16 @@ func (d *decoder) into(text *string) func(string, ast.Node) {
 	return func(field string, value ast.Node) { *text = d.text(field, value) }
 }
 
+// word is into for a key whose empty text would count as no key at all: a
+// variable of a template that was not set is no wish for the default.
+func (d *decoder) word(text *string, want string) func(string, ast.Node) {
+	return func(field string, value ast.Node) {
+		if *text = d.text(field, value); *text == "" {
+			d.fail(field, value, "empty: want %s, or the key left out", want)
+		}
+	}
+}
+
 func (d *decoder) intoList(list *[]string) func(string, ast.Node) {
 	return func(field string, value ast.Node) { *list = d.texts(field, value) }
 }
@@ -352,20 +362,20 @@ func (d *decoder) intoList(list *[]string) func(string, ast.Node) {
 func (d *decoder) payload(root ast.Node) Payload {
 	p := Payload{Checks: []check.Check{check.ExitEquals(0)}}
 	d.fields("", root, map[string]func(string, ast.Node){
-		"name":      d.into(&p.Name),
+		"name":      d.word(&p.Name, "the file's name without .yaml"),
 		"summary":   d.into(&p.Summary),
 		"about":     d.into(&p.About),
-		"kind":      func(f string, n ast.Node) { p.Kind = Kind(d.text(f, n)) },
+		"kind":      d.word((*string)(&p.Kind), "binary or scheduler"),
 		"binary":    d.into(&p.Binary),
 		"args":      d.intoList(&p.Args),
 		"env":       func(f string, n ast.Node) { p.Env = d.textMap(f, n) },
-		"dir":       d.into(&p.Dir),
+		"dir":       d.word(&p.Dir, "caller or scratch"),
 		"files":     d.intoList(&p.Files),
 		"outputs":   func(f string, n ast.Node) { p.Outputs = d.outputs(f, n) },
 		"flags":     d.intoList(&p.Flags),
 		"timeout":   func(f string, n ast.Node) { p.Timeout = d.duration(f, n) },
-		"cgroup":    d.into(&p.Cgroup),
-		"extractor": d.into(&p.Extractor),
+		"cgroup":    d.word(&p.Cgroup, "a cgroup's name"),
+		"extractor": d.word(&p.Extractor, "json, exit-code or a plugin's name"),
 		"options":   func(f string, n ast.Node) { p.Options = d.textMap(f, n) },
 		"checks":    func(f string, n ast.Node) { p.Checks = d.checks(f, n) },
 		"hints": func(f string, n ast.Node) {
@@ -398,7 +408,9 @@ func (d *decoder) hint(field string, node ast.Node) Hint {
 		"name": d.into(&h.Name),
 		"unit": d.into(&h.Unit),
 		"polarity": func(f string, n ast.Node) {
-			p, err := ktstr.ParsePolarity(d.text(f, n))
+			var text string
+			d.word(&text, "higher, lower, target=NUMBER or unknown")(f, n)
+			p, err := ktstr.ParsePolarity(text)
 			if err != nil {
 				d.fail(f, n, "%s", strings.TrimPrefix(err.Error(), "polarity "))
 			}
@@ -439,9 +451,9 @@ func (d *decoder) need(field string, node ast.Node) Need {
 	d.fields(field, node, map[string]func(string, ast.Node){
 		"binary":          d.into(&need.Binary),
 		"install":         d.into(&need.Install),
-		"min_version":     d.into(&need.MinVersion),
+		"min_version":     d.word(&need.MinVersion, "a version such as 3.20"),
 		"version_args":    d.intoList(&need.VersionArgs),
-		"version_pattern": d.into(&need.VersionPattern),
+		"version_pattern": d.word(&need.VersionPattern, "a regular expression with a group around the version"),
 		"help_args":       d.intoList(&need.HelpArgs),
 	})
 	return need
@@ -452,8 +464,8 @@ func (d *decoder) variant(field string, node ast.Node) Variant {
 	d.fields(field, node, map[string]func(string, ast.Node){
 		"when": func(f string, n ast.Node) {
 			d.fields(f, n, map[string]func(string, ast.Node){
-				"version":  d.into(&v.When.Version),
-				"supports": d.into(&v.When.Supports),
+				"version":  d.word(&v.When.Version, "a condition such as \">= 0.15.8\""),
+				"supports": d.word(&v.When.Supports, "an option such as --json"),
 			})
 		},
 		"args":    d.intoList(&v.Args),
