@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -429,10 +430,21 @@ says so.`,
 				return nil
 			}
 			for _, r := range list {
-				if err := store.Remove(r.Name); err != nil {
+				err := store.Remove(r.Name)
+				if errors.Is(err, fs.ErrNotExist) { // another prune was first
+					continue
+				}
+				if err != nil {
 					return &exitError{core.ExitRun, err}
 				}
 				fmt.Fprintf(a.stdout, "deleted %s\n", line(r.Name))
+			}
+			swept, err := store.Sweep()
+			for _, name := range swept {
+				fmt.Fprintf(a.stdout, "deleted the rest of %s, which a prune left half-way\n", line(name))
+			}
+			if err != nil {
+				return &exitError{core.ExitRun, fmt.Errorf("what a prune left half-way could not be deleted: %w", err)}
 			}
 			return nil
 		},

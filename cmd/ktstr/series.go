@@ -82,6 +82,9 @@ func (a *app) run(ctx context.Context, names, args []string, o runOptions) error
 	if err != nil {
 		return err
 	}
+	if _, err := s.store.Sweep(); err != nil {
+		a.notice(o.quiet)("what a prune left half-way could not be deleted: " + err.Error())
+	}
 	defer a.guardRuns(o.quiet)()
 	if len(s.sides) == 1 && s.rounds() == 1 {
 		return s.single(ctx)

@@ -63,6 +63,9 @@ type Store interface {
 	Untag(tag string, bundles ...string) error
 	// Remove deletes a bundle and its tags.
 	Remove(bundle string) error
+	// Sweep ends what a killed Remove began, and returns the names of the
+	// bundles that are wholly gone now.
+	Sweep() ([]string, error)
 }
 
 // dirStore keeps bundles in one directory. A tag is a directory of empty files
@@ -329,23 +332,60 @@ func (s dirStore) Untag(tag string, bundles ...string) error {
 
 // Remove implements Store. The bundle vanishes in one step, then its files go.
 func (s dirStore) Remove(name string) error {
-	if name == "" || filepath.Base(name) != name || strings.HasPrefix(name, ".") {
+	if !removable(name) {
 		return fmt.Errorf("run %q: not the name of a bundle", name)
 	}
-	gone := filepath.Join(s.root, deleting+name)
-	if err := os.Rename(filepath.Join(s.root, name), gone); err != nil {
+	if err := os.Rename(filepath.Join(s.root, name), filepath.Join(s.root, deleting+name)); err != nil {
 		return err
 	}
+	return s.delete(name)
+}
+
+// removable reports whether name can be that of a bundle.
+func removable(name string) bool {
+	return name != "" && filepath.Base(name) == name && !strings.HasPrefix(name, ".")
+}
+
+// Sweep implements Store. A Remove of another process that is at it just now
+// finds done what it would have done.
+func (s dirStore) Sweep() ([]string, error) {
+	entries, err := os.ReadDir(s.root)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var gone []string
+	var failed []error
+	for _, e := range entries {
+		name, ok := strings.CutPrefix(e.Name(), deleting)
+		if !ok || !removable(name) || !e.IsDir() { // a link is none
+			continue
+		}
+		if err := s.delete(name); err != nil {
+			failed = append(failed, err)
+			continue
+		}
+		gone = append(gone, name)
+	}
+	return gone, errors.Join(failed...)
+}
+
+// delete takes the tags off a bundle that has vanished, then deletes its files.
+func (s dirStore) delete(name string) error {
 	tags, err := s.tags()
 	if err != nil {
 		return err
 	}
+	_, err = os.Lstat(filepath.Join(s.root, name))
+	rescued := err == nil // somebody put it back
 	for tag, bundles := range tags {
-		if slices.Contains(bundles, name) {
+		if slices.Contains(bundles, name) && !rescued {
 			if err := s.Untag(tag, name); err != nil {
 				return err
 			}
 		}
 	}
-	return os.RemoveAll(gone)
+	return os.RemoveAll(filepath.Join(s.root, deleting+name))
 }

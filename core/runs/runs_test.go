@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -124,6 +125,112 @@ func TestList(t *testing.T) {
 	}
 	if store.Tag("t", "absent") == nil {
 		t.Error("a bundle that is not there is tagged")
+	}
+}
+
+// What a killed Remove left is deleted by Sweep, and nothing else is.
+func TestSweep(t *testing.T) {
+	root := t.TempDir()
+	store := runs.Open(root)
+	if gone, err := runs.Open(filepath.Join(root, "absent")).Sweep(); len(gone) > 0 || err != nil {
+		t.Errorf("of a store that is not there: %q, %v", gone, err)
+	}
+	kept, left, rescued := keep(t, root, nil), keep(t, root, nil), keep(t, root, nil)
+	if err := store.Tag("t", kept, left, rescued); err != nil {
+		t.Fatal(err)
+	}
+	// Remove, killed after its first step.
+	if err := os.Rename(filepath.Join(root, left), filepath.Join(root, ".deleting-"+left)); err != nil {
+		t.Fatal(err)
+	}
+	outside := t.TempDir()
+	if err := os.WriteFile(filepath.Join(outside, "precious"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, link := range []string{".deleting-link", ".deleting-" + left + "/link"} {
+		if err := os.Symlink(outside, filepath.Join(root, link)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// Put back by a person, from a copy that a prune did not get far with.
+	if err := os.Mkdir(filepath.Join(root, ".deleting-"+rescued), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	others := []string{".deleting-", ".deleting-.x", ".deleting-..", ".deletingx", "x.deleting-y"}
+	for _, name := range others {
+		if err := os.Mkdir(filepath.Join(root, name), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.WriteFile(filepath.Join(root, ".deleting-file"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+
+	gone, err := store.Sweep()
+	if err != nil || len(gone) != 2 || !slices.Contains(gone, left) || !slices.Contains(gone, rescued) {
+		t.Errorf("gone: %q, %v; want %s and the rest of %s", gone, err, left, rescued)
+	}
+	if _, err := os.Lstat(filepath.Join(root, ".deleting-"+left)); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("what was left is still there: %v", err)
+	}
+	for _, path := range append(others, kept, rescued, ".deleting-link", ".deleting-file", ".tags/t/"+kept, ".tags/t/"+rescued) {
+		if _, err := os.Lstat(filepath.Join(root, path)); err != nil {
+			t.Error(err)
+		}
+	}
+	if _, err := os.Stat(filepath.Join(outside, "precious")); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Stat(filepath.Join(root, ".tags", "t", left)); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("its tag is still there: %v", err)
+	}
+	if gone, err := store.Sweep(); len(gone) > 0 || err != nil {
+		t.Errorf("again: %q, %v", gone, err)
+	}
+}
+
+// Sweeps and Removes of several processes do not disturb each other.
+func TestSweepConcurrently(t *testing.T) {
+	root := t.TempDir()
+	var all sync.WaitGroup
+	done := make(chan struct{})
+	for range 2 {
+		all.Go(func() {
+			for {
+				if _, err := runs.Open(root).Sweep(); err != nil {
+					t.Error(err)
+				}
+				select {
+				case <-done:
+					return
+				default:
+				}
+			}
+		})
+	}
+	var removing sync.WaitGroup
+	for range 2 {
+		removing.Go(func() {
+			store := runs.Open(root)
+			for range 25 {
+				b := keep(t, root, nil)
+				if err := errors.Join(store.Tag("t", b), store.Remove(b)); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	removing.Wait()
+	close(done)
+	all.Wait()
+	entries, err := os.ReadDir(root)
+	for _, e := range entries {
+		if e.Name() != ".tags" {
+			t.Errorf("%s is left", e.Name())
+		}
+	}
+	if err != nil {
+		t.Error(err)
 	}
 }
 
