@@ -161,7 +161,7 @@ func (l Lock) Write(path string) error {
 	if err != nil {
 		return err
 	}
-	f, err := os.CreateTemp(filepath.Dir(path), ".ktstr-lock-")
+	f, err := os.CreateTemp(filepath.Dir(path), newLockPrefix)
 	if err != nil {
 		return err
 	}

@@ -84,7 +84,7 @@ func (s Store) Install(ctx context.Context, c Config, verify func(ctx context.Co
 	if err != nil {
 		return Locked{}, err
 	}
-	staging, err := os.MkdirTemp(s.Dir, ".install-")
+	staging, err := os.MkdirTemp(s.Dir, stagingPrefix)
 	if err != nil {
 		return Locked{}, err
 	}
@@ -183,7 +183,14 @@ func (s Store) removeFiles(p Locked) error {
 	return nil
 }
 
-// exclusive keeps other processes from changing the store meanwhile.
+// Beginnings of the names of what lies in the store only while it is changed.
+const (
+	stagingPrefix = ".install-"
+	newLockPrefix = ".ktstr-lock-"
+)
+
+// exclusive keeps other processes from changing the store meanwhile, and deletes
+// what one that was killed had begun.
 func (s Store) exclusive() (unlock func(), err error) {
 	d, err := os.Open(s.Dir)
 	if err != nil {
@@ -192,6 +199,16 @@ func (s Store) exclusive() (unlock func(), err error) {
 	if err := syscall.Flock(int(d.Fd()), syscall.LOCK_EX); err != nil {
 		d.Close()
 		return nil, fmt.Errorf("%s: lock: %w", s.Dir, err)
+	}
+	entries, err := d.ReadDir(-1)
+	if err != nil {
+		d.Close()
+		return nil, err
+	}
+	for _, e := range entries {
+		if strings.HasPrefix(e.Name(), stagingPrefix) && e.IsDir() || strings.HasPrefix(e.Name(), newLockPrefix) && e.Type().IsRegular() {
+			os.RemoveAll(filepath.Join(s.Dir, e.Name()))
+		}
 	}
 	return func() { d.Close() }, nil
 }

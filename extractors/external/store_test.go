@@ -107,6 +107,38 @@ func TestInstallFails(t *testing.T) {
 	}
 }
 
+// What a killed install left is deleted by the next change of the store.
+func TestKilledInstall(t *testing.T) {
+	leavesNothing(t)
+	s := Store{t.TempDir()}
+	leave := func() {
+		t.Helper()
+		err := errors.Join(os.Mkdir(filepath.Join(s.Dir, ".install-1"), 0o755), os.WriteFile(filepath.Join(s.Dir, ".install-1", "x"), nil, 0o600),
+			os.WriteFile(filepath.Join(s.Dir, ".ktstr-lock-1"), nil, 0o600))
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Symlink(t.TempDir(), filepath.Join(s.Dir, ".install-link")); err != nil {
+		t.Fatal(err)
+	}
+	check := func(want ...string) {
+		t.Helper()
+		if got := files(t, s.Dir); !reflect.DeepEqual(got, want) {
+			t.Errorf("files: got %q, want %q", got, want)
+		}
+	}
+	leave()
+	p := install(t, s, script(t, "#!/bin/sh\n"+describeLine))
+	build := "script/1.0/" + p.SHA256[Platform]
+	check(".install-link", "ktstr.lock", "script", "script/1.0", build, build+"/ktstr-plugin-script")
+	leave()
+	if _, err := s.Remove("script"); err != nil {
+		t.Fatal(err)
+	}
+	check(".install-link", "ktstr.lock")
+}
+
 // What is not what was locked, or what others can have changed, is not executed.
 func TestRefused(t *testing.T) {
 	leavesNothing(t)
