@@ -196,13 +196,23 @@ func findRuns(store runs.Store, arg string) ([]runs.Run, error) {
 		return runs.Load(arg)
 	}
 	list, err := store.Find(arg)
-	if err != nil {
+	var unreadable *runs.UnreadableError
+	if err != nil && !errors.As(err, &unreadable) {
 		if _, statErr := os.Stat(arg); statErr == nil {
 			return nil, fmt.Errorf("%w; for the path write ./%s", err, arg)
 		}
 		return nil, err
 	}
-	return list, nil
+	return list, err
+}
+
+// findAnyRuns is findRuns for what does not need to read all of them.
+func findAnyRuns(store runs.Store, arg string) ([]runs.Run, error) {
+	list, err := findRuns(store, arg)
+	if unreadable := (*runs.UnreadableError)(nil); errors.As(err, &unreadable) {
+		return list, nil
+	}
+	return list, err
 }
 
 // exports is --export FORMAT=FILE.

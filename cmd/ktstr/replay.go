@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"strings"
@@ -11,6 +12,7 @@ import (
 	"github.com/ktstr/ktstr/core"
 	"github.com/ktstr/ktstr/core/bundle"
 	"github.com/ktstr/ktstr/core/extract"
+	"github.com/ktstr/ktstr/core/runs"
 )
 
 // replaySchema names the version of what `ktstr extract --replay -o json` prints.
@@ -29,6 +31,7 @@ type (
 		Now      core.Version `json:"now"`
 		Changes  []change     `json:"changes"`
 		Written  string       `json:"written,omitempty"` // the new record, with --write
+		Error    string       `json:"error,omitempty"`   // why it could not be done; then what was not reached is empty
 	}
 	// change is one metric that came out differently.
 	change struct {
@@ -38,55 +41,44 @@ type (
 	}
 )
 
-// replay extracts the metrics of kept runs again, with today's extractors.
+// replay extracts the metrics of kept runs again, with today's extractors. A run
+// of which that cannot be done is reported, and costs no other one.
 func (a *app) replay(ctx context.Context, o extractOptions) error {
 	store, err := openStore(o.out)
 	if err != nil {
 		return err
 	}
-	list, err := findRuns(store, o.replay)
+	list, err := findAnyRuns(store, o.replay)
 	if err != nil {
 		return err
 	}
-	started := map[string]ktstr.Extractor{}
-	document := replayDocument{Schema: replaySchema, Runs: []replayed{}}
-	status := core.ExitPass
 	for _, run := range list {
 		if run.Dir == "" {
 			return fmt.Errorf("%s: records without bundles: want runs whose raw output was kept", o.replay)
 		}
-		b, err := bundle.Load(run.Dir)
+	}
+	extractors := starter{app: a}
+	defer extractors.close()
+	document := replayDocument{Schema: replaySchema, Runs: []replayed{}}
+	status, failed := core.ExitPass, 0
+	for _, run := range list {
+		r, found, err := a.replayOne(ctx, &extractors, run, o.write)
 		if err != nil {
-			return err
+			r.Error = err.Error()
+			failed++
 		}
-		name := b.Record.Extraction.Extractor
-		x, ok := started[name]
-		if !ok {
-			extractor, _, done, err := a.startExtractor(ctx, name)
-			if err != nil {
-				return err
-			}
-			defer done()
-			x, started[name] = extractor, extractor
-		}
-		found := extract.Run(ctx, x, b.Streams, b.Payload.MetricHints())
-		r := replayed{
-			Run: run.Name, Bundle: run.Dir,
-			Recorded: core.VersionOf(b.Record.Extraction), Now: core.VersionOf(core.ExtractionOf(found)),
-			Changes: changes(b.Record.Metrics, found.Metrics),
-		}
-		if o.write {
-			if r.Written, err = b.Add(again(b, x, found)); err != nil {
-				return &exitError{core.ExitRun, err}
-			}
-		}
-		if found.Status != extract.OK {
-			status = core.ExitExtraction
+		switch exit := (*exitError)(nil); {
+		case errors.As(err, &exit):
+			status = worse(status, exit.status)
+		case err != nil, found.Status != extract.OK:
+			status = worse(status, core.ExitExtraction)
 		}
 		document.Runs = append(document.Runs, r)
 		if o.output == formatText {
 			a.printReplayed(r)
-			a.explain(core.Record{Extraction: core.ExtractionOf(found)}, true)
+			if found.Status != "" {
+				a.explain(core.Record{Extraction: core.ExtractionOf(found)}, true)
+			}
 		}
 	}
 	if o.output == formatJSON {
@@ -94,10 +86,71 @@ func (a *app) replay(ctx context.Context, o extractOptions) error {
 			return &exitError{core.ExitRun, err}
 		}
 	}
+	if failed > 0 {
+		return &exitError{status, fmt.Errorf("extract --replay %s: failed for %d of %d runs", o.replay, failed, len(list))}
+	}
 	if status != core.ExitPass {
 		return &exitError{status: status}
 	}
 	return nil
+}
+
+// replayOne extracts the metrics of one run again. With an error, what it could
+// not do is missing from what it returns.
+func (a *app) replayOne(ctx context.Context, extractors *starter, run runs.Run, write bool) (r replayed, found extract.Result, err error) {
+	r = replayed{Run: run.Name, Bundle: run.Dir, Changes: []change{}}
+	if run.Err != nil {
+		return r, found, run.Err
+	}
+	b, err := bundle.Load(run.Dir)
+	r.Recorded = core.VersionOf(b.Record.Extraction) // as far as it could be read
+	if err != nil {
+		return r, found, err
+	}
+	x, err := extractors.start(ctx, r.Recorded.Extractor)
+	if err != nil {
+		return r, found, fmt.Errorf("%s: %w", run.Dir, err)
+	}
+	found = extract.Run(ctx, x, b.Streams, b.Payload.MetricHints())
+	r.Now, r.Changes = core.VersionOf(core.ExtractionOf(found)), changes(b.Record.Metrics, found.Metrics)
+	if write {
+		if r.Written, err = b.Add(again(b, x, found)); err != nil {
+			return r, found, &exitError{core.ExitRun, err}
+		}
+	}
+	return r, found, nil
+}
+
+// starter starts each extractor once.
+type starter struct {
+	app     *app
+	started map[string]startedExtractor
+}
+
+type startedExtractor struct {
+	extractor ktstr.Extractor
+	done      func()
+	err       error
+}
+
+func (s *starter) start(ctx context.Context, name string) (ktstr.Extractor, error) {
+	x, ok := s.started[name]
+	if !ok {
+		x.extractor, _, x.done, x.err = s.app.startExtractor(ctx, name)
+		if s.started == nil {
+			s.started = map[string]startedExtractor{}
+		}
+		s.started[name] = x
+	}
+	return x.extractor, x.err
+}
+
+func (s *starter) close() {
+	for _, x := range s.started {
+		if x.err == nil {
+			x.done()
+		}
+	}
 }
 
 // again is the record of a run as it would be if its extraction were this one.
@@ -159,6 +212,12 @@ func sameMetric(a, b ktstr.Metric) bool {
 }
 
 func (a *app) printReplayed(r replayed) {
+	if r.Error != "" {
+		fmt.Fprintf(a.stdout, "%s: %s %s\n", line(r.Run), styleOf(a.stdout).bad("failed:"), line(r.Error))
+	}
+	if r.Now == (core.Version{}) {
+		return
+	}
 	fmt.Fprintf(a.stdout, "%s: recorded by %s, now %s: ", line(r.Run), line(r.Recorded.String()), line(r.Now.String()))
 	if len(r.Changes) == 0 {
 		fmt.Fprintln(a.stdout, "no metric changed")

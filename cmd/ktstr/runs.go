@@ -299,7 +299,7 @@ func (a *app) runsPathCommand() *cobra.Command {
 				return err
 			}
 			for _, arg := range args {
-				list, err := findRuns(store, arg)
+				list, err := findAnyRuns(store, arg)
 				if err != nil {
 					return err
 				}
@@ -351,7 +351,7 @@ run --baseline; a run can have several. Runs with a tag are not pruned.`,
 			for _, arg := range args[1:] {
 				if strings.Contains(arg, "/") {
 					name := filepath.Base(arg)
-					list, err := store.Find(name)
+					list, err := findAnyRuns(store, name)
 					if err != nil {
 						return err
 					}
@@ -361,7 +361,7 @@ run --baseline; a run can have several. Runs with a tag are not pruned.`,
 					names = append(names, name)
 					continue
 				}
-				list, err := store.Find(arg)
+				list, err := findAnyRuns(store, arg)
 				if err != nil {
 					return err
 				}

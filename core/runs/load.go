@@ -18,7 +18,8 @@ const SetSchema = "ktstr.runs/v1"
 
 // Load reads the runs at a path: the directory of a bundle, a directory of
 // bundles, or a file of records (one record, the document of a set, or one
-// record a line). There is always at least one run where the error is nil.
+// record a line). There is always at least one run where the error is nil, or an
+// *UnreadableError.
 func Load(path string) ([]Run, error) {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -37,11 +38,9 @@ func Load(path string) ([]Run, error) {
 		return list, nil
 	}
 	r, err := bundle.LoadRecord(path)
-	if err == nil {
-		return []Run{{Name: filepath.Base(path), Dir: path, Record: r}}, nil
-	}
 	if !errors.Is(err, os.ErrNotExist) {
-		return nil, err
+		one := []Run{{Name: filepath.Base(path), Dir: path, Record: r, Err: err}}
+		return one, broken(one)
 	}
 	list, err := dirStore{path}.List(Filter{})
 	if err != nil {

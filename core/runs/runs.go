@@ -56,7 +56,8 @@ type Store interface {
 	// that cannot be read is a Run with Err where the filter is empty.
 	List(f Filter) ([]Run, error)
 	// Find gives the runs that a name means: a tag, a set, a bundle, or what
-	// a bundle's name begins with if it is the only one.
+	// a bundle's name begins with if it is the only one. Where one of them
+	// cannot be read all are given with an *UnreadableError.
 	Find(name string) ([]Run, error)
 	// Tag adds a tag to bundles; Untag takes it off.
 	Tag(tag string, bundles ...string) error
@@ -270,10 +271,17 @@ func (s dirStore) Find(name string) ([]Run, error) {
 	return nil, fmt.Errorf("run %q: nothing of that name in %s: %s", name, s.root, hint)
 }
 
+// UnreadableError says that some of the runs that were found cannot be read; for
+// those, Run.Err says why.
+type UnreadableError struct{ Err error }
+
+func (e *UnreadableError) Error() string { return e.Err.Error() }
+func (e *UnreadableError) Unwrap() error { return e.Err }
+
 func broken(found []Run) error {
 	for _, r := range found {
 		if r.Err != nil {
-			return r.Err
+			return &UnreadableError{r.Err}
 		}
 	}
 	return nil

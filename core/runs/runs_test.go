@@ -309,6 +309,18 @@ func TestLoad(t *testing.T) {
 	check(write("other.json", `{"a":1}`), 0, `schema ""`)
 	check(t.TempDir(), 0, "neither a bundle nor a directory of bundles")
 	check(filepath.Join(root, "absent"), 0, "no such file")
+
+	// What cannot be read is told apart from what is not there.
+	if err := os.WriteFile(filepath.Join(root, name, "record.json"), []byte("{"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]int{root: 2, filepath.Join(root, name): 1} {
+		list, err := runs.Load(path)
+		var unreadable *runs.UnreadableError
+		if len(list) != want || !errors.As(err, &unreadable) || list[0].Err == nil || list[0].Name != name {
+			t.Errorf("%s: %d runs, %v; want %d and an UnreadableError", path, len(list), err, want)
+		}
+	}
 }
 
 func TestSide(t *testing.T) {
