@@ -11,6 +11,7 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
 	"flag"
 	"fmt"
 	"math"
@@ -20,6 +21,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -28,15 +30,19 @@ var (
 	only   = flag.String("only", "", "sections to run, comma-separated: cold, warm, small, hostile, hints, memory, growth, init (default: all)")
 )
 
+// capture is the largest that comes from a real tool; large is grown from it.
 const (
-	large = "plugins/fio/testdata/large-64jobs-jsonplus-3.42/stdout"
-	small = "extractors/testdata/fio.json"
+	capture = "plugins/fio/testdata/large-64jobs-jsonplus-3.42/stdout"
+	small   = "extractors/testdata/fio.json"
 )
 
-// peer is a program that is run as argv, with FILE and N put in.
+// peer is a program that is run as argv, with FILE and N put in. What it prints
+// is a line for each walk, unless it is mute for us: then it prints its result,
+// which nobody reads, because reading would be our work on its time.
 type peer struct {
 	name string
 	argv []string
+	mute bool
 }
 
 func (p peer) command(file string, n int) *exec.Cmd {
@@ -63,7 +69,10 @@ func (p peer) run(file string, n int) (r run, err error) {
 	c := p.command(file, n)
 	var out bytes.Buffer
 	var complaint bytes.Buffer
-	c.Stdout, c.Stderr = &out, &complaint
+	if c.Stderr = &complaint; !p.mute {
+		c.Stdout = &out
+	}
+	warmMemory()
 	begin := time.Now()
 	if err := c.Run(); err != nil {
 		return r, fmt.Errorf("%s: %w\n%s", p.name, err, &complaint)
@@ -81,7 +90,7 @@ func (p peer) run(file string, n int) (r run, err error) {
 		}
 		ns, err := strconv.ParseFloat(f[2], 64)
 		if err != nil {
-			continue // not a peer of ours
+			continue
 		}
 		r.count, _ = strconv.Atoi(f[0])
 		r.sum, _ = strconv.ParseFloat(f[1], 64)
@@ -119,14 +128,15 @@ func ratio(what string, got, than, bar float64, unit string, scale float64) {
 
 func main() {
 	flag.Parse()
-	if _, err := os.Stat(large); err != nil {
+	if _, err := os.Stat(capture); err != nil {
 		fatal(fmt.Errorf("%w: run it in the root of the repository", err))
 	}
 	tmp, err := os.MkdirTemp("", "bench-json")
 	check(err)
 	defer os.RemoveAll(tmp)
-	b := bench{tmp: tmp}
+	b := bench{tmp: tmp, large: filepath.Join(tmp, "large.json")}
 	b.build()
+	check(os.WriteFile(b.large, grown(3_370_000), 0o644))
 	fmt.Printf("\n| what | measured | bar | held |\n|---|---|---|---|\n")
 	for _, s := range []struct {
 		name string
@@ -142,9 +152,9 @@ func main() {
 }
 
 type bench struct {
-	tmp                string
-	walker, ktstr, pad peer
-	peers              []peer
+	tmp, large                string
+	walker, ktstr, idle, bare peer
+	peers                     []peer
 }
 
 func (b *bench) build() {
@@ -156,24 +166,32 @@ func (b *bench) build() {
 		return nil
 	}
 	at := func(name string) string { return filepath.Join(b.tmp, name) }
+	check(os.Setenv("CGO_ENABLED", "0")) // as in make build
 	check(sh("go", "build", "-o", at("walker"), "./bench/json/peers/walker"))
 	check(sh("go", "build", "-o", at("gopeers"), "./bench/json/peers/gopeers"))
 	check(sh("go", "build", "-o", at("hints"), "./bench/json/hints"))
 	check(sh("go", "build", "-o", at("ktstr"), "./cmd/ktstr"))
-	b.walker = peer{"ktstr's walk", []string{at("walker"), "FILE", "N!", "new"}}
+	b.walker = peer{name: "ktstr's walk", argv: []string{at("walker"), "FILE", "N!", "new"}}
 	check(sh("gcc", "-O2", "-o", at("peak"), "bench/json/peers/peak.c"))
-	b.ktstr = peer{"ktstr extract json", []string{at("ktstr"), "extract", "json", "--stdout", "FILE", "-o", "json"}}
+	b.ktstr = peer{name: "ktstr extract json", argv: []string{at("ktstr"), "extract", "json", "--stdout", "FILE", "-o", "json"}, mute: true}
 
-	// An empty program of the same size: the padding is data that is never touched.
+	// Two empty programs: one with the code of ktstr, of which nothing is called, and one that only takes as much room.
+	check(os.WriteFile(at("idle.go"), []byte(idle), 0o644))
+	source, err := filepath.Abs("cmd/ktstr/main.go")
+	check(err)
+	overlay, err := json.Marshal(map[string]any{"Replace": map[string]string{source: at("idle.go")}})
+	check(err)
+	check(os.WriteFile(at("overlay.json"), overlay, 0o644))
+	check(sh("go", "build", "-overlay", at("overlay.json"), "-o", at("idle"), "./cmd/ktstr"))
+	b.idle = peer{name: "empty program with ktstr's code", argv: []string{at("idle")}, mute: true}
 	check(os.MkdirAll(at("pad"), 0o755))
 	check(os.WriteFile(at("pad/go.mod"), []byte("module pad\n\ngo 1.26\n"), 0o644))
-	source := "package main\n\nimport _ \"embed\"\n\n//go:embed pad\nvar pad string\n\nfunc main() { keep = &pad }\n\nvar keep *string\n"
-	check(os.WriteFile(at("pad/main.go"), []byte(source), 0o644))
+	check(os.WriteFile(at("pad/main.go"), []byte(padded), 0o644))
 	info, err := os.Stat(at("ktstr"))
 	check(err)
 	check(os.WriteFile(at("pad/pad"), bytes.Repeat([]byte("x"), int(info.Size())-1500<<10), 0o644))
 	check(sh("go", "build", "-C", at("pad"), "-o", at("padded")))
-	b.pad = peer{"empty program", []string{at("padded")}}
+	b.bare = peer{name: "empty program", argv: []string{at("padded")}, mute: true}
 
 	try := func(p peer, err error) {
 		if err != nil {
@@ -182,30 +200,71 @@ func (b *bench) build() {
 		}
 		b.peers = append(b.peers, p)
 	}
-	try(peer{"C, single pass", []string{at("scan"), "FILE", "N!"}}, sh("gcc", "-O2", "-o", at("scan"), "bench/json/peers/scan.c"))
+	try(peer{name: "C, single pass", argv: []string{at("scan"), "FILE", "N!"}}, sh("gcc", "-O2", "-o", at("scan"), "bench/json/peers/scan.c"))
 	err = sh("g++", "-O2", "-o", at("simdjson"), "bench/json/peers/simdjson.cpp", "-lsimdjson")
-	try(peer{"simdjson DOM", []string{at("simdjson"), "FILE", "N!", "dom"}}, err)
-	try(peer{"simdjson on demand", []string{at("simdjson"), "FILE", "N!", "ondemand"}}, err)
+	try(peer{name: "simdjson DOM", argv: []string{at("simdjson"), "FILE", "N!", "dom"}}, err)
+	try(peer{name: "simdjson on demand", argv: []string{at("simdjson"), "FILE", "N!", "ondemand"}}, err)
 	err = sh("cp", "-r", "bench/json/peers/serde", at("serde"))
 	if err == nil {
 		err = sh("cargo", "build", "-q", "--release", "--offline", "--manifest-path", at("serde/Cargo.toml"),
 			"--config", `source.crates-io.replace-with="debian"`, "--config", `source.debian.directory="/usr/share/cargo/registry"`)
 	}
-	try(peer{"serde_json Value", []string{at("serde/target/release/serde-walk"), "FILE", "N!", "tree"}}, err)
-	try(peer{"serde_json streaming", []string{at("serde/target/release/serde-walk"), "FILE", "N!", "stream"}}, err)
+	try(peer{name: "serde_json Value", argv: []string{at("serde/target/release/serde-walk"), "FILE", "N!", "tree"}}, err)
+	try(peer{name: "serde_json streaming", argv: []string{at("serde/target/release/serde-walk"), "FILE", "N!", "stream"}}, err)
 	for name, how := range map[string]string{"encoding/json any": "any", "fastjson, new parser": "new", "fastjson, reused parser": "reused", "fastjson, a job at a time": "chunks"} {
-		try(peer{name, []string{at("gopeers"), "FILE", "N!", how}}, nil)
+		try(peer{name: name, argv: []string{at("gopeers"), "FILE", "N!", how}}, nil)
 	}
 	_, err = exec.LookPath("jq")
-	try(peer{"jq", []string{"jq", "-r", `paths(type=="number") as $p | "\($p|map(tostring)|join(".")) \(getpath($p))"`, "FILE"}}, err)
+	try(peer{name: "jq", argv: []string{"jq", "-r", `paths(type=="number") as $p | "\($p|map(tostring)|join(".")) \(getpath($p))"`, "FILE"}, mute: true}, err)
 	_, err = exec.LookPath("python3")
-	try(peer{"python", []string{"python3", "bench/json/peers/walk.py", "FILE", "N!"}}, err)
+	try(peer{name: "python", argv: []string{"python3", "bench/json/peers/walk.py", "FILE", "N!"}}, err)
 	slices.SortFunc(b.peers[3:], func(a, b peer) int { return strings.Compare(a.name, b.name) })
+}
+
+const idle = `package main
+
+import (
+	"context"
+	"os"
+)
+
+func main() {
+	if os.Args == nil { // never
+		run(context.Background(), nil, os.Stdin, os.Stdout, os.Stderr)
+	}
+}
+`
+
+const padded = `package main
+
+import _ "embed"
+
+//go:embed pad
+var pad string
+
+func main() { keep = &pad }
+
+var keep *string
+`
+
+// warmMemory has the kernel use again, for the next process, memory that was
+// used just now. Large free pieces of a virtual machine's memory go back to its
+// host (free page reporting); to have one again took 4 ms for 2 MB where this
+// was written, which says nothing about who happens to meet it.
+func warmMemory() {
+	m, err := syscall.Mmap(-1, 0, 64<<20, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_ANON|syscall.MAP_PRIVATE)
+	check(err)
+	_ = syscall.Madvise(m, syscall.MADV_HUGEPAGE) // refused where the kernel has none
+	for i := 0; i < len(m); i += 4096 {
+		m[i] = 1
+	}
+	check(syscall.Munmap(m))
 }
 
 // peak is p with its peak memory measured.
 func (b *bench) peak(p peer) peer {
-	return peer{p.name, append([]string{filepath.Join(b.tmp, "peak")}, p.argv...)}
+	p.argv = append([]string{filepath.Join(b.tmp, "peak")}, p.argv...)
+	return p
 }
 
 // interleave runs every peer once a round on its file, n walks each, and calls
@@ -228,7 +287,7 @@ func (b *bench) cold() {
 	wall, cpu, first := make([][]float64, len(all)), make([][]float64, len(all)), make([][]float64, len(all))
 	var count int
 	var sum float64
-	interleave(all, []string{large}, 1, *rounds, func(i int, r run) {
+	interleave(all, []string{b.large}, 1, *rounds, func(i int, r run) {
 		wall[i], cpu[i] = append(wall[i], float64(r.wall)), append(cpu[i], float64(r.cpu))
 		if len(r.walks) > 0 {
 			first[i] = append(first[i], r.walks[0])
@@ -257,7 +316,7 @@ func (b *bench) cold() {
 
 // warm: walk after walk in one process.
 func (b *bench) warm() {
-	reused := peer{"ktstr's walk, buffers reused", []string{b.walker.argv[0], "FILE", "N!", "reused"}}
+	reused := peer{name: "ktstr's walk, buffers reused", argv: []string{b.walker.argv[0], "FILE", "N!", "reused"}}
 	all := []peer{reused}
 	for _, p := range b.peers {
 		if p.name != "jq" && p.name != "python" {
@@ -266,7 +325,7 @@ func (b *bench) warm() {
 	}
 	walks := make([][]float64, len(all))
 	leaves := 0.0
-	interleave(all, []string{large}, 10, *rounds, func(i int, r run) {
+	interleave(all, []string{b.large}, 10, *rounds, func(i int, r run) {
 		walks[i] = append(walks[i], r.walks[3:]...)
 		leaves = float64(r.count)
 	})
@@ -282,19 +341,23 @@ func (b *bench) warm() {
 
 // small: the whole process on 7 KB.
 func (b *bench) small() {
-	wall, cpu := make([][]float64, 2), make([][]float64, 2)
-	interleave([]peer{b.ktstr, b.pad}, []string{small}, 1, 10**rounds, func(i int, r run) {
+	all := []peer{b.ktstr, b.idle, b.bare}
+	wall, cpu := make([][]float64, len(all)), make([][]float64, len(all))
+	interleave(all, []string{small}, 1, 10**rounds, func(i int, r run) {
 		wall[i], cpu[i] = append(wall[i], float64(r.wall)), append(cpu[i], float64(r.cpu))
 	})
-	ratio("7 KB: whole `ktstr extract json -o json` / an empty Go program of its size", median(wall[0]), median(wall[1]), 1.3, "ms", 1e6)
-	ratio("the same, processor time", median(cpu[0]), median(cpu[1]), 1.3, "ms", 1e6)
+	const what = "7 KB: whole `ktstr extract json -o json` / "
+	for i, p := range all[1:] {
+		ratio(what+p.name, median(wall[0]), median(wall[i+1]), 1.3, "ms", 1e6)
+		ratio("the same, processor time", median(cpu[0]), median(cpu[i+1]), 1.3, "ms", 1e6)
+	}
 }
 
 func (b *bench) hostile() {
 	for _, unit := range []string{"[", `{"`, "[INFO]\n"} {
 		file := filepath.Join(b.tmp, "hostile")
 		check(os.WriteFile(file, bytes.Repeat([]byte(unit), 16<<20/len(unit)), 0o644))
-		all := []peer{{"", []string{b.walker.argv[0], "FILE", "N!", "new"}}, {"", []string{b.walker.argv[0], "FILE", "N!", "loop"}}, {"", []string{b.walker.argv[0], "FILE", "N!", "none"}}}
+		all := []peer{{argv: []string{b.walker.argv[0], "FILE", "N!", "new"}}, {argv: []string{b.walker.argv[0], "FILE", "N!", "loop"}}, {argv: []string{b.walker.argv[0], "FILE", "N!", "none"}}}
 		walks, peaks := make([][]float64, len(all)), make([][]float64, len(all))
 		for i := range all {
 			all[i] = b.peak(all[i])
@@ -313,7 +376,7 @@ func (b *bench) hostile() {
 func (b *bench) hints() {
 	walks := make([][]float64, 4)
 	for round := range *rounds + 1 {
-		out, err := exec.Command(filepath.Join(b.tmp, "hints"), large, "10000", "10").Output()
+		out, err := exec.Command(filepath.Join(b.tmp, "hints"), capture, "10000", "10").Output()
 		check(err)
 		for k, line := range strings.Split(strings.TrimSpace(string(out)), "\n") {
 			for i, f := range strings.Fields(line) {
@@ -332,12 +395,12 @@ func (b *bench) hints() {
 func (b *bench) memory() {
 	empty := filepath.Join(b.tmp, "empty.json")
 	check(os.WriteFile(empty, []byte(`{"a":1}`), 0o644))
-	info, err := os.Stat(large)
+	info, err := os.Stat(b.large)
 	check(err)
 	for _, p := range []peer{b.walker, b.ktstr} {
 		var with, without []float64
 		result := 0
-		interleave([]peer{b.peak(p), b.peak(p), b.walker}, []string{large, empty, large}, 1, *rounds, func(i int, r run) {
+		interleave([]peer{b.peak(p), b.peak(p), b.walker}, []string{b.large, empty, b.large}, 1, *rounds, func(i int, r run) {
 			switch i {
 			case 0:
 				with = append(with, float64(r.peak))
@@ -352,20 +415,33 @@ func (b *bench) memory() {
 	}
 }
 
+// grown is the capture with its jobs put in again, in turn, until it has so many bytes.
+func grown(size int) []byte {
+	text, err := os.ReadFile(capture)
+	check(err)
+	const first, end = "\n    {\n", "\n    },"
+	begin := bytes.Index(text, []byte(first))
+	last := bytes.LastIndex(text, []byte(end)) + len(end)
+	if begin < 0 || last < begin {
+		fatal(fmt.Errorf("%s: no jobs in it", capture))
+	}
+	jobs := bytes.SplitAfter(text[begin:last], []byte(end))
+	jobs = jobs[:len(jobs)-1] // what is behind the last end is nothing
+	more := make([]byte, 0, size)
+	for i := 0; len(text)+len(more) < size; i++ {
+		more = append(more, jobs[i%len(jobs)]...)
+	}
+	return slices.Concat(text[:begin], more, text[begin:])
+}
+
 // growth: the same jobs, ten and a hundred times.
 func (b *bench) growth() {
-	text, err := os.ReadFile(large)
+	info, err := os.Stat(capture)
 	check(err)
-	begin := bytes.Index(text, []byte("    {\n"))
-	end := bytes.LastIndex(text, []byte("    }\n  ],\n  \"disk_util\"")) + len("    }\n")
-	if begin < 0 || end < begin {
-		fatal(fmt.Errorf("%s: no jobs in it", large))
-	}
-	jobs := append(bytes.TrimSuffix(bytes.Clone(text[begin:end]), []byte("\n")), ",\n"...)
 	base := 0.0
 	for _, times := range []int{1, 10, 100} {
 		file := filepath.Join(b.tmp, "grown.json")
-		check(os.WriteFile(file, slices.Concat(text[:begin], bytes.Repeat(jobs, times-1), text[begin:]), 0o644))
+		check(os.WriteFile(file, grown(times*int(info.Size())), 0o644))
 		var per []float64
 		count := 0
 		interleave([]peer{b.walker}, []string{file}, 1, max(3, *rounds/times), func(_ int, r run) {
