@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/ktstr/ktstr"
@@ -140,14 +141,19 @@ func (p Payload) Install() string {
 }
 
 var (
-	namePattern = regexp.MustCompile(`^[a-z][a-z0-9-]*$`)
-	envPattern  = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
-	placeholder = regexp.MustCompile(`\{[a-z]+(\.[^{}]*)?\}`)
+	namePattern = lazy(`^[a-z][a-z0-9-]*$`)
+	envPattern  = lazy(`^[A-Za-z_][A-Za-z0-9_]*$`)
+	placeholder = lazy(`\{[a-z]+(\.[^{}]*)?\}`)
 )
+
+// lazy compiles a pattern when it is first used: many commands read no payload.
+func lazy(pattern string) func() *regexp.Regexp {
+	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(pattern) })
+}
 
 // ValidName reports whether name can be a payload's, an output's or a
 // plugin's: [a-z][a-z0-9-]*.
-func ValidName(name string) bool { return namePattern.MatchString(name) }
+func ValidName(name string) bool { return namePattern().MatchString(name) }
 
 // Validate returns the first thing that is wrong with p, a *FieldError.
 func (p Payload) Validate() error {
@@ -182,7 +188,7 @@ func (p Payload) Validate() error {
 	}
 	for _, name := range slices.Sorted(maps.Keys(p.Env)) {
 		field := "env." + name
-		if !envPattern.MatchString(name) {
+		if !envPattern().MatchString(name) {
 			return wrong(field, "want a name of letters, digits and _")
 		}
 		if err := validArg(field, p.Env[name], p.Outputs); err != nil {
@@ -322,7 +328,7 @@ func validArg(field, arg string, outputs []OutputFile) error {
 	for _, o := range outputs {
 		known = append(known, "outputs."+o.Name)
 	}
-	for _, mark := range placeholder.FindAllString(arg, -1) {
+	for _, mark := range placeholder().FindAllString(arg, -1) {
 		word := mark[1 : len(mark)-1]
 		if slices.Contains(known, word) {
 			continue

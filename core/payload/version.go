@@ -16,12 +16,12 @@ type Found struct {
 }
 
 // defaultVersion finds the first number with a dot.
-var defaultVersion = regexp.MustCompile(`(\d+(?:\.\d+)+)`)
+var defaultVersion = lazy(`(\d+(?:\.\d+)+)`)
 
 // VersionIn finds the version in what the program printed when it was run with
 // VersionArgs; "" where it is not there.
 func (n Need) VersionIn(output string) string {
-	re := defaultVersion
+	re := defaultVersion()
 	if n.VersionPattern != "" {
 		var err error
 		if re, err = regexp.Compile(n.VersionPattern); err != nil || re.NumSubexp() < 1 {

@@ -13,6 +13,7 @@ import (
 	"slices"
 	"sort"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/ktstr/ktstr/core"
@@ -83,11 +84,11 @@ const (
 // exist yet.
 func Open(root string) Store { return dirStore{root} }
 
-var tagPattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*$`)
+var tagPattern = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*$`) })
 
 // ValidTag refuses what cannot be a tag: it would be taken for a path or a flag.
 func ValidTag(tag string) error {
-	if !tagPattern.MatchString(tag) || len(tag) > 200 {
+	if !tagPattern().MatchString(tag) || len(tag) > 200 {
 		return fmt.Errorf("tag %q: want letters, digits, and . _ - within", tag)
 	}
 	return nil

@@ -19,6 +19,7 @@ import (
 	"math/big"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 // longest is the most bytes in which a quotient is looked for: units come out
@@ -43,10 +44,9 @@ var spellings = map[string]string{
 	"op": "ops", "request": "req", "requests": "req", "ios": "io", "IOPS": "iops", "percent": "%",
 }
 
-// units is the table. Base units: nanosecond, bit, one of what is counted.
-var units = table()
-
-func table() map[string]measure {
+// units is the table, made when first asked for: most commands never do. Base
+// units: nanosecond, bit, one of what is counted.
+var units = sync.OnceValue(func() map[string]measure {
 	decimal := map[string]int64{"": 1, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}
 	binary := map[string]int64{"Ki": 1 << 10, "Mi": 1 << 20, "Gi": 1 << 30, "Ti": 1 << 40, "Pi": 1 << 50}
 	t := map[string]measure{"%": {"percent", 1, 1}, "count": {"count", 1, 1}, "KB": {"size", 8 * 1024, 1}}
@@ -71,7 +71,7 @@ func table() map[string]measure {
 		t[prefix+"J"] = measure{"energy", n, 1}
 	}
 	return t
-}
+})
 
 // canonical resolves other spellings, in both halves of a quotient.
 func canonical(u string) string {
@@ -91,12 +91,12 @@ func parse(u string) (m measure, known bool) {
 	if len(u) > longest {
 		return measure{"=" + u, 1, 1}, false
 	}
-	if m, ok := units[u]; ok {
+	if m, ok := units()[u]; ok {
 		return m, true
 	}
 	if c, ok := spellings[u]; ok {
 		u = c
-		if m, ok := units[u]; ok {
+		if m, ok := units()[u]; ok {
 			return m, true
 		}
 	}
