@@ -1,11 +1,13 @@
 package ktstr_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"math"
 	"reflect"
+	"slices"
 	"testing"
 
 	"github.com/ktstr/ktstr"
@@ -82,6 +84,20 @@ func TestMetricRoundTripsThroughJSON(t *testing.T) {
 	for _, bad := range []string{`{"value":"12"}`, `{"value":null}`, `{}`, `{"value":1,"polarity":"up"}`} {
 		if err := json.Unmarshal([]byte(bad), &got); err == nil {
 			t.Errorf("%s: want an error", bad)
+		}
+	}
+}
+
+func TestNamesAreWrittenAsEncodingJSONDoes(t *testing.T) {
+	for c := range 256 {
+		name := "a" + string([]byte{byte(c)}) + "z"
+		want, err := json.Marshal(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := ktstr.Metric{Name: name}.AppendJSON(nil)
+		if !bytes.HasPrefix(got, slices.Concat([]byte(`{"name":`), want, []byte{','})) {
+			t.Errorf("byte %#x: got %s, want %s", c, got, want)
 		}
 	}
 }
