@@ -170,7 +170,7 @@ func (b *bench) build() {
 	check(sh("go", "build", "-o", at("walker"), "./bench/json/peers/walker"))
 	check(sh("go", "build", "-o", at("gopeers"), "./bench/json/peers/gopeers"))
 	check(sh("go", "build", "-o", at("hints"), "./bench/json/hints"))
-	check(sh("go", "build", "-o", at("ktstr"), "./cmd/ktstr"))
+	check(sh("go", "build", "-tags", "grpcnotrace", "-o", at("ktstr"), "./cmd/ktstr"))
 	b.walker = peer{name: "ktstr's walk", argv: []string{at("walker"), "FILE", "N!", "new"}}
 	check(sh("gcc", "-O2", "-o", at("peak"), "bench/json/peers/peak.c"))
 	b.ktstr = peer{name: "ktstr extract json", argv: []string{at("ktstr"), "extract", "json", "--stdout", "FILE", "-o", "json"}, mute: true}
@@ -182,7 +182,7 @@ func (b *bench) build() {
 	overlay, err := json.Marshal(map[string]any{"Replace": map[string]string{source: at("idle.go")}})
 	check(err)
 	check(os.WriteFile(at("overlay.json"), overlay, 0o644))
-	check(sh("go", "build", "-overlay", at("overlay.json"), "-o", at("idle"), "./cmd/ktstr"))
+	check(sh("go", "build", "-tags", "grpcnotrace", "-overlay", at("overlay.json"), "-o", at("idle"), "./cmd/ktstr"))
 	b.idle = peer{name: "empty program with ktstr's code", argv: []string{at("idle")}, mute: true}
 	check(os.MkdirAll(at("pad"), 0o755))
 	check(os.WriteFile(at("pad/go.mod"), []byte("module pad\n\ngo 1.26\n"), 0o644))
