@@ -1,12 +1,16 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -108,6 +112,73 @@ func TestSecondInterruptKills(t *testing.T) {
 	}
 	cmd.Process.Signal(syscall.SIGINT)
 	ended(t, cmd, stdout, stderr)
+}
+
+// hangingPlugin is one that does not answer when it is started.
+func hangingPlugin(t *testing.T) (path string) {
+	t.Helper()
+	path = filepath.Join(t.TempDir(), "ktstr-plugin-hang")
+	if err := os.WriteFile(path, []byte("#!/bin/sh\nexec sleep 1000\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// Ctrl-C while a plugin starts is a request to stop, not a plugin that is wrong.
+func TestInterruptWhileAPluginStarts(t *testing.T) {
+	for _, args := range [][]string{
+		{"run", "/bin/true", "--extractor", "hang"},
+		{"run", "/bin/true", "--extractor", "hang", "-o", "json"},
+	} {
+		cmd := exec.Command("/proc/self/exe", append(args, "--plugin", "hang="+hangingPlugin(t), "--out", t.TempDir())...)
+		cmd.Env = append(os.Environ(), asCommand+"=1")
+		var stdout bytes.Buffer
+		cmd.Stdout = &stdout
+		stderr, err := cmd.StderrPipe()
+		if err == nil {
+			err = cmd.Start()
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		said := bufio.NewReader(stderr)
+		first, _ := said.ReadString('\n')
+		if !strings.Contains(first, "is used unlocked") {
+			t.Errorf("%q: it began with %q", args, first)
+		}
+		cmd.Process.Signal(syscall.SIGINT)
+		rest, _ := io.ReadAll(said)
+		cmd.Wait()
+		if got := cmd.ProcessState.ExitCode(); got != core.ExitInterrupted || !strings.Contains(string(rest), "interrupt: nothing was started") {
+			t.Errorf("%q: exit status %d, want %d\n%s", args, got, core.ExitInterrupted, rest)
+		}
+		if got, want := strings.Contains(stdout.String(), `"verdict": "fail"`), slices.Contains(args, "json"); got != want {
+			t.Errorf("%q: stdout %q", args, &stdout)
+		}
+	}
+}
+
+// A request to stop ends the context of what is prepared, and is not lost.
+func TestUntilStopped(t *testing.T) {
+	a := &app{stops: make(chan os.Signal, 2)}
+	a.stops <- syscall.SIGTERM
+	ctx, done := a.untilStopped(t.Context())
+	<-ctx.Done()
+	done()
+	if len(a.stops) != 1 {
+		t.Errorf("%d requests to stop wait; want 1", len(a.stops))
+	}
+}
+
+// The context of the command ends also the start of a plugin that is asked for
+// its payloads.
+func TestCancelWhileAPluginIsAskedForAPayload(t *testing.T) {
+	a := &app{stderr: new(bytes.Buffer), plugins: []string{"hang=" + hangingPlugin(t)}}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, _, err := a.findPayload(ctx, "hang-payload"); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v; want it canceled", err)
+	}
 }
 
 // A request to stop that comes between runs, or before the first, is not lost.

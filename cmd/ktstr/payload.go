@@ -70,7 +70,7 @@ func (a *app) payloads() ([]payload.Payload, error) {
 
 // namedPayload returns the payload of that name, reading no other: a run must
 // neither wait for nor fail on files that it does not need.
-func (a *app) namedPayload(name string) (payload.Payload, bool, error) {
+func (a *app) namedPayload(ctx context.Context, name string) (payload.Payload, bool, error) {
 	dirs, err := a.allPayloadDirs()
 	if err != nil || !payload.ValidName(name) {
 		return payload.Payload{}, false, err
@@ -89,7 +89,7 @@ func (a *app) namedPayload(name string) (payload.Payload, bool, error) {
 	if ok || err != nil {
 		return p, ok, err
 	}
-	return a.pluginPayload(name)
+	return a.pluginPayload(ctx, name)
 }
 
 // pluginPayloads returns the payloads that installed plugins bring, as the lock
@@ -119,7 +119,7 @@ func (a *app) pluginPayloads() ([]payload.Payload, error) {
 // pluginPayload returns the payload of that name that a plugin brings. A plugin
 // whose description is not known has to be asked. The error of one that is refused
 // says why.
-func (a *app) pluginPayload(name string) (payload.Payload, bool, error) {
+func (a *app) pluginPayload(ctx context.Context, name string) (payload.Payload, bool, error) {
 	sources, err := a.sources()
 	if err != nil {
 		return payload.Payload{}, false, err
@@ -135,7 +135,7 @@ func (a *app) pluginPayload(name string) (payload.Payload, bool, error) {
 			continue
 		}
 		if s.description == nil {
-			x, err := external.Start(context.Background(), *s.config)
+			x, err := external.Start(ctx, *s.config)
 			if err != nil {
 				return payload.Payload{}, false, err
 			}
@@ -181,7 +181,7 @@ func userPayloads() (string, error) {
 
 // findPayload finds what to run: a path is a binary, anything else a name.
 // program is set for benchmarks inside this executable.
-func (a *app) findPayload(name string) (p payload.Payload, program []string, err error) {
+func (a *app) findPayload(ctx context.Context, name string) (p payload.Payload, program []string, err error) {
 	if strings.Contains(name, "/") {
 		return payload.Payload{
 			Name:      nameOf(name),
@@ -192,7 +192,7 @@ func (a *app) findPayload(name string) (p payload.Payload, program []string, err
 			Source:    "path",
 		}, nil, nil
 	}
-	p, ok, err := a.namedPayload(name)
+	p, ok, err := a.namedPayload(ctx, name)
 	if err != nil {
 		return p, nil, err
 	}
@@ -278,8 +278,8 @@ func (a *app) payloadCommand() *cobra.Command {
 		Short:             "Show what a payload measures, runs and checks",
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: a.completePayloads,
-		RunE: func(_ *cobra.Command, args []string) error {
-			return a.showPayload(args[0], show)
+		RunE: func(c *cobra.Command, args []string) error {
+			return a.showPayload(c.Context(), args[0], show)
 		},
 	}
 	outputFlag(showCommand.Flags(), &show)
@@ -322,8 +322,8 @@ func firstSentence(text string) string {
 	return text
 }
 
-func (a *app) showPayload(name string, f format) error {
-	p, _, err := a.findPayload(name)
+func (a *app) showPayload(ctx context.Context, name string, f format) error {
+	p, _, err := a.findPayload(ctx, name)
 	if err != nil {
 		return err
 	}

@@ -127,6 +127,30 @@ func (a *app) catchStops() (done func()) {
 	return func() { signal.Stop(a.stops) }
 }
 
+// untilStopped is ctx until somebody asks ktstr to stop; the request then goes on
+// waiting in a.stops. done ends that, and the context with it.
+func (a *app) untilStopped(parent context.Context) (ctx context.Context, done func()) {
+	ctx, cancel := context.WithCancel(parent)
+	over, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		select {
+		case <-over:
+		case s := <-a.stops:
+			cancel()
+			select {
+			case a.stops <- s:
+			default: // others came meanwhile, which say the same
+			}
+		}
+	}()
+	return ctx, func() {
+		close(over)
+		<-ended
+		cancel()
+	}
+}
+
 // runOnce runs one payload in the foreground: with a live line on a terminal,
 // and Ctrl-C passed on as a request to stop, the second time as a kill.
 func (a *app) runOnce(ctx context.Context, spec core.Spec, quiet bool) (core.Result, error) {

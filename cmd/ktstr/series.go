@@ -77,8 +77,19 @@ type series struct {
 func (a *app) run(ctx context.Context, names, args []string, o runOptions) error {
 	defer a.catchStops()()
 	s := &series{app: a, o: o}
-	done, err := s.prepare(ctx, names, args)
+	preparing, prepared := a.untilStopped(ctx)
+	done, err := s.prepare(preparing, names, args)
+	prepared()
 	defer done()
+	select {
+	case stop := <-a.stops:
+		err = fmt.Errorf("%v: nothing was started", stop)
+		if o.output == formatJSON {
+			a.printFailure(strings.Join(names, " "), err)
+		}
+		return &exitError{core.ExitInterrupted, err}
+	default:
+	}
 	if err != nil {
 		return err
 	}
@@ -158,7 +169,7 @@ func (s *series) prepare(ctx context.Context, names, args []string) (done func()
 	labels[runs.LabelVersion] = version()
 	started := map[string]core.Spec{} // by extractor: each is one process
 	for _, name := range names {
-		p, program, err := s.app.findPayload(name)
+		p, program, err := s.app.findPayload(ctx, name)
 		if err != nil {
 			return done, err
 		}
