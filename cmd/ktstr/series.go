@@ -284,7 +284,7 @@ func (s *series) one(ctx context.Context, side *side) (core.Record, error) {
 	var usage *core.UsageError
 	var stopped *exitError
 	switch {
-	case errors.As(err, &usage), errors.As(err, &stopped):
+	case errors.As(err, &stopped), errors.As(err, &usage) && s.begun == 1: // a mistake is one before anything ran
 		return r.Record, err
 	case err != nil:
 		return r.Record, &exitError{core.ExitRun, withInstall(spec.Payload, err)}
@@ -360,7 +360,7 @@ func (s *series) several(ctx context.Context) error {
 		for _, i := range order {
 			r, err := s.one(ctx, s.sides[i])
 			if err != nil {
-				if s.begun <= 1 {
+				if len(s.all()) == 0 {
 					if exit := (*exitError)(nil); errors.As(err, &exit) && s.o.output == formatJSON && exit.err != nil {
 						s.app.printFailure(s.sides[i].spec.Payload.Name, exit.err)
 					}
