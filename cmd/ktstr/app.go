@@ -52,10 +52,24 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	root.SetOut(out)
 	root.SetErr(stderr)
 	err := root.ExecuteContext(ctx)
-	if out.err != nil && (err == nil || errors.Is(err, out.err)) {
-		err = &exitError{core.ExitRun, fmt.Errorf("standard output: %w", out.err)}
+	if lost := out.err; lost != nil {
+		if errors.Is(err, lost) {
+			if errors.As(err, new(*exitError)) { // the command counted it in
+				return a.status(err)
+			}
+			err = nil
+		}
+		err = a.together(err, notPrinted(lost))
 	}
 	return a.status(err)
+}
+
+// notPrinted is the error of a command whose output did not arrive.
+func notPrinted(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &exitError{core.ExitRun, fmt.Errorf("standard output: %w", err)}
 }
 
 // exitError carries an exit status. Its message may be empty: then all has
@@ -73,6 +87,43 @@ func (e *exitError) Error() string {
 }
 func (e *exitError) Unwrap() error { return e.err }
 
+// ending is the error of a command that ends with that status and has said all.
+func ending(status int) error {
+	if status == core.ExitPass {
+		return nil
+	}
+	return &exitError{status: status}
+}
+
+// told is an error that was printed already.
+type told struct{ error }
+
+func (t told) Unwrap() error { return t.error }
+
+// together tells each of several errors, nil ones left out, and returns one with
+// the status that counts among theirs.
+func (a *app) together(errs ...error) error {
+	status := core.ExitPass
+	for _, err := range errs {
+		status = worse(status, a.status(err))
+	}
+	if status == core.ExitPass {
+		return nil
+	}
+	return &exitError{status, told{errors.Join(errs...)}}
+}
+
+// worse is the exit status of a run with one status and one with another: what
+// is nearer to the cause.
+func worse(a, b int) int {
+	for _, status := range []int{core.ExitInterrupted, core.ExitRun, core.ExitExtraction, core.ExitCheck, core.ExitTooFew} {
+		if a == status || b == status {
+			return status
+		}
+	}
+	return max(a, b)
+}
+
 // status prints what went wrong and maps it to the exit status. What has no
 // status of its own is a mistake in the usage.
 func (a *app) status(err error) int {
@@ -86,6 +137,9 @@ func (a *app) status(err error) int {
 			return exit.status
 		}
 		status = exit.status
+	}
+	if errors.As(err, new(told)) {
+		return status
 	}
 	if errors.Is(err, syscall.EPIPE) { // the reader has seen enough, as head has
 		return status

@@ -130,16 +130,11 @@ there are too few runs to tell; else 0. The headline metrics decide.`,
 				return err
 			}
 			r := o.compare(args[0], before, args[1], after, o.all || o.output == formatJSON || len(o.exports) > 0)
-			if err := a.printReport(r, o.output, o.all, o.exports.toStdout()); err != nil {
-				return err
-			}
-			if err := a.writeExports(o.exports, export.Source{Runs: before, Other: after, Report: &r}); err != nil {
-				return err
-			}
-			if status := r.ExitStatus(o.strict); status != core.ExitPass {
-				return &exitError{status: status}
-			}
-			return nil
+			return a.together(
+				a.printReport(r, o.output, o.all, o.exports.toStdout()),
+				a.writeExports(o.exports, export.Source{Runs: before, Other: after, Report: &r}),
+				ending(r.ExitStatus(o.strict)),
+			)
 		},
 	}
 	f := c.Flags()
@@ -162,10 +157,7 @@ func (a *app) printReport(r compare.Report, f format, all, taken bool) error {
 	} else {
 		_, err = fmt.Fprint(a.stdout, reportTable(a.stdout, r, all))
 	}
-	if err != nil {
-		return &exitError{core.ExitRun, fmt.Errorf("standard output: %w", err)}
-	}
-	return nil
+	return notPrinted(err)
 }
 
 // reportTable is a comparison as it is printed on w.
@@ -268,13 +260,15 @@ func (e exports) toStdout() bool {
 	return false
 }
 
+// writeExports writes all that can be written.
 func (a *app) writeExports(e exports, s export.Source) error {
+	var failed []error
 	for _, x := range e {
 		if err := a.writeExport(x.format, x.path, s); err != nil {
-			return &exitError{core.ExitRun, fmt.Errorf("--export %s=%s: %w", x.format, x.path, err)}
+			failed = append(failed, &exitError{core.ExitRun, fmt.Errorf("--export %s=%s: %w", x.format, x.path, err)})
 		}
 	}
-	return nil
+	return a.together(failed...)
 }
 
 func (a *app) writeExport(format, path string, s export.Source) error {

@@ -96,10 +96,7 @@ func (a *app) explainMetric(ctx context.Context, arg, name, out string, output f
 	} else {
 		err = a.printExplained(e)
 	}
-	if err != nil {
-		return &exitError{core.ExitRun, err}
-	}
-	return nil
+	return notPrinted(err)
 }
 
 func (a *app) lookInto(ctx context.Context, b bundle.Bundle, name string) (explained, error) {

@@ -226,20 +226,18 @@ func (a *app) extractBundle(ctx context.Context, dir string, o extractOptions) e
 
 func (a *app) extractStreams(ctx context.Context, x ktstr.Extractor, streams []ktstr.Output, hints []ktstr.Hint, output format) error {
 	r := extract.Run(ctx, x, streams, hints)
+	var lost error
 	if output == formatJSON {
-		err := r.WriteJSON(escaping{a.stdout})
-		if err == nil {
-			_, err = fmt.Fprintln(a.stdout)
+		if lost = r.WriteJSON(escaping{a.stdout}); lost == nil {
+			_, lost = fmt.Fprintln(a.stdout)
 		}
-		if err != nil {
-			return &exitError{core.ExitRun, err}
-		}
-	} else if err := printMetrics(a.stdout, r.Metrics); err != nil {
-		return &exitError{core.ExitRun, err}
+	} else {
+		lost = printMetrics(a.stdout, r.Metrics)
 	}
 	a.explain(core.Record{Extraction: core.ExtractionOf(r)}, false)
+	status := core.ExitPass
 	if r.Status != extract.OK {
-		return &exitError{status: core.ExitExtraction}
+		status = core.ExitExtraction
 	}
-	return nil
+	return a.together(notPrinted(lost), ending(status))
 }

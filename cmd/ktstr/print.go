@@ -21,15 +21,14 @@ import (
 // printRun prints a finished run: the data on stdout; what went wrong, and how
 // to look into it, on stderr.
 func (a *app) printRun(r core.Record, o runOptions) error {
+	var err error
 	if o.output == formatJSON {
-		if err := a.printJSON(r); err != nil {
-			return err
-		}
-	} else if err := a.printRunText(r, o.all); err != nil {
-		return err
+		err = a.printJSON(r)
+	} else {
+		err = a.printRunText(r, o.all)
 	}
 	a.explain(r, o.quiet)
-	return nil
+	return err
 }
 
 func (a *app) printJSON(v any) error {

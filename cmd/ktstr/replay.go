@@ -83,16 +83,13 @@ func (a *app) replay(ctx context.Context, o extractOptions) error {
 	}
 	if o.output == formatJSON {
 		if err := a.printJSON(document); err != nil {
-			return &exitError{core.ExitRun, err}
+			return notPrinted(err)
 		}
 	}
 	if failed > 0 {
 		return &exitError{status, fmt.Errorf("extract --replay %s: failed for %d of %d runs", o.replay, failed, len(list))}
 	}
-	if status != core.ExitPass {
-		return &exitError{status: status}
-	}
-	return nil
+	return ending(status)
 }
 
 // replayOne extracts the metrics of one run again. With an error, what it could

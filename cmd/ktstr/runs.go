@@ -144,10 +144,7 @@ func (a *app) runsListCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if err := a.printRunList(list, output); err != nil {
-				return &exitError{core.ExitRun, err}
-			}
-			return nil
+			return notPrinted(a.printRunList(list, output))
 		},
 	}
 	filter.add(c.Flags())
@@ -197,12 +194,11 @@ failed. -o json prints the records. --export writes them for other tools.`,
 				}
 				list = append(list, found...)
 			}
+			var lost error
 			if !exports.toStdout() {
-				if err := a.showRuns(list, output, all); err != nil {
-					return &exitError{core.ExitRun, fmt.Errorf("standard output: %w", err)}
-				}
+				lost = notPrinted(a.showRuns(list, output, all))
 			}
-			return a.writeExports(exports, export.Source{Runs: list})
+			return a.together(lost, a.writeExports(exports, export.Source{Runs: list}))
 		},
 	}
 	outFlag(c.Flags(), &out)
@@ -424,7 +420,7 @@ says so.`,
 			list = list[:max(0, len(list)-keep)]
 			if !yes {
 				if err := a.printRunList(list, formatText); err != nil {
-					return &exitError{core.ExitRun, err}
+					return notPrinted(err)
 				}
 				fmt.Fprintf(a.stderr, "%d runs would be deleted; do it with --yes\n", len(list))
 				return nil

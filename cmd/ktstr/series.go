@@ -303,17 +303,6 @@ func (s *series) one(ctx context.Context, side *side) (core.Record, error) {
 	return r.Record, nil
 }
 
-// worse is the exit status of a run with one status and one with another: what
-// is nearer to the cause.
-func worse(a, b int) int {
-	for _, status := range []int{core.ExitInterrupted, core.ExitRun, core.ExitExtraction, core.ExitCheck, core.ExitTooFew} {
-		if a == status || b == status {
-			return status
-		}
-	}
-	return core.ExitPass
-}
-
 // single makes one run and prints it.
 func (s *series) single(ctx context.Context) error {
 	side := s.sides[0]
@@ -339,10 +328,7 @@ func (s *series) single(ctx context.Context) error {
 			err = s.printReports(reports)
 		}
 	}
-	if err != nil {
-		return &exitError{core.ExitRun, fmt.Errorf("standard output: %w", err)}
-	}
-	return s.finish(reports)
+	return s.app.together(notPrinted(err), s.finish(reports))
 }
 
 // several makes runs in turns until all are made, or the time is over, or
@@ -380,10 +366,9 @@ func (s *series) several(ctx context.Context) error {
 		}
 	}
 	reports := s.reports()
+	var lost error
 	if !s.o.series.exports.toStdout() {
-		if err := s.print(reports); err != nil {
-			return &exitError{core.ExitRun, fmt.Errorf("standard output: %w", err)}
-		}
+		lost = notPrinted(s.print(reports))
 	} else {
 		s.again()
 	}
@@ -392,11 +377,7 @@ func (s *series) several(ctx context.Context) error {
 			fmt.Fprintf(s.app.stderr, "set: %s\n", side.set)
 		}
 	}
-	err := s.finish(reports)
-	if ended != nil {
-		return ended
-	}
-	return err
+	return s.app.together(ended, lost, s.finish(reports))
 }
 
 // tell says on stderr how a run of a series ended.
@@ -565,14 +546,10 @@ func (s *series) finish(reports []compare.Report) error {
 			fmt.Fprint(s.app.stderr, reportTable(s.app.stderr, r, s.o.all))
 		}
 	}
-	if err := s.app.writeExports(s.o.series.exports, export.Source{Runs: s.all(), Comparisons: reports, Gate: gate}); err != nil {
-		return err
-	}
-	status = worse(s.status, status)
-	if status != core.ExitPass {
-		return &exitError{status: status}
-	}
-	return nil
+	return s.app.together(
+		s.app.writeExports(s.o.series.exports, export.Source{Runs: s.all(), Comparisons: reports, Gate: gate}),
+		ending(worse(s.status, status)),
+	)
 }
 
 // digest tells one version of a payload from another.
