@@ -510,6 +510,29 @@ func TestSinksGetEachRecordOnce(t *testing.T) {
 	}
 }
 
+// half is a sink that has kept the run and could not do all.
+type half struct{ sink }
+
+func (h *half) Raw(r *core.Result) error {
+	r.Bundle = "/kept"
+	return h.sink.Raw(r)
+}
+
+// C36: a sink whose Raw has kept something gets the record, which says so.
+func TestSinkThatHalfFails(t *testing.T) {
+	h, gone := &half{sink{rawErr: errors.New("not on the disk")}}, &sink{rawErr: errors.New("disk full")}
+	r, err := core.Run(t.Context(), core.Spec{Payload: script(t, `echo iops 5`), Extractor: words, Sinks: []core.Sink{h, gone}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(h.emitted) != 1 || len(h.emitted[0].Details) != 2 || h.emitted[0].Bundle != "/kept" || len(gone.emitted) != 0 {
+		t.Errorf("emitted %+v and %+v", h.emitted, gone.emitted)
+	}
+	if r.Bundle != "/kept" || r.ExitStatus() != core.ExitRun {
+		t.Errorf("bundle %q, status %d", r.Bundle, r.ExitStatus())
+	}
+}
+
 // C36
 func TestRecordRoundTrips(t *testing.T) {
 	p := script(t, `echo iops 5; echo lat 7e-9; exit 3`)

@@ -112,9 +112,12 @@ func (h *Handle) finish(ended spawn.Result) (Result, error) {
 	var kept []Sink
 	var lost []check.Detail
 	for _, sink := range h.spec.Sinks {
+		before := r.Bundle
 		if err := sink.Raw(&r); err != nil {
 			lost = append(lost, notKept(err))
-			continue
+			if r.Bundle == before {
+				continue
+			}
 		}
 		kept = append(kept, sink)
 	}

@@ -42,7 +42,9 @@ type Spec struct {
 
 // Sink keeps what a run leaves. Raw is called when the payload has ended,
 // before extraction, with a record that has neither metrics nor verdict yet;
-// Emit once with the finished record. Raw may fill in where the run is kept.
+// Emit once with the finished record. Raw may fill in where the run is kept
+// (Record.Bundle). Where Raw fails the run does not pass, and Emit is called only
+// if Raw has filled that in all the same.
 type Sink interface {
 	Raw(r *Result) error
 	Emit(r *Result) error

@@ -62,7 +62,8 @@ func Create(root string) (*Writer, error) {
 // Close removes what a run that never finished left behind.
 func (w *Writer) Close() error { return w.staging.Remove() }
 
-// Raw publishes the bundle without extraction.
+// Raw publishes the bundle without extraction. With an error and r.Bundle it is
+// published, but may not outlive a crash of the machine.
 func (w *Writer) Raw(r *core.Result) error {
 	name := r.Record.Payload[:min(100, len(r.Record.Payload))] // a file's name has an end
 	name = strings.Join([]string{r.Start.UTC().Format("20060102T150405Z"), name, unique()}, "-")
@@ -73,6 +74,9 @@ func (w *Writer) Raw(r *core.Result) error {
 		return errors.Join(fmt.Errorf("the run could not be kept in %s: %w", w.root, err), w.Close())
 	}
 	w.staging.Keep()
+	if err := syncDir(w.root); err != nil {
+		return fmt.Errorf("the run is in %s, but may be gone if this machine stops now: %w", final, err)
+	}
 	return nil
 }
 
@@ -103,10 +107,7 @@ func (w *Writer) publish(r *core.Result, final string) error {
 	if err := os.Chmod(w.staging.Path, 0o755); err != nil {
 		return err
 	}
-	if err := os.Rename(w.staging.Path, final); err != nil {
-		return err
-	}
-	return syncDir(w.root)
+	return os.Rename(w.staging.Path, final)
 }
 
 // Emit puts the finished record in the place of the one without extraction.

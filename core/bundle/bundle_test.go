@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -63,6 +64,70 @@ func names(t *testing.T, dir string) []string {
 		names = append(names, e.Name())
 	}
 	return names
+}
+
+const nobody = 65534
+
+// plainly calls f without what root may do to files.
+func plainly(f func()) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if os.Geteuid() == 0 {
+			runtime.LockOSThread() // and the thread ends with the goroutine
+			unix.SetfsuidRetUid(nobody)
+		}
+		f()
+	}()
+	<-done
+}
+
+// plain is a sink without what root may do to files.
+type plain struct{ *bundle.Writer }
+
+func (p plain) Raw(r *core.Result) (err error) {
+	plainly(func() { err = p.Writer.Raw(r) })
+	return err
+}
+
+// A bundle that is there is never said not to be: where only the wait for the
+// disk fails, the run does not pass, says where it is, and is kept whole.
+func TestPublishedButNotOnTheDisk(t *testing.T) {
+	root := filepath.Join(t.TempDir(), "drop")
+	// Whoever may write into a directory but not read it cannot wait for it.
+	err := errors.Join(os.Chmod(filepath.Dir(filepath.Dir(root)), 0o755), os.Mkdir(root, 0o300))
+	if os.Geteuid() == 0 {
+		err = errors.Join(err, os.Chown(root, nobody, nobody))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	var w *bundle.Writer
+	if plainly(func() { w, err = bundle.Create(root) }); err != nil {
+		t.Fatal(err)
+	}
+	s := spec(plain{w})
+	s.Scratch = t.TempDir()
+	r, err := core.Run(t.Context(), s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Bundle == "" || r.ExitStatus() != core.ExitRun || !strings.Contains(r.Err().Error(), "the run is in "+r.Bundle+", but may be gone") {
+		t.Errorf("bundle %q, status %d, %v", r.Bundle, r.ExitStatus(), r.Err())
+	}
+	if err := w.Close(); err != nil {
+		t.Error(err)
+	}
+	if err := os.Chmod(root, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if got := names(t, root); len(got) != 1 || got[0] != filepath.Base(r.Bundle) {
+		t.Errorf("in %s: %q, want the bundle alone", root, got)
+	}
+	back, err := bundle.Load(r.Bundle)
+	if err != nil || len(back.Record.Metrics) != 1 || back.Record.Verdict != core.Fail || len(back.Record.Details) != 1 {
+		t.Errorf("read back %+v, %v", back.Record, err)
+	}
 }
 
 // A run is not lost after the fact to the long name of what ran.
