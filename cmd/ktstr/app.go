@@ -66,8 +66,8 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 
 // notPrinted is the error of a command whose output did not arrive.
 func notPrinted(err error) error {
-	if err == nil {
-		return nil
+	if err == nil || errors.As(err, new(*exitError)) {
+		return err
 	}
 	return &exitError{core.ExitRun, fmt.Errorf("standard output: %w", err)}
 }
