@@ -241,7 +241,8 @@ func (s systemCgroups) Create(name string) (Cgroup, error) {
 }
 
 func (s systemCgroups) create(parent, name string) (_ Cgroup, err error) {
-	leaf := fmt.Sprintf("ktstr-%d-%s", os.Getpid(), newCookie())
+	cookie, _ := newCookie()
+	leaf := fmt.Sprintf("ktstr-%d-%s", os.Getpid(), cookie)
 	g := &systemCgroup{m: s.m, top: parent, fd: -1}
 	// A run that ends may remove the named cgroup between our finding it and
 	// our using it; then it is made again.

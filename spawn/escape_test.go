@@ -1,7 +1,11 @@
 package spawn
 
 import (
+	"bufio"
 	"context"
+	"os"
+	"slices"
+	"strconv"
 	"testing"
 	"time"
 )
@@ -60,29 +64,124 @@ func TestEscapees(t *testing.T) { // C13
 	})
 }
 
+// A hermit has cleared its environment, closed its streams, left its session
+// and lost its parent; in a cgroup that helps it as little.
+func TestHermits(t *testing.T) { // C13
+	both(t, func(t *testing.T, set func(Command) Command) {
+		for _, acts := range []string{"hang", "ignore;hang", "hermit=hang;hang"} {
+			c := set(help("await", "hermit="+acts, "exit=4"))
+			c.Timeout = 30 * time.Second
+			res, err := runAwaited(c)
+			if err != nil {
+				t.Fatal(err)
+			}
+			list := pids(t, res.Stdout.Data)
+			if res.ExitCode != 4 || res.Cause != CauseNone || len(list) != 1 {
+				t.Fatalf("%s: exit %d, cause %q, printed %q: want 4, none and a pid", acts, res.ExitCode, res.Cause, res.Stdout.Data)
+			}
+			if alive(list[0]) {
+				t.Errorf("%s: %d outlived the run", acts, list[0])
+			}
+			if !slices.ContainsFunc(res.Killed, func(s Survivor) bool { return s.Pid == list[0] && s.Name != "" }) {
+				t.Errorf("%s: killed %v, want %d with its name among them", acts, res.Killed, list[0])
+			}
+		}
+	})
+}
+
+// A run within a run loses its own hermits and leaves the outer run's alone;
+// the outer one loses all, also those of an inner run that goes on.
+func TestRunInARun(t *testing.T) { // C13
+	both(t, func(t *testing.T, set func(Command) Command) {
+		for _, host := range []string{"as=library", "subreaper"} {
+			p, read := startAwaited(t, set(help("await", "hermit=hang", host, "run=await,hermit=hang", "hang")))
+			outer, inner, killed := read(), read(), read()
+			if !alive(outer) || alive(inner) || killed != 1 {
+				t.Errorf("%s: after the inner run the outer hermit is alive: %v, the inner one: %v; it killed %d: want true, false, 1", host, alive(outer), alive(inner), killed)
+			}
+			kill(t, p)
+			if alive(outer) {
+				t.Errorf("%s: the outer hermit outlived its run", host)
+			}
+
+			p, read = startAwaited(t, set(help("await", host, "host=alone,search,await,hermit=hang,hang")))
+			inner = read()
+			kill(t, p)
+			if alive(inner) {
+				t.Errorf("%s: the hermit of an inner run outlived the outer run", host)
+			}
+		}
+	})
+}
+
+// startAwaited starts c as runAwaited does, and gives what reads the next
+// number that it prints.
+func startAwaited(t *testing.T, c Command) (*Process, func() int) {
+	t.Helper()
+	var files [4]*os.File // stdin, stdout
+	for i := 0; i < 4; i += 2 {
+		r, w, err := os.Pipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		files[i], files[i+1] = r, w
+		t.Cleanup(func() { r.Close(); w.Close() })
+	}
+	c.Stdin, c.TeeStdout = files[0], files[3]
+	p, err := Start(context.Background(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { p.Close() })
+	files[1].Close()
+	lines := bufio.NewScanner(files[2])
+	return p, func() int {
+		t.Helper()
+		if !lines.Scan() {
+			t.Fatal("the payload printed too little")
+		}
+		n, err := strconv.Atoi(lines.Text())
+		if err != nil {
+			t.Fatalf("the payload printed %q", lines.Text())
+		}
+		return n
+	}
+}
+
+func kill(t *testing.T, p *Process) Result {
+	t.Helper()
+	res, err := p.Kill()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return res
+}
+
 func TestEachRunLosesOnlyItsOwn(t *testing.T) { // C13
 	both(t, func(t *testing.T, set func(Command) Command) {
-		other, err := Start(context.Background(), set(help("daemon=hang", "int=5")))
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer other.Close()
-		own := startForeign(t)
-		for range 3 {
-			mustRun(t, set(help("daemon=hang")))
-		}
-		if !alive(own) {
-			t.Error("a child of the embedding program was killed")
-		}
-		if !alive(other.Pid()) {
-			t.Error("another run's leader was killed")
-		}
-		res, err := other.Kill()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if len(res.Killed) != 1 {
-			t.Errorf("the other run killed %v, want its own escapee", res.Killed)
+		for _, how := range []string{"daemon", "hermit"} {
+			other, read := startAwaited(t, set(help("await", how+"=hang", "int=5")))
+			escaped := read()
+			own := startForeign(t)
+			for range 3 {
+				res, err := runAwaited(set(help("await", how+"=hang")))
+				if err != nil {
+					t.Fatal(err)
+				}
+				if list := pids(t, res.Stdout.Data); len(list) != 1 || alive(list[0]) {
+					t.Errorf("%s: a run left %v", how, list)
+				}
+			}
+			if !alive(own) {
+				t.Errorf("%s: a child of the embedding program was killed", how)
+			}
+			if !alive(other.Pid()) || !alive(escaped) {
+				t.Errorf("%s: another run's leader or escapee was killed", how)
+			}
+			res := kill(t, other)
+			if len(res.Killed) != 1 || res.Killed[0].Pid != escaped || alive(escaped) {
+				t.Errorf("%s: the other run killed %v, want its own escapee %d", how, res.Killed, escaped)
+			}
 		}
 	})
 }

@@ -31,9 +31,11 @@ var (
 	cookieCount atomic.Uint64
 )
 
-func newCookie() string {
+// newCookie makes the cookie and the mark of a run.
+func newCookie() (cookie string, mark uint64) {
+	n := cookieCount.Add(1)
 	// Of one length, so that no cookie is the beginning of another.
-	return fmt.Sprintf("%s%012x", cookieBase(), cookieCount.Add(1))
+	return fmt.Sprintf("%s%012x", cookieBase(), n), ownMarking().run(n)
 }
 
 // environ is the environment of the child. The cookie comes first, so that a
@@ -171,6 +173,7 @@ func (r *run) exec(files []uintptr) error {
 		}
 		return again
 	}
+	markLeader(pid, r.trace.mark)
 	r.pid, r.trace.leader = pid, pid
 	switch {
 	case r.pidfd < 0:

@@ -19,12 +19,15 @@ var subreaper atomic.Bool
 // killed with its run, and so that none stays a zombie. It is for a program
 // that is about runs, like the ktstr command. From then on spawn takes every
 // child that was started during a run, and not by spawn (Start, Run, StartCmd),
-// for such an orphan: it is killed and reaped when the run ends.
+// for such an orphan: it is killed and reaped when the run ends. It also marks
+// this process, so that a Watcher knows whatever descends from it by its limit
+// of file locks (RLIMIT_LOCKS, without meaning since Linux 2.4.25).
 func BecomeSubreaper() error {
 	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
 		return os.NewSyscallError("prctl PR_SET_CHILD_SUBREAPER", err)
 	}
 	subreaper.Store(true)
+	markSelf()
 	return nil
 }
 

@@ -70,12 +70,20 @@ func Features() []Feature {
 
 	add("process table", false, readable("/proc/self/environ", "/proc/self/fd", "/proc/loadavg"), "/proc can be searched",
 		"without a cgroup, a process that left the payload's group is not found")
+	if m := ownMarking(); m.base == 0 {
+		l, _ := lockLimit(0)
+		err = fmt.Errorf("RLIMIT_LOCKS is taken: soft limit %d, hard limit %d", l.Cur, l.Max)
+	} else {
+		err = unix.Prlimit(0, unix.RLIMIT_LOCKS, nil, &unix.Rlimit{})
+	}
+	add("mark", false, err, "what descends from a run is known by its limit of file locks (RLIMIT_LOCKS), which means nothing else",
+		"without a cgroup, a process that left the group, cleared its environment and closed its streams is found only as an orphan that came to ktstr, and not when ktstr is killed: start ktstr with ulimit -x unlimited, and not within two runs of ktstr")
 	err = unix.Prctl(unix.PR_GET_CHILD_SUBREAPER, 0, 0, 0, 0)
 	if err == unix.EFAULT {
 		err = nil // understood: only the address was wrong
 	}
 	add("subreaper", false, err, "orphans can become children of ktstr",
-		"a process that left the group, cleared its environment and closed its streams is not found without a cgroup")
+		"orphans of a run become children of init, and stay zombies where that does not reap them")
 	size, err := pipeSize()
 	if err == nil && size < pipeBuffer {
 		err = fmt.Errorf("pipes hold %d KiB", size>>10)

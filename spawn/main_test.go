@@ -3,6 +3,7 @@ package spawn
 import (
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -27,8 +28,8 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-func helper(acts []string) {
-	for _, act := range acts {
+func helper(list []string) {
+	for _, act := range list {
 		verb, arg, _ := strings.Cut(act, "=")
 		n, _ := strconv.Atoi(arg)
 		switch verb {
@@ -70,6 +71,8 @@ func helper(acts []string) {
 			syscall.Close(n)
 		case "print-env":
 			fmt.Println(os.Getenv(arg))
+		case "await": // until the host has started the run
+			io.Copy(io.Discard, os.Stdin)
 		case "stdin":
 			n, err := os.Stdin.Read(make([]byte, 1))
 			fmt.Println(n, err)
@@ -96,8 +99,13 @@ func helper(acts []string) {
 		case "watcher":
 			WatcherMain()
 		case "host": // runs a payload, and hangs until somebody kills it
-			args := strings.Split(arg, ",")
-			if args[0] == "watched" {
+			args := acts(arg)
+			if args[0] == "guarded" { // as the ktstr command is
+				if err := BecomeSubreaper(); err != nil {
+					panic(err)
+				}
+			}
+			if args[0] != "alone" {
 				if _, err := StartWatcher("watcher"); err != nil {
 					panic(err)
 				}
@@ -106,7 +114,7 @@ func helper(acts []string) {
 			if args[1] == "named" {
 				c.Cgroup = fmt.Sprintf("spawntest-%d", os.Getpid())
 			}
-			if _, err := Run(context.Background(), c); err != nil {
+			if _, err := runAwaited(c); err != nil {
 				panic(err)
 			}
 		case "subreaper":
@@ -114,8 +122,8 @@ func helper(acts []string) {
 				panic(err)
 			}
 		case "run": // runs a payload, prints what it printed, what was killed, and its own children
-			c := Command{Path: "/proc/self/exe", Args: strings.Split(arg, ","), NoCgroup: true, Timeout: 20 * time.Second}
-			res, err := Run(context.Background(), c)
+			c := Command{Path: "/proc/self/exe", Args: acts(arg), NoCgroup: true, Timeout: 20 * time.Second}
+			res, err := runAwaited(c)
 			if err != nil {
 				panic(err)
 			}
@@ -125,6 +133,11 @@ func helper(acts []string) {
 			os.Stdout.Write(children)
 		case "bg", "setsid", "setpgid", "daemon", "hermit":
 			child(verb, arg)
+		case "storm": // hermits, one after the other, with an argument to know them by
+			for {
+				child("hermit", "as="+arg+";hang")
+			}
+		case "as":
 		case "many": // that many children, which hang
 			for range n {
 				child("bg", "hang")
@@ -136,6 +149,31 @@ func helper(acts []string) {
 			os.Exit(98)
 		}
 	}
+}
+
+// acts are those of a run within a helper's act: separated by commas, and by
+// bars those of a run within that run.
+func acts(arg string) (list []string) {
+	for a := range strings.SplitSeq(arg, ",") {
+		list = append(list, strings.ReplaceAll(a, "|", ","))
+	}
+	return list
+}
+
+// runAwaited runs c with a standard input that ends when the run has started.
+func runAwaited(c Command) (Result, error) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		return Result{}, err
+	}
+	c.Stdin = r
+	p, err := Start(context.Background(), c)
+	r.Close()
+	w.Close()
+	if err != nil {
+		return Result{}, err
+	}
+	return p.Wait()
 }
 
 // child starts another helper, prints its pid, and does not wait for it. Its
@@ -155,7 +193,7 @@ func child(how, acts string) {
 		}
 		return
 	case "hermit": // an orphan without cookie and without our streams
-		cmd.Args = append(cmd.Args[:1], "setsid="+acts)
+		cmd.Args = append(cmd.Args[:1], "setsid=close=1;close=2;"+acts)
 		cmd.Env = []string{"KTSTR_TEST_HELPER=1"}
 		cmd.Stdout, cmd.Stderr = nil, nil
 		pid, err := cmd.Output()

@@ -411,7 +411,7 @@ func prepare(ctx context.Context, op string, c Command) (*run, error) {
 	}
 	r.out = stream{name: "stdout", fd: -1, limit: c.Limit, tee: c.TeeStdout}
 	r.err_ = stream{name: "stderr", fd: -1, limit: c.Limit, tee: c.TeeStderr}
-	r.trace.cookie = newCookie()
+	r.trace.cookie, r.trace.mark = newCookie()
 	var err error
 	if r.path, err = lookPath(c.Path); err != nil {
 		return nil, err

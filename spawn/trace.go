@@ -14,6 +14,8 @@ import (
 type trace struct {
 	leader  int
 	cookie  string       // in their environment
+	mark    uint64       // in their limit of file locks; 0: none
+	anyRun  bool         // the cookie and the mark are those of all runs of one host
 	pipes   []string     // whose writing end they hold: "pipe:[123]"
 	since   int          // the last pid that was given away before the run; 0: unknown
 	seen    int          // the last pid when it was searched last; 0: all are to be looked at
@@ -165,6 +167,9 @@ func (t *trace) kill(age time.Duration, holders bool) ([]victim, error) {
 }
 
 func (t *trace) owns(pid int, buf []byte) bool {
+	if t.marked(pid) {
+		return true
+	}
 	proc := "/proc/" + strconv.Itoa(pid)
 	return t.carries(proc, buf) || t.holders && t.holds(proc) || t.orphans && family.orphan(t, pid)
 }
@@ -221,8 +226,16 @@ func executing(proc string) bool {
 		return false
 	}
 	fields := bytes.Fields(text[bytes.LastIndexByte(text, ')')+1:])
-	const envEnd = 51 - 3 // field 51, and these begin with the third
-	return len(fields) > envEnd && fields[0][0] != 'Z' && fields[0][0] != 'X' && string(fields[envEnd]) == "0"
+	const (
+		flags      = 9 - 3 // field 9, and these begin with the third
+		envEnd     = 51 - 3
+		kernelTask = 0x200000 // PF_KTHREAD: it never has memory
+	)
+	if len(fields) <= envEnd || fields[0][0] == 'Z' || fields[0][0] == 'X' || string(fields[envEnd]) != "0" {
+		return false
+	}
+	is, _ := strconv.ParseUint(string(fields[flags]), 10, 64)
+	return is&kernelTask == 0
 }
 
 // holds tells whether the process has a writing end of one of the pipes and no

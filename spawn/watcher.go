@@ -72,7 +72,7 @@ func (w *Watcher) start(args []string) (err error) {
 	pid, err := family.fork(func() (int, error) {
 		return syscall.ForkExec("/proc/self/exe", append(os.Args[:1:1], args...), &syscall.ProcAttr{
 			Dir: "/",
-			Env: append(os.Environ(), watchVar+"="+cookieBase()),
+			Env: append(os.Environ(), fmt.Sprintf("%s=%s:%x", watchVar, cookieBase(), ownMarking().base)),
 			// The streams are not ours to hold open.
 			Files: []uintptr{uintptr(null), uintptr(null), uintptr(null), uintptr(p[0]), uintptr(w.ledger)},
 			// A session of its own: what a terminal sends to us is not for it.
@@ -86,7 +86,8 @@ func (w *Watcher) start(args []string) (err error) {
 	return err
 }
 
-// watchVar tells the watcher the beginning of the cookies of its host.
+// watchVar tells the watcher what the cookies of its host begin with, and its
+// marks.
 const watchVar = "KTSTR_WATCH"
 
 // Close ends the watcher. Runs that are still going on are killed by it, so
@@ -164,8 +165,9 @@ func (w *Watcher) leave(slot int) {
 func WatcherMain() {
 	const lifeline, ledger = 3, 4
 	signal.Ignore(syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGPIPE)
-	base := os.Getenv(watchVar)
-	if len(base) != len(cookieBase()) {
+	base, marks, _ := strings.Cut(os.Getenv(watchVar), ":")
+	mark, err := strconv.ParseUint(marks, 16, 64)
+	if len(base) != len(cookieBase()) || err != nil {
 		fmt.Fprintf(os.Stderr, "%s: this is for a run to start, not for a person\n", os.Args[0])
 		os.Exit(2)
 	}
@@ -180,17 +182,18 @@ func WatcherMain() {
 	unix.Fstat(ledger, &st)
 	text := make([]byte, st.Size)
 	n, _ := unix.Pread(ledger, text, 0)
-	cleanUp(base, strings.Split(string(text[:max(n, 0)]), "\x00"))
+	cleanUp(base, mark, strings.Split(string(text[:max(n, 0)]), "\x00"))
 	os.Exit(0)
 }
 
 // cleanUp kills what the runs of a dead host left. Every process that carries
-// one of the host's cookies is of such a run.
-func cleanUp(base string, slots []string) {
+// one of the host's cookies or marks is of such a run; with the mark of the host
+// itself, it is a plugin, or was forked before the leader got its own.
+func cleanUp(base string, mark uint64, slots []string) {
 	const patience = 10 * time.Second
 	var (
 		start  = time.Now()
-		t      = trace{cookie: base}
+		t      = trace{cookie: base, mark: mark, anyRun: true}
 		leaves []*systemCgroup
 		m      = systemMount()
 		own, _ = m.own()

@@ -86,8 +86,8 @@ func TestHostDeathKillsTheLeader(t *testing.T) { // C18
 }
 
 func TestWatcherKillsEverything(t *testing.T) { // C18
-	for _, how := range []string{"cgroup", "named", "search"} {
-		cmd, pids := host(t, 5, "host=watched,"+how+",bg=hang,setsid=hang,setpgid=ignore;hang,daemon=close=1;close=2;hang,pid,hang")
+	for _, how := range []string{"watched,cgroup", "watched,named", "watched,search", "guarded,cgroup", "guarded,search"} {
+		cmd, pids := host(t, 6, "host="+how+",await,bg=hang,setsid=hang,setpgid=ignore;hang,daemon=close=1;close=2;hang,hermit=ignore;hang,pid,hang")
 		fds := pidfds(t, pids)
 		watcher := childrenOf(t, cmd.Process.Pid, pids)
 		fds = append(fds, pidfds(t, watcher)...)
@@ -97,6 +97,52 @@ func TestWatcherKillsEverything(t *testing.T) { // C18
 			t.Errorf("%s: cgroups left: %v", how, left)
 		}
 	}
+}
+
+// The command's mark is on all that is forked, from the first instruction of the
+// payload on; and the host may die while it is being forked.
+func TestWatcherKillsHermitsAtAnyMoment(t *testing.T) { // C18
+	for n := range 10 {
+		name := fmt.Sprintf("storm-%d-%d", os.Getpid(), n)
+		cmd, pids := host(t, 1+n%4, "host=guarded,search,storm="+name)
+		fds := pidfds(t, childrenOf(t, cmd.Process.Pid, pids)) // the watcher, the leader, and orphans
+		cmd.Process.Kill()
+		wantDead(t, name, fds)
+		for _, pid := range processesOf(t, name) {
+			if alive(pid) {
+				t.Errorf("%s: hermit %d lives on", name, pid)
+			}
+		}
+	}
+}
+
+// A run within a run, and the outer host is killed: its watcher kills all, and
+// the inner host's watcher with them.
+func TestWatcherKillsRunsInRuns(t *testing.T) { // C18
+	for _, how := range []string{"guarded,search", "guarded,cgroup"} {
+		cmd, pids := host(t, 2, "host="+how+",host=guarded|search|hermit=hang|pid|hang")
+		fds := pidfds(t, pids)
+		fds = append(fds, pidfds(t, childrenOf(t, cmd.Process.Pid, nil))...)
+		cmd.Process.Kill()
+		wantDead(t, how, fds)
+	}
+}
+
+// processesOf lists the processes that have the word in their arguments.
+func processesOf(t *testing.T, word string) (list []int) {
+	t.Helper()
+	files, err := filepath.Glob("/proc/[0-9]*/cmdline")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("processes: %v", err)
+	}
+	for _, f := range files {
+		text, _ := os.ReadFile(f)
+		if strings.Contains(string(text), word) {
+			pid, _ := strconv.Atoi(strings.Split(f, "/")[2])
+			list = append(list, pid)
+		}
+	}
+	return list
 }
 
 // childrenOf lists the children of a process without those given.
