@@ -12,6 +12,15 @@
 // What ends a run, in the order of the promises: the leader's own exit, the
 // timeout, Interrupt, Kill, the end of the context, Close. Whatever is left of
 // the run then is killed before the pipes are read to their end.
+//
+// What is left is found by its cgroup, or where the run has none by what it
+// inherited: the cookie in its environment (CookieVar), the pipes, and the mark,
+// a number that is this run's alone, as its limit of file locks (RLIMIT_LOCKS).
+// That limit is without meaning since Linux 2.4.25; of all three it is what
+// nothing sheds by accident, and unprivileged nothing can. A payload sees a
+// number there in place of unlimited. The leader gets its mark when its program
+// has just been executed: what it manages to fork before that is known by the
+// other two, or in a program that called BecomeSubreaper as its orphan.
 package spawn
 
 import (
