@@ -18,7 +18,7 @@ const (
 	Exited       Fault = "exited"       // the process ended in the middle of a call
 	Panicked     Fault = "panicked"     // the parser panicked; the process lives
 	Hung         Fault = "hung"         // no answer before the deadline
-	BadAnswer    Fault = "bad answer"   // the answer breaks the protocol: NaN, no name, beyond a limit
+	BadAnswer    Fault = "bad answer"   // the answer breaks the protocol: a metric without a name, beyond a limit
 	Failed       Fault = "failed"       // the extractor's own error
 	Closed       Fault = "closed"       // the Plugin was closed before the call
 )

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/ktstr/ktstr"
+	"github.com/ktstr/ktstr/core/extract"
 	"github.com/ktstr/ktstr/internal/sandbox"
 )
 
@@ -57,6 +58,33 @@ func TestBigCapture(t *testing.T) {
 	}
 }
 
+// C29: a value that is not finite costs the same as in process: its metric.
+func TestNotFiniteAsInProcess(t *testing.T) {
+	over := startConfig(t, Config{Name: "moody", Self: []string{"_plugin", "moody"}})
+	within := ktstr.Parser{Description: over.Describe(), Parse: moody}
+	scripted := startConfig(t, Config{Name: "script", Interface: Script, Launcher: []string{"_launch"},
+		Path: script(t, "#!/bin/sh\n"+describeLine+`
+echo '{"metric": "good", "value": 1}'
+case $(cat) in
+nan) echo '{"metric": "p99", "value": NaN}' ;;
+inf) echo '{"metric": "p99", "value": -1e999}' ;;
+esac
+`)})
+	for _, capture := range []string{"nan", "inf"} {
+		streams := []ktstr.Output{{Stream: ktstr.Stdout, Data: []byte(capture)}}
+		want := extract.Run(t.Context(), within, streams, nil)
+		if want.Status != extract.OK || len(want.Metrics) != 1 || len(want.Diagnostics) != 1 || want.Diagnostics[0].Code != ktstr.NotFinite {
+			t.Fatalf("%s in process: %+v", capture, want)
+		}
+		for _, p := range []*Plugin{over, scripted} {
+			got := extract.Run(t.Context(), p, streams, nil)
+			if got.Status != want.Status || !reflect.DeepEqual(got.Metrics, want.Metrics) || !reflect.DeepEqual(got.Diagnostics, want.Diagnostics) {
+				t.Errorf("%s, plugin %s: got %+v, want %+v", capture, p.Describe().Name, got, want)
+			}
+		}
+	}
+}
+
 // C29
 func TestExtractFaults(t *testing.T) {
 	p := startConfig(t, Config{Name: "moody", Self: []string{"_plugin", "moody"}, ExtractTimeout: 300 * time.Millisecond})
@@ -69,8 +97,6 @@ func TestExtractFaults(t *testing.T) {
 		{"panic", Panicked, []string{"index of the parser is out of range", "panic: index of"}},
 		{"exit", Exited, []string{"exit status 7", "license server unreachable", "to fd 1 of old"}},
 		{"hang", Hung, []string{"no answer within 300ms"}},
-		{"nan", BadAnswer, []string{`metric "p99" is NaN: want a finite number`}},
-		{"inf", BadAnswer, []string{`metric "p99" is -Inf`}},
 		{"long", BadAnswer, []string{"1048576 bytes", "want at most 16384"}},
 		{"unnamed", BadAnswer, []string{"a metric has no name"}},
 		{"polarity", BadAnswer, []string{`"sideways": want higher`}},

@@ -2,7 +2,6 @@ package wire
 
 import (
 	"bytes"
-	"math"
 	"reflect"
 	"testing"
 
@@ -16,7 +15,7 @@ func FuzzLines(f *testing.F) {
 		`{"metric": "lat.avg", "value": 1.5, "unit": "ms", "polarity": "lower", "line": 7}`,
 		`{"hint": "lat.*", "unit": "ms", "polarity": "target=2", "headline": true}`,
 		`{"diagnostic": "truncated", "message": "stops", "line": 9}`,
-		`{"error": "no"}`, `{"metric": "a", "value": "NaN"}`, "{\"metric\": \"\xff\", \"value\": 1e999}", "[]", "null", `{"metric": null}`,
+		`{"error": "no"}`, `{"metric": "a", "value": "NaN"}`, `{"metric": "a", "value": -Infinity}`, "{\"metric\": \"\xff\", \"value\": 1e999}", "[]", "null", `{"metric": null}`,
 	} {
 		f.Add([]byte(s))
 	}
@@ -28,7 +27,7 @@ func FuzzLines(f *testing.F) {
 			}
 		}
 		for _, m := range a.Extraction().Metrics {
-			if m.Name == "" || math.IsNaN(m.Value) || math.IsInf(m.Value, 0) || m.Line < 0 || checkText("", m.Name, MaxName) != nil || checkText("", m.Unit, MaxName) != nil {
+			if m.Name == "" || m.Line < 0 || checkText("", m.Name, MaxName) != nil || checkText("", m.Unit, MaxName) != nil {
 				t.Errorf("took %+v", m)
 			}
 		}

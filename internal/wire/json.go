@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
+	"strconv"
 
 	"github.com/ktstr/ktstr"
 )
@@ -139,16 +141,46 @@ const (
 //	{"diagnostic": "truncated", "message": "the report stops in its middle", "line": 9}
 //	{"error": "the format is one that I cannot read at all"}
 type lineJSON struct {
-	Metric     *string       `json:"metric"`
-	Hint       *string       `json:"hint"`
-	Diagnostic *string       `json:"diagnostic"`
-	Error      *string       `json:"error"`
-	Value      *ktstr.Number `json:"value"`
-	Unit       string        `json:"unit"`
-	Polarity   string        `json:"polarity"`
-	Line       int           `json:"line"`
-	Headline   bool          `json:"headline"`
-	Message    string        `json:"message"`
+	Metric     *string `json:"metric"`
+	Hint       *string `json:"hint"`
+	Diagnostic *string `json:"diagnostic"`
+	Error      *string `json:"error"`
+	Value      *number `json:"value"`
+	Unit       string  `json:"unit"`
+	Polarity   string  `json:"polarity"`
+	Line       int     `json:"line"`
+	Headline   bool    `json:"headline"`
+	Message    string  `json:"message"`
+}
+
+// number is a value as scripts write it: beyond the range of float64 it is an
+// infinity.
+type number float64
+
+func (n *number) UnmarshalJSON(b []byte) error {
+	if v, err := strconv.ParseFloat(string(b), 64); errors.Is(err, strconv.ErrRange) {
+		*n = number(v)
+		return nil
+	}
+	return (*ktstr.Number)(n).UnmarshalJSON(b)
+}
+
+var notFinite = regexp.MustCompile(`"(?:[^"\\]|\\.)*"|-?Infinity|NaN`)
+
+// asStrings is a line with the words that Python's json writes for what JSON
+// numbers cannot say as the strings that stand for them here.
+func asStrings(line []byte) []byte {
+	return notFinite.ReplaceAllFunc(line, func(token []byte) []byte {
+		switch string(token) {
+		case "NaN":
+			return []byte(`"NaN"`)
+		case "Infinity":
+			return []byte(`"+Inf"`)
+		case "-Infinity":
+			return []byte(`"-Inf"`)
+		}
+		return token
+	})
 }
 
 // AddLine takes one line of a script plugin's answer; empty lines say nothing.
@@ -161,7 +193,11 @@ func (a *Answer) AddLine(line []byte) error {
 		return nil
 	}
 	var v lineJSON
-	if err := json.Unmarshal(line, &v); err != nil {
+	err := json.Unmarshal(line, &v)
+	if err != nil && json.Unmarshal(asStrings(line), &v) == nil {
+		err = nil
+	}
+	if err != nil {
 		return fmt.Errorf("line %s: want a JSON object with one of metric, hint, diagnostic, error: %w", Quote(string(line)), err)
 	}
 	kinds := 0

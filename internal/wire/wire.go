@@ -6,7 +6,6 @@ package wire
 
 import (
 	"fmt"
-	"math"
 	"strings"
 	"unicode/utf8"
 
@@ -342,7 +341,9 @@ func SendExtraction(x ktstr.Extraction, send func(*ExtractResponse) error) error
 }
 
 // Answer joins the parts of one extraction and refuses what no honest
-// extractor sends. The zero value is ready to use.
+// extractor sends. A value that is not finite is none of that: a column of the
+// output does that to a parser, and core/extract leaves the one metric out,
+// wherever the extractor runs. The zero value is ready to use.
 type Answer struct {
 	x     ktstr.Extraction
 	bytes int
@@ -391,9 +392,6 @@ func (a *Answer) metric(m ktstr.Metric) error {
 	}
 	if err := checkText("unit of metric "+m.Name, m.Unit, MaxName); err != nil {
 		return err
-	}
-	if math.IsNaN(m.Value) || math.IsInf(m.Value, 0) {
-		return fmt.Errorf("metric %s is %v: want a finite number, or no metric and a diagnostic %q", Quote(m.Name), m.Value, ktstr.NotFinite)
 	}
 	a.x.Metrics = append(a.x.Metrics, m)
 	return nil

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"bytes"
+	"fmt"
 	"math"
 	"os"
 	"os/exec"
@@ -170,8 +171,6 @@ func TestAnswerRefuses(t *testing.T) {
 		part *ExtractResponse
 		want string
 	}{
-		{&ExtractResponse{Metrics: []*Metric{{Name: "a", Value: math.NaN()}}}, `metric "a" is NaN`},
-		{&ExtractResponse{Metrics: []*Metric{{Name: "a", Value: math.Inf(1)}}}, `metric "a" is +Inf`},
 		{&ExtractResponse{Metrics: []*Metric{{Value: 1}}}, "no name"},
 		{&ExtractResponse{Metrics: []*Metric{{Name: long}}}, "want at most"},
 		{&ExtractResponse{Metrics: []*Metric{{Name: "a", Unit: long}}}, "want at most"},
@@ -200,6 +199,47 @@ func TestAnswerRefuses(t *testing.T) {
 	}
 }
 
+// C29: a value that is not finite costs no other metric, however it is written;
+// core/extract leaves out the one.
+func TestNotFinite(t *testing.T) {
+	var a Answer
+	if err := a.Add(&ExtractResponse{Metrics: []*Metric{{Name: "a", Value: math.NaN()}, {Name: "b", Value: math.Inf(1)}, {Name: "c", Value: 1}}}, 10); err != nil {
+		t.Error(err)
+	}
+	for _, line := range []string{
+		`{"metric": "d", "value": "NaN"}`,
+		`{"metric": "e: NaN, \" -Infinity", "unit": "Infinity", "value": NaN}`,
+		`{"metric": "f", "value":-Infinity}`,
+		`{"metric": "g", "value": Infinity , "line": 3}`,
+		`{"metric": "h", "value": 1e999}`,
+		`{"metric": "i", "value": -1e99999999999999999999}`,
+		`{"metric": "j", "value": 1e-999}`,
+	} {
+		if err := a.AddLine([]byte(line)); err != nil {
+			t.Errorf("%s: %v", line, err)
+		}
+	}
+	want := "[{a NaN   0} {b +Inf   0} {c 1   0} {d NaN   0} {e: NaN, \" -Infinity NaN Infinity  0} {f -Inf   0} {g +Inf   3} {h +Inf   0} {i -Inf   0} {j 0   0}]"
+	type short struct {
+		name  string
+		value float64
+		unit  string
+		p     ktstr.Polarity
+		line  int
+	}
+	var got []short
+	for _, m := range a.Extraction().Metrics {
+		p := m.Polarity
+		if p == ktstr.Unknown {
+			p = ""
+		}
+		got = append(got, short{m.Name, m.Value, m.Unit, p, m.Line})
+	}
+	if fmt.Sprint(got) != want {
+		t.Errorf("got  %v\nwant %v", got, want)
+	}
+}
+
 func TestLines(t *testing.T) {
 	var a Answer
 	for _, line := range []string{
@@ -223,7 +263,12 @@ func TestLines(t *testing.T) {
 		t.Errorf("got %+v, want %+v", a.Extraction(), want)
 	}
 	for _, c := range []struct{ line, want string }{
-		{`{"metric": "a", "value": "NaN"}`, "NaN: want a finite"},
+		{`{"metric": "a", "value": nan}`, "want a JSON object"},
+		{`{"metric": "a", "value": +Infinity}`, "want a JSON object"},
+		{`{"metric": "a", "value": NaN`, "want a JSON object"},
+		{`{"metric": NaN, "value": 1}{`, "want a JSON object"},
+		{`{"metric": "a", "value": 1, "line": NaN}`, "want a JSON object"},
+		{`{"metric": "a", "value": 1, "line": 1e999}`, "want a JSON object"},
 		{`{"metric": "a"}`, "no value"},
 		{`{"metric": "a", "value": "12"}`, "want a JSON object"},
 		{`{"metric": "a", "value": 1, "hint": "b"}`, "one of metric, hint"},
