@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/ktstr/ktstr"
 	"github.com/ktstr/ktstr/core"
@@ -140,6 +141,32 @@ func jsonlReport(w io.Writer, s Source) error {
 
 func number(v float64) string { return strconv.FormatFloat(v, 'g', -1, 64) }
 
+// guarded is text for a cell of a csv file, with a ' where a spreadsheet could
+// take what follows for a formula: metrics are named by what a payload prints.
+// That is at the beginning, and behind what some take for the end of a cell
+// (a semicolon, a tab, a line break), whatever quotes say. After OWASP's "CSV
+// Injection", https://owasp.org/www-community/attacks/CSV_Injection.
+func guarded(text string) string {
+	var b strings.Builder
+	begins := true
+	for _, r := range text {
+		switch {
+		case r == ';' || unicode.IsControl(r):
+			begins = true
+		case r == ' ' || r == '"':
+		case strings.ContainsRune("=+-@\uff1d\uff0b\uff0d\uff20", r): // the last four are the full width forms
+			if begins {
+				b.WriteByte('\'')
+			}
+			begins = false
+		default:
+			begins = false
+		}
+		b.WriteRune(r)
+	}
+	return b.String()
+}
+
 // csvRuns writes a metric of a run a line (RFC 4180).
 func csvRuns(w io.Writer, list []runs.Run) error {
 	c := csv.NewWriter(w)
@@ -147,8 +174,8 @@ func csvRuns(w io.Writer, list []runs.Run) error {
 	for _, r := range list {
 		for _, m := range r.Record.Metrics {
 			c.Write([]string{
-				r.Record.Payload, r.Name, r.Record.Labels[runs.LabelSet], r.Record.Start.Format(time.RFC3339Nano), r.Record.Verdict,
-				m.Name, number(m.Value), m.Unit, m.Polarity.String(), string(m.Stream), strconv.FormatBool(slices.Contains(r.Record.Headlines, m.Name)),
+				guarded(r.Record.Payload), guarded(r.Name), guarded(r.Record.Labels[runs.LabelSet]), r.Record.Start.Format(time.RFC3339Nano), guarded(r.Record.Verdict),
+				guarded(m.Name), number(m.Value), guarded(m.Unit), m.Polarity.String(), guarded(string(m.Stream)), strconv.FormatBool(slices.Contains(r.Record.Headlines, m.Name)),
 			})
 		}
 	}
@@ -161,9 +188,9 @@ func csvReport(w io.Writer, s Source) error {
 	c.Write([]string{"metric", "verdict", "decides", "unit", "polarity", "a_n", "a_median", "a_spread", "b_n", "b_median", "b_spread", "change", "p", "level", "min_effect_percent", "need", "note"})
 	for _, r := range s.Report.Rows {
 		c.Write([]string{
-			r.Metric, string(r.Verdict), strconv.FormatBool(r.Decides), r.Unit, r.Polarity.String(),
+			guarded(r.Metric), string(r.Verdict), strconv.FormatBool(r.Decides), guarded(r.Unit), r.Polarity.String(),
 			strconv.Itoa(r.A.N), number(r.A.Median), number(r.A.Spread), strconv.Itoa(r.B.N), number(r.B.Median), number(r.B.Spread),
-			number(r.Change), number(r.P), number(r.Level), number(r.MinEffect), strconv.Itoa(r.Need), r.Note,
+			number(r.Change), number(r.P), number(r.Level), number(r.MinEffect), strconv.Itoa(r.Need), guarded(r.Note),
 		})
 	}
 	c.Flush()

@@ -167,6 +167,53 @@ print(len(rows), rows[2]["metric"] == 'a|b <i> "q" \x01', rows[2]["value"], floa
 	read(write(t, "csv", comparison(t)), 4, "p99;too few;true;us;lower;2;50;10;2;50;10;0;1;0.025;2;5;")
 }
 
+// What a payload prints is text to a spreadsheet, never a formula; numbers stay
+// numbers.
+func TestCSVIsNoFormula(t *testing.T) {
+	names := map[string]string{
+		`=cmd|' /C calc'!A0`:        `'=cmd|' /C calc'!A0`,
+		"+1":                        "'+1",
+		"-1.5":                      "'-1.5",
+		"@SUM(1)":                   "'@SUM(1)",
+		"\t=1":                      "\t'=1",
+		"\r=1":                      "\r'=1",
+		" =1":                       " '=1",
+		"\uff1d1":                   "'\uff1d1",
+		"a;=1":                      "a;'=1",
+		`a;"=1"`:                    `a;"'=1"`,
+		"a\n-1":                     "a\n'-1",
+		"a=b-c+d@e":                 "a=b-c+d@e",
+		"'=1":                       "'=1",
+		"lat [-5]; p99":             "lat [-5]; p99",
+		"jobs.0.read.iops -- ü \t ": "jobs.0.read.iops -- ü \t ",
+	}
+	r := runs.Run{Name: "=run", Record: core.Record{Payload: "=payload", Verdict: "=pass", Labels: map[string]string{"set": "=set"}}}
+	for name := range names {
+		r.Record.Metrics = append(r.Record.Metrics, ktstr.Metric{Name: name, Value: -1.5, Unit: "-" + name, Stream: "=stream"})
+	}
+	rows, err := csv.NewReader(bytes.NewReader(write(t, "csv", export.Source{Runs: []runs.Run{r}}))).ReadAll()
+	if err != nil || len(rows) != len(names)+1 {
+		t.Fatalf("%d rows, %v", len(rows), err)
+	}
+	for i, row := range rows[1:] {
+		want := names[r.Record.Metrics[i].Name]
+		if row[0] != "'=payload" || row[1] != "'=run" || row[2] != "'=set" || row[4] != "'=pass" || row[5] != want || row[6] != "-1.5" || row[7][:2] != "'-" || row[9] != "'=stream" {
+			t.Errorf("%q: row %q, want %q", r.Record.Metrics[i].Name, row, want)
+		}
+	}
+	r.Record.Verdict = core.Pass
+	report := compare.Compare(runs.Side("a", []runs.Run{r}), runs.Side("b", []runs.Run{r}), compare.Options{})
+	rows, err = csv.NewReader(bytes.NewReader(write(t, "csv", export.Source{Report: &report}))).ReadAll()
+	if err != nil || len(rows) != len(names)+1 {
+		t.Fatalf("%d rows, %v", len(rows), err)
+	}
+	for i, row := range rows[1:] {
+		if want := names[report.Rows[i].Metric]; row[0] != want || row[6] != "-1.5" || row[3][:2] != "'-" {
+			t.Errorf("%q: row %q, want %q", report.Rows[i].Metric, row, want)
+		}
+	}
+}
+
 // goldmark renders it: tables stay tables, and nothing of the text is markup.
 func TestMarkdown(t *testing.T) {
 	md := goldmark.New(goldmark.WithExtensions(extension.GFM))
