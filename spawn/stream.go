@@ -12,6 +12,7 @@ import (
 const (
 	firstBuffer = 64 << 10 // what most payloads print fits in it
 	pipeBuffer  = 1 << 20  // asked of the kernel for a pipe; an unprivileged user's limit
+	copyMost    = 2 << 20  // is copied out of a buffer that is mostly empty
 )
 
 // smallBuffers and largeBuffers keep capture memory between runs: a buffer
@@ -43,7 +44,8 @@ func (s *stream) open() (int, error) {
 	if err := unix.Pipe2(p[:], unix.O_CLOEXEC); err != nil {
 		return -1, err
 	}
-	if err := unix.SetNonblock(p[0], true); err != nil {
+	// Its flags are known, so they are not read first.
+	if _, err := unix.FcntlInt(uintptr(p[0]), unix.F_SETFL, unix.O_NONBLOCK); err != nil {
 		unix.Close(p[0])
 		unix.Close(p[1])
 		return -1, err
@@ -156,11 +158,12 @@ func (s *stream) copyTo(b []byte) {
 	_, s.fault = s.tee.Write(b)
 }
 
-// capture hands the bytes over. A buffer that is mostly empty is copied, so
-// that a Result does not pin sixteen megabytes for a line of text.
+// capture hands the bytes over. What fills little of its buffer is copied, so
+// that a Result does not pin sixteen megabytes for a line of text; but not much,
+// because a copy's pages are fresh, and cost more than it did to read the bytes.
 func (s *stream) capture() Capture {
 	c := Capture{Bytes: s.total, Truncated: s.total > int64(len(s.buf)), Complete: s.ended}
-	if len(s.buf) <= cap(s.buf)/2 {
+	if len(s.buf) <= min(cap(s.buf)/2, copyMost) {
 		if len(s.buf) > 0 {
 			c.Data = slices.Clone(s.buf)
 		}
