@@ -8,6 +8,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -316,6 +317,50 @@ type systemCgroup struct {
 	top string // the cgroup below which it was made
 	dir string
 	fd  int // v2: of dir
+
+	// While the leaf is watched, of the leafFiles; -1 for one that is not there.
+	files       []int
+	controllers []string
+}
+
+// leafFiles are what is read of a leaf when its run ends.
+var leafFiles = [...]string{"cgroup.events", "cpu.stat", "cpu.pressure", "memory.pressure", "io.pressure"}
+
+const (
+	fileEvents = iota
+	fileCPU
+	fileCPUPressure // and the other two
+)
+
+// watch opens what the end of the run is going to read. To open these files
+// takes twice as long as to read them, and while the payload runs nobody waits.
+func (g *systemCgroup) watch() {
+	if g.fd < 0 || g.files != nil {
+		return
+	}
+	g.files = make([]int, len(leafFiles))
+	for i, name := range leafFiles {
+		fd, err := unix.Openat(g.fd, name, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+		if err != nil {
+			fd = -1
+		}
+		g.files[i] = fd
+	}
+	text, _ := g.read("cgroup.controllers")
+	g.controllers = strings.Fields(string(text))
+}
+
+// file reads one of the leafFiles.
+func (g *systemCgroup) file(i int, b []byte) ([]byte, error) {
+	g.watch()
+	if g.files == nil || g.files[i] < 0 {
+		return g.read(leafFiles[i]) // which says why it cannot be opened
+	}
+	n, err := unix.Pread(g.files[i], b, 0)
+	if err != nil {
+		return nil, &fs.PathError{Op: "read", Path: filepath.Join(g.dir, leafFiles[i]), Err: err}
+	}
+	return b[:n], nil
 }
 
 func (g *systemCgroup) Path() string { return g.dir }
@@ -332,20 +377,28 @@ func (g *systemCgroup) read(name string) ([]byte, error) {
 	return readAt(unix.AT_FDCWD, filepath.Join(g.dir, name))
 }
 
-// readAt reads a small file of a kernel filesystem, with as few system calls as
-// can be: these files give all of it in one read.
+// readAt reads a file of a kernel filesystem, with as few system calls as can
+// be.
 func readAt(dir int, name string) ([]byte, error) {
 	fd, err := unix.Openat(dir, name, unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return nil, &fs.PathError{Op: "open", Path: name, Err: err}
 	}
 	defer unix.Close(fd)
-	b := make([]byte, 4096)
-	n, err := unix.Read(fd, b)
-	if err != nil {
-		return nil, &fs.PathError{Op: "read", Path: name, Err: err}
+	text := make([]byte, 0, 1024)
+	for {
+		n, err := unix.Read(fd, text[len(text):cap(text)])
+		if err == unix.EINTR {
+			continue
+		}
+		if err != nil {
+			return nil, &fs.PathError{Op: "read", Path: name, Err: err}
+		}
+		if n == 0 {
+			return text, nil
+		}
+		text = slices.Grow(text[:len(text)+n], 1)
 	}
-	return b[:n], nil
 }
 
 func (g *systemCgroup) write(name, value string) error {
@@ -361,8 +414,21 @@ func (g *systemCgroup) write(name, value string) error {
 	return nil
 }
 
-// Procs walks, because a payload may have made cgroups in its own.
+// Procs walks where the payload has made cgroups in its own.
 func (g *systemCgroup) Procs() (pids []int, err error) {
+	add := func(text []byte) {
+		for f := range bytes.FieldsSeq(text) {
+			if pid, err := strconv.Atoi(string(f)); err == nil && pid > 0 {
+				pids = append(pids, pid)
+			}
+		}
+	}
+	var st unix.Stat_t
+	if g.fd >= 0 && unix.Fstat(g.fd, &st) == nil && st.Nlink == 2 { // no directory is in it
+		text, err := g.read("cgroup.procs")
+		add(text)
+		return pids, ignoreGone(err)
+	}
 	err = filepath.WalkDir(g.dir, func(p string, d fs.DirEntry, err error) error {
 		if err != nil || !d.IsDir() {
 			return ignoreGone(err)
@@ -374,11 +440,7 @@ func (g *systemCgroup) Procs() (pids []int, err error) {
 			}
 			return ignoreGone(err)
 		}
-		for f := range bytes.FieldsSeq(text) {
-			if pid, err := strconv.Atoi(string(f)); err == nil && pid > 0 {
-				pids = append(pids, pid)
-			}
-		}
+		add(text)
 		return nil
 	})
 	return pids, err
@@ -389,15 +451,6 @@ func ignoreGone(err error) error {
 		return nil
 	}
 	return err
-}
-
-func (g *systemCgroup) populated() (bool, error) {
-	if g.m.version != 2 {
-		pids, err := g.Procs()
-		return len(pids) > 0, err
-	}
-	events, err := g.read("cgroup.events")
-	return field(events, "populated") == 1, err
 }
 
 func (g *systemCgroup) Kill() error {
@@ -445,14 +498,18 @@ func (g *systemCgroup) killMember(pid int) {
 	}
 }
 
+// eventGap is the least time between two words of the kernel about one cgroup
+// (CGROUP_FILE_NOTIFY_MIN_INTV); the second may come that late.
+const eventGap = 10 * time.Millisecond
+
 // Drain waits for the kernel's word that the leaf is empty.
 func (g *systemCgroup) Drain(timeout time.Duration) error {
 	start := time.Now()
 	if g.m.version != 2 {
 		// v1 gives no word, so it is asked.
 		for {
-			some, err := g.populated()
-			if err != nil || !some {
+			pids, err := g.Procs()
+			if err != nil || len(pids) == 0 {
 				return err
 			}
 			if time.Since(start) > timeout {
@@ -461,24 +518,28 @@ func (g *systemCgroup) Drain(timeout time.Duration) error {
 			pause(time.Millisecond)
 		}
 	}
-	fd, err := unix.Openat(g.fd, "cgroup.events", unix.O_RDONLY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return err
+	g.watch()
+	fds := []unix.PollFd{{Fd: -1, Events: unix.POLLPRI}}
+	if g.files != nil {
+		fds[0].Fd = int32(g.files[fileEvents])
 	}
-	defer unix.Close(fd)
 	var b [256]byte
 	for {
-		n, err := unix.Pread(fd, b[:], 0)
+		events, err := g.file(fileEvents, b[:])
 		if err != nil {
 			return err
 		}
-		if field(b[:n], "populated") == 0 {
+		if field(events, "populated") == 0 {
 			return nil
 		}
-		if time.Since(start) >= timeout {
+		past := time.Since(start)
+		if past >= timeout {
 			return fmt.Errorf("%s: still has processes after %v", g.dir, timeout)
 		}
-		if err := pollUntil([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLPRI}}, start, timeout); err != nil {
+		// The word may come late, so we look in between: whoever has just closed
+		// the last stream is gone in some microseconds.
+		look := addSat(past, max(past/4, 50*time.Microsecond))
+		if err := pollUntil(fds, start, min(look, timeout)); err != nil {
 			return err
 		}
 	}
@@ -512,15 +573,12 @@ func (g *systemCgroup) Stat() (CgroupStat, error) {
 	if g.m.version != 2 {
 		return s, nil
 	}
-	text, err := g.read("cgroup.controllers")
+	var b [1024]byte
+	cpu, err := g.file(fileCPU, b[:])
 	if err != nil {
 		return s, err
 	}
-	s.Controllers = strings.Fields(string(text))
-	cpu, err := g.read("cpu.stat")
-	if err != nil {
-		return s, err
-	}
+	s.Controllers = g.controllers
 	us := func(name string) time.Duration { return time.Duration(field(cpu, name)) * time.Microsecond }
 	s.CPU, s.User, s.System = us("usage_usec"), us("user_usec"), us("system_usec")
 	s.Throttled, s.ThrottledPeriods = us("throttled_usec"), field(cpu, "nr_throttled")
@@ -530,8 +588,8 @@ func (g *systemCgroup) Stat() (CgroupStat, error) {
 			s.MemoryPeak, _ = strconv.ParseInt(strings.TrimSpace(string(peak)), 10, 64)
 		}
 	}
-	for name, p := range map[string]*Pressure{"cpu.pressure": &s.CPUPressure, "memory.pressure": &s.MemoryPressure, "io.pressure": &s.IOPressure} {
-		text, _ := g.read(name) // absent without CONFIG_PSI
+	for i, p := range []*Pressure{&s.CPUPressure, &s.MemoryPressure, &s.IOPressure} {
+		text, _ := g.file(fileCPUPressure+i, b[:]) // absent without CONFIG_PSI
 		*p = parsePressure(text)
 	}
 	return s, nil
@@ -568,6 +626,12 @@ func parsePressure(text []byte) (p Pressure) {
 // Remove removes the leaf with whatever cgroups the payload made in it, and
 // then upwards what bears our mark and is empty.
 func (g *systemCgroup) Remove() error {
+	for _, fd := range g.files {
+		if fd >= 0 {
+			unix.Close(fd)
+		}
+	}
+	g.files = nil
 	if g.fd >= 0 {
 		unix.Close(g.fd)
 		g.fd = -1

@@ -45,6 +45,9 @@ func (r *run) serve() {
 	r.mu.Lock()
 	r.result.Pid = r.pid
 	r.mu.Unlock()
+	if g, ok := r.leaf.(*systemCgroup); ok {
+		g.watch()
+	}
 	err := r.watch()
 	r.result.Duration = time.Since(r.start)
 	r.result.Harness = selfUsage().minus(r.before)
@@ -239,7 +242,10 @@ func (r *run) killAll() {
 // killLeaf kills the cgroup, and notes who in it had left the group. A cgroup
 // with nobody in it is left alone: most runs leave nothing behind.
 func (r *run) killLeaf() {
-	if r.leaf == nil || r.leaf.Drain(0) == nil {
+	if r.leaf == nil {
+		return
+	}
+	if r.leafEmpty = r.leaf.Drain(0) == nil; r.leafEmpty {
 		return
 	}
 	pids, _ := r.leaf.Procs()
@@ -345,6 +351,13 @@ func (r *run) awaitEnds(until time.Duration) error {
 // only a payload that moved its own children elsewhere is searched for as well.
 func (r *run) hunt(end time.Duration) error {
 	if r.leaf != nil {
+		// Who dies closes the streams before it leaves the cgroup, and of that
+		// the kernel tells at once.
+		if !r.leafEmpty {
+			if err := r.awaitEnds(min(addSat(time.Since(r.start), eventGap), end)); err != nil {
+				return err
+			}
+		}
 		if err := r.emptyLeaf(end); err != nil {
 			r.notices = append(r.notices, fmt.Sprintf("cgroup: %v", err))
 		}
@@ -392,13 +405,14 @@ func (r *run) hunt(end time.Duration) error {
 // emptyLeaf waits until nobody lives in the cgroup. What was forked while it
 // was being killed is killed as well.
 func (r *run) emptyLeaf(end time.Duration) error {
-	for {
+	for !r.leafEmpty {
 		err := r.leaf.Drain(min(max(end-time.Since(r.start), 0), time.Second))
 		if err == nil || time.Since(r.start) >= end {
 			return err
 		}
 		r.killLeaf()
 	}
+	return nil
 }
 
 // listKilled puts a process on the list, once. Its name is looked up if it is

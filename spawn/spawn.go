@@ -368,6 +368,7 @@ type run struct {
 	trace      trace
 	leaf       Cgroup // nil: none
 	leafKilled bool   // somebody was in it and was killed
+	leafEmpty  bool   // nobody was in it when that was asked last
 	stopped    bool   // placed by stopping it, because the kernel could not at its birth
 	grace      time.Duration
 	pidfd      int
