@@ -95,16 +95,12 @@ func (r *run) fork() (err error) {
 		}
 		toClose = append(toClose, w)
 		files[i+1] = uintptr(w)
-		r.trace.pipes = append(r.trace.pipes, pipeName(w))
 	}
 	if err := r.makeLeaf(); err != nil {
 		return err
 	}
 	if subreaper.Load() {
 		r.trace.older = ownChildren()
-	}
-	if r.leaf == nil && !r.c.ShareGroup {
-		r.trace.since = lastPid()
 	}
 	r.start = time.Now()
 	if err := r.exec(files[:]); err != nil {
@@ -145,8 +141,9 @@ func (r *run) exec(files []uintptr) error {
 	if r.leaf != nil {
 		leaf = r.leaf.Path()
 	}
-	r.watcher = current.Load()
-	r.slot = r.watcher.enter(leaf, r.trace.pipes)
+	if r.watcher = current.Load(); r.watcher != nil {
+		r.slot = r.watcher.enter(leaf, r.pipes())
+	}
 	holdChildren()
 	pid, err := family.fork(func() (int, error) { return forkExec(r.path, argv, attr) })
 	if err != nil {
@@ -180,7 +177,7 @@ func (r *run) exec(files []uintptr) error {
 		err = fmt.Errorf("spawn: %s: the kernel gave no pidfd: want Linux 5.4 or later, and a seccomp filter that allows it", r.c.Path)
 	case attr.Sys.Ptrace:
 		err = r.placeStopped()
-	case r.leaf != nil && stillborn(pid):
+	case r.leaf != nil && r.stillborn():
 		err = r.misplaced(errors.New("the kernel killed the child at its birth, as it does in a cgroup below which cgroup.kill was written once: remove that cgroup and make it again"))
 	}
 	if err != nil {
@@ -199,6 +196,17 @@ func (r *run) exec(files []uintptr) error {
 func (r *run) unwatch() {
 	r.watcher.leave(r.slot)
 	r.slot = -1
+}
+
+// pipes are the names of the streams that have not ended.
+func (r *run) pipes() []string {
+	var names []string
+	for _, s := range []*stream{&r.out, &r.err_} {
+		if s.fd >= 0 {
+			names = append(names, pipeName(s.fd))
+		}
+	}
+	return names
 }
 
 // placeMax is how long a placement may take.
@@ -278,8 +286,13 @@ func refusedPlace(err error, path, dir string) bool {
 // stillborn tells whether the child died before it executed its program. To
 // the fork that looks like a success: the pipe that an error would have come
 // through is closed.
-func stillborn(pid int) bool {
-	proc := "/proc/" + strconv.Itoa(pid)
+func (r *run) stillborn() bool {
+	// What the kernel kills at its birth executes nothing, also not the setpgid
+	// that comes before the program.
+	if pgid, err := unix.Getpgid(r.pid); err == nil && pgid == r.pid {
+		return false
+	}
+	proc := "/proc/" + strconv.Itoa(r.pid)
 	var link [256]byte
 	if n, err := unix.Readlink(proc+"/exe", link[:]); err == nil && string(link[:n]) != ownExe() {
 		return false

@@ -397,7 +397,7 @@ func (r *run) hunt(end time.Duration) error {
 		if err := r.awaitEnds(min(addSat(now, wait), end)); err != nil {
 			return err
 		}
-		holders = true
+		holders, r.trace.pipes = true, r.pipes()
 		wait = min(2*wait, lastNap)
 	}
 }

@@ -12,12 +12,12 @@ import (
 // trace is what the processes of one run can be recognised by, whatever group,
 // session or parent they have.
 type trace struct {
-	leader  int
+	leader  int          // the first of them: the others got their pids after it
 	cookie  string       // in their environment
 	mark    uint64       // in their limit of file locks; 0: none
 	anyRun  bool         // the cookie and the mark are those of all runs of one host
 	pipes   []string     // whose writing end they hold: "pipe:[123]"
-	since   int          // the last pid that was given away before the run; 0: unknown
+	alone   bool         // when it was searched last, nobody had got a pid after the leader
 	seen    int          // the last pid when it was searched last; 0: all are to be looked at
 	lists   int          // how many searches since the last find were of all of /proc
 	holders bool         // the last search was for holders of the pipes too
@@ -36,8 +36,8 @@ type victim struct {
 // by searching again.
 const maxVictims = 256
 
-// lastPid is the last pid that was given away in our pid namespace. Every
-// process of a run got its pid after the value that was read before the run.
+// lastPid is the last pid that was given away in our pid namespace; 0 where it
+// is not known.
 func lastPid() int {
 	fd, err := unix.Open("/proc/loadavg", unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -56,8 +56,8 @@ func lastPid() int {
 
 // candidates gives the pids that may be of the run and were not given before.
 // At first, in a run so short that the pids cannot have come round, they are
-// those given away since it began: for a payload that forks nothing, on a quiet
-// machine, none. In a longer run they are all. Later they are those that were
+// those given away after the leader's: for a payload that forks nothing, on a
+// quiet machine, none. In a longer run they are all. Later they are those that were
 // given away since the last call, so that whoever was forked behind the back of
 // one search is found by the next.
 func (t *trace) candidates(age time.Duration) ([]int, error) {
@@ -67,10 +67,11 @@ func (t *trace) candidates(age time.Duration) ([]int, error) {
 	)
 	from, last := t.seen, lastPid()
 	if from == 0 && age < short {
-		from = t.since
+		from = t.leader
 	}
-	t.seen = last
+	t.seen, t.alone = last, false
 	if from > 0 && last >= from && last-from <= few {
+		t.alone = last == t.leader
 		var pids []int
 		for pid := from + 1; pid <= last; pid++ {
 			if pid != t.leader {
@@ -99,10 +100,13 @@ func (t *trace) candidates(age time.Duration) ([]int, error) {
 }
 
 // settled tells whether a search that found nobody is the last one: if nobody
-// has got a pid since it began, and if it was no list of /proc, or the second
-// one. While a list is made, a process may be forked behind the place that was
+// has got a pid since it began (which nobody of the run can, where the leader is
+// dead and was alone), and if it was no list of /proc, or the second one. While a list is made, a process may be forked behind the place that was
 // reached and its parent may exit before that.
 func (t *trace) settled() bool {
+	if t.alone {
+		return true
+	}
 	if t.seen == 0 || lastPid() != t.seen {
 		return false
 	}
