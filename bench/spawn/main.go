@@ -16,6 +16,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -48,12 +49,34 @@ func main() {
 	defer os.RemoveAll(dir)
 	build(dir)
 	match := regexp.MustCompile(*only)
+	before := load()
 	fmt.Printf("| what | side | median | of the peer | goal | holds |\n|---|---|---|---|---|---|\n")
 	for _, r := range rows(dir) {
 		if match.MatchString(r.name) {
 			r.measure(*rounds)
 		}
 	}
+	fmt.Printf("\nLoad average at the start %s, at the end %s; %d processors, nice %d.\n\n", before, load(), runtime.NumCPU(), niceness())
+}
+
+// load is the load average of one and of five minutes, which tells whether the
+// machine was calm.
+func load() string {
+	text, err := os.ReadFile("/proc/loadavg")
+	f := strings.Fields(string(text))
+	if err != nil || len(f) < 2 {
+		return "unknown"
+	}
+	return f[0] + " " + f[1]
+}
+
+// niceness is the priority that the sides inherit.
+func niceness() int {
+	n, err := syscall.Getpriority(syscall.PRIO_PROCESS, 0)
+	if err != nil {
+		log.Fatal(err)
+	}
+	return 20 - n // the system call gives it upside down
 }
 
 // build compiles the peers next to the source of this program.
