@@ -19,20 +19,24 @@ type line struct {
 // read takes the stream apart.
 func (p *parser) read() {
 	data := p.out.Data
-	for n := 1; len(data) > 0; n++ {
-		text := data
-		end := bytes.IndexByte(data, '\n')
-		if end >= 0 {
-			text, data = data[:end], data[end+1:]
+	for n, next := 1, 0; next < len(data); n++ {
+		start, end := next, bytes.IndexByte(data[next:], '\n')
+		whole := end >= 0
+		if whole {
+			end += start
+			next = end + 1
 		} else {
-			data = nil
+			end = len(data)
+			next = end
 		}
-		if len(text) > 0 && text[len(text)-1] == '\r' {
-			text = text[:len(text)-1]
+		if end > start && data[end-1] == '\r' {
+			end--
 		}
+		text := data[start:end]
+		p.end = end
 		if p.yaml.reading {
 			if !bytes.HasPrefix(text, logPrefix) {
-				p.yamlLine(text, n, end >= 0)
+				p.yamlLine(text, n, whole)
 				continue
 			}
 			p.yamlStop()
@@ -40,12 +44,12 @@ func (p *parser) read() {
 		if len(text) == 0 {
 			continue
 		}
-		if startsYAML(text) && end >= 0 {
+		if whole && startsYAML(text) {
 			p.yamlStart(text, n)
 			continue
 		}
 		l := unprefix(text)
-		l.number, l.whole = n, end >= 0
+		l.number, l.whole = n, whole
 		p.logLine(l)
 	}
 	if p.yaml.reading {
@@ -71,8 +75,11 @@ func unprefix(text []byte) line {
 	if len(rest) > 12 && rest[2] == ':' && rest[5] == ':' && rest[8] == '.' && rest[11] == ' ' {
 		rest = rest[12:]
 	}
-	colon := bytes.IndexByte(rest, ':')
-	if colon < 4 || colon > 5 {
+	colon := len("info")
+	if len(rest) > colon && rest[colon] != ':' {
+		colon = len("debug")
+	}
+	if len(rest) <= colon || rest[colon] != ':' {
 		return line{text: text}
 	}
 	switch string(rest[:colon]) {
@@ -81,7 +88,7 @@ func unprefix(text []byte) line {
 		return line{text: text}
 	}
 	l := line{typ: rest[0]}
-	rest = bytes.TrimLeft(rest[colon+1:], " ")
+	rest = skipBlanks(rest[colon+1:])
 	if len(rest) > 0 && rest[0] == '[' {
 		if end := bytes.IndexByte(rest, ']'); end > 0 {
 			l.pid = rest[1:end]

@@ -4,43 +4,23 @@ import (
 	"bytes"
 	"math"
 	"strconv"
+	"strings"
+
+	"github.com/ktstr/ktstr/internal/decimal"
 )
 
-// exact are the powers of ten that a float64 holds exactly.
-var exact = [...]float64{1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15}
-
 // number reads a whole field as stress-ng prints numbers: 1694.09, 1.79445e+03.
-//
-// Up to fifteen digits both the digits and the power of ten are exact, so that
-// their quotient is the nearest float64 (W. D. Clinger, How to Read Floating
-// Point Numbers Accurately, 1990); the rest goes to strconv.
 func number(field []byte) (float64, bool) {
-	if len(field) == 0 || len(field) > 40 {
-		return 0, false
+	if v, end, ok := decimal.Read(field, 0); ok && end == len(field) {
+		return v, true
 	}
-	var digits uint64
-	count, point := 0, -1
-	for i, c := range field {
-		switch {
-		case c >= '0' && c <= '9':
-			digits = digits*10 + uint64(c-'0')
-			count++
-		case c == '.' && point < 0 && i > 0 && i < len(field)-1:
-			point = i
-		default:
-			return slowNumber(field)
-		}
-	}
-	if count > 15 {
-		return slowNumber(field)
-	}
-	if point < 0 {
-		return float64(digits), true
-	}
-	return float64(digits) / exact[len(field)-1-point], true
+	return slowNumber(field)
 }
 
 func slowNumber(field []byte) (float64, bool) {
+	if len(field) == 0 || len(field) > 40 {
+		return 0, false
+	}
 	for i, c := range field {
 		switch {
 		case c >= '0' && c <= '9', c == 'e', c == '+', c == '-':
@@ -55,9 +35,11 @@ func slowNumber(field []byte) (float64, bool) {
 
 // isNotFinite says whether field is one of the ways to print what is no number.
 func isNotFinite(field []byte) bool {
-	switch string(bytes.TrimLeft(bytes.ToLower(field), "+-")) {
-	case "nan", "inf", "infinity":
-		return true
+	field = bytes.TrimLeft(field, "+-")
+	for _, word := range [...]string{"nan", "inf", "infinity"} {
+		if len(field) == len(word) && strings.EqualFold(string(field), word) {
+			return true
+		}
 	}
 	return false
 }

@@ -3,7 +3,6 @@ package stressng
 import (
 	"bytes"
 	"fmt"
-	"strconv"
 
 	"github.com/ktstr/ktstr"
 )
@@ -17,7 +16,7 @@ type perf struct {
 	counted bool            // the section has counters, and so a place in sections
 	segment string          // "cpu", "cpu~2"
 	given   map[string]bool // events of the section
-	times   map[string]int  // how often each stressor had counters
+	times   tally           // how often each stressor had counters
 	zones   map[string]bool // names of the temperatures that were given
 	orphan  int             // first line of counters that stand under no name; 0: none
 }
@@ -59,7 +58,7 @@ func (p *parser) perfLine(l line) bool {
 		p.cut = true
 		return true
 	}
-	f.section()
+	f.section(&p.names)
 	if f.given[event] {
 		// the next section's name is not there
 		f.orphan = l.number
@@ -71,20 +70,13 @@ func (p *parser) perfLine(l line) bool {
 }
 
 // section gives the section its place among those of the same stressor.
-func (f *perf) section() {
+func (f *perf) section(names *names) {
 	if f.counted {
 		return
 	}
 	f.counted = true
 	f.given = make(map[string]bool)
-	if f.times == nil {
-		f.times = make(map[string]int)
-	}
-	f.times[string(f.name)]++
-	f.segment = string(f.name)
-	if n := f.times[f.segment]; n > 1 {
-		f.segment += "~" + strconv.Itoa(n)
-	}
+	f.segment = f.times.numbered(f.name, len(f.name), names)
 }
 
 // perfEvent is the slug of the words before the rate. A row without a rate is

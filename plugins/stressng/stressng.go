@@ -46,7 +46,7 @@ func description() ktstr.Description {
 // parse reads one stream. Text and YAML of one stream are merged by name, and
 // the text wins.
 func parse(out ktstr.Output) (ktstr.Extraction, error) {
-	p := parser{out: out}
+	p := parser{out: out, buffer: make([]byte, 0, 256)}
 	p.read()
 	return p.finish(), nil
 }
@@ -55,8 +55,13 @@ func parse(out ktstr.Output) (ktstr.Extraction, error) {
 // by how they begin.
 type parser struct {
 	out  ktstr.Output
+	end  int // where the line at hand ends
 	text text
 	yaml yaml
+
+	names  names
+	buffer []byte                 // for the names that are being put together
+	cells  [len(columns) + 1]cell // of the row at hand; one more than there can be
 
 	diagnostics []ktstr.Diagnostic
 	left        int // diagnostics not kept

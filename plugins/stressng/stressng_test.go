@@ -225,7 +225,7 @@ var yamlKeys = map[string]string{
 
 var notSlug = regexp.MustCompile(`[^a-z0-9]+`)
 
-func count(n map[string]int, key, name string) string {
+func numbered(n map[string]int, key, name string) string {
 	n[key]++
 	if n[key] > 1 {
 		return name + "~" + strconv.Itoa(n[key])
@@ -234,7 +234,7 @@ func count(n map[string]int, key, name string) string {
 }
 
 func rowMetrics(want map[string]ktstr.Metric, n map[string]int, row map[string]any) {
-	name := count(n, row["stressor"].(string), row["stressor"].(string))
+	name := numbered(n, row["stressor"].(string), row["stressor"].(string))
 	if row["bogo_ops"] == 0.0 && row["bogo_ops_per_s_real"] == 0.0 {
 		return
 	}
@@ -273,7 +273,7 @@ func expectText(t *testing.T, e expectation) map[string]ktstr.Metric {
 	for _, x := range e.Extra {
 		unit, polarity := expectMeaning(strings.ToLower(x.Description))
 		slug := strings.Trim(notSlug.ReplaceAllString(strings.ToLower(x.Description), "_"), "_")
-		want[count(n, x.Stressor+x.Description, x.Stressor)+"."+slug] = ktstr.Metric{Value: x.Value, Unit: unit, Polarity: polarity}
+		want[numbered(n, x.Stressor+x.Description, x.Stressor)+"."+slug] = ktstr.Metric{Value: x.Value, Unit: unit, Polarity: polarity}
 	}
 	for key, v := range e.Summary {
 		m := ktstr.Metric{Value: v, Unit: "count"}
@@ -309,7 +309,7 @@ func expectYAML(t *testing.T, e expectation) map[string]ktstr.Metric {
 				row[yamlKeys[key]] = v
 			default:
 				unit, polarity := expectMeaning(strings.ReplaceAll(key, "-", " "))
-				want[count(n, stressor+key, stressor)+"."+strings.ReplaceAll(key, "-", "_")] = ktstr.Metric{Value: v.(float64), Unit: unit, Polarity: polarity}
+				want[numbered(n, stressor+key, stressor)+"."+strings.ReplaceAll(key, "-", "_")] = ktstr.Metric{Value: v.(float64), Unit: unit, Polarity: polarity}
 			}
 		}
 		rowMetrics(want, n, row)

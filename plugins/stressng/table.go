@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/ktstr/ktstr"
+	"github.com/ktstr/ktstr/internal/decimal"
+	"github.com/ktstr/ktstr/internal/huge"
 )
 
 // columns are the numbers of a row, in their order. Brief tables, and all up
@@ -46,27 +48,26 @@ type table struct {
 	extras  bool // behind "miscellaneous metrics:"
 	over    bool // another table has begun
 	rows    []row
+	plain   int // how many of them stand before "miscellaneous metrics:"
+	numbers int // that the rows have at the most
 
 	metrics   []ktstr.Metric
-	index     map[string]int // of stressors, by name
-	stressors []stressor
-	extra     map[string]*int // how often each further metric occurred
-	buffer    []byte
-	ends      [len(columns)]int
+	stressors tally // rows of each stressor
+	extra     tally // how often each further metric occurred
 }
 
 // row is a line that can be a row. A long table has many: it is kept small.
 type row struct {
-	text   []byte
-	number int
-	whole  bool
-	extras bool // it stands behind "miscellaneous metrics:"
+	from, to int // where it is in the text
+	number   int
 }
 
-type stressor struct {
-	name     string
-	rows     int
-	measured int // rows that are not all zeros
+// cell is one number of a row.
+type cell struct {
+	text  []byte
+	value float64
+	ok    bool // value is the number
+	end   int  // of its name among those of the row
 }
 
 var headerUnits = []byte("(secs)    (secs)    (secs)")
@@ -79,12 +80,17 @@ func isHeader(text []byte) bool {
 func (p *parser) header(l line) {
 	t := &p.text.table
 	*t = table{given: true, line: l.number, pid: l.pid, rows: t.rows[:0]}
-	switch strings.Join(strings.Fields(string(l.text)), " ") {
-	case "stressor bogo ops real time usr time sys time bogo ops/s bogo ops/s":
+	var buffer [128]byte
+	words := buffer[:0]
+	for word := range bytes.FieldsSeq(l.text) {
+		words = append(append(words, word...), ' ')
+	}
+	switch string(words) {
+	case "stressor bogo ops real time usr time sys time bogo ops/s bogo ops/s ":
 		t.columns = brief
-	case "stressor bogo ops real time usr time sys time bogo ops/s bogo ops/s CPU used per":
+	case "stressor bogo ops real time usr time sys time bogo ops/s bogo ops/s CPU used per ":
 		t.columns = brief + 1
-	case "stressor bogo ops real time usr time sys time bogo ops/s bogo ops/s CPU used per RSS Max":
+	case "stressor bogo ops real time usr time sys time bogo ops/s bogo ops/s CPU used per RSS Max ":
 		t.columns = brief + 2
 	default:
 		t.unknown = true
@@ -112,7 +118,9 @@ func (p *parser) tableLine(l line) bool {
 	}
 	if rest = skipBlanks(rest); len(rest) == 0 || rest[0] < '0' || rest[0] > '9' {
 		if string(l.text) == "miscellaneous metrics:" {
-			t.extras = true
+			if !t.extras {
+				t.extras, t.plain = true, len(t.rows)
+			}
 			return true
 		}
 		if bytes.HasPrefix(l.text, []byte("stressor ")) && !isHeader(l.text) {
@@ -125,10 +133,18 @@ func (p *parser) tableLine(l line) bool {
 		rest = rest[1:]
 	}
 	rest = skipBlanks(rest)
-	if !t.extras && !(len(rest) > 0 && isFigure(rest)) && l.text[len(l.text)-1] != ')' {
+	switch further := l.text[len(l.text)-1] == ')'; {
+	case t.extras || further:
+		t.numbers++
+	case len(rest) > 0 && isFigure(rest):
+		t.numbers += min(t.columns, len(l.text)/2)
+	default:
 		return false
 	}
-	t.rows = append(t.rows, row{l.text, l.number, l.whole, t.extras})
+	if len(t.rows) == cap(t.rows) {
+		t.rows = room(t.rows, p.end, len(p.out.Data))
+	}
+	t.rows = append(t.rows, row{p.end - len(l.text), p.end, l.number})
 	return true
 }
 
@@ -141,22 +157,20 @@ func skipBlanks(text []byte) []byte {
 
 // read reads the rows that were put by.
 func (t *table) read(p *parser) {
-	t.index = make(map[string]int)
-	t.extra = make(map[string]*int)
 	if t.unknown {
 		return
 	}
-	figures := 0
-	for i := range t.rows {
-		if r := &t.rows[i]; r.extras || r.text[len(r.text)-1] == ')' {
-			figures++
-		} else {
-			figures += t.columns
-		}
+	data := p.out.Data
+	plain := len(t.rows)
+	if t.extras {
+		plain = t.plain
 	}
-	t.metrics = make([]ktstr.Metric, 0, figures+len(p.text.metrics))
-	for i := range t.rows {
-		p.tableRow(&t.rows[i])
+	t.metrics = huge.Pages(make([]ktstr.Metric, 0, t.numbers+len(p.text.metrics)))
+	t.stressors.reserve(plain)
+	t.extra.reserve(len(t.rows) - plain)
+	newline := bytes.LastIndexByte(data, '\n')
+	for i, r := range t.rows {
+		p.tableRow(line{text: data[r.from:r.to], number: r.number, whole: r.to <= newline}, i >= plain)
 	}
 }
 
@@ -164,28 +178,55 @@ func (t *table) add(name string, value float64, unit string, polarity ktstr.Pola
 	t.metrics = append(t.metrics, ktstr.Metric{Name: name, Value: value, Unit: unit, Polarity: polarity, Line: n})
 }
 
-func (p *parser) tableRow(l *row) {
+// tableRow reads a row of the table, or one of the further metrics, which may
+// also stand among them (extras: they can be nothing else).
+func (p *parser) tableRow(l line, extras bool) {
 	t := &p.text.table
-	var f [len(columns) + 2][]byte
-	n := fields(l.text, f[:])
-	if n < 2 || !isStressor(f[0]) {
+	text := l.text
+	i := bytes.IndexByte(text, ' ')
+	name := text[:i]
+	if !isStressor(name) {
 		return
 	}
-	numbers := 1
-	for numbers < n-1 && numbers < len(columns)+1 && isFigure(f[1+numbers]) {
-		numbers++
+	n := 0
+	for i = skipGap(text, i); i < len(text) && n < len(p.cells); i = skipGap(text, i) {
+		c := &p.cells[n]
+		from := i
+		if c.value, i, c.ok = decimal.Read(text, i); !c.ok || i < len(text) && !isGap(text[i]) {
+			for i < len(text) && !isGap(text[i]) {
+				i++
+			}
+			if n > 0 && !isFigure(text[from:i]) {
+				i = from
+				break
+			}
+			c.value, c.ok = slowNumber(text[from:i])
+		}
+		c.text = text[from:i]
+		n++
 	}
 	switch {
-	case numbers != n-1 || numbers < brief-2:
-		p.extraRow(l, f[0], f[1])
+	case i < len(text) || n < brief-2:
+		p.extraRow(l, name, &p.cells[0], extras)
 	case !l.whole:
 		p.cut = true
-	case numbers != t.columns:
-		p.diagnose(ktstr.Malformed, l.number, fmt.Sprintf("row %q has %d numbers, want %d: left out", clip(l.text), numbers, t.columns))
-		t.row(f[0]).measured++
+	case n != t.columns:
+		p.diagnose(ktstr.Malformed, l.number, fmt.Sprintf("row %q has %d numbers, want %d: left out", clip(l.text), n, t.columns))
+		s := t.stressors.of(name, &p.names)
+		s.times++
+		s.measured++
 	default:
-		p.row(l, f[0], f[1:n])
+		p.row(l, name, p.cells[:n])
 	}
+}
+
+func isGap(c byte) bool { return c == ' ' || c == '\t' }
+
+func skipGap(text []byte, i int) int {
+	for i < len(text) && isGap(text[i]) {
+		i++
+	}
+	return i
 }
 
 func isFigure(field []byte) bool {
@@ -193,98 +234,76 @@ func isFigure(field []byte) bool {
 	return c >= '0' && c <= '9' || (c == '-' || c == 'n' || c == 'i') && isNotFinite(field)
 }
 
-// row counts one more row of a stressor.
-func (t *table) row(name []byte) *stressor {
-	i, ok := t.index[string(name)]
-	if !ok {
-		i = len(t.stressors)
-		t.stressors = append(t.stressors, stressor{name: string(name)})
-		t.index[t.stressors[i].name] = i
-	}
-	t.stressors[i].rows++
-	return &t.stressors[i]
-}
-
 // row reads one row of the table. A row of zeros belongs to a stressor that was
 // skipped or died.
-func (p *parser) row(l *row, name []byte, figures [][]byte) {
+func (p *parser) row(l line, name []byte, cells []cell) {
 	t := &p.text.table
-	s := t.row(name)
-	var values [len(columns)]float64
-	var finite [len(columns)]bool
-	for i, f := range figures {
-		if values[i], finite[i] = number(f); finite[i] {
+	s := t.stressors.of(name, &p.names)
+	s.times++
+	for i := range cells {
+		c := &cells[i]
+		if c.ok {
 			continue
 		}
-		if !isNotFinite(f) {
-			p.diagnose(ktstr.Malformed, l.number, fmt.Sprintf("row %q: %q is no number: left out", clip(l.text), clip(f)))
+		if !isNotFinite(c.text) {
+			p.diagnose(ktstr.Malformed, l.number, fmt.Sprintf("row %q: %q is no number: left out", clip(l.text), clip(c.text)))
 			s.measured++
 			return
 		}
-		p.diagnose(ktstr.NotFinite, l.number, fmt.Sprintf("%s%s is %s: left out", name, columns[i].name, clip(f)))
+		p.diagnose(ktstr.NotFinite, l.number, fmt.Sprintf("%s%s is %s: left out", name, columns[i].name, clip(c.text)))
 	}
-	if values[bogoOps] == 0 && values[rate] == 0 && values[rateCPU] == 0 {
+	if cells[bogoOps].value == 0 && cells[rate].value == 0 && cells[rateCPU].value == 0 {
 		p.diagnose(ktstr.NotMeasured, l.number, fmt.Sprintf("the row of %s is all zeros, which are not measurements: it was skipped, died or did nothing that is counted", name))
 		return
 	}
 	s.measured++
 	// All names of a row are parts of one string.
-	b := t.buffer[:0]
-	for i := range figures {
+	b := p.buffer[:0]
+	for i := range cells {
 		b = append(b, name...)
-		if s.rows > 1 {
-			b = strconv.AppendInt(append(b, '~'), int64(s.rows), 10)
+		if s.times > 1 {
+			b = strconv.AppendInt(append(b, '~'), int64(s.times), 10)
 		}
 		b = append(b, columns[i].name...)
-		t.ends[i] = len(b)
+		cells[i].end = len(b)
 	}
-	t.buffer = b
-	names := string(b)
+	p.buffer = b
+	names := p.names.keep(b)
 	start := 0
-	for i := range figures {
-		if finite[i] {
-			t.add(names[start:t.ends[i]], values[i], columns[i].unit, columns[i].polarity, l.number)
+	for i := range cells {
+		c := &cells[i]
+		if c.ok {
+			t.add(names[start:c.end], c.value, columns[i].unit, columns[i].polarity, l.number)
 		}
-		start = t.ends[i]
+		start = c.end
 	}
 }
 
 // extraRow reads "switch  12464.09 nanosecs per context switch (pipe method)
 // (geometic mean of 1 instances)".
-func (p *parser) extraRow(l *row, name, figure []byte) {
+func (p *parser) extraRow(l line, name []byte, figure *cell, extras bool) {
 	t := &p.text.table
-	at := len(name) + bytes.Index(l.text[len(name):], figure) + len(figure)
-	description, known := cutKind(bytes.TrimSpace(l.text[at:]))
+	_, rest, _ := bytes.Cut(l.text[len(name):], figure.text)
+	description, known := cutKind(bytes.TrimSpace(rest))
 	if !known && !l.whole {
 		p.cut = true
 		return
 	}
-	if !known && !l.extras {
+	if !known && !extras {
 		return
 	}
-	b := append(append(t.buffer[:0], name...), '.')
+	b := append(append(p.buffer[:0], name...), '.')
 	b = slug(b, description)
-	t.buffer = b
+	p.buffer = b
 	if len(b) == len(name)+1 {
 		return
 	}
-	v, ok := number(figure)
-	if !ok {
+	if !figure.ok {
 		p.diagnose(ktstr.Malformed, l.number, fmt.Sprintf("%q: want a number behind the stressor's name", clip(l.text)))
 		return
 	}
 	unit, polarity := meaning(description)
-	count, again := t.extra[string(b)]
-	if !again {
-		key := string(b)
-		count = new(int)
-		*count = 1
-		t.extra[key] = count
-		t.add(key, v, unit, polarity, l.number)
-		return
-	}
-	*count++
-	t.add(string(name)+"~"+strconv.Itoa(*count)+string(b[len(name):]), v, unit, polarity, l.number)
+	t.add(t.extra.numbered(b, len(name), &p.names), figure.value, unit, polarity, l.number)
 }
 
 // cutKind takes "(geometric mean of 1 instance)" and its like off a
@@ -324,35 +343,29 @@ func (t *table) finish(p *parser) {
 	if t.unknown {
 		return
 	}
-	if len(t.metrics) == 0 && len(t.stressors) == 0 {
+	if len(t.metrics) == 0 && len(t.stressors.counts) == 0 {
 		p.diagnose(ktstr.NoMetrics, t.line, "the table has no row: no stressor did anything that is counted")
 	}
-	dispatched := dispatches(p.text.dispatch)
+	dispatched := dispatches(p.text.dispatch, &p.names)
 	ambiguous := make(map[string]bool)
-	for name, times := range dispatched {
-		var s stressor
-		if i, ok := t.index[name]; ok {
-			s = t.stressors[i]
-		}
+	for _, d := range dispatched.counts {
+		s := t.stressors.find(d.name)
 		switch {
-		case s.rows == 0 && t.columns == brief:
-			p.diagnose(ktstr.NotMeasured, t.line, "the brief table has no row of "+name+": it did nothing that is counted")
-		case s.rows == 0:
-			p.diagnose(ktstr.MissingHeadline, t.line, "the table has no row of "+name)
-		case s.rows != times:
-			ambiguous[name] = true
-			p.diagnose(ktstr.Malformed, t.line, fmt.Sprintf("%s was dispatched %d times and has %d rows: which is whose cannot be told, and they were left out", name, times, s.rows))
+		case s.times == 0 && t.columns == brief:
+			p.diagnose(ktstr.NotMeasured, t.line, "the brief table has no row of "+d.name+": it did nothing that is counted")
+		case s.times == 0:
+			p.diagnose(ktstr.MissingHeadline, t.line, "the table has no row of "+d.name)
+		case s.times != d.times:
+			ambiguous[d.name] = true
+			p.diagnose(ktstr.Malformed, t.line, fmt.Sprintf("%s was dispatched %d times and has %d rows: which is whose cannot be told, and they were left out", d.name, d.times, s.times))
 		}
 	}
-	for key, count := range t.extra {
-		name, _, _ := strings.Cut(key, ".")
-		i, ok := t.index[name]
-		if !ok {
-			continue
-		}
-		if s := t.stressors[i]; (s.rows > 1 || dispatched[name] > 1) && *count != s.rows && *count != s.measured {
-			ambiguous[key] = true
-			p.diagnose(ktstr.Malformed, t.line, fmt.Sprintf("%s has %d values for %d rows: which is whose cannot be told, and they were left out", key, *count, s.rows))
+	for _, x := range t.extra.counts {
+		name, _, _ := strings.Cut(x.name, ".")
+		s := t.stressors.find(name)
+		if (s.times > 1 || s.times > 0 && dispatched.find(name).times > 1) && x.times != s.times && x.times != s.measured {
+			ambiguous[x.name] = true
+			p.diagnose(ktstr.Malformed, t.line, fmt.Sprintf("%s has %d values for %d rows: which is whose cannot be told, and they were left out", x.name, x.times, s.times))
 		}
 	}
 	if len(ambiguous) == 0 {
@@ -380,15 +393,16 @@ func isColumn(name string) bool {
 }
 
 // dispatches reads "1 cpu, 2 pipe, 1 cpu": how often each stressor is named.
-func dispatches(list []byte) map[string]int {
-	times := make(map[string]int)
-	for _, item := range bytes.Split(list, []byte(", ")) {
+func dispatches(list []byte, names *names) (times tally) {
+	for len(list) > 0 {
+		var item []byte
+		item, list, _ = bytes.Cut(list, []byte(", "))
 		var f [2][]byte
 		if fields(item, f[:]) != 2 || !isStressor(f[1]) {
 			continue
 		}
 		if v, ok := number(f[0]); ok && v > 0 {
-			times[string(f[1])]++
+			times.of(f[1], names).times++
 		}
 	}
 	return times

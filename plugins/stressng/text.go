@@ -46,6 +46,9 @@ func (t *text) announced() {
 }
 
 func (t *text) add(name string, value float64, unit string, polarity ktstr.Polarity, n int) {
+	if t.metrics == nil {
+		t.metrics = make([]ktstr.Metric, 0, 8)
+	}
 	t.metrics = append(t.metrics, ktstr.Metric{Name: name, Value: value, Unit: unit, Polarity: polarity, Line: n})
 }
 

@@ -29,19 +29,27 @@ func slug(dst, description []byte) []byte {
 	return dst
 }
 
-// timeUnits are the words for units of time.
-var timeUnits = map[string]string{
-	"nanosec": "ns", "nanosecs": "ns", "nanosecond": "ns", "nanoseconds": "ns", "ns": "ns",
-	"microsec": "us", "microsecs": "us", "microsecond": "us", "microseconds": "us", "us": "us", "usec": "us", "usecs": "us",
-	"millisec": "ms", "millisecs": "ms", "millisecond": "ms", "milliseconds": "ms", "ms": "ms", "msec": "ms", "msecs": "ms",
-	"sec": "s", "secs": "s", "second": "s", "seconds": "s",
+// timeUnit is the unit that a word for one stands for, "" if it is none.
+func timeUnit(word []byte) string {
+	switch string(word) {
+	case "nanosec", "nanosecs", "nanosecond", "nanoseconds", "ns":
+		return "ns"
+	case "microsec", "microsecs", "microsecond", "microseconds", "us", "usec", "usecs":
+		return "us"
+	case "millisec", "millisecs", "millisecond", "milliseconds", "ms", "msec", "msecs":
+		return "ms"
+	case "sec", "secs", "second", "seconds":
+		return "s"
+	}
+	return ""
 }
 
 // meaning reads unit and polarity from the words of a description, or of the
 // key that YAML makes of it (where "%" is "percent" and "MB/sec" is "mbsec").
 // stress-ng's MB is 1024*1024 bytes.
 func meaning(description []byte) (unit string, polarity ktstr.Polarity) {
-	lower := bytes.ToLower(description)
+	var buffer [64]byte
+	lower := appendLower(buffer[:0], description)
 	rate, mb, percent := false, false, bytes.IndexByte(lower, '%') >= 0
 	var before []byte
 	for i, first := 0, true; i < len(lower); first = false {
@@ -55,7 +63,7 @@ func meaning(description []byte) (unit string, polarity ktstr.Polarity) {
 			i++
 		}
 		if first && len(word) > 0 {
-			if t, ok := timeUnits[string(word)]; ok {
+			if t := timeUnit(word); t != "" {
 				return t, ktstr.Lower
 			}
 		}
@@ -70,7 +78,7 @@ func meaning(description []byte) (unit string, polarity ktstr.Polarity) {
 			rate = true // 0.15 has a "MB pec sec memory write rate"
 		case string(word) == "picosecs" && first:
 			return "", ktstr.Lower
-		case len(word) > len("sec") && bytes.HasSuffix(word, []byte("sec")) && timeUnits[string(word)] == "":
+		case len(word) > len("sec") && bytes.HasSuffix(word, []byte("sec")) && timeUnit(word) == "":
 			rate = true // a YAML key of "hashes/sec"
 		}
 		if before = word; glued {
@@ -90,8 +98,19 @@ func meaning(description []byte) (unit string, polarity ktstr.Polarity) {
 	return "", ktstr.Unknown
 }
 
+// appendLower appends text with its letters in lower case.
+func appendLower(dst, text []byte) []byte {
+	for _, c := range text {
+		if c >= 'A' && c <= 'Z' {
+			c += 'a' - 'A'
+		}
+		dst = append(dst, c)
+	}
+	return dst
+}
+
 func isSecond(word []byte) bool {
-	return timeUnits[string(word)] == "s" || string(word) == "s"
+	return timeUnit(word) == "s" || string(word) == "s"
 }
 
 func isWord(c byte) bool {

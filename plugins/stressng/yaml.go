@@ -3,8 +3,6 @@ package stressng
 import (
 	"bytes"
 	"fmt"
-	"strconv"
-	"strings"
 
 	"github.com/ktstr/ktstr"
 )
@@ -26,19 +24,18 @@ type yaml struct {
 	lost    int  // first line of keys that stand under no entry or section; 0: none
 	broken  bool // there were such keys in this section: whose the entries behind them are is not known
 
-	stressors map[string]int // entries of each stressor under metrics
-	counters  map[string]int // the same under perfstats
-	extra     map[string]int // how often each further metric occurred
+	stressors tally // entries of each stressor under metrics
+	counters  tally // the same under perfstats
+	extra     tally // how often each further metric occurred
 
 	version     string
 	versionLine int
-	buffer      []byte
 }
 
 // entry is one stressor's part of a section.
 type entry struct {
 	given   bool
-	name    string
+	name    []byte
 	line    int
 	bogo    bool // bogo-ops is there
 	rated   bool // its rate is there
@@ -48,19 +45,37 @@ type entry struct {
 
 // figure is one "key: value" of an entry.
 type figure struct {
-	key   []byte
-	value float64
-	ok    bool // value is a number
-	line  int
+	key    []byte
+	column int // of the table; -1: a further metric
+	value  float64
+	ok     bool // value is a number
+	line   int
 }
 
 // maxKeys bounds an entry: none of stress-ng's has half as many.
 const maxKeys = 256
 
-// yamlColumns are the table's columns by their keys.
-var yamlColumns = map[string]int{
-	"bogo-ops": 0, "wall-clock-time": 1, "user-time": 2, "system-time": 3, "bogo-ops-per-second-real-time": 4,
-	"bogo-ops-per-second-usr-sys-time": 5, "cpu-usage-per-instance": 6, "max-rss": 7,
+// yamlColumn is the table's column of a key, -1 if it has none.
+func yamlColumn(key []byte) int {
+	switch string(key) {
+	case "bogo-ops":
+		return bogoOps
+	case "wall-clock-time":
+		return 1
+	case "user-time":
+		return 2
+	case "system-time":
+		return 3
+	case "bogo-ops-per-second-real-time":
+		return rate
+	case "bogo-ops-per-second-usr-sys-time":
+		return rateCPU
+	case "cpu-usage-per-instance":
+		return 6
+	case "max-rss":
+		return 7
+	}
+	return -1
 }
 
 func startsYAML(text []byte) bool {
@@ -76,7 +91,6 @@ func (p *parser) yamlStart(text []byte, n int) {
 	version, line := p.yaml.version, p.yaml.versionLine
 	p.yaml = yaml{
 		reading: true, documents: p.yaml.documents + 1, version: version, versionLine: line,
-		stressors: make(map[string]int), counters: make(map[string]int), extra: make(map[string]int),
 	}
 	if text[0] != '-' {
 		p.yamlLine(text, n, true) // the first line, "---", is not there
@@ -145,7 +159,7 @@ func (p *parser) yamlLine(text []byte, n int, whole bool) {
 		}
 		y.open, y.indent = true, indent+2
 		if whole {
-			y.entry = entry{given: true, name: strings.Trim(string(value), "'\""), line: n, zero: true, figures: y.entry.figures[:0]}
+			y.entry = entry{given: true, name: bytes.Trim(value, "'\""), line: n, zero: true, figures: y.entry.figures[:0]}
 		}
 		return
 	}
@@ -246,17 +260,15 @@ func (p *parser) entryKey(key, value []byte, n int) {
 		return
 	}
 	v, ok := p.yamlNumber(key, value, n)
-	e.figures = append(e.figures, figure{key, v, ok, n})
-	if y.section == "metrics" {
-		switch i, known := yamlColumns[string(key)]; {
-		case !known:
-		case i == bogoOps:
-			e.bogo = ok
-			e.zero = e.zero && v == 0
-		case i == rate || i == rateCPU:
-			e.rated = e.rated || i == rate
-			e.zero = e.zero && v == 0
-		}
+	column := yamlColumn(key)
+	e.figures = append(e.figures, figure{key, column, v, ok, n})
+	switch column {
+	case bogoOps:
+		e.bogo = ok
+		e.zero = e.zero && v == 0
+	case rate, rateCPU:
+		e.rated = e.rated || column == rate
+		e.zero = e.zero && v == 0
 	}
 }
 
@@ -265,20 +277,22 @@ func (p *parser) endEntry() {
 	y := &p.yaml
 	e := y.entry
 	y.entry.given = false
-	if !e.given || !isStressor([]byte(e.name)) || y.broken {
+	if !e.given || !isStressor(e.name) || y.broken {
 		return
 	}
 	switch y.section {
 	case "perfstats":
-		segment := numbered(e.name, y.counters, e.name)
+		segment := y.counters.numbered(e.name, len(e.name), &p.names)
 		for _, f := range e.figures {
-			event := bytes.TrimSuffix(f.key, []byte("_total"))
-			y.add(f, segment, append([]byte(".perf."), slug(nil, event)...), "count", ktstr.Unknown)
+			b := append(append(p.buffer[:0], segment...), ".perf."...)
+			p.buffer = slug(b, bytes.TrimSuffix(f.key, []byte("_total")))
+			p.yamlAdd(f, p.names.keep(p.buffer), "count", ktstr.Unknown)
 		}
 	case "thermal-zones":
 		for _, f := range e.figures {
-			zone := slug(nil, f.key)
-			y.add(f, numbered(e.name, y.extra, e.name+".tz."+string(zone)), append([]byte(".tz."), zone...), "C", ktstr.Unknown)
+			b := append(append(p.buffer[:0], e.name...), ".tz."...)
+			p.buffer = slug(b, f.key)
+			p.yamlAdd(f, y.extra.numbered(p.buffer, len(e.name), &p.names), "C", ktstr.Unknown)
 		}
 	case "metrics":
 		p.metricsEntry(e)
@@ -288,42 +302,45 @@ func (p *parser) endEntry() {
 // metricsEntry gives a stressor's row and its further metrics.
 func (p *parser) metricsEntry(e entry) {
 	y := &p.yaml
-	segment := numbered(e.name, y.stressors, e.name)
+	segment := y.stressors.numbered(e.name, len(e.name), &p.names)
 	if !e.bogo {
-		p.diagnose(ktstr.Malformed, e.line, "the entry of "+e.name+" has no bogo-ops; it was left out")
+		p.diagnose(ktstr.Malformed, e.line, fmt.Sprintf("the entry of %s has no bogo-ops; it was left out", e.name))
 		return
 	}
 	if e.zero {
-		p.diagnose(ktstr.NotMeasured, e.line, "the entry of "+e.name+" is all zeros, which are not measurements: it was skipped, died or did nothing that is counted")
+		p.diagnose(ktstr.NotMeasured, e.line, fmt.Sprintf("the entry of %s is all zeros, which are not measurements: it was skipped, died or did nothing that is counted", e.name))
 	}
 	if !e.rated && !e.zero {
-		p.diagnose(ktstr.MissingHeadline, e.line, "the entry of "+e.name+" has no bogo-ops-per-second-real-time")
+		p.diagnose(ktstr.MissingHeadline, e.line, fmt.Sprintf("the entry of %s has no bogo-ops-per-second-real-time", e.name))
 	}
 	for _, f := range e.figures {
-		if i, known := yamlColumns[string(f.key)]; known {
+		if f.column >= 0 {
 			if !e.zero {
-				y.add(f, segment, []byte(columns[i].name), columns[i].unit, columns[i].polarity)
+				c := columns[f.column]
+				p.buffer = append(append(p.buffer[:0], segment...), c.name...)
+				p.yamlAdd(f, p.names.keep(p.buffer), c.unit, c.polarity)
 			}
 			continue
 		}
+		p.buffer = append(append(p.buffer[:0], e.name...), '.')
+		for _, c := range f.key {
+			if c == '-' {
+				c = '_'
+			}
+			p.buffer = append(p.buffer, c)
+		}
 		unit, polarity := meaning(f.key)
-		stat := append([]byte{'.'}, bytes.ReplaceAll(f.key, []byte("-"), []byte("_"))...)
-		y.add(f, numbered(e.name, y.extra, e.name+string(stat)), stat, unit, polarity)
+		p.yamlAdd(f, y.extra.numbered(p.buffer, len(e.name), &p.names), unit, polarity)
 	}
 }
 
-func (y *yaml) add(f figure, segment string, stat []byte, unit string, polarity ktstr.Polarity) {
-	if f.ok {
-		y.buffer = append(append(y.buffer[:0], segment...), stat...)
-		y.metrics = append(y.metrics, ktstr.Metric{Name: string(y.buffer), Value: f.value, Unit: unit, Polarity: polarity, Line: f.line})
+func (p *parser) yamlAdd(f figure, name, unit string, polarity ktstr.Polarity) {
+	if !f.ok {
+		return
 	}
-}
-
-// numbered counts one more of key and gives name, name~2, name~3.
-func numbered(name string, count map[string]int, key string) string {
-	count[key]++
-	if n := count[key]; n > 1 {
-		return name + "~" + strconv.Itoa(n)
+	y := &p.yaml
+	if len(y.metrics) == cap(y.metrics) {
+		y.metrics = room(y.metrics, p.end, len(p.out.Data))
 	}
-	return name
+	y.metrics = append(y.metrics, ktstr.Metric{Name: name, Value: f.value, Unit: unit, Polarity: polarity, Line: f.line})
 }
