@@ -3,12 +3,17 @@ package schbench
 import (
 	"bytes"
 	"strconv"
+
+	"github.com/ktstr/ktstr/internal/decimal"
 )
 
 // number reads a whole field as schbench prints numbers: digits, with or
 // without a decimal part. Anything else (a sign, an exponent, "nan") is not a
 // number of schbench's.
 func number(field []byte) (float64, bool) {
+	if v, end, ok := decimal.Read(field, 0); ok && end == len(field) {
+		return v, true
+	}
 	if len(field) == 0 || len(field) > 40 {
 		return 0, false
 	}
@@ -28,7 +33,11 @@ func number(field []byte) (float64, bool) {
 
 // cutNumber reads the number that text starts with and returns the rest.
 func cutNumber(text []byte) (v float64, rest []byte, ok bool) {
-	end := 0
+	v, end, ok := decimal.Read(text, 0)
+	if ok && (end == len(text) || text[end] != '.') {
+		return v, text[end:], true
+	}
+	end = 0
 	for end < len(text) && (text[end] >= '0' && text[end] <= '9' || text[end] == '.') {
 		end++
 	}

@@ -113,7 +113,7 @@ func (s *scanned) block(e *extraction, out ktstr.Output, b *block) {
 	switch {
 	case !b.has(wakeup):
 		e.diagnose(ktstr.MissingHeadline, 0, "the last report has no table of wakeup latencies")
-	case e.seen["wakeup.p20"] && !b.has(request) && !b.pipe.given() && !b.current.given():
+	case e.given.Find("wakeup.p20").Times > 0 && !b.has(request) && !b.pipe.given() && !b.current.given():
 		// Only the tables of pipe mode have a 20th percentile, and its line goes with them.
 		e.diagnose(ktstr.MissingHeadline, 0, `no "avg worker transfer" behind the table of pipe mode`)
 	case b.has(rps) && !b.average.given() && !b.goal.given() && !b.current.given() && !s.goal.given():
@@ -189,15 +189,15 @@ func readTable(e *extraction, data []byte, t *table) {
 			readExtremes(e, f, unit, line{text, n})
 			continue
 		}
-		name, v, ok := readRow(text)
+		percent, v, ok := readRow(text)
 		if !ok {
 			if isRow(text) {
 				e.diagnose(ktstr.Malformed, n, fmt.Sprintf("row %q: want a percentile, a value and its samples", clip(text)))
 			}
 			continue
 		}
-		e.add(f.prefix+name, v, unit, f.polarity, n)
-		favourite = favourite || name == "p99" || t.kind == rps
+		e.addPercentile(f.prefix, percent, v, unit, f.polarity, n)
+		favourite = favourite || percent == 99 || t.kind == rps
 	}
 	if !favourite {
 		e.diagnose(ktstr.MissingHeadline, t.head.number,
@@ -210,55 +210,54 @@ func readTable(e *extraction, data []byte, t *table) {
 }
 
 // readRow reads "* 99.0th: 3988       (50 samples)" and its older forms.
-func readRow(text []byte) (name string, v float64, ok bool) {
-	text = bytes.TrimLeft(text, "* ")
-	end := bytes.Index(text, []byte("th: "))
-	if end < 0 {
-		return "", 0, false
-	}
-	percent, ok := number(text[:end])
+func readRow(text []byte) (percent, v float64, ok bool) {
+	percent, rest, ok := cutNumber(bytes.TrimLeft(text, "* "))
 	if !ok || percent > 100 {
-		return "", 0, false
+		return 0, 0, false
 	}
-	v, rest, ok := cutNumber(bytes.TrimLeft(text[end+len("th: "):], " "))
-	if !ok {
-		return "", 0, false
+	if rest, ok = after(rest, "th: "); !ok {
+		return 0, 0, false
+	}
+	if v, rest, ok = cutNumber(bytes.TrimLeft(rest, " ")); !ok {
+		return 0, 0, false
 	}
 	if rest = bytes.TrimLeft(rest, " "); len(rest) > 0 {
 		if rest, ok = after(rest, "("); !ok {
-			return "", 0, false
+			return 0, 0, false
 		}
 		if _, rest, ok = cutNumber(rest); !ok || string(rest) != " samples)" {
-			return "", 0, false
+			return 0, 0, false
 		}
 	}
-	return percentileName(percent), v, true
+	return percent, v, true
 }
 
-// percentileName is p50, p99, p99_9: without trailing zeros.
-func percentileName(percent float64) string {
-	name := strconv.AppendFloat([]byte("p"), percent, 'f', -1, 64)
-	if dot := bytes.IndexByte(name, '.'); dot >= 0 {
-		name[dot] = '_'
+// percentileName appends p50, p99, p99_9: without trailing zeros.
+func percentileName(name []byte, percent float64) []byte {
+	start := len(name)
+	name = strconv.AppendFloat(append(name, 'p'), percent, 'f', -1, 64)
+	if dot := bytes.IndexByte(name[start:], '.'); dot >= 0 {
+		name[start+dot] = '_'
 	}
-	return string(name)
+	return name
 }
 
 // readExtremes reads "min=2, max=4692", in 2016 with "Over=0, " before it.
 func readExtremes(e *extraction, f family, unit string, l line) {
-	for _, part := range bytes.Split(l.text, []byte(", ")) {
+	for more, rest := true, l.text; more; {
+		var part []byte
+		part, rest, more = bytes.Cut(rest, []byte(", "))
 		key, text, _ := bytes.Cut(part, []byte("="))
 		v, ok := number(text)
-		name, wanted := map[string]string{"min": "min", "max": "max", "Over": "over"}[string(key)]
-		if !ok || !wanted {
+		switch name := string(key); {
+		case ok && (name == "min" || name == "max"):
+			e.add(f.prefix+name, v, unit, f.polarity, l.number)
+		case ok && name == "Over":
+			e.add(f.prefix+"over", v, "count", ktstr.Unknown, l.number)
+		default:
 			e.diagnose(ktstr.Malformed, l.number, fmt.Sprintf("%q: want min=N, max=N", clip(l.text)))
 			return
 		}
-		if name == "over" {
-			e.add(f.prefix+name, v, "count", ktstr.Unknown, l.number)
-			continue
-		}
-		e.add(f.prefix+name, v, unit, f.polarity, l.number)
 	}
 }
 

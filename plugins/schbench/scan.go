@@ -237,11 +237,12 @@ func scan(data []byte) *scanned {
 
 // begin starts a new block.
 func (s *scanned) begin() {
+	spare := s.previous.tables[:0]
 	if s.blocks > 0 {
 		s.previous = s.last
 	}
 	s.blocks++
-	s.last = block{}
+	s.last = block{tables: spare}
 }
 
 func (s *scanned) broke(d document) {
@@ -373,21 +374,27 @@ func isFailure(text []byte) bool {
 	return false
 }
 
+// titles are the tables by what stands before "percentiles", in any case.
+var titles = []struct {
+	name   []byte
+	kind   kind
+	single bool // the revision has no other table
+}{
+	{[]byte("wakeup latencies"), wakeup, false}, {[]byte("request latencies"), request, false}, {[]byte("rps"), rps, false},
+	{[]byte("wakeup latency"), wakeup, false}, {[]byte("request latency"), request, false},
+	{[]byte("latencies"), wakeup, true}, {[]byte("latency"), wakeup, true},
+}
+
 // header reads "Wakeup Latencies percentiles (usec) …" in its spellings.
 func header(text []byte) (k kind, single, ok bool) {
 	name, rest, found := bytes.Cut(text, []byte(" percentiles ("))
 	if !found || len(name) > 40 || bytes.IndexByte(rest, ')') < 0 {
 		return 0, false, false
 	}
-	switch string(bytes.ToLower(name)) {
-	case "latency", "latencies":
-		return wakeup, true, true
-	case "wakeup latency", "wakeup latencies":
-		return wakeup, false, true
-	case "request latency", "request latencies":
-		return request, false, true
-	case "rps":
-		return rps, false, true
+	for _, t := range titles {
+		if bytes.EqualFold(name, t.name) {
+			return t.kind, t.single, true
+		}
 	}
 	return unknownTable, false, true
 }

@@ -13,6 +13,7 @@ import (
 	"embed"
 
 	"github.com/ktstr/ktstr"
+	"github.com/ktstr/ktstr/internal/tally"
 )
 
 //go:embed payloads/*.yaml
@@ -59,7 +60,7 @@ type parser struct {
 	text text
 	yaml yaml
 
-	names  names
+	names  tally.Names
 	buffer []byte                 // for the names that are being put together
 	cells  [len(columns) + 1]cell // of the row at hand; one more than there can be
 

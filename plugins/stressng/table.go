@@ -9,6 +9,7 @@ import (
 	"github.com/ktstr/ktstr"
 	"github.com/ktstr/ktstr/internal/decimal"
 	"github.com/ktstr/ktstr/internal/huge"
+	"github.com/ktstr/ktstr/internal/tally"
 )
 
 // columns are the numbers of a row, in their order. Brief tables, and all up
@@ -52,8 +53,8 @@ type table struct {
 	numbers int // that the rows have at the most
 
 	metrics   []ktstr.Metric
-	stressors tally // rows of each stressor
-	extra     tally // how often each further metric occurred
+	stressors tally.Tally // rows of each stressor
+	extra     tally.Tally // how often each further metric occurred
 }
 
 // row is a line that can be a row. A long table has many: it is kept small.
@@ -166,8 +167,8 @@ func (t *table) read(p *parser) {
 		plain = t.plain
 	}
 	t.metrics = huge.Pages(make([]ktstr.Metric, 0, t.numbers+len(p.text.metrics)))
-	t.stressors.reserve(plain)
-	t.extra.reserve(len(t.rows) - plain)
+	t.stressors.Reserve(plain)
+	t.extra.Reserve(len(t.rows) - plain)
 	newline := bytes.LastIndexByte(data, '\n')
 	for i, r := range t.rows {
 		p.tableRow(line{text: data[r.from:r.to], number: r.number, whole: r.to <= newline}, i >= plain)
@@ -212,9 +213,9 @@ func (p *parser) tableRow(l line, extras bool) {
 		p.cut = true
 	case n != t.columns:
 		p.diagnose(ktstr.Malformed, l.number, fmt.Sprintf("row %q has %d numbers, want %d: left out", clip(l.text), n, t.columns))
-		s := t.stressors.of(name, &p.names)
-		s.times++
-		s.measured++
+		s := t.stressors.Of(name, &p.names)
+		s.Times++
+		s.Measured++
 	default:
 		p.row(l, name, p.cells[:n])
 	}
@@ -238,8 +239,8 @@ func isFigure(field []byte) bool {
 // skipped or died.
 func (p *parser) row(l line, name []byte, cells []cell) {
 	t := &p.text.table
-	s := t.stressors.of(name, &p.names)
-	s.times++
+	s := t.stressors.Of(name, &p.names)
+	s.Times++
 	for i := range cells {
 		c := &cells[i]
 		if c.ok {
@@ -247,7 +248,7 @@ func (p *parser) row(l line, name []byte, cells []cell) {
 		}
 		if !isNotFinite(c.text) {
 			p.diagnose(ktstr.Malformed, l.number, fmt.Sprintf("row %q: %q is no number: left out", clip(l.text), clip(c.text)))
-			s.measured++
+			s.Measured++
 			return
 		}
 		p.diagnose(ktstr.NotFinite, l.number, fmt.Sprintf("%s%s is %s: left out", name, columns[i].name, clip(c.text)))
@@ -256,19 +257,19 @@ func (p *parser) row(l line, name []byte, cells []cell) {
 		p.diagnose(ktstr.NotMeasured, l.number, fmt.Sprintf("the row of %s is all zeros, which are not measurements: it was skipped, died or did nothing that is counted", name))
 		return
 	}
-	s.measured++
+	s.Measured++
 	// All names of a row are parts of one string.
 	b := p.buffer[:0]
 	for i := range cells {
 		b = append(b, name...)
-		if s.times > 1 {
-			b = strconv.AppendInt(append(b, '~'), int64(s.times), 10)
+		if s.Times > 1 {
+			b = strconv.AppendInt(append(b, '~'), int64(s.Times), 10)
 		}
 		b = append(b, columns[i].name...)
 		cells[i].end = len(b)
 	}
 	p.buffer = b
-	names := p.names.keep(b)
+	names := p.names.Keep(b)
 	start := 0
 	for i := range cells {
 		c := &cells[i]
@@ -303,7 +304,7 @@ func (p *parser) extraRow(l line, name []byte, figure *cell, extras bool) {
 		return
 	}
 	unit, polarity := meaning(description)
-	t.add(t.extra.numbered(b, len(name), &p.names), figure.value, unit, polarity, l.number)
+	t.add(t.extra.Numbered(b, len(name), &p.names), figure.value, unit, polarity, l.number)
 }
 
 // cutKind takes "(geometric mean of 1 instance)" and its like off a
@@ -343,29 +344,29 @@ func (t *table) finish(p *parser) {
 	if t.unknown {
 		return
 	}
-	if len(t.metrics) == 0 && len(t.stressors.counts) == 0 {
+	if len(t.metrics) == 0 && len(t.stressors.Counts) == 0 {
 		p.diagnose(ktstr.NoMetrics, t.line, "the table has no row: no stressor did anything that is counted")
 	}
 	dispatched := dispatches(p.text.dispatch, &p.names)
 	ambiguous := make(map[string]bool)
-	for _, d := range dispatched.counts {
-		s := t.stressors.find(d.name)
+	for _, d := range dispatched.Counts {
+		s := t.stressors.Find(d.Name)
 		switch {
-		case s.times == 0 && t.columns == brief:
-			p.diagnose(ktstr.NotMeasured, t.line, "the brief table has no row of "+d.name+": it did nothing that is counted")
-		case s.times == 0:
-			p.diagnose(ktstr.MissingHeadline, t.line, "the table has no row of "+d.name)
-		case s.times != d.times:
-			ambiguous[d.name] = true
-			p.diagnose(ktstr.Malformed, t.line, fmt.Sprintf("%s was dispatched %d times and has %d rows: which is whose cannot be told, and they were left out", d.name, d.times, s.times))
+		case s.Times == 0 && t.columns == brief:
+			p.diagnose(ktstr.NotMeasured, t.line, "the brief table has no row of "+d.Name+": it did nothing that is counted")
+		case s.Times == 0:
+			p.diagnose(ktstr.MissingHeadline, t.line, "the table has no row of "+d.Name)
+		case s.Times != d.Times:
+			ambiguous[d.Name] = true
+			p.diagnose(ktstr.Malformed, t.line, fmt.Sprintf("%s was dispatched %d times and has %d rows: which is whose cannot be told, and they were left out", d.Name, d.Times, s.Times))
 		}
 	}
-	for _, x := range t.extra.counts {
-		name, _, _ := strings.Cut(x.name, ".")
-		s := t.stressors.find(name)
-		if (s.times > 1 || s.times > 0 && dispatched.find(name).times > 1) && x.times != s.times && x.times != s.measured {
-			ambiguous[x.name] = true
-			p.diagnose(ktstr.Malformed, t.line, fmt.Sprintf("%s has %d values for %d rows: which is whose cannot be told, and they were left out", x.name, x.times, s.times))
+	for _, x := range t.extra.Counts {
+		name, _, _ := strings.Cut(x.Name, ".")
+		s := t.stressors.Find(name)
+		if (s.Times > 1 || s.Times > 0 && dispatched.Find(name).Times > 1) && x.Times != s.Times && x.Times != s.Measured {
+			ambiguous[x.Name] = true
+			p.diagnose(ktstr.Malformed, t.line, fmt.Sprintf("%s has %d values for %d rows: which is whose cannot be told, and they were left out", x.Name, x.Times, s.Times))
 		}
 	}
 	if len(ambiguous) == 0 {
@@ -393,7 +394,7 @@ func isColumn(name string) bool {
 }
 
 // dispatches reads "1 cpu, 2 pipe, 1 cpu": how often each stressor is named.
-func dispatches(list []byte, names *names) (times tally) {
+func dispatches(list []byte, names *tally.Names) (times tally.Tally) {
 	for len(list) > 0 {
 		var item []byte
 		item, list, _ = bytes.Cut(list, []byte(", "))
@@ -402,7 +403,7 @@ func dispatches(list []byte, names *names) (times tally) {
 			continue
 		}
 		if v, ok := number(f[0]); ok && v > 0 {
-			times.of(f[1], names).times++
+			times.Of(f[1], names).Times++
 		}
 	}
 	return times

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/ktstr/ktstr"
+	"github.com/ktstr/ktstr/internal/tally"
 )
 
 // yaml is the document of --yaml as far as it was read. stress-ng writes one
@@ -24,9 +25,9 @@ type yaml struct {
 	lost    int  // first line of keys that stand under no entry or section; 0: none
 	broken  bool // there were such keys in this section: whose the entries behind them are is not known
 
-	stressors tally // entries of each stressor under metrics
-	counters  tally // the same under perfstats
-	extra     tally // how often each further metric occurred
+	stressors tally.Tally // entries of each stressor under metrics
+	counters  tally.Tally // the same under perfstats
+	extra     tally.Tally // how often each further metric occurred
 
 	version     string
 	versionLine int
@@ -282,17 +283,17 @@ func (p *parser) endEntry() {
 	}
 	switch y.section {
 	case "perfstats":
-		segment := y.counters.numbered(e.name, len(e.name), &p.names)
+		segment := y.counters.Numbered(e.name, len(e.name), &p.names)
 		for _, f := range e.figures {
 			b := append(append(p.buffer[:0], segment...), ".perf."...)
 			p.buffer = slug(b, bytes.TrimSuffix(f.key, []byte("_total")))
-			p.yamlAdd(f, p.names.keep(p.buffer), "count", ktstr.Unknown)
+			p.yamlAdd(f, p.names.Keep(p.buffer), "count", ktstr.Unknown)
 		}
 	case "thermal-zones":
 		for _, f := range e.figures {
 			b := append(append(p.buffer[:0], e.name...), ".tz."...)
 			p.buffer = slug(b, f.key)
-			p.yamlAdd(f, y.extra.numbered(p.buffer, len(e.name), &p.names), "C", ktstr.Unknown)
+			p.yamlAdd(f, y.extra.Numbered(p.buffer, len(e.name), &p.names), "C", ktstr.Unknown)
 		}
 	case "metrics":
 		p.metricsEntry(e)
@@ -302,7 +303,7 @@ func (p *parser) endEntry() {
 // metricsEntry gives a stressor's row and its further metrics.
 func (p *parser) metricsEntry(e entry) {
 	y := &p.yaml
-	segment := y.stressors.numbered(e.name, len(e.name), &p.names)
+	segment := y.stressors.Numbered(e.name, len(e.name), &p.names)
 	if !e.bogo {
 		p.diagnose(ktstr.Malformed, e.line, fmt.Sprintf("the entry of %s has no bogo-ops; it was left out", e.name))
 		return
@@ -318,7 +319,7 @@ func (p *parser) metricsEntry(e entry) {
 			if !e.zero {
 				c := columns[f.column]
 				p.buffer = append(append(p.buffer[:0], segment...), c.name...)
-				p.yamlAdd(f, p.names.keep(p.buffer), c.unit, c.polarity)
+				p.yamlAdd(f, p.names.Keep(p.buffer), c.unit, c.polarity)
 			}
 			continue
 		}
@@ -330,7 +331,7 @@ func (p *parser) metricsEntry(e entry) {
 			p.buffer = append(p.buffer, c)
 		}
 		unit, polarity := meaning(f.key)
-		p.yamlAdd(f, y.extra.numbered(p.buffer, len(e.name), &p.names), unit, polarity)
+		p.yamlAdd(f, y.extra.Numbered(p.buffer, len(e.name), &p.names), unit, polarity)
 	}
 }
 
