@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -10,6 +11,21 @@ import (
 
 	"golang.org/x/sys/unix"
 )
+
+// awaitEnd waits for the end of the process of a pidfd. The limit is for a
+// failing test.
+func awaitEnd(pidfd int) error {
+	for {
+		n, err := unix.Poll([]unix.PollFd{{Fd: int32(pidfd), Events: unix.POLLIN}}, 30_000)
+		switch {
+		case errors.Is(err, unix.EINTR):
+		case err == nil && n == 0:
+			return errors.New("it lives on")
+		default:
+			return err
+		}
+	}
+}
 
 // C18: SIGKILL of ktstr ends the payload and what left its process group.
 func TestKilledHostLeavesNothing(t *testing.T) {
@@ -45,9 +61,7 @@ exec sleep 1000`, placement...)
 			cmd.Process.Signal(syscall.SIGKILL)
 			cmd.Wait()
 			for i, fd := range open {
-				// The wait ends with the process; the limit is for a failing test.
-				n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, 30_000)
-				if n != 1 || err != nil {
+				if err := awaitEnd(fd); err != nil {
 					t.Errorf("process %s of the payload outlives ktstr (%v)", strings.Fields(string(text))[i], err)
 				}
 			}

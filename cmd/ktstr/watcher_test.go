@@ -41,7 +41,7 @@ func TestKilledCommandLeavesNothing(t *testing.T) { // C18
 		if err != nil || len(pids) != 2 {
 			t.Fatalf("%s: the payload wrote %q, %v", flag, text, err)
 		}
-		var fds []unix.PollFd
+		var fds []int
 		for _, p := range pids {
 			pid, err := strconv.Atoi(p)
 			if err != nil {
@@ -51,19 +51,15 @@ func TestKilledCommandLeavesNothing(t *testing.T) { // C18
 			if err != nil {
 				t.Fatal(err)
 			}
-			fds = append(fds, unix.PollFd{Fd: int32(fd), Events: unix.POLLIN})
+			fds = append(fds, fd)
 		}
 		cmd.Process.Kill()
 		cmd.Wait()
-		for i := range fds {
-			n, err := 0, error(unix.EINTR)
-			for err == unix.EINTR {
-				n, err = unix.Poll(fds[i:i+1], 30_000)
+		for i, fd := range fds {
+			if err := awaitEnd(fd); err != nil {
+				t.Errorf("%s: process %s: %v", flag, pids[i], err)
 			}
-			if n == 0 || err != nil {
-				t.Errorf("%s: process %s lives on (%v)", flag, pids[i], err)
-			}
-			unix.Close(int(fds[i].Fd))
+			unix.Close(fd)
 		}
 	}
 }
