@@ -733,7 +733,11 @@ func TestHostKilled(t *testing.T) {
 	host.Wait()
 	for i, fd := range fds {
 		poll := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
-		if n, err := unix.Poll(poll, 10_000); n != 1 {
+		n, err := unix.Poll(poll, 10_000)
+		for errors.Is(err, unix.EINTR) {
+			n, err = unix.Poll(poll, 10_000)
+		}
+		if n != 1 {
 			t.Errorf("plugin %d of %s lives on after its host was killed (%v)", i, line, err)
 			unix.PidfdSendSignal(fd, unix.SIGKILL, nil, 0)
 		}
