@@ -95,13 +95,17 @@ func markLeader(pid int, mark uint64) {
 }
 
 // marked tells whether pid is a live process that carries the mark. A zombie
-// still has it.
+// still has it, and so has who is dying of the signal that the leader's group
+// was sent: the group is no matter of the mark.
 func (t *trace) marked(pid int) bool {
 	if t.mark == 0 {
 		return false
 	}
 	l, ok := lockLimit(pid)
 	if !ok || !t.isMark(l.Cur) && !t.isMark(l.Max) {
+		return false
+	}
+	if group, err := unix.Getpgid(pid); err != nil || group == t.leader {
 		return false
 	}
 	fd, err := unix.PidfdOpen(pid, 0)
