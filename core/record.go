@@ -51,6 +51,7 @@ type Record struct {
 	Killed      []Killed          `json:"killed,omitempty"` // descendants that outlived the payload
 	Notices     []string          `json:"notices,omitempty"`
 	Harness     *Cost             `json:"harness,omitempty"` // what ktstr itself cost while the payload ran
+	Watcher     *Cost             `json:"watcher,omitempty"` // likewise the process that outlives a killed ktstr; nil: there was none
 	Used        *Cost             `json:"used,omitempty"`    // what the payload used, with the descendants it waited for
 	Frozen      *Cost             `json:"frozen,omitempty"`  // what the extractor's process used while it was stopped for the measurement
 	Tool        string            `json:"tool,omitempty"`    // version that the payload's binary reports

@@ -162,6 +162,7 @@ func (h *Handle) describe(r *Result, ended spawn.Result) {
 		Labels:  h.spec.Labels,
 		Harness: costOf(ended.Harness),
 		Used:    costOf(ended.Payload),
+		Watcher: watcherCost(ended.Watcher),
 		Cgroup:  cgroupOf(ended.Cgroup),
 		Plugin:  h.spec.Plugin,
 	}
@@ -209,6 +210,13 @@ func costOf(u spawn.Usage) *Cost {
 		VoluntarySwitches:   u.Voluntary,
 		InvoluntarySwitches: u.Involuntary,
 	}
+}
+
+func watcherCost(u *spawn.Usage) *Cost {
+	if u == nil {
+		return nil
+	}
+	return costOf(*u)
 }
 
 func cgroupOf(s *spawn.CgroupStat) *Cgroup {

@@ -102,6 +102,9 @@ func (r *run) fork() (err error) {
 	if subreaper.Load() {
 		r.trace.older = ownChildren()
 	}
+	if r.watcher = current.Load(); r.watcher != nil {
+		r.watched, _ = r.watcher.Usage()
+	}
 	r.start = time.Now()
 	if err := r.exec(files[:]); err != nil {
 		return err
@@ -141,7 +144,7 @@ func (r *run) exec(files []uintptr) error {
 	if r.leaf != nil {
 		leaf = r.leaf.Path()
 	}
-	if r.watcher = current.Load(); r.watcher != nil {
+	if r.watcher != nil {
 		r.slot = r.watcher.enter(leaf, r.pipes())
 	}
 	holdChildren()

@@ -51,6 +51,7 @@ func (r *run) serve() {
 	err := r.watch()
 	r.result.Duration = time.Since(r.start)
 	r.result.Harness = selfUsage().minus(r.before)
+	r.result.Watcher = r.watcher.since(r.watched)
 	if err == nil {
 		err = r.finish()
 	}

@@ -96,6 +96,11 @@ func helper(list []string) {
 			pollUntil([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, time.Now(), 0)
 			time.Sleep(100 * time.Millisecond)
 			wait4(n, unix.WALL)
+		case "wake": // a stopped process, until it has run
+			before, _ := cpuTime(n)
+			for now := before; now == before; now, _ = cpuTime(n) {
+				unix.Kill(n, unix.SIGCONT)
+			}
 		case "watcher":
 			WatcherMain()
 		case "host": // runs a payload, and hangs until somebody kills it

@@ -150,6 +150,10 @@ type Result struct {
 	// to the leader's end; the work of other goroutines, and of overlapping
 	// runs, is in it.
 	Harness Usage
+
+	// Watcher is what the Watcher of the process used in that time, as
+	// Watcher.Usage counts it; nil without one.
+	Watcher *Usage
 }
 
 // Capture is what was read of one stream.
@@ -378,6 +382,7 @@ type run struct {
 	slot       int      // in its ledger
 	start      time.Time
 	before     Usage // of this process, right after the fork
+	watched    Usage // of the watcher, right before it
 	cause      Cause
 	notices    []string
 	killed     []Survivor

@@ -32,6 +32,7 @@ type Watcher struct {
 	mu   sync.Mutex
 	free []int // slots to use again
 	next int
+	used Usage // as it was read last
 }
 
 const slotBytes = 4096
@@ -82,7 +83,10 @@ func (w *Watcher) start(args []string) (err error) {
 	if err != nil {
 		return &os.PathError{Op: "exec", Path: "/proc/self/exe", Err: err}
 	}
-	w.process, err = os.FindProcess(pid)
+	process, err := os.FindProcess(pid)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.process = process
 	return err
 }
 
@@ -93,12 +97,14 @@ const watchVar = "KTSTR_WATCH"
 // Close ends the watcher. Runs that are still going on are killed by it, so
 // they are to be ended before.
 func (w *Watcher) Close() error {
-	p := w.process
 	w.shut()
+	w.mu.Lock()
+	p := w.process
+	w.process = nil
+	w.mu.Unlock()
 	if p == nil {
 		return nil
 	}
-	w.process = nil
 	state, err := p.Wait()
 	family.forget(p.Pid)
 	if err != nil {
@@ -240,15 +246,30 @@ func cleanUp(base string, mark uint64, slots []string) {
 	}
 }
 
-// Usage is what the watcher has used in its life so far.
+// Usage is what the watcher has used in its life so far: its context switches,
+// and as User its time on the processor, which the kernel does not split here.
 func (w *Watcher) Usage() (Usage, error) {
-	var u Usage
-	tasks, err := filepath.Glob("/proc/" + strconv.Itoa(w.process.Pid) + "/task/*")
-	if err != nil || len(tasks) == 0 {
-		return u, fmt.Errorf("spawn: the watcher is gone")
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.process == nil {
+		return Usage{}, errors.New("spawn: the watcher was closed")
 	}
+	cpu, err := cpuTime(w.process.Pid)
+	if err != nil {
+		return Usage{}, fmt.Errorf("spawn: the watcher is gone: %w", err)
+	}
+	// To count its switches takes many reads, and who has not been on the
+	// processor has not switched.
+	if cpu == w.used.User {
+		return w.used, nil
+	}
+	tasks, err := filepath.Glob("/proc/" + strconv.Itoa(w.process.Pid) + "/task/*/status")
+	if err != nil || len(tasks) == 0 {
+		return Usage{}, errors.New("spawn: the watcher is gone")
+	}
+	u := Usage{User: cpu}
 	for _, task := range tasks {
-		status, _ := os.ReadFile(task + "/status")
+		status, _ := os.ReadFile(task)
 		for line := range strings.Lines(string(status)) {
 			name, value, _ := strings.Cut(line, ":")
 			n, _ := strconv.ParseInt(strings.TrimSpace(value), 10, 64)
@@ -259,11 +280,30 @@ func (w *Watcher) Usage() (Usage, error) {
 				u.Involuntary += n
 			}
 		}
-		// On the processor, in ns; the kernel does not tell user from system here.
-		stat, _ := os.ReadFile(task + "/schedstat")
-		ns, _, _ := strings.Cut(string(stat), " ")
-		n, _ := strconv.ParseInt(ns, 10, 64)
-		u.User += time.Duration(n)
 	}
+	w.used = u
 	return u, nil
+}
+
+// since is what was used since a reading; nil without a watcher.
+func (w *Watcher) since(before Usage) *Usage {
+	if w == nil {
+		return nil
+	}
+	now, err := w.Usage()
+	if err != nil {
+		return nil
+	}
+	used := now.minus(before)
+	return &used
+}
+
+// cpuTime is how long a process was on the processor, to the nanosecond.
+func cpuTime(pid int) (time.Duration, error) {
+	const scheduled = 2 // CPUCLOCK_SCHED; a clock of a process has the complement of its pid
+	var ts unix.Timespec
+	if err := unix.ClockGettime(int32(^pid<<3|scheduled), &ts); err != nil {
+		return 0, os.NewSyscallError("clock_gettime", err)
+	}
+	return time.Duration(ts.Nano()), nil
 }

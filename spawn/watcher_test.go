@@ -128,6 +128,41 @@ func TestWatcherKillsRunsInRuns(t *testing.T) { // C18
 	}
 }
 
+// A watcher that cannot run costs nothing, and one that is woken does.
+func TestWatcherCost(t *testing.T) {
+	t.Setenv("KTSTR_TEST_HELPER", "1")
+	w, err := StartWatcher("watcher")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	pid := w.process.Pid
+	fd := pidfds(t, []int{pid})[0]
+	defer unix.PidfdSendSignal(fd, unix.SIGCONT, nil, 0) // or Close would wait for ever
+	if err := unix.PidfdSendSignal(fd, unix.SIGSTOP, nil, 0); err != nil {
+		t.Fatal(err)
+	}
+	if ws, err := wait4(pid, unix.WUNTRACED); err != nil || !ws.Stopped() {
+		t.Fatalf("stop the watcher: %v, wait status %#x", err, uint32(ws))
+	}
+	if res := mustRun(t, help("exit=0")); res.Watcher == nil || *res.Watcher != (Usage{}) {
+		t.Errorf("stopped: %+v, want nothing used", res.Watcher)
+	}
+	res := mustRun(t, help(fmt.Sprintf("wake=%d", pid)))
+	if u := res.Watcher; u == nil || u.User <= 0 || u.Voluntary+u.Involuntary <= 0 {
+		t.Errorf("woken: %+v, want time and switches", u)
+	}
+	if err := w.Close(); err != nil {
+		t.Error(err)
+	}
+	if res := mustRun(t, help("exit=0")); res.Watcher != nil {
+		t.Errorf("without a watcher: %+v, want nil", res.Watcher)
+	}
+	if _, err := w.Usage(); err == nil {
+		t.Error("usage of a closed watcher: want an error")
+	}
+}
+
 // processesOf lists the processes that have the word in their arguments.
 func processesOf(t *testing.T, word string) (list []int) {
 	t.Helper()
