@@ -347,12 +347,23 @@ func disposition(t *testing.T) uintptr {
 	return sa.handler
 }
 
-func TestSIGCHLDIgnored(t *testing.T) { // C16
+// ignoreChildren makes this process ignore SIGCHLD, and gives what ends that.
+// What signal.Reset does to it is nothing.
+func ignoreChildren(t *testing.T) (heed func()) {
+	t.Helper()
+	var was sigaction
+	if errno := rtSigaction(nil, &was); errno != 0 {
+		t.Fatal(errno)
+	}
 	signal.Ignore(syscall.SIGCHLD)
-	defer signal.Reset(syscall.SIGCHLD)
 	if disposition(t) != sigIgn {
 		t.Fatal("SIGCHLD is not ignored")
 	}
+	return func() { rtSigaction(&was, nil) }
+}
+
+func TestSIGCHLDIgnored(t *testing.T) { // C16
+	defer ignoreChildren(t)()
 	var wg sync.WaitGroup
 	for i := range 16 {
 		wg.Go(func() {
@@ -372,11 +383,28 @@ func TestSIGCHLDIgnored(t *testing.T) { // C16
 // kernel may have kept it with the pidfd; if not, that is said.
 func TestSIGCHLDIgnoredDuringRun(t *testing.T) { // C16
 	p := printed(t, help("out=x\n", "stdin", "sleep=100", "exit=9"))
-	signal.Ignore(syscall.SIGCHLD)
+	heed := ignoreChildren(t)
 	res, err := p.Wait()
-	signal.Reset(syscall.SIGCHLD)
+	heed()
 	if err == nil && res.ExitCode != 9 || err != nil && !strings.Contains(err.Error(), "SIGCHLD") {
 		t.Errorf("exit %d, %v", res.ExitCode, err)
+	}
+}
+
+// The kernel has reaped the watcher of such a host, and nobody knows how it
+// ended.
+func TestSIGCHLDIgnoredWithWatcher(t *testing.T) { // C16
+	defer ignoreChildren(t)()
+	t.Setenv("KTSTR_TEST_HELPER", "1")
+	w, err := StartWatcher("watcher")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if res := mustRun(t, help("exit=3")); res.ExitCode != 3 || res.Watcher == nil {
+		t.Errorf("exit %d, watcher %v", res.ExitCode, res.Watcher)
+	}
+	if err := w.Close(); err != nil {
+		t.Error(err)
 	}
 }
 

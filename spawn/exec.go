@@ -103,6 +103,7 @@ func (r *run) fork() (err error) {
 		r.trace.older = ownChildren()
 	}
 	if r.watcher = current.Load(); r.watcher != nil {
+		r.watcher.settle()
 		r.watched, _ = r.watcher.Usage()
 	}
 	r.start = time.Now()

@@ -3,6 +3,7 @@ package spawn
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -28,6 +29,7 @@ type Watcher struct {
 	lifeline int // writing end
 	ledger   int // memory file
 	process  *os.Process
+	asleep   int // hangs up when the watcher has gone to sleep; -1 when that is known
 
 	mu   sync.Mutex
 	free []int // slots to use again
@@ -44,7 +46,7 @@ var current atomic.Pointer[Watcher]
 // WatcherMain. From then on all runs of this process are watched. There is at
 // most one watcher at a time.
 func StartWatcher(args ...string) (*Watcher, error) {
-	w := &Watcher{lifeline: -1, ledger: -1}
+	w := &Watcher{lifeline: -1, ledger: -1, asleep: -1}
 	if !current.CompareAndSwap(nil, w) {
 		return nil, errors.New("spawn: start watcher: this process has one already")
 	}
@@ -62,6 +64,12 @@ func (w *Watcher) start(args []string) (err error) {
 	}
 	w.lifeline = p[1]
 	defer unix.Close(p[0])
+	var asleep [2]int
+	if err := unix.Pipe2(asleep[:], unix.O_CLOEXEC); err != nil {
+		return os.NewSyscallError("pipe2", err)
+	}
+	w.asleep = asleep[0]
+	defer unix.Close(asleep[1])
 	if w.ledger, err = unix.MemfdCreate("ktstr-runs", unix.MFD_CLOEXEC); err != nil {
 		return os.NewSyscallError("memfd_create", err)
 	}
@@ -75,7 +83,7 @@ func (w *Watcher) start(args []string) (err error) {
 			Dir: "/",
 			Env: append(os.Environ(), fmt.Sprintf("%s=%s:%x", watchVar, cookieBase(), ownMarking().base)),
 			// The streams are not ours to hold open.
-			Files: []uintptr{uintptr(null), uintptr(null), uintptr(null), uintptr(p[0]), uintptr(w.ledger)},
+			Files: []uintptr{uintptr(null), uintptr(null), uintptr(null), uintptr(p[0]), uintptr(w.ledger), uintptr(asleep[1])},
 			// A session of its own: what a terminal sends to us is not for it.
 			Sys: &syscall.SysProcAttr{Setsid: true},
 		})
@@ -107,6 +115,9 @@ func (w *Watcher) Close() error {
 	}
 	state, err := p.Wait()
 	family.forget(p.Pid)
+	if errors.Is(err, unix.ECHILD) {
+		return nil // this process ignores SIGCHLD, so the kernel reaps
+	}
 	if err != nil {
 		return fmt.Errorf("spawn: close watcher: %w", err)
 	}
@@ -120,12 +131,25 @@ func (w *Watcher) shut() {
 	current.CompareAndSwap(w, nil)
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for _, fd := range []*int{&w.lifeline, &w.ledger} {
+	for _, fd := range []*int{&w.lifeline, &w.ledger, &w.asleep} {
 		if *fd >= 0 {
 			unix.Close(*fd)
 			*fd = -1
 		}
 	}
+}
+
+// settle waits until the watcher sleeps, so that no run has its start beside it.
+func (w *Watcher) settle() {
+	const patience = time.Second
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.asleep < 0 {
+		return
+	}
+	pollUntil([]unix.PollFd{{Fd: int32(w.asleep)}}, time.Now(), patience)
+	unix.Close(w.asleep)
+	w.asleep = -1
 }
 
 // enter writes a run into the ledger, before its child exists, and returns its
@@ -169,7 +193,7 @@ func (w *Watcher) leave(slot int) {
 // sleeps until its host is dead, kills what is left, and exits. It does not
 // return.
 func WatcherMain() {
-	const lifeline, ledger = 3, 4
+	const lifeline, ledger, asleep = 3, 4, 5
 	signal.Ignore(syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGPIPE)
 	base, marks, _ := strings.Cut(os.Getenv(watchVar), ":")
 	mark, err := strconv.ParseUint(marks, 16, 64)
@@ -177,12 +201,15 @@ func WatcherMain() {
 		fmt.Fprintf(os.Stderr, "%s: this is for a run to start, not for a person\n", os.Args[0])
 		os.Exit(2)
 	}
-	// Asked for nothing, poll tells hang-ups only.
-	fds := []unix.PollFd{{Fd: lifeline}}
-	for fds[0].Revents == 0 {
-		if err := pollUntil(fds, time.Now(), 0); err != nil {
-			os.Exit(1)
-		}
+	// Nothing is ever written, so a read ends with the host. In the runtime's own
+	// poller its monitor sleeps too; beside a thread that blocks in a system call
+	// it would tick for another ten milliseconds.
+	unix.SetNonblock(lifeline, true)
+	host := os.NewFile(lifeline, "lifeline")
+	unix.Close(asleep)
+	if _, err := host.Read(make([]byte, 1)); err != io.EOF {
+		fmt.Fprintf(os.Stderr, "%s: lifeline: %v\n", os.Args[0], err)
+		os.Exit(1)
 	}
 	var st unix.Stat_t
 	unix.Fstat(ledger, &st)
