@@ -145,14 +145,17 @@ func (t *trace) kill(age time.Duration, holders bool) ([]victim, error) {
 		if !t.owns(pid, buf) {
 			continue
 		}
-		// It may be in the middle of a fork, whose child has a pid and cannot be
-		// seen yet. So after a find all are looked at again.
-		t.seen, t.lists = 0, 0
 		// From here on the descriptor stands for one process. If a look at it
 		// says the same again, it is the right one.
 		fd, err := unix.PidfdOpen(pid, 0)
+		if err == unix.EINVAL || err == unix.ENOENT {
+			continue // a thread; its process has a pid of its own
+		}
+		// It may be in the middle of a fork, whose child has a pid and cannot be
+		// seen yet. So after a find all are looked at again.
+		t.seen, t.lists = 0, 0
 		if err != nil {
-			continue // gone, or a thread
+			continue // gone
 		}
 		if !t.owns(pid, buf) {
 			unix.Close(fd)

@@ -163,6 +163,25 @@ func TestWatcherCost(t *testing.T) {
 	}
 }
 
+// The watcher says when it sleeps, and the first run waits for that.
+func TestRunsWaitForTheWatcherToSleep(t *testing.T) {
+	t.Setenv("KTSTR_TEST_HELPER", "1")
+	w, err := StartWatcher("watcher")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	p := []unix.PollFd{{Fd: int32(w.asleep)}}
+	if err := pollUntil(p, time.Now(), 30*time.Second); err != nil || p[0].Revents&unix.POLLHUP == 0 {
+		t.Fatalf("the watcher does not say that it sleeps (%v)", err)
+	}
+	mustRun(t, help("exit=0"))
+	if w.asleep >= 0 {
+		t.Error("a run did not ask whether the watcher sleeps")
+	}
+	mustRun(t, help("exit=0")) // and the second need not
+}
+
 // processesOf lists the processes that have the word in their arguments.
 func processesOf(t *testing.T, word string) (list []int) {
 	t.Helper()
