@@ -185,3 +185,21 @@ func TestEachRunLosesOnlyItsOwn(t *testing.T) { // C13
 		}
 	})
 }
+
+// The second list of all processes is for those that the first one missed, and
+// for orphans, which may have become ours in between.
+func TestSecondList(t *testing.T) { // C13
+	for _, orphans := range []bool{false, true} {
+		tr := trace{leader: os.Getpid(), orphans: orphans}
+		first, err := tr.candidates(time.Hour)
+		if err != nil || !slices.Contains(first, 1) {
+			t.Fatalf("first list %v, %v", first, err)
+		}
+		late := startForeign(t)
+		tr.seen = 0
+		second, err := tr.candidates(time.Hour)
+		if err != nil || !slices.Contains(second, late) || slices.Contains(second, 1) != orphans {
+			t.Errorf("orphans %v: second list %v, %v; want it with %d", orphans, second, err, late)
+		}
+	}
+}

@@ -104,6 +104,7 @@ func (r *run) watch() error {
 		lastData time.Duration // when something was drained last, since the start
 		killAt   = r.c.Timeout // when the next patience is over, since the start; 0: never
 		killed   bool
+		moved    bool // to a goroutine of its own
 		wait     = waiter{r: r}
 	)
 	defer wait.close()
@@ -114,70 +115,88 @@ func (r *run) watch() error {
 		killed, killAt = true, addSat(now, r.grace)
 		r.killAll()
 	}
-	for {
-		until := killAt
-		if nap > 0 && (until == 0 || napEnd < until) {
-			until = napEnd
-		}
-		got, err := wait.wait(nap == 0, until)
-		if err != nil {
-			r.killAll()
-			return fmt.Errorf("spawn: %s: wait for events: %w", r.c.Path, err)
-		}
-		if got.exit {
-			return nil
-		}
-		now := time.Since(r.start)
-		if got.request {
-			for _, why := range r.requests() {
-				switch {
-				case killed:
-				case why == CauseInterrupt && r.cause != CauseInterrupt:
-					r.cause = CauseInterrupt
-					if at := addSat(now, r.grace); killAt == 0 || at < killAt {
-						killAt = at
+	loop := func() (over bool, err error) {
+		for {
+			if !moved && wait.parks() {
+				moved = true
+				return false, nil
+			}
+			until := killAt
+			if nap > 0 && (until == 0 || napEnd < until) {
+				until = napEnd
+			}
+			got, err := wait.wait(nap == 0, until)
+			if err != nil {
+				r.killAll()
+				return true, fmt.Errorf("spawn: %s: wait for events: %w", r.c.Path, err)
+			}
+			if got.exit {
+				return true, nil
+			}
+			now := time.Since(r.start)
+			if got.request {
+				for _, why := range r.requests() {
+					switch {
+					case killed:
+					case why == CauseInterrupt && r.cause != CauseInterrupt:
+						r.cause = CauseInterrupt
+						if at := addSat(now, r.grace); killAt == 0 || at < killAt {
+							killAt = at
+						}
+						r.interrupt()
+					default:
+						kill(why, now)
 					}
-					r.interrupt()
-				default:
-					kill(why, now)
 				}
 			}
-		}
-		if killAt > 0 && now >= killAt {
-			if killed {
-				r.reapLater()
-				return fmt.Errorf("spawn: %s: %w", r.c.Path, r.immortal())
+			if killAt > 0 && now >= killAt {
+				if killed {
+					r.reapLater()
+					return true, fmt.Errorf("spawn: %s: %w", r.c.Path, r.immortal())
+				}
+				kill(CauseTimeout, now)
 			}
-			kill(CauseTimeout, now)
-		}
-		if !got.data && (nap == 0 || now < napEnd) {
-			continue
-		}
-		bytes, size := r.drainSome()
-		gap := now - lastData
-		burst := nap == 0 && bytes >= size/16
-		nap = 0
-		switch {
-		case bytes == 0:
-			// The nap was for nothing; now the kernel wakes us for the next byte.
-		case burst, gap > 2*lastNap, lastData == 0:
-			ramp = 0 // for rare output too, waiting for the kernel's word is cheaper
-		default:
-			// Until the pipe should be half full, coming near in steps. In a flood
-			// that is no time, and what a nap gains is lost by a full pipe.
-			half := time.Duration(float64(size) / 2 * float64(gap) / float64(bytes))
-			ramp = min(half, max(2*ramp, firstNap), lastNap)
-			if ramp < firstNap || bytes >= size {
-				ramp = 0
+			if !got.data && (nap == 0 || now < napEnd) {
+				continue
 			}
-			nap = ramp
+			bytes, size := r.drainSome()
+			gap := now - lastData
+			burst := nap == 0 && bytes >= size/16
+			nap = 0
+			switch {
+			case bytes == 0:
+				// The nap was for nothing; now the kernel wakes us for the next byte.
+			case burst, gap > 2*lastNap, lastData == 0:
+				ramp = 0 // for rare output too, waiting for the kernel's word is cheaper
+			default:
+				// Until the pipe should be half full, coming near in steps. In a flood
+				// that is no time, and what a nap gains is lost by a full pipe.
+				half := time.Duration(float64(size) / 2 * float64(gap) / float64(bytes))
+				ramp = min(half, max(2*ramp, firstNap), lastNap)
+				if ramp < firstNap || bytes >= size {
+					ramp = 0
+				}
+				nap = ramp
+			}
+			wait.busy = bytes >= size/8
+			if bytes > 0 {
+				lastData = now
+			}
+			napEnd = time.Since(r.start) + nap
 		}
-		wait.busy = bytes >= size/8
-		if bytes > 0 {
-			lastData = now
-		}
-		napEnd = time.Since(r.start) + nap
 	}
+	over, err := loop()
+	if !over {
+		// It is going to last. A goroutine that is locked to a thread is woken by
+		// way of another thread, so one that is not goes on with the loop.
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			_, err = loop()
+		}()
+		<-done
+	}
+	return err
 }
 
 // drainSome drains both streams, and says how much the fuller one gave, and

@@ -3,6 +3,7 @@ package spawn
 import (
 	"bytes"
 	"os"
+	"slices"
 	"strconv"
 	"time"
 
@@ -20,6 +21,7 @@ type trace struct {
 	alone   bool         // when it was searched last, nobody had got a pid after the leader
 	seen    int          // the last pid when it was searched last; 0: all are to be looked at
 	lists   int          // how many searches since the last find were of all of /proc
+	listed  []int        // the pids of the first of them
 	holders bool         // the last search was for holders of the pipes too
 	older   map[int]bool // in a subreaper, our children before the run; nil: it is none
 	orphans bool         // and any child of ours that we did not start, and is not of those, is the run's
@@ -96,13 +98,25 @@ func (t *trace) candidates(age time.Duration) ([]int, error) {
 			pids = append(pids, pid)
 		}
 	}
+	switch {
+	case t.lists == 1:
+		t.listed = slices.Sorted(slices.Values(pids))
+	case t.lists == 2 && !t.orphans:
+		// Whoever was there, and was none of the run, does not become one, except
+		// by the death of its parent.
+		pids = slices.DeleteFunc(pids, func(pid int) bool {
+			_, was := slices.BinarySearch(t.listed, pid)
+			return was
+		})
+	}
 	return pids, nil
 }
 
 // settled tells whether a search that found nobody is the last one: if nobody
 // has got a pid since it began (which nobody of the run can, where the leader is
-// dead and was alone), and if it was no list of /proc, or the second one. While a list is made, a process may be forked behind the place that was
-// reached and its parent may exit before that.
+// dead and was alone), and if it was no list of /proc, or the second one. While
+// a list is made, a process may be forked behind the place that was reached and
+// its parent may exit before that.
 func (t *trace) settled() bool {
 	if t.alone {
 		return true
@@ -219,6 +233,9 @@ func (t *trace) environ(proc string, buf []byte) (found, empty bool) {
 		text := buf[:kept+n]
 		if bytes.Contains(text, []byte(t.cookie)) {
 			return true, false
+		}
+		if len(text) < len(buf) {
+			return false, false // that was the last of it
 		}
 		kept = copy(buf, text[max(0, len(text)-len(t.cookie)):])
 	}

@@ -17,7 +17,7 @@ import (
 // believes in the sleep, and again after every wake-up. So in a run that lasts
 // the loop parks its goroutine on an epoll descriptor in the runtime's own
 // poller, and works with system calls that the monitor does not see. Then a
-// silent payload costs nothing, and a nap about three context switches.
+// silent payload costs nothing, and a nap about two context switches.
 type waiter struct {
 	r    *run
 	busy bool // much was printed lately
@@ -37,10 +37,15 @@ type events struct{ exit, request, data bool }
 // direct is how long a run blocks in ppoll before it parks.
 const direct = 20 * time.Millisecond
 
+// parks tells whether the next wait is going to park the goroutine.
+func (w *waiter) parks() bool {
+	return !w.busy && time.Since(w.r.start) > direct && w.canPark()
+}
+
 // wait waits until something happens: on the streams too, if they are asked
 // for; or until that long after the start, 0 meaning for ever.
 func (w *waiter) wait(streams bool, until time.Duration) (events, error) {
-	if !w.busy && time.Since(w.r.start) > direct && w.canPark() {
+	if w.parks() {
 		return w.park(streams, until)
 	}
 	fds := [4]unix.PollFd{
