@@ -13,7 +13,7 @@ import (
 // its numbers. The zero value is empty and ready.
 type Tally struct {
 	Counts []Count  // in the order in which the names came
-	slots  []uint64 // half of a name's hash, and the number of its count plus one; 0: free
+	slots  []uint32 // of a name: the number of its count plus one, and bits of its hash above it; 0: free
 	seed   maphash.Seed
 }
 
@@ -34,9 +34,9 @@ func (t *Tally) Of(name []byte, names *Names) *Count {
 	slot := t.slot(hash, name)
 	if *slot == 0 {
 		t.Counts = append(t.Counts, Count{Name: names.Keep(name)})
-		*slot = hash&^number | uint64(len(t.Counts))
+		*slot = t.mark(hash) | uint32(len(t.Counts))
 	}
-	return &t.Counts[*slot&number-1]
+	return t.count(*slot)
 }
 
 // Numbered counts one more of name and returns it, from its second time on with
@@ -53,7 +53,7 @@ func (t *Tally) Numbered(name []byte, first int, names *Names) string {
 func (t *Tally) Find(name string) Count {
 	if len(t.slots) > 0 {
 		if slot := *t.slot(maphash.String(t.seed, name), []byte(name)); slot != 0 {
-			return t.Counts[slot&number-1]
+			return *t.count(slot)
 		}
 	}
 	return Count{}
@@ -71,23 +71,28 @@ func (t *Tally) Reserve(n int) {
 	if t.slots == nil {
 		t.seed = maphash.MakeSeed()
 	}
-	t.slots = make([]uint64, size)
+	t.slots = make([]uint32, size)
 	t.Counts = append(make([]Count, 0, size/4*3), t.Counts...)
 	for i, c := range t.Counts {
 		hash := maphash.String(t.seed, c.Name)
-		*t.slot(hash, []byte(c.Name)) = hash&^number | uint64(i+1)
+		*t.slot(hash, []byte(c.Name)) = t.mark(hash) | uint32(i+1)
 	}
 }
 
-// number are the bits of a slot that say which count it is.
-const number = 1<<32 - 1
+// last is the last slot, and the bits of a slot that number a count.
+func (t *Tally) last() uint32 { return uint32(len(t.slots) - 1) }
+
+// mark is what a slot keeps of a hash: bits that do not say which slot it is.
+func (t *Tally) mark(hash uint64) uint32 { return uint32(hash>>32) &^ t.last() }
+
+func (t *Tally) count(slot uint32) *Count { return &t.Counts[slot&t.last()-1] }
 
 // slot is where name is, or where it is to be put.
-func (t *Tally) slot(hash uint64, name []byte) *uint64 {
-	last := uint64(len(t.slots) - 1)
-	for i := hash & last; ; i = (i + 1) & last {
+func (t *Tally) slot(hash uint64, name []byte) *uint32 {
+	mark, last := t.mark(hash), t.last()
+	for i := uint32(hash) & last; ; i = (i + 1) & last {
 		slot := &t.slots[i]
-		if *slot == 0 || (*slot^hash)&^number == 0 && t.Counts[*slot&number-1].Name == string(name) {
+		if *slot == 0 || *slot&^last == mark && t.count(*slot).Name == string(name) {
 			return slot
 		}
 	}

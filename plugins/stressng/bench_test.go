@@ -29,6 +29,11 @@ func BenchmarkReport(b *testing.B) {
 	bench(b, read(b, "testdata/corpus/metrics-five-0.22", "stdout"))
 }
 
+// BenchmarkYAMLReport reads the YAML of one run, of 5 KB.
+func BenchmarkYAMLReport(b *testing.B) {
+	bench(b, read(b, "testdata/corpus/yaml-file-0.22", "file-out.yaml"))
+}
+
 // BenchmarkLog reads 16 MiB of lines that stressors log, then the table.
 func BenchmarkLog(b *testing.B) {
 	capture := read(b, "testdata/corpus/stats-0.22", "stdout")

@@ -51,7 +51,7 @@ func (p *parser) read() {
 		}
 		l := unprefix(text)
 		l.number, l.whole = n, whole
-		p.logLine(l)
+		p.logLine(&l)
 	}
 	if p.yaml.reading {
 		p.yamlStop()

@@ -25,7 +25,7 @@ type perf struct {
 // perfLine reads "cpu:" and the rows under it:
 // "    985045156 CPU Clock      0.983 B/sec" of --perf, where B is 10^9 and the
 // total is exact, and "    acpitz   47.00 C (320.15 K)" of --tz.
-func (p *parser) perfLine(l line) bool {
+func (p *parser) perfLine(l *line) bool {
 	f := &p.text.perf
 	if l.text[0] != ' ' {
 		f.open = false
@@ -95,7 +95,7 @@ func perfEvent(words [][]byte) string {
 }
 
 // temperature reads a thermal zone of --tz.
-func (p *parser) temperature(l line, words [][]byte) bool {
+func (p *parser) temperature(l *line, words [][]byte) bool {
 	f := &p.text.perf
 	for i := 1; i+1 < len(words); i++ {
 		if string(words[i+1]) != "C" {
@@ -126,7 +126,7 @@ type times struct {
 }
 
 // timesLine reads "      0.85s user time   ( 42.22%)" under "for a … run time:".
-func (p *parser) timesLine(l line) bool {
+func (p *parser) timesLine(l *line) bool {
 	if t := p.text.times; !t.open || !bytes.Equal(t.pid, l.pid) {
 		return false
 	}

@@ -66,9 +66,10 @@ type row struct {
 // cell is one number of a row.
 type cell struct {
 	text  []byte
+	to    int // where it ends in the row
 	value float64
 	ok    bool // value is the number
-	end   int  // of its name among those of the row
+	name  int  // where its name ends among those of the row
 }
 
 var headerUnits = []byte("(secs)    (secs)    (secs)")
@@ -78,7 +79,7 @@ func isHeader(text []byte) bool {
 }
 
 // header reads the first line of the table's header.
-func (p *parser) header(l line) {
+func (p *parser) header(l *line) {
 	t := &p.text.table
 	*t = table{given: true, line: l.number, pid: l.pid, rows: t.rows[:0]}
 	var buffer [128]byte
@@ -102,7 +103,7 @@ func (p *parser) header(l line) {
 
 // tableLine puts a line behind the header by, if it can be a row. Only lines of
 // the process that printed the header are.
-func (p *parser) tableLine(l line) bool {
+func (p *parser) tableLine(l *line) bool {
 	t := &p.text.table
 	if t.over || l.typ != 'm' && l.typ != 'i' && l.typ != 0 || !bytes.Equal(l.pid, t.pid) {
 		return false
@@ -171,7 +172,7 @@ func (t *table) read(p *parser) {
 	t.extra.Reserve(len(t.rows) - plain)
 	newline := bytes.LastIndexByte(data, '\n')
 	for i, r := range t.rows {
-		p.tableRow(line{text: data[r.from:r.to], number: r.number, whole: r.to <= newline}, i >= plain)
+		p.tableRow(&line{text: data[r.from:r.to], number: r.number, whole: r.to <= newline}, i >= plain)
 	}
 }
 
@@ -181,14 +182,14 @@ func (t *table) add(name string, value float64, unit string, polarity ktstr.Pola
 
 // tableRow reads a row of the table, or one of the further metrics, which may
 // also stand among them (extras: they can be nothing else).
-func (p *parser) tableRow(l line, extras bool) {
+func (p *parser) tableRow(l *line, extras bool) {
 	t := &p.text.table
 	text := l.text
 	i := bytes.IndexByte(text, ' ')
-	name := text[:i]
-	if !isStressor(name) {
+	if i > longestStressor {
 		return
 	}
+	name := text[:i]
 	n := 0
 	for i = skipGap(text, i); i < len(text) && n < len(p.cells); i = skipGap(text, i) {
 		c := &p.cells[n]
@@ -203,7 +204,7 @@ func (p *parser) tableRow(l line, extras bool) {
 			}
 			c.value, c.ok = slowNumber(text[from:i])
 		}
-		c.text = text[from:i]
+		c.text, c.to = text[from:i], i
 		n++
 	}
 	switch {
@@ -237,7 +238,7 @@ func isFigure(field []byte) bool {
 
 // row reads one row of the table. A row of zeros belongs to a stressor that was
 // skipped or died.
-func (p *parser) row(l line, name []byte, cells []cell) {
+func (p *parser) row(l *line, name []byte, cells []cell) {
 	t := &p.text.table
 	s := t.stressors.Of(name, &p.names)
 	s.Times++
@@ -266,7 +267,7 @@ func (p *parser) row(l line, name []byte, cells []cell) {
 			b = strconv.AppendInt(append(b, '~'), int64(s.Times), 10)
 		}
 		b = append(b, columns[i].name...)
-		cells[i].end = len(b)
+		cells[i].name = len(b)
 	}
 	p.buffer = b
 	names := p.names.Keep(b)
@@ -274,18 +275,17 @@ func (p *parser) row(l line, name []byte, cells []cell) {
 	for i := range cells {
 		c := &cells[i]
 		if c.ok {
-			t.add(names[start:c.end], c.value, columns[i].unit, columns[i].polarity, l.number)
+			t.add(names[start:c.name], c.value, columns[i].unit, columns[i].polarity, l.number)
 		}
-		start = c.end
+		start = c.name
 	}
 }
 
 // extraRow reads "switch  12464.09 nanosecs per context switch (pipe method)
 // (geometic mean of 1 instances)".
-func (p *parser) extraRow(l line, name []byte, figure *cell, extras bool) {
+func (p *parser) extraRow(l *line, name []byte, figure *cell, extras bool) {
 	t := &p.text.table
-	_, rest, _ := bytes.Cut(l.text[len(name):], figure.text)
-	description, known := cutKind(bytes.TrimSpace(rest))
+	description, known := cutKind(bytes.TrimSpace(l.text[figure.to:]))
 	if !known && !l.whole {
 		p.cut = true
 		return

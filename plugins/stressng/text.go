@@ -53,7 +53,7 @@ func (t *text) add(name string, value float64, unit string, polarity ktstr.Polar
 }
 
 // logLine sorts one log line.
-func (p *parser) logLine(l line) {
+func (p *parser) logLine(l *line) {
 	t := &p.text
 	if l.typ != 0 {
 		t.ours = true
@@ -92,7 +92,7 @@ func (p *parser) logLine(l line) {
 }
 
 // phrase reads the lines that begin with fixed words.
-func (p *parser) phrase(l line) bool {
+func (p *parser) phrase(l *line) bool {
 	t := &p.text
 	r := &t.verdict.run
 	rest := l.text
@@ -166,7 +166,7 @@ func (p *parser) phrase(l line) bool {
 }
 
 // count reads "skipped: 2: apparmor (1) sctp (1)": instances, not stressors.
-func (p *parser) count(name string, rest []byte, l line) bool {
+func (p *parser) count(name string, rest []byte, l *line) bool {
 	digits, list, listed := bytes.Cut(rest, []byte(": "))
 	n, ok := number(bytes.TrimRight(digits, " "))
 	if !ok {
@@ -187,7 +187,7 @@ func (p *parser) count(name string, rest []byte, l line) bool {
 
 // readVersion reads "stress-ng 0.15.06" of --verbose and "stress-ng, version
 // 0.22.00 (gcc …)" of --version.
-func (t *text) readVersion(l line) bool {
+func (t *text) readVersion(l *line) bool {
 	rest, ok := bytes.CutPrefix(l.text, []byte("stress-ng "))
 	if !ok {
 		rest, ok = bytes.CutPrefix(l.text, []byte("stress-ng, version "))

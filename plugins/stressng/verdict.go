@@ -40,7 +40,7 @@ type mention struct {
 	text  string
 }
 
-func (m *mention) note(l line) {
+func (m *mention) note(l *line) {
 	if m.count == 0 {
 		m.line, m.text = l.number, clip(l.text)
 	}
@@ -58,7 +58,7 @@ func (m mention) String() string {
 const maxSkips = 8
 
 // remark reads lines of any kind that say something about the run.
-func (p *parser) remark(l line) bool {
+func (p *parser) remark(l *line) bool {
 	v := &p.text.verdict
 	if l.typ == 0 && isComplaint(l.text) {
 		v.complaint.note(l)
@@ -104,7 +104,7 @@ func contains(text []byte, words ...string) bool {
 }
 
 // counted takes the count of one of the last lines, such as "failed: 1: hdd (1)".
-func (p *parser) counted(name string, n float64, list []byte, l line) {
+func (p *parser) counted(name string, n float64, list []byte, l *line) {
 	v := &p.text.verdict
 	switch {
 	case name == "failed" && n == 0:

@@ -51,14 +51,15 @@ func meaning(description []byte) (unit string, polarity ktstr.Polarity) {
 	var buffer [64]byte
 	lower := appendLower(buffer[:0], description)
 	rate, mb, percent := false, false, bytes.IndexByte(lower, '%') >= 0
-	var before []byte
+	var before []byte // the word before, and whether a slash stands behind it
+	over := false
 	for i, first := 0, true; i < len(lower); first = false {
 		start := i
 		for i < len(lower) && isWord(lower[i]) {
 			i++
 		}
 		word := lower[start:i]
-		glued := i < len(lower) && lower[i] == '/'
+		slash := i < len(lower) && lower[i] == '/'
 		for i < len(lower) && !isWord(lower[i]) {
 			i++
 		}
@@ -74,16 +75,14 @@ func meaning(description []byte) (unit string, polarity ktstr.Polarity) {
 			mb, rate = true, true
 		case string(word) == "percent":
 			percent = true
-		case isSecond(word) && (string(before) == "per" || string(before) == "pec" || string(before) == "/"):
+		case (over || string(before) == "per" || string(before) == "pec") && isSecond(word):
 			rate = true // 0.15 has a "MB pec sec memory write rate"
 		case string(word) == "picosecs" && first:
 			return "", ktstr.Lower
 		case len(word) > len("sec") && bytes.HasSuffix(word, []byte("sec")) && timeUnit(word) == "":
 			rate = true // a YAML key of "hashes/sec"
 		}
-		if before = word; glued {
-			before = []byte("/")
-		}
+		before, over = word, slash
 	}
 	switch {
 	case rate && mb:
@@ -117,9 +116,12 @@ func isWord(c byte) bool {
 	return c >= 'a' && c <= 'z' || c >= '0' && c <= '9'
 }
 
+// longestStressor is the longest name that a stressor may have.
+const longestStressor = 64
+
 // isStressor says whether a word can be the name of a stressor.
 func isStressor(word []byte) bool {
-	if len(word) == 0 || len(word) > 64 || word[0] < 'a' || word[0] > 'z' {
+	if len(word) == 0 || len(word) > longestStressor || word[0] < 'a' || word[0] > 'z' {
 		return false
 	}
 	for _, c := range word {
