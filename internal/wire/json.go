@@ -8,6 +8,7 @@ import (
 	"io"
 	"regexp"
 	"strconv"
+	"sync"
 
 	"github.com/ktstr/ktstr"
 )
@@ -165,19 +166,21 @@ func (n *number) UnmarshalJSON(b []byte) error {
 	return (*ktstr.Number)(n).UnmarshalJSON(b)
 }
 
-var notFinite = regexp.MustCompile(`"(?:[^"\\]|\\.)*"|-?Infinity|NaN`)
+// notFinite are a value that is a word, and strings, in which there is none. It is
+// compiled when first used: few commands meet a script that writes such a value.
+var notFinite = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`"value"\s*:\s*(?:NaN|-?Infinity)|"(?:[^"\\]|\\.)*"`)
+})
 
-// asStrings is a line with the words that Python's json writes for what JSON
-// numbers cannot say as the strings that stand for them here.
+// asStrings is a line with the words that Python's json writes for values that
+// JSON numbers cannot say as the strings that stand for them here. Elsewhere such
+// a word is a mistake: a metric must not get it for its name or unit.
 func asStrings(line []byte) []byte {
-	return notFinite.ReplaceAllFunc(line, func(token []byte) []byte {
-		switch string(token) {
-		case "NaN":
-			return []byte(`"NaN"`)
-		case "Infinity":
-			return []byte(`"+Inf"`)
-		case "-Infinity":
-			return []byte(`"-Inf"`)
+	return notFinite().ReplaceAllFunc(line, func(token []byte) []byte {
+		for _, w := range [...]struct{ word, text string }{{"NaN", `"NaN"`}, {"-Infinity", `"-Inf"`}, {"Infinity", `"+Inf"`}} {
+			if key, ok := bytes.CutSuffix(token, []byte(w.word)); ok {
+				return append(bytes.Clone(key), w.text...)
+			}
 		}
 		return token
 	})
