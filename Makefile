@@ -7,7 +7,8 @@ PACKAGES    = fio stress-ng protobuf-compiler python3-grpcio python3-protobuf gc
 
 all: build
 
-# Static, so that it runs on any host of the architecture, and without the traces of gRPC: both start faster.
+# Static: runs on any host of the architecture, and has no dynamic linker to wait for at its start. grpcnotrace: without the
+# traces of gRPC, which nobody looks at, there is less to initialise.
 build: ## bin/ktstr and the stock plugins as executables of their own
 	CGO_ENABLED=0 $(GO) build -trimpath -tags grpcnotrace -o bin/ ./cmd/ktstr ./plugins/...
 
