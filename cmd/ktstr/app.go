@@ -113,8 +113,8 @@ func (a *app) together(errs ...error) error {
 	return &exitError{status, told{errors.Join(errs...)}}
 }
 
-// worse is the exit status of a run with one status and one with another: what
-// is nearer to the cause.
+// worse is the exit status of several things that ended with these two: what is
+// nearer to the cause. A mistake in the usage counts only beside a success.
 func worse(a, b int) int {
 	for _, status := range []int{core.ExitInterrupted, core.ExitRun, core.ExitExtraction, core.ExitCheck, core.ExitTooFew} {
 		if a == status || b == status {
