@@ -64,8 +64,8 @@ func helper(list []string) {
 			fmt.Println(syscall.Getpgrp())
 		case "pid":
 			fmt.Println(os.Getpid())
-		case "spin":
-			for end := time.Now().Add(time.Duration(n) * time.Millisecond); time.Now().Before(end); {
+		case "spin": // that many ms on the processor, however long it takes
+			for u := selfUsage(); u.User+u.System < time.Duration(n)*time.Millisecond; u = selfUsage() {
 			}
 		case "close":
 			syscall.Close(n)
