@@ -3,6 +3,7 @@ package spawn
 import (
 	"bufio"
 	"context"
+	"fmt"
 	"os"
 	"slices"
 	"strconv"
@@ -87,6 +88,36 @@ func TestHermits(t *testing.T) { // C13
 			}
 		}
 	})
+}
+
+// Where the payload may, as root, it can move what it starts out of the cgroup.
+func TestEscapeFromTheCgroup(t *testing.T) { // C13
+	own, err := systemMount().own()
+	if err != nil {
+		t.Fatal(err)
+	}
+	elsewhere := fmt.Sprintf("%s/spawntest-elsewhere-%d", own, os.Getpid())
+	if err := os.Mkdir(elsewhere, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	defer os.Remove(elsewhere)
+	for _, how := range []string{"hermit", "daemon", "bg"} {
+		for _, wait := range []string{"sleep=0", "sleep=60"} { // the pids since the leader's are searched, or all
+			c := help("await", how+"=move="+elsewhere+";drop=1;drop=2;hang", "see="+elsewhere, wait, "exit=4")
+			c.Timeout = 30 * time.Second
+			res, err := runAwaited(c)
+			if err != nil {
+				t.Fatal(err)
+			}
+			list := pids(t, res.Stdout.Data)
+			if res.Cgroup == nil || res.ExitCode != 4 || len(list) != 1 {
+				t.Fatalf("%s: cgroup %v, exit %d, printed %q: want one, 4 and a pid", how, res.Cgroup, res.ExitCode, res.Stdout.Data)
+			}
+			if alive(list[0]) {
+				t.Errorf("%s, %s: %d outlived the run in another cgroup", how, wait, list[0])
+			}
+		}
+	}
 }
 
 // A run within a run loses its own hermits and leaves the outer run's alone;

@@ -106,16 +106,7 @@ func procStat(pid int) (state byte, parent int) {
 	return fields[0][0], parent
 }
 
-// reapOrphans reaps the dead among the orphans of a run.
-func (k *kin) reapOrphans(t *trace) {
-	if t.older == nil {
-		return
-	}
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.reapDead(t)
-}
-
+// reapDead reaps the dead among the orphans of a run.
 func (k *kin) reapDead(t *trace) {
 	for pid := range ownChildren() {
 		if _, ok := k.known.Load(pid); ok || t.older[pid] {

@@ -367,8 +367,8 @@ func (r *run) awaitEnds(until time.Duration) error {
 
 // hunt kills whoever is left of the run, wherever it went, until nobody is
 // found and both streams have ended, or until that long after the start. Of a
-// run in a cgroup nobody is left when that is empty and the streams have ended;
-// only a payload that moved its own children elsewhere is searched for as well.
+// run in a cgroup hardly anybody is left when that is empty and the streams have
+// ended: only what the payload itself moved elsewhere, which its mark tells.
 func (r *run) hunt(end time.Duration) error {
 	if r.leaf != nil {
 		// Who dies closes the streams before it leaves the cgroup, and of that
@@ -382,10 +382,7 @@ func (r *run) hunt(end time.Duration) error {
 			r.notices = append(r.notices, fmt.Sprintf("cgroup: %v", err))
 		}
 		r.drainAll()
-		if r.atEnd() {
-			family.reapOrphans(&r.trace)
-			return nil
-		}
+		r.trace.markOnly = r.atEnd()
 	}
 	wait := time.Millisecond
 	holders := false
@@ -417,7 +414,7 @@ func (r *run) hunt(end time.Duration) error {
 		if err := r.awaitEnds(min(addSat(now, wait), end)); err != nil {
 			return err
 		}
-		holders, r.trace.pipes = true, r.pipes()
+		holders, r.trace.markOnly, r.trace.pipes = true, false, r.pipes()
 		wait = min(2*wait, lastNap)
 	}
 }

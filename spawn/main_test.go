@@ -69,6 +69,14 @@ func helper(list []string) {
 			}
 		case "close":
 			syscall.Close(n)
+		case "drop": // close, for a program that goes on with other files
+			null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+			if err != nil {
+				panic(err)
+			}
+			if err := unix.Dup3(int(null.Fd()), n, 0); err != nil {
+				panic(err)
+			}
 		case "print-env":
 			fmt.Println(os.Getenv(arg))
 		case "await": // until the host has started the run
@@ -142,6 +150,18 @@ func helper(list []string) {
 			for {
 				child("hermit", "as="+arg+";hang")
 			}
+		case "move": // into a cgroup
+			if err := os.WriteFile(arg+"/cgroup.procs", []byte("0"), 0); err != nil {
+				panic(err)
+			}
+		case "see": // that somebody has moved into a cgroup
+			for procs := ""; procs == ""; {
+				text, err := os.ReadFile(arg + "/cgroup.procs")
+				if err != nil {
+					panic(err)
+				}
+				procs = string(text)
+			}
 		case "as":
 		case "many": // that many children, which hang
 			for range n {
@@ -198,7 +218,7 @@ func child(how, acts string) {
 		}
 		return
 	case "hermit": // an orphan without cookie and without our streams
-		cmd.Args = append(cmd.Args[:1], "setsid=close=1;close=2;"+acts)
+		cmd.Args = append(cmd.Args[:1], "setsid=drop=1;drop=2;"+acts)
 		cmd.Env = []string{"KTSTR_TEST_HELPER=1"}
 		cmd.Stdout, cmd.Stderr = nil, nil
 		pid, err := cmd.Output()

@@ -96,7 +96,7 @@ func markLeader(pid int, mark uint64) {
 
 // marked tells whether pid is a live process that carries the mark. A zombie
 // still has it, and so has who is dying of the signal that the leader's group
-// was sent: the group is no matter of the mark.
+// was sent: where the group may be large, it is no matter of the mark.
 func (t *trace) marked(pid int) bool {
 	if t.mark == 0 {
 		return false
@@ -105,8 +105,10 @@ func (t *trace) marked(pid int) bool {
 	if !ok || !t.isMark(l.Cur) && !t.isMark(l.Max) {
 		return false
 	}
-	if group, err := unix.Getpgid(pid); err != nil || group == t.leader {
-		return false
+	if !t.markOnly {
+		if group, err := unix.Getpgid(pid); err != nil || group == t.leader {
+			return false
+		}
 	}
 	fd, err := unix.PidfdOpen(pid, 0)
 	if err != nil {

@@ -13,18 +13,19 @@ import (
 // trace is what the processes of one run can be recognised by, whatever group,
 // session or parent they have.
 type trace struct {
-	leader  int          // the first of them: the others got their pids after it
-	cookie  string       // in their environment
-	mark    uint64       // in their limit of file locks; 0: none
-	anyRun  bool         // the cookie and the mark are those of all runs of one host
-	pipes   []string     // whose writing end they hold: "pipe:[123]"
-	alone   bool         // when it was searched last, nobody had got a pid after the leader
-	seen    int          // the last pid when it was searched last; 0: all are to be looked at
-	lists   int          // how many searches since the last find were of all of /proc
-	listed  []int        // the pids of the first of them
-	holders bool         // the last search was for holders of the pipes too
-	older   map[int]bool // in a subreaper, our children before the run; nil: it is none
-	orphans bool         // and any child of ours that we did not start, and is not of those, is the run's
+	leader   int          // the first of them: the others got their pids after it
+	cookie   string       // in their environment
+	mark     uint64       // in their limit of file locks; 0: none
+	markOnly bool         // nothing else is looked at, but for orphans
+	anyRun   bool         // the cookie and the mark are those of all runs of one host
+	pipes    []string     // whose writing end they hold: "pipe:[123]"
+	alone    bool         // when it was searched last, nobody had got a pid after the leader
+	seen     int          // the last pid when it was searched last; 0: all are to be looked at
+	lists    int          // how many searches since the last find were of all of /proc
+	listed   []int        // the pids of the first of them
+	holders  bool         // the last search was for holders of the pipes too
+	older    map[int]bool // in a subreaper, our children before the run; nil: it is none
+	orphans  bool         // and any child of ours that we did not start, and is not of those, is the run's
 }
 
 // victim is a process of the run that was sent SIGKILL.
@@ -188,11 +189,14 @@ func (t *trace) kill(age time.Duration, holders bool) ([]victim, error) {
 }
 
 func (t *trace) owns(pid int, buf []byte) bool {
-	if t.marked(pid) {
+	if t.marked(pid) || t.orphans && family.orphan(t, pid) {
 		return true
 	}
+	if t.markOnly {
+		return false
+	}
 	proc := "/proc/" + strconv.Itoa(pid)
-	return t.carries(proc, buf) || t.holders && t.holds(proc) || t.orphans && family.orphan(t, pid)
+	return t.carries(proc, buf) || t.holders && t.holds(proc)
 }
 
 // carries tells whether the cookie is in the environment that the process was
