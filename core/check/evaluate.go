@@ -3,6 +3,7 @@ package check
 import (
 	"fmt"
 	"math"
+	"math/bits"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -74,20 +75,23 @@ func Evaluate(checks []Check, in Input) Verdict {
 			return Verdict{Details: []Detail{{Kind: ExitCode, Check: c.String(), Message: exitMessage(c.code, in)}}}
 		}
 	}
-	found := first(checks, in.Metrics)
+	found, number := first(checks, in.Metrics)
 	var details []Detail
 	suggestions := 8 // each is a walk over all names
-	for _, c := range checks {
+	for i := range checks {
+		c := &checks[i]
 		if c.kind == KindExit {
 			continue
 		}
-		m, ok := found.of(c.name)
-		if ok && m == nil {
-			d := Detail{Kind: Missing, Check: c.String(), Metric: valid(c.name), Message: "metric '" + valid(c.name) + "' not found in payload output"}
-			d.Message += searched(in, c.name, suggestions > 0)
-			suggestions--
-			details = append(details, d)
-			continue
+		var m *ktstr.Metric
+		if c.name != "" {
+			if m = found[number[i]]; m == nil {
+				d := Detail{Kind: Missing, Check: c.String(), Metric: valid(c.name), Message: "metric '" + valid(c.name) + "' not found in payload output"}
+				d.Message += searched(in, c.name, suggestions > 0)
+				suggestions--
+				details = append(details, d)
+				continue
+			}
 		}
 		if kind, message := c.judge(m, in.HintUnit); kind != "" {
 			details = append(details, Detail{Kind: kind, Check: c.String(), Metric: valid(c.name), Message: message})
@@ -97,43 +101,34 @@ func Evaluate(checks []Check, in Input) Verdict {
 	return Verdict{Pass: len(details) == 0, Details: details}
 }
 
-// firsts has the first metric of each name that a check asks for.
-type firsts struct {
-	names   *names.Set
-	metrics []*ktstr.Metric // by number of the name; nil where there is none
-}
-
-func first(checks []Check, metrics []ktstr.Metric) firsts {
-	f := firsts{names: names.New(len(checks)), metrics: make([]*ktstr.Metric, 0, len(checks))}
+// first finds the first metric of each name that a check asks for, nil where
+// there is none. number has the place in found for each check that has a name.
+func first(checks []Check, metrics []ktstr.Metric) (found []*ktstr.Metric, number []int32) {
+	var set names.Set
+	set.Grow(len(checks))
+	number = make([]int32, len(checks))
 	for i := range checks {
-		if name := checks[i].name; name != "" && f.names.AddName(name) == len(f.metrics) {
-			f.metrics = append(f.metrics, nil)
+		if name := checks[i].name; name != "" {
+			number[i] = int32(set.AddName(name))
 		}
 	}
-	missing := len(f.metrics)
-	var found []int
-	for i := 0; i < len(metrics) && missing > 0; i++ {
-		for _, number := range f.names.Find(metrics[i].Name, found[:0]) {
-			if f.metrics[number] == nil {
-				f.metrics[number] = &metrics[i]
+	found = make([]*ktstr.Metric, set.Len())
+	missing := len(found)
+	for i := 0; i < len(metrics) && missing > 0; i += 64 {
+		piece := metrics[i:min(i+64, len(metrics))]
+		for left, _ := set.Sift(piece); left != 0; left &= left - 1 {
+			m := &piece[bits.TrailingZeros64(left)]
+			if k := set.Exact(m.Name); k >= 0 && found[k] == nil {
+				found[k] = m
 				missing--
 			}
 		}
 	}
-	return f
-}
-
-// of is the first metric of that name, nil if there is none; ok tells whether
-// it was asked for.
-func (f firsts) of(name string) (m *ktstr.Metric, ok bool) {
-	if number := f.names.Exact(name); number >= 0 {
-		return f.metrics[number], true
-	}
-	return nil, false
+	return found, number
 }
 
 // judge returns how the metric fails c, "" if it holds.
-func (c Check) judge(m *ktstr.Metric, hintUnit func(string) string) (kind, message string) {
+func (c *Check) judge(m *ktstr.Metric, hintUnit func(string) string) (kind, message string) {
 	switch c.kind {
 	case KindExists:
 		return "", ""

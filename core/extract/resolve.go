@@ -2,6 +2,7 @@ package extract
 
 import (
 	"fmt"
+	"math/bits"
 	"strings"
 
 	"github.com/ktstr/ktstr"
@@ -36,8 +37,19 @@ type Resolver struct {
 type meaning struct {
 	unit                   string
 	polarity               ktstr.Polarity
-	headline               bool
 	unitRank, polarityRank int
+	headline               bool
+}
+
+// add adds what m says where it counts more.
+func (all *meaning) add(m *meaning) {
+	if m.unitRank > all.unitRank {
+		all.unit, all.unitRank = m.unit, m.unitRank
+	}
+	if m.polarityRank > all.polarityRank {
+		all.polarity, all.polarityRank = m.polarity, m.polarityRank
+	}
+	all.headline = all.headline || m.headline
 }
 
 // NewResolver makes a Resolver of sources, the first of which counts most.
@@ -50,28 +62,33 @@ func NewResolver(sources ...[]ktstr.Hint) *Resolver {
 	if n == 0 {
 		return r
 	}
-	r.names, r.meanings = *names.New(n), make([]meaning, 0, n)
+	r.names.Grow(n)
+	r.meanings = make([]meaning, 0, n)
 	rank := 0 // of the last hint of the least source, patterns first
 	for i := len(sources) - 1; i >= 0; i-- {
 		n := len(sources[i])
 		for k := range sources[i] {
 			h := &sources[i][k]
-			number := r.names.Add(h.Name)
-			if number == len(r.meanings) {
-				r.meanings = append(r.meanings, meaning{})
-			}
-			m := &r.meanings[number]
 			rank := rank + k + 1
-			if strings.IndexByte(h.Name, '*') < 0 {
+			var number int
+			if strings.IndexByte(h.Name, '*') >= 0 {
+				number = r.names.AddPattern(h.Name)
+			} else {
+				number = r.names.AddName(h.Name)
 				rank += n
 			}
+			m := meaning{unit: h.Unit, polarity: h.Polarity, headline: h.Headline}
 			if h.Unit != "" {
-				m.unit, m.unitRank = h.Unit, rank
+				m.unitRank = rank
 			}
 			if h.Polarity != ktstr.Unknown {
-				m.polarity, m.polarityRank = h.Polarity, rank
+				m.polarityRank = rank
 			}
-			m.headline = m.headline || h.Headline
+			if number == len(r.meanings) {
+				r.meanings = append(r.meanings, m)
+			} else {
+				r.meanings[number].add(&m)
+			}
 		}
 		rank += 2 * n
 	}
@@ -82,14 +99,15 @@ func NewResolver(sources ...[]ktstr.Hint) *Resolver {
 // they say nothing.
 func (r *Resolver) Hint(name string) ktstr.Hint {
 	h := ktstr.Hint{Name: name}
-	if m := r.meaning(name); m != nil {
+	var several meaning
+	if m := r.meaning(name, &several); m != nil {
 		h.Unit, h.Polarity, h.Headline = m.unit, m.polarity, m.headline
 	}
 	return h
 }
 
-// meaning is nil where no hint is about name. What it returns is valid until the next call.
-func (r *Resolver) meaning(name string) *meaning {
+// meaning is nil where no hint is about name. It uses several where more than one is.
+func (r *Resolver) meaning(name string, several *meaning) *meaning {
 	r.found = r.names.Find(name, r.found[:0])
 	switch len(r.found) {
 	case 0:
@@ -97,18 +115,11 @@ func (r *Resolver) meaning(name string) *meaning {
 	case 1:
 		return &r.meanings[r.found[0]]
 	}
-	all := r.meanings[r.found[0]]
-	for _, number := range r.found[1:] {
-		m := &r.meanings[number]
-		if m.unitRank > all.unitRank {
-			all.unit, all.unitRank = m.unit, m.unitRank
-		}
-		if m.polarityRank > all.polarityRank {
-			all.polarity, all.polarityRank = m.polarity, m.polarityRank
-		}
-		all.headline = all.headline || m.headline
+	*several = meaning{}
+	for _, number := range r.found {
+		several.add(&r.meanings[number])
 	}
-	return &all
+	return several
 }
 
 // Resolve is the function of that name. A Resolver serves one goroutine at a time.
@@ -117,22 +128,33 @@ func (r *Resolver) Resolve(metrics []ktstr.Metric) (headlines []int, odd []ktstr
 		return nil, nil
 	}
 	var pairs mismatches
-	for i := range metrics {
-		m := &metrics[i]
-		hint := r.meaning(m.Name)
-		if hint == nil {
-			continue
-		}
-		if hint.polarity != ktstr.Unknown {
-			m.Polarity = hint.polarity
-		}
-		if m.Unit == "" {
-			m.Unit = hint.unit
-		} else if hint.unit != "" && hint.unit != m.Unit {
-			pairs.add(hint.unit, m)
-		}
-		if hint.headline {
-			headlines = append(headlines, i)
+	var several meaning
+	for i := 0; i < len(metrics); i += 64 {
+		piece := metrics[i:min(i+64, len(metrics))]
+		exact, find := r.names.Sift(piece)
+		for left := exact | find; left != 0; left &= left - 1 {
+			k := bits.TrailingZeros64(left)
+			m := &piece[k]
+			var hint *meaning
+			if find>>k&1 != 0 {
+				hint = r.meaning(m.Name, &several)
+			} else if number := r.names.Exact(m.Name); number >= 0 {
+				hint = &r.meanings[number]
+			}
+			if hint == nil {
+				continue
+			}
+			if hint.polarity != ktstr.Unknown {
+				m.Polarity = hint.polarity
+			}
+			if m.Unit == "" {
+				m.Unit = hint.unit
+			} else if hint.unit != "" && hint.unit != m.Unit {
+				pairs.add(hint.unit, m)
+			}
+			if hint.headline {
+				headlines = append(headlines, i+k)
+			}
 		}
 	}
 	return headlines, pairs.report()

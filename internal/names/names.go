@@ -1,39 +1,43 @@
-// Package names finds which of many names and patterns the name of a metric is
-// or matches, fast enough to ask for every metric: most match nothing, and the
-// last eight bytes of a name tell.
+// Package names finds which of many names and patterns the names of metrics
+// are or match, fast enough to ask for every metric: most match nothing, and
+// the bytes at both ends of a name tell.
 package names
 
 import (
 	"encoding/binary"
 	"hash/maphash"
 	"math/bits"
+	"slices"
 	"strings"
 	"unsafe"
+
+	"github.com/ktstr/ktstr"
 )
 
 // Set holds names, and patterns in which '*' stands for any run of characters
 // but a dot. The zero value is empty and ready.
 type Set struct {
 	names []string // by number; patterns too
-	dead  int      // how many of names are patterns
 
-	// slots is a hash table, with open addressing, of the names that are no
-	// patterns: their number plus one. maybe has a bit for each by its key, and
-	// rules out most of those that are asked for.
-	slots []int32
-	seed  maphash.Seed
-	maybe []uint64
+	// lists is a hash table of the names: the last number of each list, plus
+	// one, and by number the one before it. Patterns are in it too, so that
+	// none is added twice, but under the complement of their hash, where no name
+	// is looked for.
+	lists []int32
+	next  []int32
 	shift uint
+	// The hash is the key of a name, unless too many names have the same one.
+	seeded bool
+	seed   maphash.Seed
 
 	patterns []pattern
-	endings  []endings  // of patterns with text behind the last '*'
-	ends     [64]uint64 // a bit for each of them, by the last bytes of the text
-	shortest int        // how many bytes those are: as many as the shortest text has, up to 8
-	long     endings    // of those with sixteen bytes or more of text there, by sixteen
-	longs    [64]uint64
-	parents  []endings        // of those that end with '*', by what stands before their last segment
-	rest     []int32          // of those that have neither
-	numbers  map[string]int32 // of patterns
+	tails    endings // patterns by the text behind the last '*'
+	parents  endings // of those that end with '*', by what stands before the last segment
+	top      []int32 // those that end with '*' and have no dot
+
+	// maybe has a one for the key of each name, and rules out most of those
+	// that are asked for. Above 10,000 names it hardly does.
+	maybe [1 << 14]uint8
 }
 
 // pattern is one with what rules it out quickly: the text before the first '*'
@@ -41,24 +45,37 @@ type Set struct {
 type pattern struct {
 	number         int
 	prefix, suffix string
-	single         bool  // there is only one '*'
-	next           int32 // in the same bucket, plus one
+	single         bool // there is only one '*'
+
+	// In endings:
+	length int    // of what it is filed under
+	hash   uint64 // of that
+	next   int32  // the one before it in the same list, plus one
 }
 
-// endings are patterns whose text behind the last '*' (or, for parents, before
-// the last segment) has at least n bytes, n up to 8, in buckets by the last n.
+// endings are patterns by what a text ends with: the last long bytes of it, or
+// the last 8, 4, 2 or 1.
 type endings struct {
-	n     int
-	tails []uint64 // of the buckets, by hash; 0 where there is none
-	first []int32  // the first pattern of the bucket, plus one
-	count int
+	lengths []int // those in use
+	lists   []int32
+	shift   uint
+	count   int
+	maybe   [1 << 12]uint8 // patternHit for each ending of long bytes, and for the last two bytes of shorter ones
 }
 
-// New is a Set with room for n names.
-func New(n int) *Set {
-	s := &Set{names: make([]string, 0, n)}
-	s.resize(n)
-	return s
+// long is how many bytes at the end of a name are looked at.
+const long = 20
+
+// What maybe says.
+const (
+	nameHit    = 1
+	patternHit = 2
+)
+
+// Grow makes room for n names more.
+func (s *Set) Grow(n int) {
+	s.names, s.next = slices.Grow(s.names, n), slices.Grow(s.next, n)
+	s.resize(len(s.names) + n)
 }
 
 // Len is how many names and patterns were added.
@@ -68,98 +85,132 @@ func (s *Set) Len() int { return len(s.names) }
 // number: the next one from 0, or the one it has if it was added before.
 func (s *Set) Add(name string) int {
 	if strings.IndexByte(name, '*') >= 0 {
-		return s.addPattern(name)
+		return s.AddPattern(name)
 	}
 	return s.AddName(name)
 }
 
 // AddName is Add for a name in which a '*' is only itself.
 func (s *Set) AddName(name string) int {
-	if 2*(len(s.names)-s.dead+1) > len(s.slots) {
-		s.resize(2*len(s.names) + 8)
-	}
-	i := s.slot(name)
-	if k := s.slots[i]; k != 0 {
-		return int(k - 1)
-	}
-	s.names = append(s.names, name)
-	s.put(i, len(s.names)-1)
-	return len(s.names) - 1
+	number, _ := s.file(name, false)
+	return number
 }
 
-// Find appends the numbers of what name is or matches to found: that of the
-// name itself first, then those of patterns.
-func (s *Set) Find(name string, found []int) []int {
-	tail := lastEight(name)
-	if len(s.maybe) > 0 {
-		if k := key(name, tail) >> (s.shift & 63); s.maybe[k>>6]>>(k&63)&1 != 0 {
-			if k := s.slots[s.slot(name)]; k != 0 {
-				found = append(found, int(k-1))
+// AddPattern is Add for a name that has a '*' in it.
+func (s *Set) AddPattern(name string) int {
+	number, known := s.file(name, true)
+	if known {
+		return number
+	}
+	first, last := strings.IndexByte(name, '*'), strings.LastIndexByte(name, '*')
+	s.patterns = append(s.patterns, pattern{number: number, prefix: name[:first], suffix: name[last+1:], single: first == last})
+	p := &s.patterns[len(s.patterns)-1]
+	dot := strings.LastIndexByte(name, '.')
+	switch {
+	case p.suffix != "":
+		s.tails.add(s.patterns, p.suffix)
+	case dot >= 0:
+		star := strings.LastIndexByte(name[:dot], '*')
+		s.parents.add(s.patterns, name[star+1:dot+1])
+	default:
+		s.top = append(s.top, int32(len(s.patterns)-1))
+	}
+	return number
+}
+
+// Sift tells which of up to 64 metrics are to be looked for, the first one in
+// the lowest bit: those that may be a name of the Set, and no pattern, with
+// Exact, and those that may match a pattern with Find.
+func (s *Set) Sift(metrics []ktstr.Metric) (exact, find uint64) {
+	var hits [64]uint8
+	maybe, tails := &s.maybe, &s.tails.maybe
+	for i := 0; i < len(metrics); i++ {
+		name := metrics[i].Name
+		if len(name) < long {
+			hits[i&63] = s.sift(name)
+			continue
+		}
+		a, t, c := bothEnds(name)
+		hits[i&63] = maybe[key(a, t)>>50] | tails[t*spread>>52] | tails[c>>48*spread>>52]
+	}
+	if s.parents.count+len(s.top) > 0 {
+		for i := range metrics {
+			if dot := strings.LastIndexByte(metrics[i].Name, '.'); dot < 0 && len(s.top) > 0 || dot >= 0 && s.parents.may(metrics[i].Name[:dot+1]) {
+				hits[i&63] |= patternHit
 			}
 		}
 	}
-	if len(s.patterns) > 0 {
-		found = s.find(name, tail, found)
+	for i := 0; i < 64; i += 8 { // bytes to bits
+		const ones, gather = 0x0101010101010101, 0x0102040810204080
+		w := binary.LittleEndian.Uint64(hits[i:])
+		exact |= w & ones * gather >> 56 << i
+		find |= w >> 1 & ones * gather >> 56 << i
 	}
-	return found
+	return exact &^ find, find
+}
+
+// sift is Sift for one name, which may be a short one.
+//
+//go:noinline
+func (s *Set) sift(name string) uint8 {
+	a, t, c := ends(name)
+	return s.maybe[key(a, t)>>50] | s.tails.maybe[c>>48*spread>>52]
 }
 
 // Exact is the number of name itself; -1 if it was not added.
 func (s *Set) Exact(name string) int {
-	if len(s.slots) > 0 {
-		if k := s.slots[s.slot(name)]; k != 0 {
-			return int(k - 1)
+	if len(s.lists) > 0 {
+		_, h := s.hash(name, false)
+		for e := s.lists[h>>(s.shift&63)]; e != 0; e = s.next[e-1] {
+			if s.names[e-1] == name {
+				return int(e - 1)
+			}
 		}
 	}
 	return -1
 }
 
-func (s *Set) find(name string, tail uint64, found []int) []int {
-	if s.shortest == 0 {
-		// no endings
-	} else if k := tail >> uint(64-8*s.shortest) * spread >> 52; s.ends[k>>6]>>(k&63)&1 != 0 {
-		for i := range s.endings {
-			if k := s.endings[i].bucket(tail); k != 0 {
-				found = s.match(k, name, found)
-			}
-		}
+// Find appends the numbers of what name is or matches to found: that of the
+// name itself first, then those of patterns.
+func (s *Set) Find(name string, found []int) []int {
+	if k := s.Exact(name); k >= 0 {
+		found = append(found, k)
 	}
-	if s.long.count > 0 && len(name) >= 16 {
-		tail := sixteen(name, tail)
-		if k := tail * spread >> 52; s.longs[k>>6]>>(k&63)&1 != 0 {
-			if k := s.long.bucket(tail); k != 0 {
-				found = s.match(k, name, found)
-			}
-		}
+	if s.tails.count > 0 {
+		found = s.match(&s.tails, name, name, found)
 	}
-	if len(s.parents) > 0 {
-		if dot := lastDot(name, tail); dot >= 0 {
-			tail := lastEight(name[:dot+1])
-			for i := range s.parents {
-				if k := s.parents[i].bucket(tail); k != 0 {
-					found = s.match(k, name, found)
-				}
-			}
+	if s.parents.count+len(s.top) > 0 {
+		if dot := strings.LastIndexByte(name, '.'); dot >= 0 {
+			return s.match(&s.parents, name[:dot+1], name, found)
 		}
-	}
-	for _, k := range s.rest {
-		found = s.try(&s.patterns[k], name, found)
+		for _, k := range s.top {
+			found = s.try(&s.patterns[k], name, found)
+		}
 	}
 	return found
 }
 
-// match tries the patterns of a bucket.
-func (s *Set) match(k int32, name string, found []int) []int {
-	for k != 0 {
-		p := &s.patterns[k-1]
-		found = s.try(p, name, found)
-		k = p.next
+// match tries the patterns that are filed under the end of text.
+func (s *Set) match(e *endings, text, name string, found []int) []int {
+	_, t, c := ends(text)
+	for _, n := range e.lengths {
+		if n > len(text) {
+			continue
+		}
+		h := hashEnd(t, c, n)
+		for k := e.lists[h>>(e.shift&63)]; k != 0; {
+			p := &s.patterns[k-1]
+			if p.hash == h && p.length == n {
+				found = s.try(p, name, found)
+			}
+			k = p.next
+		}
 	}
 	return found
 }
 
 func (s *Set) try(p *pattern, name string, found []int) []int {
-	if len(name) < len(p.prefix)+len(p.suffix) || name[:len(p.prefix)] != p.prefix || name[len(name)-len(p.suffix):] != p.suffix {
+	if len(name) < len(p.prefix)+len(p.suffix) || name[len(name)-len(p.suffix):] != p.suffix || name[:len(p.prefix)] != p.prefix {
 		return found
 	}
 	if p.single {
@@ -174,195 +225,162 @@ func (s *Set) try(p *pattern, name string, found []int) []int {
 	return append(found, p.number)
 }
 
-func (s *Set) addPattern(name string) int {
-	if k, known := s.numbers[name]; known {
-		return int(k)
+// file returns the number of a name or a pattern, which it has or is given
+// here; known tells which.
+func (s *Set) file(name string, pattern bool) (number int, known bool) {
+	if 2*(len(s.names)+1) > len(s.lists) {
+		s.resize(2*len(s.names) + 8)
 	}
-	if s.numbers == nil {
-		s.numbers = map[string]int32{}
+	k, h := s.hash(name, pattern)
+	list := &s.lists[h>>(s.shift&63)]
+	passed := 0
+	for e := *list; e != 0; e = s.next[e-1] {
+		if s.names[e-1] == name {
+			return int(e - 1), true
+		}
+		passed++
 	}
-	s.numbers[name] = int32(len(s.names))
-	first, last := strings.IndexByte(name, '*'), strings.LastIndexByte(name, '*')
-	p := pattern{number: len(s.names), prefix: name[:first], suffix: name[last+1:], single: first == last}
+	if passed >= crowd && !s.seeded {
+		s.seeded, s.seed = true, maphash.MakeSeed()
+		s.resize(len(s.names))
+		return s.file(name, pattern)
+	}
+	if !pattern {
+		s.maybe[k>>50] = nameHit
+	}
 	s.names = append(s.names, name)
-	s.dead++
-	where, text := &s.endings, p.suffix
-	if text == "" {
-		dot := strings.LastIndexByte(name, '.')
-		star := strings.LastIndexByte(name[:dot+1], '*')
-		where, text = &s.parents, name[star+1:dot+1]
-	}
-	s.patterns = append(s.patterns, p)
-	number := int32(len(s.patterns)) // plus one
-	if text == "" {
-		s.rest = append(s.rest, number-1)
-		return p.number
-	}
-	n := min(len(text), 8)
-	if where == &s.endings && len(text) >= 16 {
-		tail := sixteen(text, lastEight(text))
-		s.long.n = 8
-		s.patterns[number-1].next = s.long.add(tail, number)
-		k := tail * spread >> 52
-		s.longs[k>>6] |= 1 << (k & 63)
-		return p.number
-	}
-	if where == &s.endings {
-		s.mark(lastEight(text), n)
-	}
-	for i := range *where {
-		if (*where)[i].n == n {
-			s.patterns[number-1].next = (*where)[i].add(lastEight(text), number)
-			return p.number
-		}
-	}
-	*where = append(*where, endings{n: n})
-	(*where)[len(*where)-1].add(lastEight(text), number)
-	return p.number
+	s.next = append(s.next, *list)
+	*list = int32(len(s.names))
+	return len(s.names) - 1, false
 }
 
-// mark sets the bit of an ending of n bytes.
-func (s *Set) mark(tail uint64, n int) {
-	if s.shortest == 0 || n < s.shortest {
-		s.shortest = n
-		s.ends = [64]uint64{} // with fewer bytes, all the bits are others
-		for i := range s.endings {
-			e := &s.endings[i]
-			for k, first := range e.first {
-				if first != 0 {
-					s.mark(e.tails[k]<<uint(64-8*e.n), e.n)
-				}
-			}
-		}
+// crowd is how many names in one list show that keys are no hashes for them.
+const crowd = 16
+
+// hash is the key of a name, and the hash that it is filed under.
+func (s *Set) hash(name string, pattern bool) (k, h uint64) {
+	a, t, _ := ends(name)
+	k = key(a, t)
+	h = k
+	if s.seeded {
+		h = maphash.String(s.seed, name)
 	}
-	k := tail >> uint(64-8*s.shortest) * spread >> 52
-	s.ends[k>>6] |= 1 << (k & 63)
+	if pattern {
+		h = ^h
+	}
+	return k, h
 }
 
-// bucket returns the first pattern, plus one, whose text ends like tail.
-func (e *endings) bucket(tail uint64) int32 {
-	tail >>= uint(64 - 8*e.n)
-	mask := len(e.tails) - 1
-	for i := int(tail*spread>>40) & mask; e.first[i] != 0; i = (i + 1) & mask {
-		if e.tails[i] == tail {
-			return e.first[i]
-		}
-	}
-	return 0
-}
-
-// add puts pattern k at the head of its bucket, and returns what was there.
-func (e *endings) add(tail uint64, k int32) (next int32) {
-	if 4*(e.count+1) > len(e.tails) {
-		old := *e
-		e.tails, e.first = make([]uint64, max(16, 4*len(old.tails))), make([]int32, max(16, 4*len(old.tails)))
-		for i, first := range old.first {
-			if first != 0 {
-				e.put(old.tails[i], first)
-			}
-		}
-	}
-	return e.put(tail>>uint(64-8*e.n), k)
-}
-
-func (e *endings) put(tail uint64, k int32) (before int32) {
-	mask := len(e.tails) - 1
-	i := int(tail*spread>>40) & mask
-	for e.first[i] != 0 && e.tails[i] != tail {
-		i = (i + 1) & mask
-	}
-	before = e.first[i]
-	if before == 0 {
-		e.count++
-	}
-	e.tails[i], e.first[i] = tail, k
-	return before
-}
-
-// slot is where name is in the table, or where it would be.
-func (s *Set) slot(name string) int {
-	mask := len(s.slots) - 1
-	i := int(maphash.String(s.seed, name)) & mask
-	for s.slots[i] != 0 && s.names[s.slots[i]-1] != name {
-		i = (i + 1) & mask
-	}
-	return i
-}
-
-func (s *Set) put(slot, number int) {
-	s.slots[slot] = int32(number + 1)
-	k := key(s.names[number], lastEight(s.names[number])) >> s.shift
-	s.maybe[k>>6] |= 1 << (k & 63)
-}
-
+// resize makes lists for n names, and files those that there are.
 func (s *Set) resize(n int) {
-	size := 1 << bits.Len(uint(2*n|15))
-	if len(s.slots) == 0 {
-		s.seed = maphash.MakeSeed()
+	size := bits.Len(uint(2*n | 15))
+	s.lists, s.shift = make([]int32, 1<<size), uint(64-size)
+	patterns := s.patterns
+	for i, name := range s.names {
+		pattern := len(patterns) > 0 && patterns[0].number == i
+		if pattern {
+			patterns = patterns[1:]
+		}
+		_, h := s.hash(name, pattern)
+		list := &s.lists[h>>(s.shift&63)]
+		s.next[i], *list = *list, int32(i+1)
 	}
-	old := s.slots
-	s.slots = make([]int32, size)
-	s.maybe = make([]uint64, size/2) // 32 bits for each slot
-	s.shift = uint(64 - bits.Len(uint(32*size-1)))
-	for _, k := range old {
-		if k != 0 {
-			s.put(s.slot(s.names[k-1]), int(k-1))
+}
+
+// add files the last one of patterns under the end of text.
+func (e *endings) add(patterns []pattern, text string) {
+	_, t, c := ends(text)
+	n := long
+	if len(text) < long {
+		n = min(8, 1<<(bits.Len(uint(len(text)))-1))
+	}
+	h := hashEnd(t, c, n)
+	switch n {
+	case long:
+		e.maybe[h>>52] = patternHit
+	case 1: // whatever the byte before
+		for before := range uint64(256) {
+			e.maybe[(c>>56<<8|before)*spread>>52] = patternHit
+		}
+	default:
+		e.maybe[c>>48*spread>>52] = patternHit
+	}
+	if !slices.Contains(e.lengths, n) {
+		e.lengths = append(e.lengths, n)
+	}
+	if e.count++; 2*e.count > len(e.lists) {
+		old := e.lists
+		size := bits.Len(uint(4*e.count | 63))
+		e.lists, e.shift = make([]int32, 1<<size), uint(64-size)
+		for _, k := range old {
+			for k != 0 {
+				p := &patterns[k-1]
+				list := &e.lists[p.hash>>(e.shift&63)]
+				k, p.next, *list = p.next, *list, k
+			}
 		}
 	}
+	p := &patterns[len(patterns)-1]
+	list := &e.lists[h>>(e.shift&63)]
+	p.length, p.hash, p.next = n, h, *list
+	*list = int32(len(patterns))
+}
+
+// may reports whether a pattern may be filed under the end of text.
+func (e *endings) may(text string) bool {
+	_, t, c := ends(text)
+	return e.maybe[c>>48*spread>>52] != 0 || len(text) >= long && e.maybe[t*spread>>52] != 0
 }
 
 // spread is 2⁶⁴ divided by the golden ratio: multiplying by it carries every
 // bit of a key into the upper ones.
 const spread = 0x9E3779B97F4A7C15
 
-// key is a hash of the first eight and the last sixteen bytes of name, of which
-// tail is the last eight: names that differ elsewhere only are few.
-func key(name string, tail uint64) uint64 {
-	h := tail ^ uint64(len(name))*0xD6E8FEB86659FD93
-	if len(name) > 8 {
-		h = h*0xA0761D6478BD642F ^ eight(name, 0)
-		if len(name) > 16 {
-			h = h*0xE7037ED1A0B428DB ^ eight(name, len(name)-16)
-		}
+// key is a hash of the first eight and the last twenty bytes of a name, as ends gives them.
+func key(head, tail uint64) uint64 { return (bits.RotateLeft64(head, 29) ^ tail) * spread }
+
+// hashEnd is a hash of the last n bytes of a text, given what ends says of it.
+func hashEnd(tail, last uint64, n int) uint64 {
+	if n != long {
+		tail = last >> uint(64-8*n)
 	}
-	return h * spread
+	return tail * spread
+}
+
+// ends gives the first eight bytes of name, the last twenty, one laid upon the
+// other, and the last eight, the last one highest; what is not there is zero.
+func ends(name string) (head, tail, last uint64) {
+	if len(name) >= long {
+		return bothEnds(name)
+	}
+	return fewBytes(name)
+}
+
+// bothEnds is ends for long bytes or more.
+func bothEnds(name string) (head, tail, last uint64) {
+	last = eight(name, len(name)-8)
+	return eight(name, 0), bits.RotateLeft64(eight(name, len(name)-20), 27) ^ eight(name, len(name)-16) ^ last, last
+}
+
+// fewBytes is ends for fewer.
+func fewBytes(name string) (head, tail, last uint64) {
+	if len(name) < 8 {
+		var b [8]byte
+		copy(b[8-len(name):], name)
+		last = binary.LittleEndian.Uint64(b[:])
+		return 0, last, last
+	}
+	head, last = eight(name, 0), eight(name, len(name)-8)
+	tail = last
+	if len(name) >= 16 {
+		tail ^= eight(name, len(name)-16)
+	}
+	return head, tail, last
 }
 
 // eight is the eight bytes of name at i; the caller sees to it that they are there.
 func eight(name string, i int) uint64 {
 	return binary.LittleEndian.Uint64((*[8]byte)(unsafe.Add(unsafe.Pointer(unsafe.StringData(name)), i))[:])
-}
-
-// lastEight is the last eight bytes of name, the last one highest; a shorter
-// name is filled up with zeros below.
-func lastEight(name string) uint64 {
-	if len(name) >= 8 {
-		return eight(name, len(name)-8)
-	}
-	return lastFew(name)
-}
-
-func lastFew(name string) uint64 {
-	var b [8]byte
-	copy(b[8-len(name):], name)
-	return binary.LittleEndian.Uint64(b[:])
-}
-
-// sixteen is a hash of the last sixteen bytes of name, of which tail is the last eight.
-func sixteen(name string, tail uint64) uint64 {
-	return tail*0xA0761D6478BD642F ^ eight(name, len(name)-16)
-}
-
-// lastDot is strings.LastIndexByte(name, '.'), given the last eight bytes.
-func lastDot(name string, tail uint64) int {
-	if len(name) >= 8 {
-		const low = 0x7F7F7F7F7F7F7F7F
-		x := tail ^ 0x2E2E2E2E2E2E2E2E
-		if mark := ^((x&low + low) | x | low); mark != 0 { // exactly where a byte of x is zero
-			return len(name) - 1 - bits.LeadingZeros64(mark)>>3
-		}
-	}
-	return strings.LastIndexByte(name, '.')
 }
 
 // Match reports whether name is the pattern or matches it.

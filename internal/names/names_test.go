@@ -73,7 +73,7 @@ func TestFind(t *testing.T) {
 	for round := range 300 {
 		s := &Set{}
 		if round%2 == 0 {
-			s = New(r.IntN(20))
+			s.Grow(r.IntN(20))
 		}
 		var added []string
 		for range r.IntN(200) {
@@ -113,7 +113,7 @@ func TestFind(t *testing.T) {
 // Names that differ in nothing but what the table does not look at are kept
 // apart, if slowly.
 func TestFindCollisions(t *testing.T) {
-	s := New(0)
+	s := &Set{}
 	for i := range 1000 {
 		s.Add(fmt.Sprintf("%04d.the.same.ending", i))
 		s.Add(fmt.Sprintf("%04d.*.the.same.ending", i))
