@@ -37,7 +37,7 @@ type Resolver struct {
 type meaning struct {
 	unit                   string
 	polarity               ktstr.Polarity
-	unitRank, polarityRank int
+	unitRank, polarityRank int32
 	headline               bool
 }
 
@@ -64,12 +64,12 @@ func NewResolver(sources ...[]ktstr.Hint) *Resolver {
 	}
 	r.names.Grow(n)
 	r.meanings = make([]meaning, 0, n)
-	rank := 0 // of the last hint of the least source, patterns first
+	rank := int32(0) // of the last hint of the least source, patterns first
 	for i := len(sources) - 1; i >= 0; i-- {
-		n := len(sources[i])
+		n := int32(len(sources[i]))
 		for k := range sources[i] {
 			h := &sources[i][k]
-			rank := rank + k + 1
+			rank := rank + int32(k) + 1
 			var number int
 			if strings.IndexByte(h.Name, '*') >= 0 {
 				number = r.names.AddPattern(h.Name)

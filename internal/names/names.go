@@ -30,6 +30,9 @@ type Set struct {
 	seeded bool
 	seed   maphash.Seed
 
+	plain int // numbers below are names
+	guess int // that of the name that is asked for next, perhaps
+
 	patterns []pattern
 	tails    endings // patterns by the text behind the last '*'
 	parents  endings // of those that end with '*', by what stands before the last segment
@@ -60,7 +63,7 @@ type endings struct {
 	lists   []int32
 	shift   uint
 	count   int
-	maybe   [1 << 12]uint8 // patternHit for each ending of long bytes, and for the last two bytes of shorter ones
+	maybe   *[1 << 12]uint8 // nil if there are none, else patternHit for each ending of long bytes, and for the last two bytes of shorter ones
 }
 
 // long is how many bytes at the end of a name are looked at.
@@ -93,6 +96,9 @@ func (s *Set) Add(name string) int {
 // AddName is Add for a name in which a '*' is only itself.
 func (s *Set) AddName(name string) int {
 	number, _ := s.file(name, false)
+	if len(s.patterns) == 0 {
+		s.plain = len(s.names)
+	}
 	return number
 }
 
@@ -123,7 +129,7 @@ func (s *Set) AddPattern(name string) int {
 // Exact, and those that may match a pattern with Find.
 func (s *Set) Sift(metrics []ktstr.Metric) (exact, find uint64) {
 	var hits [64]uint8
-	maybe, tails := &s.maybe, &s.tails.maybe
+	maybe, tails := &s.maybe, s.tails.maybe
 	for i := 0; i < len(metrics); i++ {
 		name := metrics[i].Name
 		if len(name) < long {
@@ -131,7 +137,11 @@ func (s *Set) Sift(metrics []ktstr.Metric) (exact, find uint64) {
 			continue
 		}
 		a, t, c := bothEnds(name)
-		hits[i&63] = maybe[key(a, t)>>50] | tails[t*spread>>52] | tails[c>>48*spread>>52]
+		hit := maybe[key(a, t)>>50]
+		if tails != nil {
+			hit |= tails[t*spread>>52] | tails[c>>48*spread>>52]
+		}
+		hits[i&63] = hit
 	}
 	if s.parents.count+len(s.top) > 0 {
 		for i := range metrics {
@@ -154,17 +164,32 @@ func (s *Set) Sift(metrics []ktstr.Metric) (exact, find uint64) {
 //go:noinline
 func (s *Set) sift(name string) uint8 {
 	a, t, c := ends(name)
-	return s.maybe[key(a, t)>>50] | s.tails.maybe[c>>48*spread>>52]
+	hit := s.maybe[key(a, t)>>50]
+	if s.tails.maybe != nil {
+		hit |= s.tails.maybe[c>>48*spread>>52]
+	}
+	return hit
 }
 
 // Exact is the number of name itself; -1 if it was not added.
 func (s *Set) Exact(name string) int {
-	if len(s.lists) > 0 {
-		_, h := s.hash(name, false)
-		for e := s.lists[h>>(s.shift&63)]; e != 0; e = s.next[e-1] {
-			if s.names[e-1] == name {
-				return int(e - 1)
-			}
+	// Lists of names are often in the order of the metrics.
+	if s.guess < s.plain && s.names[s.guess] == name {
+		s.guess++
+		return s.guess - 1
+	}
+	return s.exact(name)
+}
+
+func (s *Set) exact(name string) int {
+	k, h := s.hash(name, false)
+	if s.maybe[k>>50] == 0 {
+		return -1
+	}
+	for e := s.lists[h>>(s.shift&63)]; e != 0; e = s.next[e-1] {
+		if s.names[e-1] == name {
+			s.guess = int(e)
+			return int(e - 1)
 		}
 	}
 	return -1
@@ -289,6 +314,9 @@ func (s *Set) resize(n int) {
 
 // add files the last one of patterns under the end of text.
 func (e *endings) add(patterns []pattern, text string) {
+	if e.maybe == nil {
+		e.maybe = new([1 << 12]uint8)
+	}
 	_, t, c := ends(text)
 	n := long
 	if len(text) < long {
@@ -328,6 +356,9 @@ func (e *endings) add(patterns []pattern, text string) {
 
 // may reports whether a pattern may be filed under the end of text.
 func (e *endings) may(text string) bool {
+	if e.maybe == nil {
+		return false
+	}
 	_, t, c := ends(text)
 	return e.maybe[c>>48*spread>>52] != 0 || len(text) >= long && e.maybe[t*spread>>52] != 0
 }
