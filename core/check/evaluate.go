@@ -116,7 +116,7 @@ func first(checks []Check, metrics []ktstr.Metric) (found []*ktstr.Metric, numbe
 	missing := len(found)
 	for i := 0; i < len(metrics) && missing > 0; i += 64 {
 		piece := metrics[i:min(i+64, len(metrics))]
-		for left, _ := set.Sift(piece); left != 0; left &= left - 1 {
+		for left, _ := names.Sift(&set, piece, &piece[0].Name); left != 0; left &= left - 1 {
 			m := &piece[bits.TrailingZeros64(left)]
 			if k := set.Exact(m.Name); k >= 0 && found[k] == nil {
 				found[k] = m

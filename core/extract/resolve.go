@@ -63,7 +63,7 @@ func NewResolver(sources ...[]ktstr.Hint) *Resolver {
 		return r
 	}
 	r.names.Grow(n)
-	r.meanings = make([]meaning, 0, n)
+	r.meanings = make([]meaning, n)
 	rank := int32(0) // of the last hint of the least source, patterns first
 	for i := len(sources) - 1; i >= 0; i-- {
 		n := int32(len(sources[i]))
@@ -77,18 +77,14 @@ func NewResolver(sources ...[]ktstr.Hint) *Resolver {
 				number = r.names.AddName(h.Name)
 				rank += n
 			}
-			m := meaning{unit: h.Unit, polarity: h.Polarity, headline: h.Headline}
+			m := &r.meanings[number]
 			if h.Unit != "" {
-				m.unitRank = rank
+				m.unit, m.unitRank = h.Unit, rank
 			}
 			if h.Polarity != ktstr.Unknown {
-				m.polarityRank = rank
+				m.polarity, m.polarityRank = h.Polarity, rank
 			}
-			if number == len(r.meanings) {
-				r.meanings = append(r.meanings, m)
-			} else {
-				r.meanings[number].add(&m)
-			}
+			m.headline = m.headline || h.Headline
 		}
 		rank += 2 * n
 	}
@@ -131,7 +127,7 @@ func (r *Resolver) Resolve(metrics []ktstr.Metric) (headlines []int, odd []ktstr
 	var several meaning
 	for i := 0; i < len(metrics); i += 64 {
 		piece := metrics[i:min(i+64, len(metrics))]
-		exact, find := r.names.Sift(piece)
+		exact, find := names.Sift(&r.names, piece, &piece[0].Name)
 		for left := exact | find; left != 0; left &= left - 1 {
 			k := bits.TrailingZeros64(left)
 			m := &piece[k]

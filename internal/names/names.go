@@ -10,8 +10,6 @@ import (
 	"slices"
 	"strings"
 	"unsafe"
-
-	"github.com/ktstr/ktstr"
 )
 
 // Set holds names, and patterns in which '*' stands for any run of characters
@@ -30,17 +28,17 @@ type Set struct {
 	seeded bool
 	seed   maphash.Seed
 
-	plain int // numbers below are names
-	guess int // that of the name that is asked for next, perhaps
+	plain int // numbers below are no patterns
+	guess int // of the name that will be asked for next, perhaps
 
 	patterns []pattern
 	tails    endings // patterns by the text behind the last '*'
 	parents  endings // of those that end with '*', by what stands before the last segment
 	top      []int32 // those that end with '*' and have no dot
 
-	// maybe has a one for the key of each name, and rules out most of those
-	// that are asked for. Above 10,000 names it hardly does.
-	maybe [1 << 14]uint8
+	// maybe has a one for the key of each name, and rules out most of those that
+	// are asked for: all but one in a hundred beside 1,000 names, half beside 100,000.
+	maybe [1 << 11]uint64
 }
 
 // pattern is one with what rules it out quickly: the text before the first '*'
@@ -60,16 +58,20 @@ type pattern struct {
 // the last 8, 4, 2 or 1.
 type endings struct {
 	lengths []int // those in use
+	short   bool  // some are less than 8
 	lists   []int32
 	shift   uint
 	count   int
-	maybe   *[1 << 12]uint8 // nil if there are none, else patternHit for each ending of long bytes, and for the last two bytes of shorter ones
+
+	// maybe has patternHit for each ending of long or 8 bytes, and for the last
+	// two bytes of shorter ones; nil if there are none.
+	maybe *[1 << 13]uint8
 }
 
 // long is how many bytes at the end of a name are looked at.
 const long = 20
 
-// What maybe says.
+// How a name may be found.
 const (
 	nameHit    = 1
 	patternHit = 2
@@ -84,16 +86,8 @@ func (s *Set) Grow(n int) {
 // Len is how many names and patterns were added.
 func (s *Set) Len() int { return len(s.names) }
 
-// Add adds a name, or a pattern if there is a '*' in it, and returns its
-// number: the next one from 0, or the one it has if it was added before.
-func (s *Set) Add(name string) int {
-	if strings.IndexByte(name, '*') >= 0 {
-		return s.AddPattern(name)
-	}
-	return s.AddName(name)
-}
-
-// AddName is Add for a name in which a '*' is only itself.
+// AddName adds a name, in which a '*' is only itself, and returns its number:
+// the next one from 0, or the one it has if it was added before.
 func (s *Set) AddName(name string) int {
 	number, _ := s.file(name, false)
 	if len(s.patterns) == 0 {
@@ -102,7 +96,7 @@ func (s *Set) AddName(name string) int {
 	return number
 }
 
-// AddPattern is Add for a name that has a '*' in it.
+// AddPattern is the same for a pattern; there must be a '*' in it.
 func (s *Set) AddPattern(name string) int {
 	number, known := s.file(name, true)
 	if known {
@@ -124,28 +118,42 @@ func (s *Set) AddPattern(name string) int {
 	return number
 }
 
-// Sift tells which of up to 64 metrics are to be looked for, the first one in
-// the lowest bit: those that may be a name of the Set, and no pattern, with
-// Exact, and those that may match a pattern with Find.
-func (s *Set) Sift(metrics []ktstr.Metric) (exact, find uint64) {
+// Sift tells which of up to 64 items are to be looked for, the first one in the
+// lowest bit: those whose name may be in the Set, and match no pattern, with
+// Exact, and those that may match a pattern with Find. name is the first
+// item's, so that no item's need be copied or called for.
+func Sift[T any](s *Set, items []T, name *string) (exact, find uint64) {
+	if len(items) == 0 {
+		return 0, 0
+	}
+	return s.siftAll(unsafe.Pointer(name), unsafe.Sizeof(items[0]), len(items))
+}
+
+// siftAll is Sift of n names that lie size bytes apart.
+func (s *Set) siftAll(first unsafe.Pointer, size uintptr, n int) (exact, find uint64) {
 	var hits [64]uint8
-	maybe, tails := &s.maybe, s.tails.maybe
-	for i := 0; i < len(metrics); i++ {
-		name := metrics[i].Name
+	maybe, tails, short := &s.maybe, s.tails.maybe, s.tails.short
+	for i := 0; i < n; i++ {
+		name := *(*string)(unsafe.Add(first, uintptr(i)*size))
 		if len(name) < long {
 			hits[i&63] = s.sift(name)
 			continue
 		}
 		a, t, c := bothEnds(name)
-		hit := maybe[key(a, t)>>50]
+		k := key(a, t)
+		hit := uint8(maybe[k>>53]>>(k>>47&63)) & nameHit
 		if tails != nil {
-			hit |= tails[t*spread>>52] | tails[c>>48*spread>>52]
+			hit |= tails[t*spread>>51] | tails[c*spread>>51]
+			if short {
+				hit |= tails[c>>48*spread>>51]
+			}
 		}
 		hits[i&63] = hit
 	}
 	if s.parents.count+len(s.top) > 0 {
-		for i := range metrics {
-			if dot := strings.LastIndexByte(metrics[i].Name, '.'); dot < 0 && len(s.top) > 0 || dot >= 0 && s.parents.may(metrics[i].Name[:dot+1]) {
+		for i := range n {
+			name := *(*string)(unsafe.Add(first, uintptr(i)*size))
+			if dot := strings.LastIndexByte(name, '.'); dot < 0 && len(s.top) > 0 || dot >= 0 && s.parents.may(name[:dot+1]) {
 				hits[i&63] |= patternHit
 			}
 		}
@@ -159,16 +167,23 @@ func (s *Set) Sift(metrics []ktstr.Metric) (exact, find uint64) {
 	return exact &^ find, find
 }
 
-// sift is Sift for one name, which may be a short one.
+// sift says of one name, which may be a short one, how it may be found, but
+// for patterns that end with '*'.
 //
 //go:noinline
 func (s *Set) sift(name string) uint8 {
 	a, t, c := ends(name)
-	hit := s.maybe[key(a, t)>>50]
+	k := key(a, t)
+	hit := s.may(k)
 	if s.tails.maybe != nil {
-		hit |= s.tails.maybe[c>>48*spread>>52]
+		hit |= s.tails.maybe[c*spread>>51] | s.tails.maybe[c>>48*spread>>51]
 	}
 	return hit
+}
+
+// may is nameHit where a name of that key may be in the Set, else 0.
+func (s *Set) may(key uint64) uint8 {
+	return uint8(s.maybe[key>>53]>>(key>>47&63)) & nameHit
 }
 
 // Exact is the number of name itself; -1 if it was not added.
@@ -183,7 +198,7 @@ func (s *Set) Exact(name string) int {
 
 func (s *Set) exact(name string) int {
 	k, h := s.hash(name, false)
-	if s.maybe[k>>50] == 0 {
+	if s.may(k) == 0 {
 		return -1
 	}
 	for e := s.lists[h>>(s.shift&63)]; e != 0; e = s.next[e-1] {
@@ -271,7 +286,7 @@ func (s *Set) file(name string, pattern bool) (number int, known bool) {
 		return s.file(name, pattern)
 	}
 	if !pattern {
-		s.maybe[k>>50] = nameHit
+		s.maybe[k>>53] |= 1 << (k >> 47 & 63)
 	}
 	s.names = append(s.names, name)
 	s.next = append(s.next, *list)
@@ -315,7 +330,7 @@ func (s *Set) resize(n int) {
 // add files the last one of patterns under the end of text.
 func (e *endings) add(patterns []pattern, text string) {
 	if e.maybe == nil {
-		e.maybe = new([1 << 12]uint8)
+		e.maybe = new([1 << 13]uint8)
 	}
 	_, t, c := ends(text)
 	n := long
@@ -324,18 +339,19 @@ func (e *endings) add(patterns []pattern, text string) {
 	}
 	h := hashEnd(t, c, n)
 	switch n {
-	case long:
-		e.maybe[h>>52] = patternHit
+	case long, 8:
+		e.maybe[h>>51] = patternHit
 	case 1: // whatever the byte before
 		for before := range uint64(256) {
-			e.maybe[(c>>56<<8|before)*spread>>52] = patternHit
+			e.maybe[(c>>56<<8|before)*spread>>51] = patternHit
 		}
 	default:
-		e.maybe[c>>48*spread>>52] = patternHit
+		e.maybe[c>>48*spread>>51] = patternHit
 	}
 	if !slices.Contains(e.lengths, n) {
 		e.lengths = append(e.lengths, n)
 	}
+	e.short = e.short || n < 8
 	if e.count++; 2*e.count > len(e.lists) {
 		old := e.lists
 		size := bits.Len(uint(4*e.count | 63))
@@ -360,7 +376,7 @@ func (e *endings) may(text string) bool {
 		return false
 	}
 	_, t, c := ends(text)
-	return e.maybe[c>>48*spread>>52] != 0 || len(text) >= long && e.maybe[t*spread>>52] != 0
+	return e.maybe[c*spread>>51] != 0 || e.maybe[c>>48*spread>>51] != 0 || len(text) >= long && e.maybe[t*spread>>51] != 0
 }
 
 // spread is 2⁶⁴ divided by the golden ratio: multiplying by it carries every
