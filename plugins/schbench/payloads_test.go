@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/ktstr/ktstr/core/payload"
+	"github.com/ktstr/ktstr/internal/corpustest"
 )
 
 // TestPayloads holds the stock payloads to the strict reader, and to what each
@@ -21,7 +22,7 @@ func TestPayloads(t *testing.T) {
 		if p.Binary != "schbench" || p.Extractor != "schbench" {
 			t.Errorf("%s: binary %s, extractor %s", p.Name, p.Binary, p.Extractor)
 		}
-		newest, note, err := payload.Resolve(p, payload.Found{Help: string(read(t, "testdata/corpus/fail-badoption-24e32b8", "stderr"))})
+		newest, note, err := payload.Resolve(p, payload.Found{Help: string(corpustest.Read(t, "testdata/corpus/fail-badoption-24e32b8", "stderr"))})
 		if err != nil || note != "" || len(newest.Outputs) != 1 {
 			t.Errorf("%s with --json: outputs %v, note %q, %v", p.Name, newest.Outputs, note, err)
 		}

@@ -3,26 +3,24 @@ package schbench
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"flag"
 	"fmt"
 	"math"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/ktstr/ktstr"
 	"github.com/ktstr/ktstr/core/extract"
+	"github.com/ktstr/ktstr/internal/conform"
+	"github.com/ktstr/ktstr/internal/corpustest"
 )
 
 var update = flag.Bool("update", false, "rewrite testdata/*/*/extract.json")
 
 // capture is one case of the corpus.
 type capture struct {
-	dir     string
-	streams []ktstr.Output
-	expect  expectation
+	conform.Case
+	expect expectation
 }
 
 // expectation is what expect.json says; the keys of its maps are explained in
@@ -35,69 +33,25 @@ type expectation struct {
 	StdoutLines []map[string]any `json:"stdout_lines"`
 }
 
-func captures(t testing.TB) []capture {
-	dirs, err := filepath.Glob("testdata/corpus/*")
-	if err != nil || len(dirs) == 0 {
-		t.Fatalf("no corpus: %v", err)
-	}
-	var all []capture
-	for _, dir := range dirs {
-		c := capture{dir: dir}
-		if err := json.Unmarshal(read(t, dir, "expect.json"), &c.expect); err != nil {
-			t.Fatal(dir, err)
-		}
-		var meta struct {
-			Argv     []string
-			ExitCode int `json:"exit_code"`
-		}
-		if err := json.Unmarshal(read(t, dir, "meta.json"), &meta); err != nil {
-			t.Fatal(dir, err)
-		}
-		exit := max(meta.ExitCode, -1)
-		add := func(stream ktstr.Stream, data []byte) {
-			c.streams = append(c.streams, ktstr.Output{Stream: stream, Data: data, ExitCode: &exit, Argv: meta.Argv})
-		}
-		add(ktstr.Stdout, read(t, dir, "stdout"))
-		add(ktstr.Stderr, read(t, dir, "stderr"))
-		files, _ := filepath.Glob(dir + "/file-*")
-		for _, f := range files {
-			name := strings.TrimPrefix(filepath.Base(f), "file-")
-			add(ktstr.FileStream(name), read(t, dir, filepath.Base(f)))
-		}
+func captures(t testing.TB) (all []capture) {
+	for _, k := range corpustest.Load(t, "testdata/corpus") {
+		c := capture{Case: k}
+		corpustest.Expect(t, k, &c.expect)
 		all = append(all, c)
 	}
 	return all
-}
-
-func read(t testing.TB, dir, name string) []byte {
-	text, err := os.ReadFile(filepath.Join(dir, name))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return text
 }
 
 func run(streams []ktstr.Output) extract.Result {
 	return extract.Run(context.Background(), New(), streams, nil)
 }
 
-func byName(t testing.TB, metrics []ktstr.Metric) map[string]ktstr.Metric {
-	m := make(map[string]ktstr.Metric)
-	for _, metric := range metrics {
-		if _, twice := m[metric.Name]; twice {
-			t.Errorf("%s is given twice", metric.Name)
-		}
-		m[metric.Name] = metric
-	}
-	return m
-}
-
 // TestCorpus holds every number of every expect.json against what is extracted.
 func TestCorpus(t *testing.T) {
 	for _, c := range captures(t) {
-		t.Run(filepath.Base(c.dir), func(t *testing.T) {
-			res := run(c.streams)
-			got := byName(t, res.Metrics)
+		t.Run(c.Name, func(t *testing.T) {
+			res := run(c.Streams)
+			got := corpustest.ByName(t, res.Metrics)
 			want := make(map[string]ktstr.Metric)
 			block := c.expect.Metrics
 			partial := block == nil && len(c.expect.Intervals) > 0
@@ -107,19 +61,9 @@ func TestCorpus(t *testing.T) {
 			expectBlock(t, want, block, partial)
 			expectJSON(t, want, c.expect.JSON)
 			expectStdout(t, want, c.expect.StdoutLines)
-			for name, w := range want {
-				g, ok := got[name]
-				if !ok {
-					t.Errorf("%s is missing, want %v %s", name, w.Value, w.Unit)
-				} else if g.Value != w.Value || g.Unit != w.Unit || g.Polarity != w.Polarity {
-					t.Errorf("%s is %v %s %v, want %v %s %v", name, g.Value, g.Unit, g.Polarity, w.Value, w.Unit, w.Polarity)
-				}
-			}
-			for name, g := range got {
-				if _, ok := want[name]; !ok {
-					t.Errorf("%s is %v %s, want nothing of that name", name, g.Value, g.Unit)
-				}
-				printed(t, c, g)
+			corpustest.Match(t, got, want)
+			for _, m := range got {
+				printed(t, c, m)
 			}
 			codes := make(map[ktstr.Code]bool)
 			for _, d := range res.Diagnostics {
@@ -146,14 +90,14 @@ func TestCorpus(t *testing.T) {
 			default:
 				t.Errorf("outcome %q is not known to the test", c.expect.Outcome)
 			}
-			golden(t, filepath.Join(c.dir, "extract.json"), res)
+			corpustest.Golden(t, c.Case, res, *update)
 		})
 	}
 }
 
 // printed holds a metric against the line that it names.
 func printed(t *testing.T, c capture, m ktstr.Metric) {
-	for _, s := range c.streams {
+	for _, s := range c.Streams {
 		if s.Stream != m.Stream {
 			continue
 		}
@@ -168,31 +112,6 @@ func printed(t *testing.T, c capture, m ktstr.Metric) {
 		return
 	}
 	t.Errorf("%s is of stream %q, which there is not", m.Name, m.Stream)
-}
-
-func golden(t *testing.T, path string, res extract.Result) {
-	got := indent(res.AppendJSON(nil))
-	if *update {
-		if err := os.WriteFile(path, got, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !bytes.Equal(got, want) {
-		t.Errorf("%s differs from what is extracted now (go test -update rewrites it):\n%s", path, got)
-	}
-}
-
-// indent gives one line to each metric and diagnostic, so that a change shows
-// as one line in review.
-func indent(doc []byte) []byte {
-	for _, start := range []string{`{"name":`, `{"code":`, `"diagnostics":`} {
-		doc = bytes.ReplaceAll(doc, []byte(start), []byte("\n"+start))
-	}
-	return append(doc, '\n')
 }
 
 var expectPolarity = map[string]ktstr.Polarity{"wakeup": ktstr.Lower, "request": ktstr.Lower, "rps": ktstr.Higher}
@@ -325,24 +244,24 @@ func expectStdout(t *testing.T, want map[string]ktstr.Metric, lines []map[string
 // gone, a diagnostic or its absence says so.
 func TestLineRemoval(t *testing.T) {
 	for _, c := range captures(t) {
-		before := byName(t, run(c.streams).Metrics)
-		for i := range c.streams {
-			whole := c.streams[i].Data
+		before := corpustest.ByName(t, run(c.Streams).Metrics)
+		for i := range c.Streams {
+			whole := c.Streams[i].Data
 			lines := bytes.SplitAfter(whole, []byte("\n"))
 			for n := range lines {
 				if len(lines[n]) == 0 {
 					continue
 				}
-				c.streams[i].Data = bytes.Join(append(append([][]byte{}, lines[:n]...), lines[n+1:]...), nil)
-				res := run(c.streams)
+				c.Streams[i].Data = bytes.Join(append(append([][]byte{}, lines[:n]...), lines[n+1:]...), nil)
+				res := run(c.Streams)
 				for _, m := range res.Metrics {
 					old, ok := before[m.Name]
 					if (!ok || old.Value != m.Value || old.Unit != m.Unit) && !harmless(lines[n], m.Name) {
-						t.Errorf("%s: without line %d of %s (%q) %s is %v, was %v", c.dir, n+1, c.streams[i].Stream, lines[n], m.Name, m.Value, old.Value)
+						t.Errorf("%s: without line %d of %s (%q) %s is %v, was %v", c.Dir, n+1, c.Streams[i].Stream, lines[n], m.Name, m.Value, old.Value)
 					}
 				}
 			}
-			c.streams[i].Data = whole
+			c.Streams[i].Data = whole
 		}
 	}
 }
@@ -360,11 +279,11 @@ func harmless(removed []byte, name string) bool {
 func TestCut(t *testing.T) {
 	for _, c := range captures(t) {
 		all := printedNumbers(c)
-		for i := range c.streams {
-			whole := c.streams[i].Data
+		for i := range c.Streams {
+			whole := c.Streams[i].Data
 			step := 1 + len(whole)/1500
 			for n := 0; n < len(whole); n += step {
-				out := c.streams[i]
+				out := c.Streams[i]
 				out.Data = whole[:n]
 				e, err := parse(out)
 				if err != nil {
@@ -372,7 +291,7 @@ func TestCut(t *testing.T) {
 				}
 				for _, m := range e.Metrics {
 					if !all[m.Value] {
-						t.Errorf("%s: %s cut after %d bytes: %s is %v, which the tool did not print", c.dir, out.Stream, n, m.Name, m.Value)
+						t.Errorf("%s: %s cut after %d bytes: %s is %v, which the tool did not print", c.Dir, out.Stream, n, m.Name, m.Value)
 					}
 				}
 			}
@@ -382,7 +301,7 @@ func TestCut(t *testing.T) {
 
 func printedNumbers(c capture) map[float64]bool {
 	all := make(map[float64]bool)
-	for _, s := range c.streams {
+	for _, s := range c.Streams {
 		for _, word := range strings.FieldsFunc(string(s.Data), func(r rune) bool { return (r < '0' || r > '9') && r != '.' }) {
 			if v, ok := number([]byte(strings.TrimRight(word, "."))); ok {
 				all[v] = true
@@ -394,7 +313,7 @@ func printedNumbers(c capture) map[float64]bool {
 
 func FuzzParse(f *testing.F) {
 	for _, c := range captures(f) {
-		for _, s := range c.streams {
+		for _, s := range c.Streams {
 			f.Add(s.Data, false)
 		}
 	}

@@ -3,12 +3,10 @@ package stressng
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"flag"
 	"math"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -16,15 +14,16 @@ import (
 
 	"github.com/ktstr/ktstr"
 	"github.com/ktstr/ktstr/core/extract"
+	"github.com/ktstr/ktstr/internal/conform"
+	"github.com/ktstr/ktstr/internal/corpustest"
 )
 
 var update = flag.Bool("update", false, "rewrite testdata/*/*/extract.json")
 
 // capture is one case of the corpus.
 type capture struct {
-	dir     string
-	streams []ktstr.Output
-	expect  expectation
+	conform.Case
+	expect expectation
 }
 
 // expectation is what expect.json says.
@@ -49,78 +48,29 @@ type expectation struct {
 	}
 }
 
-func captures(t testing.TB) []capture {
-	dirs, err := filepath.Glob("testdata/corpus/*")
-	if err != nil || len(dirs) == 0 {
-		t.Fatalf("no corpus: %v", err)
-	}
-	var all []capture
-	for _, dir := range dirs {
-		c := capture{dir: dir}
-		if err := json.Unmarshal(read(t, dir, "expect.json"), &c.expect); err != nil {
-			t.Fatal(dir, err)
-		}
-		c.streams = streams(t, dir)
+func captures(t testing.TB) (all []capture) {
+	for _, k := range corpustest.Load(t, "testdata/corpus") {
+		c := capture{Case: k}
+		corpustest.Expect(t, k, &c.expect)
 		all = append(all, c)
 	}
 	return all
-}
-
-// streams are the streams of a run that was kept in dir.
-func streams(t testing.TB, dir string) (all []ktstr.Output) {
-	var meta struct {
-		Argv     []string
-		ExitCode int `json:"exit_code"`
-	}
-	if err := json.Unmarshal(read(t, dir, "meta.json"), &meta); err != nil {
-		t.Fatal(dir, err)
-	}
-	exit := max(meta.ExitCode, -1)
-	add := func(stream ktstr.Stream, data []byte) {
-		all = append(all, ktstr.Output{Stream: stream, Data: data, ExitCode: &exit, Argv: meta.Argv})
-	}
-	add(ktstr.Stdout, read(t, dir, "stdout"))
-	add(ktstr.Stderr, read(t, dir, "stderr"))
-	files, _ := filepath.Glob(dir + "/file-*")
-	for _, f := range files {
-		add(ktstr.FileStream(strings.TrimPrefix(filepath.Base(f), "file-")), read(t, dir, filepath.Base(f)))
-	}
-	return all
-}
-
-func read(t testing.TB, dir, name string) []byte {
-	text, err := os.ReadFile(filepath.Join(dir, name))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return text
 }
 
 func run(streams []ktstr.Output) extract.Result {
 	return extract.Run(context.Background(), New(), streams, nil)
 }
 
-func byName(t testing.TB, metrics []ktstr.Metric) map[string]ktstr.Metric {
-	m := make(map[string]ktstr.Metric)
-	for _, metric := range metrics {
-		if _, twice := m[metric.Name]; twice {
-			t.Errorf("%s is given twice", metric.Name)
-		}
-		m[metric.Name] = metric
-	}
-	return m
-}
-
 // TestCorpus holds every number of every expect.json against what is extracted.
 func TestCorpus(t *testing.T) {
 	for _, c := range captures(t) {
-		t.Run(filepath.Base(c.dir), func(t *testing.T) {
-			res := run(c.streams)
-			got := byName(t, res.Metrics)
+		t.Run(c.Name, func(t *testing.T) {
+			res := run(c.Streams)
+			got := corpustest.ByName(t, res.Metrics)
 			want := make(map[string]ktstr.Metric)
 			text, yaml := expectText(t, c.expect), expectYAML(t, c.expect)
 			first, second := text, yaml
-			if c.expect.YAMLStream == "stdout" && len(c.streams[1].Data) > 0 {
+			if c.expect.YAMLStream == "stdout" && len(c.Streams[1].Data) > 0 {
 				first, second = yaml, text // two streams, and stdout is the first
 			}
 			for name, m := range second {
@@ -129,19 +79,7 @@ func TestCorpus(t *testing.T) {
 			for name, m := range first {
 				want[name] = m
 			}
-			for name, w := range want {
-				g, ok := got[name]
-				if !ok {
-					t.Errorf("%s is missing, want %v %s", name, w.Value, w.Unit)
-				} else if g.Value != w.Value || g.Unit != w.Unit || g.Polarity != w.Polarity {
-					t.Errorf("%s is %v %s %v, want %v %s %v", name, g.Value, g.Unit, g.Polarity, w.Value, w.Unit, w.Polarity)
-				}
-			}
-			for name, g := range got {
-				if _, ok := want[name]; !ok {
-					t.Errorf("%s is %v %s, want nothing of that name", name, g.Value, g.Unit)
-				}
-			}
+			corpustest.Match(t, got, want)
 			codes := make(map[ktstr.Code]bool)
 			for _, d := range res.Diagnostics {
 				codes[d.Code] = true
@@ -177,29 +115,8 @@ func TestCorpus(t *testing.T) {
 			if res.Status != status {
 				t.Errorf("status %s (%s), want %s", res.Status, res.Error, status)
 			}
-			golden(t, filepath.Join(c.dir, "extract.json"), res)
+			corpustest.Golden(t, c.Case, res, *update)
 		})
-	}
-}
-
-func golden(t *testing.T, path string, res extract.Result) {
-	// one line to each metric and diagnostic, so that a change shows as one line in review
-	got := res.AppendJSON(nil)
-	for _, start := range []string{`{"name":`, `{"code":`, `"diagnostics":`} {
-		got = bytes.ReplaceAll(got, []byte(start), []byte("\n"+start))
-	}
-	got = append(got, '\n')
-	if *update {
-		if err := os.WriteFile(path, got, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !bytes.Equal(got, want) {
-		t.Errorf("%s differs from what is extracted now (go test -update rewrites it):\n%s", path, got)
 	}
 }
 
@@ -335,8 +252,8 @@ func expectYAML(t *testing.T, e expectation) map[string]ktstr.Metric {
 // under the same name before.
 func TestLineRemoval(t *testing.T) {
 	for _, c := range captures(t) {
-		for _, out := range c.streams {
-			before := byName(t, run([]ktstr.Output{out}).Metrics)
+		for _, out := range c.Streams {
+			before := corpustest.ByName(t, run([]ktstr.Output{out}).Metrics)
 			both := expectYAML(t, c.expect) // where the text's row is gone, the YAML's may take its place
 			lines := bytes.SplitAfter(out.Data, []byte("\n"))
 			for n := range lines {
@@ -351,7 +268,7 @@ func TestLineRemoval(t *testing.T) {
 					if ok && old.Value == m.Value && old.Unit == m.Unit || both[m.Name].Value == m.Value && both[m.Name].Unit == m.Unit {
 						continue
 					}
-					t.Errorf("%s: without line %d of %s (%q) %s is %v, was %v", c.dir, n+1, out.Stream, lines[n], m.Name, m.Value, old.Value)
+					t.Errorf("%s: without line %d of %s (%q) %s is %v, was %v", c.Dir, n+1, out.Stream, lines[n], m.Name, m.Value, old.Value)
 				}
 			}
 		}
@@ -362,8 +279,8 @@ func TestLineRemoval(t *testing.T) {
 // be one that was given under the same name before.
 func TestCut(t *testing.T) {
 	for _, c := range captures(t) {
-		for _, out := range c.streams {
-			before := byName(t, run([]ktstr.Output{out}).Metrics)
+		for _, out := range c.Streams {
+			before := corpustest.ByName(t, run([]ktstr.Output{out}).Metrics)
 			both := expectYAML(t, c.expect)
 			step := 1 + len(out.Data)/1500
 			for n := 0; n < len(out.Data); n += step {
@@ -375,7 +292,7 @@ func TestCut(t *testing.T) {
 				}
 				for _, m := range e.Metrics {
 					if old, ok := before[m.Name]; (!ok || old.Value != m.Value || old.Unit != m.Unit) && both[m.Name].Value != m.Value {
-						t.Errorf("%s: %s cut after %d bytes: %s is %v, was %v", c.dir, out.Stream, n, m.Name, m.Value, old.Value)
+						t.Errorf("%s: %s cut after %d bytes: %s is %v, was %v", c.Dir, out.Stream, n, m.Name, m.Value, old.Value)
 					}
 				}
 			}
@@ -385,7 +302,7 @@ func TestCut(t *testing.T) {
 
 func FuzzParse(f *testing.F) {
 	for _, c := range captures(f) {
-		for _, s := range c.streams {
+		for _, s := range c.Streams {
 			f.Add(s.Data, false)
 		}
 	}
@@ -518,15 +435,10 @@ func log(lines ...string) []ktstr.Output {
 // TestMore holds captures of the distribution's 0.15.06 against their goldens,
 // and their text against their YAML: two decimals of the same numbers.
 func TestMore(t *testing.T) {
-	dirs, _ := filepath.Glob("testdata/more/*")
-	if len(dirs) == 0 {
-		t.Fatal("no captures")
-	}
-	for _, dir := range dirs {
-		all := streams(t, dir)
-		golden(t, filepath.Join(dir, "extract.json"), run(all))
-		if len(all) > 2 {
-			agree(t, dir, all[:2], all[2:])
+	for _, k := range corpustest.Load(t, "testdata/more") {
+		corpustest.Golden(t, k, run(k.Streams), *update)
+		if len(k.Streams) > 2 {
+			agree(t, k.Dir, k.Streams[:2], k.Streams[2:])
 		}
 	}
 }
@@ -534,7 +446,7 @@ func TestMore(t *testing.T) {
 // agree holds what the text gives against what the YAML of the same run gives.
 func agree(t *testing.T, what string, textStreams, yamlStreams []ktstr.Output) {
 	t.Helper()
-	yaml := byName(t, run(yamlStreams).Metrics)
+	yaml := corpustest.ByName(t, run(yamlStreams).Metrics)
 	// With several instances the text has one mean and the YAML another.
 	several := false
 	for _, out := range textStreams {
@@ -579,7 +491,7 @@ func TestLive(t *testing.T) {
 	}
 	text := []ktstr.Output{{Stream: ktstr.Stdout, Data: stdout.Bytes()}, {Stream: ktstr.Stderr, Data: stderr.Bytes()}}
 	res := run(text)
-	got := byName(t, res.Metrics)
+	got := corpustest.ByName(t, res.Metrics)
 	for _, name := range []string{"cpu.bogo_ops_rate", "cpu~2.bogo_ops_rate", "pipe.mb_per_sec_pipe_write_rate", "times.user"} {
 		if got[name].Value <= 0 {
 			t.Errorf("%s is %v\n%s%s", name, got[name].Value, stdout.Bytes(), stderr.Bytes())
@@ -588,5 +500,5 @@ func TestLive(t *testing.T) {
 	if res.Status != extract.OK {
 		t.Errorf("status %s: %v", res.Status, res.Diagnostics)
 	}
-	agree(t, "live", text, []ktstr.Output{{Stream: ktstr.FileStream("yaml"), Data: read(t, dir, "m.yaml")}})
+	agree(t, "live", text, []ktstr.Output{{Stream: ktstr.FileStream("yaml"), Data: corpustest.Read(t, dir, "m.yaml")}})
 }
