@@ -99,8 +99,9 @@ func Bench(b *testing.B, x ktstr.Extractor, data []byte) {
 	b.Helper()
 	b.SetBytes(int64(len(data)))
 	b.ReportAllocs()
+	ctx := b.Context()
 	for b.Loop() {
-		if e, err := x.Extract(b.Context(), ktstr.Output{Data: data}); err != nil || len(e.Metrics) == 0 {
+		if e, err := x.Extract(ctx, ktstr.Output{Data: data}); err != nil || len(e.Metrics) == 0 {
 			b.Fatal(err, e)
 		}
 	}
