@@ -270,10 +270,15 @@ func (r *run) killLeaf() {
 	}
 	pids, _ := r.leaf.Procs()
 	for _, pid := range pids {
-		if pgid, err := unix.Getpgid(pid); err == nil && pgid != r.pid {
+		switch pgid, err := unix.Getpgid(pid); {
+		case err != nil:
+		case pgid == r.pid:
+			r.trace.dead = append(r.trace.dead, pid)
+		default:
 			r.listKilled(pid, "")
 		}
 	}
+	slices.Sort(r.trace.dead)
 	r.leafKilled = true
 	if err := r.leaf.Kill(); err != nil {
 		r.notices = append(r.notices, fmt.Sprintf("cgroup: kill: %v", err))

@@ -17,6 +17,7 @@ type trace struct {
 	cookie   string       // in their environment
 	mark     uint64       // in their limit of file locks; 0: none
 	markOnly bool         // nothing else is looked at, but for orphans
+	dead     []int        // sorted: of the group, killed with the cgroup, which is empty; many a zombie
 	anyRun   bool         // the cookie and the mark are those of all runs of one host
 	pipes    []string     // whose writing end they hold: "pipe:[123]"
 	alone    bool         // when it was searched last, nobody had got a pid after the leader
@@ -189,6 +190,11 @@ func (t *trace) kill(age time.Duration, holders bool) ([]victim, error) {
 }
 
 func (t *trace) owns(pid int, buf []byte) bool {
+	if _, ok := slices.BinarySearch(t.dead, pid); ok && t.markOnly {
+		if pgid, err := unix.Getpgid(pid); err != nil || pgid == t.leader {
+			return false
+		}
+	}
 	if t.marked(pid) || t.orphans && family.orphan(t, pid) {
 		return true
 	}
