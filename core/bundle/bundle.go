@@ -20,7 +20,9 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
+	"sync"
 
 	"github.com/ktstr/ktstr"
 	"github.com/ktstr/ktstr/core"
@@ -116,6 +118,16 @@ func (w *Writer) Emit(r *core.Result) error {
 		return fmt.Errorf("the record could not be kept: %w; the raw output is whole in %s", err, r.Bundle)
 	}
 	return nil
+}
+
+var namePattern = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`(?s)^[0-9]{8}T[0-9]{6}Z-.+-[0-9a-f]{8}$`)
+})
+
+// IsName reports whether name has exactly the form of those that Raw gives:
+// YYYYMMDDTHHMMSSZ-PAYLOAD-XXXXXXXX, the last 8 being hexadecimal.
+func IsName(name string) bool {
+	return namePattern().MatchString(name) && filepath.Base(name) == name
 }
 
 // unique tells apart bundles of one payload and second.

@@ -147,6 +147,9 @@ func TestLongPayloadNameIsKept(t *testing.T) {
 	if _, err := bundle.Load(r.Bundle); err != nil {
 		t.Errorf("read back: %.200v", err)
 	}
+	if name := filepath.Base(r.Bundle); !bundle.IsName(name) {
+		t.Errorf("%s is no name of a bundle", name)
+	}
 }
 
 // C36

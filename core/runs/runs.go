@@ -14,6 +14,7 @@ import (
 	"sort"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/ktstr/ktstr/core"
@@ -65,8 +66,9 @@ type Store interface {
 	Untag(tag string, bundles ...string) error
 	// Remove deletes a bundle and its tags.
 	Remove(bundle string) error
-	// Sweep ends what a killed Remove began, and returns the names of the
-	// bundles that are wholly gone now.
+	// Sweep ends what a killed Remove of this user began, and returns the names
+	// of the bundles that are wholly gone now. One that a person renamed (not a
+	// bundle.IsName) stays half deleted.
 	Sweep() ([]string, error)
 }
 
@@ -356,7 +358,9 @@ func removable(name string) bool {
 }
 
 // Sweep implements Store. A Remove of another process that is at it just now
-// finds done what it would have done.
+// finds done what it would have done. A directory of runs may be one with other
+// things in it (--out .), so only what Remove leaves of a bundle of this user is
+// taken.
 func (s dirStore) Sweep() ([]string, error) {
 	entries, err := os.ReadDir(s.root)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -369,7 +373,18 @@ func (s dirStore) Sweep() ([]string, error) {
 	var failed []error
 	for _, e := range entries {
 		name, ok := strings.CutPrefix(e.Name(), deleting)
-		if !ok || !removable(name) || !e.IsDir() { // a link is none
+		if !ok || !bundle.IsName(name) {
+			continue
+		}
+		info, err := e.Info() // of the link, not of where it leads
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // another process was first
+		}
+		if err != nil {
+			failed = append(failed, err)
+			continue
+		}
+		if s, ok := info.Sys().(*syscall.Stat_t); !ok || !info.IsDir() || int(s.Uid) != os.Geteuid() {
 			continue
 		}
 		if err := s.delete(name); err != nil {

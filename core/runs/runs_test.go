@@ -147,7 +147,7 @@ func TestSweep(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(outside, "precious"), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for _, link := range []string{".deleting-link", ".deleting-" + left + "/link"} {
+	for _, link := range []string{".deleting-20261123T120000Z-link-0123abcd", ".deleting-" + left + "/link"} {
 		if err := os.Symlink(outside, filepath.Join(root, link)); err != nil {
 			t.Fatal(err)
 		}
@@ -156,14 +156,26 @@ func TestSweep(t *testing.T) {
 	if err := os.Mkdir(filepath.Join(root, ".deleting-"+rescued), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	others := []string{".deleting-", ".deleting-.x", ".deleting-..", ".deletingx", "x.deleting-y"}
+	others := []string{
+		".deleting-", ".deleting-.x", ".deleting-..", ".deletingx", "x.deleting-y", ".deleting-mydata",
+		".deleting-" + kept + "-mine", ".deleting-x" + kept, ".deleting-20261123T120000Z-bench-0123ABCD",
+		".deleting-20261123T120000Z-bench", ".deleting-20261123T120000Z-0123abcd", ".deleting-20261123-bench-0123abcd",
+	}
 	for _, name := range others {
 		if err := os.Mkdir(filepath.Join(root, name), 0o700); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := os.WriteFile(filepath.Join(root, ".deleting-file"), nil, 0o600); err != nil {
+	const file, link = ".deleting-20261123T120000Z-file-0123abcd", ".deleting-20261123T120000Z-link-0123abcd"
+	if err := os.WriteFile(filepath.Join(root, file), nil, 0o600); err != nil {
 		t.Fatal(err)
+	}
+	if os.Geteuid() == 0 { // another user's can only be made by root
+		const foreign = ".deleting-20261123T120000Z-foreign-0123abcd"
+		if err := errors.Join(os.Mkdir(filepath.Join(root, foreign), 0o700), os.Chown(filepath.Join(root, foreign), 65534, 65534)); err != nil {
+			t.Fatal(err)
+		}
+		others = append(others, foreign)
 	}
 
 	gone, err := store.Sweep()
@@ -173,7 +185,7 @@ func TestSweep(t *testing.T) {
 	if _, err := os.Lstat(filepath.Join(root, ".deleting-"+left)); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("what was left is still there: %v", err)
 	}
-	for _, path := range append(others, kept, rescued, ".deleting-link", ".deleting-file", ".tags/t/"+kept, ".tags/t/"+rescued) {
+	for _, path := range append(others, kept, rescued, link, file, ".tags/t/"+kept, ".tags/t/"+rescued) {
 		if _, err := os.Lstat(filepath.Join(root, path)); err != nil {
 			t.Error(err)
 		}
