@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -70,7 +71,8 @@ func (a *app) doctorCommand() *cobra.Command {
 		Long: `Look for the programs that the payloads need, their versions, the plugins and the
 features of the kernel, and say what each payload can do with them and the exact
 command that installs what is missing. Nothing is changed. The exit status is 0
-when every plugin starts, whatever is installed.`,
+when every plugin starts and every payload file can be read, whatever is
+installed; 2 when a payload file cannot; 3 when a plugin does not start.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			return a.doctor(c.Context(), output)
@@ -81,13 +83,16 @@ when every plugin starts, whatever is installed.`,
 }
 
 func (a *app) doctor(ctx context.Context, output format) error {
-	all, err := a.payloads()
+	all, bad, err := a.payloads()
 	if err != nil {
 		return err
 	}
 	var d diagnosis
 	for _, p := range all {
 		d.Payloads = append(d.Payloads, d.examine(ctx, p))
+	}
+	for _, b := range bad {
+		d.Payloads = append(d.Payloads, ability{Name: b.name, Problem: b.err.Error()})
 	}
 	sources, err := a.sources()
 	if err != nil {
@@ -126,10 +131,15 @@ func (a *app) doctor(ctx context.Context, output format) error {
 	} else {
 		err = a.printDiagnosis(d)
 	}
-	if err == nil && sick {
-		return &exitError{status: core.ExitRun}
+	switch {
+	case err != nil:
+		return err
+	case sick:
+		return ending(core.ExitRun)
+	case len(bad) > 0:
+		return ending(core.ExitUsage)
 	}
-	return err
+	return nil
 }
 
 // examine says what p can do here, and notes the programs that it needs.
@@ -187,7 +197,7 @@ func (a *app) printDiagnosis(d diagnosis) error {
 		if !p.Ready {
 			state = "not ready"
 		}
-		fmt.Fprintf(t, "  %s\t%s\t%s\n", line(p.Name), state, line(p.Problem+p.Note))
+		fmt.Fprintf(t, "  %s\t%s\t%s\n", line(cmp.Or(p.Name, "-")), state, line(p.Problem+p.Note))
 	}
 	fmt.Fprintln(t, "\nplugins")
 	for _, p := range d.Plugins {

@@ -252,7 +252,7 @@ func (a *app) completeExtractors(_ *cobra.Command, args []string, _ string) ([]s
 }
 
 func (a *app) completePayloads(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-	all, err := a.payloads()
+	all, _, err := a.payloads()
 	if err != nil || len(args) > 0 {
 		return nil, cobra.ShellCompDirectiveDefault
 	}

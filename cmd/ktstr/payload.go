@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ktstr/ktstr"
+	"github.com/ktstr/ktstr/core"
 	"github.com/ktstr/ktstr/core/check"
 	"github.com/ktstr/ktstr/core/payload"
 	"github.com/ktstr/ktstr/extractors/external"
@@ -38,34 +39,63 @@ func (a *app) allPayloadDirs() ([]string, error) {
 	return dirs, nil
 }
 
-// payloads returns all that can be run by name, shadowed ones left out.
-func (a *app) payloads() ([]payload.Payload, error) {
+// broken is a payload file that cannot be read, or a directory of such.
+type broken struct {
+	name string // by which it would be run; empty: of a directory
+	path string
+	err  error
+}
+
+// payloads returns all that can be run by name, shadowed ones left out, and the
+// files that cannot be read: these shadow others as well.
+func (a *app) payloads() ([]payload.Payload, []broken, error) {
 	dirs, err := a.allPayloadDirs()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	var all []payload.Payload
-	for _, dir := range dirs {
-		found, err := payload.LoadDir(dir)
-		if err != nil {
-			return nil, err
+	var bad []broken
+	seen := map[string]bool{}
+	add := func(found []payload.Payload) {
+		for _, p := range found {
+			if !seen[p.Name] {
+				seen[p.Name] = true
+				all = append(all, p)
+			}
 		}
-		all = append(all, found...)
+	}
+	for i, dir := range dirs {
+		found, err := payload.LoadDir(dir)
+		var files payload.FileErrors
+		switch {
+		case errors.As(err, &files):
+		case err != nil && i < len(a.payloadDirs): // it was asked for
+			return nil, nil, err
+		case err != nil:
+			bad = append(bad, broken{"", dir, err})
+		}
+		add(found)
+		for _, f := range files {
+			name, yaml := strings.CutSuffix(filepath.Base(f.Path), ".yaml")
+			name = strings.TrimSuffix(name, ".yml")
+			if yaml && seen[name] {
+				continue // an earlier directory has that payload
+			}
+			seen[name] = seen[name] || yaml
+			bad = append(bad, broken{name, f.Path, f.Err})
+		}
 	}
 	stocked, err := stock.Payloads()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
+	add(stocked)
 	brought, err := a.pluginPayloads()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	seen := map[string]bool{}
-	return slices.DeleteFunc(slices.Concat(all, stocked, brought), func(p payload.Payload) bool {
-		shadowed := seen[p.Name]
-		seen[p.Name] = true
-		return shadowed
-	}), nil
+	add(brought)
+	return all, bad, nil
 }
 
 // namedPayload returns the payload of that name, reading no other: a run must
@@ -209,13 +239,19 @@ func (a *app) findPayload(ctx context.Context, name string) (p payload.Payload, 
 	}); err != nil {
 		return p, nil, fmt.Errorf("payload %q: %w", name, err)
 	}
-	all, err := a.payloads()
+	all, bad, err := a.payloads()
 	if err != nil {
 		return p, nil, err
 	}
-	names := make([]string, len(all))
-	for i, p := range all {
-		names[i] = p.Name
+	var names []string
+	for _, p := range all {
+		names = append(names, p.Name)
+	}
+	for _, b := range bad {
+		if b.name == name { // NAME.yml
+			return p, nil, b.err
+		}
+		names = append(names, b.name)
 	}
 	text := fmt.Sprintf("payload %q: not known", name)
 	if near := nearest.Of(name, names); near != "" {
@@ -223,6 +259,9 @@ func (a *app) findPayload(ctx context.Context, name string) (p payload.Payload, 
 	}
 	if path, err := exec.LookPath(name); err == nil {
 		return p, nil, fmt.Errorf("%s; to run the binary give its path: ktstr run %s", text, path)
+	}
+	if len(bad) > 0 {
+		return p, nil, fmt.Errorf("%s; see ktstr payload list, also for %s that cannot be read", text, count(len(bad), "payload file"))
 	}
 	return p, nil, fmt.Errorf("%s; see ktstr payload list", text)
 }
@@ -267,7 +306,9 @@ func (a *app) payloadCommand() *cobra.Command {
 	listCommand := &cobra.Command{
 		Use:   "list",
 		Short: "List the payloads, and where each comes from",
-		Args:  cobra.NoArgs,
+		Long: `List the payloads, and where each comes from. The exit status is 2 when a payload
+file cannot be read; its row says why.`,
+		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			return a.listPayloads(list)
 		},
@@ -294,25 +335,38 @@ type listed struct {
 	Binary    string `json:"binary"`
 	Extractor string `json:"extractor"`
 	Source    string `json:"source"`
+	Problem   string `json:"problem,omitempty"` // why the file cannot be read; only Name and Source are known then
 }
 
 func (a *app) listPayloads(f format) error {
-	all, err := a.payloads()
+	all, bad, err := a.payloads()
 	if err != nil {
 		return err
 	}
-	rows := make([]listed, 0, len(all))
+	rows := make([]listed, 0, len(all)+len(bad))
 	for _, p := range all {
-		rows = append(rows, listed{p.Name, p.Summary, p.Binary, cmp.Or(p.Extractor, "json"), p.Source})
+		rows = append(rows, listed{Name: p.Name, Summary: p.Summary, Binary: p.Binary, Extractor: cmp.Or(p.Extractor, "json"), Source: p.Source})
+	}
+	for _, b := range bad {
+		rows = append(rows, listed{Name: b.name, Source: b.path, Problem: b.err.Error()})
 	}
 	if f == formatJSON {
-		return a.printJSON(rows)
+		err = a.printJSON(rows)
+	} else {
+		t := tableTo(a.stdout)
+		for _, r := range rows {
+			text := firstSentence(r.Summary)
+			if r.Problem != "" {
+				text = "not ready: " + r.Problem
+			}
+			fmt.Fprintf(t, "%s\t%s\t%s\n", line(cmp.Or(r.Name, "-")), line(r.Source), line(text))
+		}
+		err = t.Flush()
 	}
-	t := tableTo(a.stdout)
-	for _, r := range rows {
-		fmt.Fprintf(t, "%s\t%s\t%s\n", r.Name, line(r.Source), line(firstSentence(r.Summary)))
+	if err == nil && len(bad) > 0 {
+		return ending(core.ExitUsage)
 	}
-	return t.Flush()
+	return err
 }
 
 func firstSentence(text string) string {

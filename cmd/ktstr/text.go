@@ -86,6 +86,14 @@ func line(text string) string {
 	}, printable(text))
 }
 
+// count is "1 run" or "2 runs".
+func count(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
 // output remembers the first error of its writer: text that did not arrive must
 // not end in a success, whoever printed it.
 type output struct {

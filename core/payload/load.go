@@ -1,6 +1,7 @@
 package payload
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -14,6 +15,9 @@ import (
 // or could put something else in the place of: whoever writes a payload
 // decides what is executed. A directory that is not there is an error for
 // which errors.Is(err, fs.ErrNotExist) holds.
+//
+// A file that cannot be read does not hide the others: they are returned beside
+// a FileErrors with each of those that cannot.
 func LoadDir(dir string) ([]Payload, error) {
 	if err := trusted(dir); err != nil {
 		return nil, err
@@ -23,6 +27,7 @@ func LoadDir(dir string) ([]Payload, error) {
 		return nil, err
 	}
 	var payloads []Payload
+	var broken FileErrors
 	for _, e := range entries {
 		name := e.Name()
 		if strings.HasPrefix(name, ".") {
@@ -30,18 +35,45 @@ func LoadDir(dir string) ([]Payload, error) {
 		}
 		path := filepath.Join(dir, name)
 		if strings.HasSuffix(name, ".yml") {
-			return nil, fmt.Errorf("payload file %s: the name ends in .yml: want .yaml", path)
+			broken = append(broken, FileError{path, fmt.Errorf("payload file %s: the name ends in .yml: want .yaml", path)})
 		}
 		if !strings.HasSuffix(name, ".yaml") {
 			continue
 		}
 		p, err := LoadFile(path)
 		if err != nil {
-			return nil, err
+			broken = append(broken, FileError{path, err})
+			continue
 		}
 		payloads = append(payloads, p)
 	}
+	if len(broken) > 0 {
+		return payloads, broken
+	}
 	return payloads, nil
+}
+
+// FileError is a file in a directory of payloads that is none, and why. The
+// message names the file.
+type FileError struct {
+	Path string
+	Err  error
+}
+
+func (e FileError) Error() string { return e.Err.Error() }
+func (e FileError) Unwrap() error { return e.Err }
+
+// FileErrors are the files of a directory that could not be read, in the order
+// of their names.
+type FileErrors []FileError
+
+func (e FileErrors) Error() string { return errors.Join(e.Unwrap()...).Error() }
+func (e FileErrors) Unwrap() []error {
+	errs := make([]error, len(e))
+	for i := range e {
+		errs[i] = e[i]
+	}
+	return errs
 }
 
 // LoadFile reads one payload file, under the same rules.

@@ -295,6 +295,16 @@ func TestLoadDir(t *testing.T) {
 			t.Errorf("got %v, want an error with %q", err, want)
 		}
 	}
+	first := write("aa.yaml", "nme: x\n", 0o600)
+	second := write("z.yml", good, 0o600)
+	payloads, err = payload.LoadDir(dir)
+	var files payload.FileErrors
+	if !errors.As(err, &files) || len(files) != 2 || files[0].Path != first || files[1].Path != second || len(payloads) != 2 ||
+		!strings.Contains(err.Error(), first+":1:1") || !strings.Contains(err.Error(), "want .yaml") {
+		t.Errorf("two broken files beside two good ones: got %v, %v", payloads, err)
+	}
+	os.Remove(first)
+	os.Remove(second)
 	path := write("c.yaml", good, 0o664)
 	refused("payloads at " + path + ": others can write it (mode 0664)")
 	os.Chmod(path, 0o602)
