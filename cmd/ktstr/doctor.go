@@ -88,17 +88,12 @@ func (a *app) doctor(ctx context.Context, output format) error {
 		return err
 	}
 	var d diagnosis
-	for _, p := range all {
-		d.Payloads = append(d.Payloads, d.examine(ctx, p))
-	}
-	for _, b := range bad {
-		d.Payloads = append(d.Payloads, ability{Name: b.name, Problem: b.err.Error()})
-	}
 	sources, err := a.sources()
 	if err != nil {
 		return err
 	}
 	sick := false
+	fails := map[string]string{} // by the extractor's name: why it cannot be used; empty: it can
 	for _, s := range sources {
 		if s.Hidden != "" {
 			continue
@@ -115,6 +110,23 @@ func (a *app) doctor(ctx context.Context, output format) error {
 			done()
 		}
 		d.Plugins = append(d.Plugins, h)
+		fails[s.Name] = h.Error
+	}
+	for _, p := range all {
+		able := d.examine(ctx, p)
+		name := cmp.Or(p.Extractor, "json")
+		if fault, found := fails[name]; able.Ready && !found {
+			able.Ready, able.Problem = false, fmt.Sprintf("extractor %s is not installed", name)
+		} else if able.Ready && fault != "" {
+			able.Ready, able.Problem = false, fmt.Sprintf("extractor %s does not start", name)
+		}
+		if !able.Ready {
+			able.Note = ""
+		}
+		d.Payloads = append(d.Payloads, able)
+	}
+	for _, b := range bad {
+		d.Payloads = append(d.Payloads, ability{Name: b.name, Problem: b.err.Error()})
 	}
 	for _, f := range spawn.Features() {
 		d.Kernel = append(d.Kernel, feature{f.Name, f.Present, f.Detail, f.Consequence})
