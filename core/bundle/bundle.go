@@ -12,17 +12,20 @@
 package bundle
 
 import (
+	"bytes"
 	"crypto/rand"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"sync"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/ktstr/ktstr"
 	"github.com/ktstr/ktstr/core"
@@ -202,7 +205,7 @@ type Bundle struct {
 	Streams []ktstr.Output // stdout, stderr, then the payload's files
 }
 
-// maxRecord bounds what Load takes as a record, in bytes.
+// maxRecord bounds what Load takes as a record or a payload, in bytes.
 const maxRecord = 1 << 30
 
 // Load reads the bundle in dir.
@@ -213,11 +216,7 @@ func Load(dir string) (Bundle, error) {
 		return b, err
 	}
 	b.Record = r
-	text, err := os.ReadFile(filepath.Join(dir, payloadFile))
-	if err != nil {
-		return b, fmt.Errorf("%s is not a whole bundle: %w", dir, err)
-	}
-	if b.Payload, err = payload.Parse(filepath.Join(dir, payloadFile), text); err != nil {
+	if b.Payload, err = LoadPayload(dir); err != nil {
 		return b, err
 	}
 	streams := []ktstr.Stream{ktstr.Stdout, ktstr.Stderr}
@@ -225,7 +224,7 @@ func Load(dir string) (Bundle, error) {
 		streams = append(streams, ktstr.FileStream(o.Name))
 	}
 	for _, s := range streams {
-		data, err := os.ReadFile(filepath.Join(dir, StreamFile(s)))
+		data, err := readFile(dir, StreamFile(s), 0)
 		if errors.Is(err, os.ErrNotExist) && s != ktstr.Stdout && s != ktstr.Stderr {
 			continue // the payload did not write it
 		}
@@ -242,23 +241,94 @@ func Load(dir string) (Bundle, error) {
 
 // LoadRecord reads the record of the bundle in dir.
 func LoadRecord(dir string) (core.Record, error) {
-	f, err := os.Open(filepath.Join(dir, recordFile))
+	text, err := readFile(dir, recordFile, maxRecord)
 	if err != nil {
 		return core.Record{}, fmt.Errorf("%s is not a bundle: %w", dir, err)
 	}
-	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, maxRecord))
-	if err != nil {
-		return core.Record{}, err
-	}
+	path := filepath.Join(dir, recordFile)
 	var r core.Record
 	if err := json.Unmarshal(text, &r); err != nil {
-		return core.Record{}, fmt.Errorf("%s: not a record: %w", f.Name(), err)
+		return core.Record{}, fmt.Errorf("%s: not a record: %w", path, err)
 	}
 	if r.Schema != core.Schema {
-		return core.Record{}, fmt.Errorf("%s: schema %q: want %q", f.Name(), r.Schema, core.Schema)
+		return core.Record{}, fmt.Errorf("%s: schema %q: want %q", path, r.Schema, core.Schema)
 	}
 	return r, nil
+}
+
+// LoadPayload reads the payload of the bundle in dir.
+func LoadPayload(dir string) (payload.Payload, error) {
+	text, err := readFile(dir, payloadFile, maxRecord)
+	if err != nil {
+		return payload.Payload{}, fmt.Errorf("%s is not a whole bundle: %w", dir, err)
+	}
+	return payload.Parse(filepath.Join(dir, payloadFile), text)
+}
+
+// readFile reads a file of the bundle in dir, of at most limit bytes (0: of any
+// size). A bundle may come from elsewhere (an archive, a CI artifact), so what is
+// no regular file is refused, and so is a link that leads out of the bundle: no
+// pipe blocks, no device is read to its end, and no file of the reader's is taken
+// for one of the run's.
+func readFile(dir, name string, limit int64) ([]byte, error) {
+	path := filepath.Join(dir, name)
+	// The dot makes the kernel refuse what is no directory before it is opened.
+	root, err := os.OpenRoot(filepath.Clean(dir) + "/.")
+	if err != nil {
+		return nil, at(path, err)
+	}
+	defer root.Close()
+	f, err := root.OpenFile(name, os.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
+	if err != nil {
+		info, lerr := root.Lstat(name)
+		switch {
+		case lerr != nil:
+			return nil, at(path, err)
+		case info.Mode()&fs.ModeSymlink != 0:
+			return nil, fmt.Errorf("%s: a symbolic link that leads to no file of the bundle: want a regular file", path)
+		case errors.Is(err, unix.ENXIO): // as sockets answer
+			return nil, notRegular(path, info.Mode())
+		}
+		return nil, at(path, err)
+	}
+	defer f.Close()
+	info, err := f.Stat() // of the opened file, so that nothing can change between looking and reading
+	if err != nil {
+		return nil, at(path, err)
+	}
+	if !info.Mode().IsRegular() {
+		return nil, notRegular(path, info.Mode())
+	}
+	if limit > 0 && info.Size() > limit {
+		return nil, fmt.Errorf("%s: %d bytes: want at most %d", path, info.Size(), limit)
+	}
+	// A sparse file says any size; what goes beyond this grows as it is read.
+	text := bytes.NewBuffer(make([]byte, 0, min(info.Size(), maxRecord)+bytes.MinRead))
+	if _, err := text.ReadFrom(f); err != nil {
+		return nil, at(path, err)
+	}
+	return text.Bytes(), nil
+}
+
+// at is err with the whole path in it, of which a root knows the end alone.
+func at(path string, err error) error {
+	if pe := new(fs.PathError); errors.As(err, &pe) {
+		err = pe.Err
+	}
+	return &fs.PathError{Op: "read", Path: path, Err: err}
+}
+
+func notRegular(path string, mode fs.FileMode) error {
+	kind := "a device"
+	switch mode.Type() {
+	case fs.ModeNamedPipe:
+		kind = "a named pipe"
+	case fs.ModeSocket:
+		kind = "a socket"
+	case fs.ModeDir:
+		kind = "a directory"
+	}
+	return fmt.Errorf("%s: %s: want a regular file", path, kind)
 }
 
 // DefaultRoot is where bundles go unless told otherwise:

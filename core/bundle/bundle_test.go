@@ -325,3 +325,80 @@ func TestLoadedStreamsKnowWhatWasCut(t *testing.T) {
 		}
 	}
 }
+
+// A bundle may come from elsewhere: what is no regular file in it neither blocks
+// nor fills the memory, and a link leads nowhere but to another file of it.
+func TestLoadTakesRegularFilesOnly(t *testing.T) {
+	outside := filepath.Join(t.TempDir(), "outside")
+	if err := os.WriteFile(outside, []byte("secret"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	link := func(to string) func(string) error { return func(path string) error { return os.Symlink(to, path) } }
+	kinds := []struct {
+		name, problem string
+		make          func(path string) error
+	}{
+		{"pipe", "a named pipe: want a regular file", func(path string) error { return unix.Mkfifo(path, 0o600) }},
+		{"device", "a device: want a regular file", func(path string) error { return unix.Mknod(path, unix.S_IFCHR|0o600, int(unix.Mkdev(1, 5))) }},
+		{"socket", "a socket: want a regular file", func(path string) error { return unix.Mknod(path, unix.S_IFSOCK|0o600, 0) }},
+		{"directory", "a directory: want a regular file", func(path string) error { return os.Mkdir(path, 0o700) }},
+		{"link to a device", "a symbolic link", link("/dev/zero")},
+		{"link out", "a symbolic link", link(outside)},
+		{"link to itself", "a symbolic link", func(path string) error { return os.Symlink(filepath.Base(path), path) }},
+	}
+	s := spec(create(t, t.TempDir()))
+	s.Scratch = t.TempDir()
+	r, err := core.Run(t.Context(), s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"record.json", "payload.yaml", "stdout", "stderr", "files/report"} {
+		path, moved := filepath.Join(r.Bundle, name), filepath.Join(r.Bundle, "moved")
+		if err := os.Rename(path, moved); err != nil {
+			t.Fatal(err)
+		}
+		for _, kind := range kinds {
+			if kind.name == "device" && os.Geteuid() != 0 {
+				continue // only root makes them
+			}
+			if err := kind.make(path); err != nil {
+				t.Fatal(err)
+			}
+			_, err := bundle.Load(r.Bundle)
+			if err == nil || !strings.Contains(err.Error(), path+": "+kind.problem) || errors.Is(err, os.ErrNotExist) {
+				t.Errorf("%s is a %s: %v", name, kind.name, err)
+			}
+			if err := os.Remove(path); err != nil {
+				t.Fatal(err)
+			}
+		}
+		to, err := filepath.Rel(filepath.Dir(path), moved)
+		if err == nil {
+			err = os.Symlink(to, path)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := bundle.Load(r.Bundle); err != nil {
+			t.Errorf("%s is a link to a file of the bundle: %v", name, err)
+		}
+		if err := os.Rename(moved, path); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// The directory itself.
+	pipe := filepath.Join(t.TempDir(), "pipe")
+	if err := unix.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := bundle.Load(pipe); err == nil || !strings.Contains(err.Error(), pipe) {
+		t.Errorf("a named pipe as the bundle: %v", err)
+	}
+	files := filepath.Join(r.Bundle, "files")
+	if err := errors.Join(os.RemoveAll(files), os.WriteFile(filepath.Join(filepath.Dir(outside), "report"), nil, 0o600), os.Symlink(filepath.Dir(outside), files)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := bundle.Load(r.Bundle); err == nil || !strings.Contains(err.Error(), files) {
+		t.Errorf("files is a link out: %v", err)
+	}
+}

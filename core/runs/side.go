@@ -1,16 +1,14 @@
 package runs
 
 import (
-	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 
 	"github.com/ktstr/ktstr/core"
+	"github.com/ktstr/ktstr/core/bundle"
 	"github.com/ktstr/ktstr/core/check"
 	"github.com/ktstr/ktstr/core/compare"
 	"github.com/ktstr/ktstr/core/extract"
-	"github.com/ktstr/ktstr/core/payload"
 )
 
 // Side is a set of runs as comparing sees it, under the name that the reader
@@ -119,14 +117,9 @@ func minEffects(list []Run, mixed bool) []compare.MinEffect {
 		if r.Dir == "" {
 			continue
 		}
-		path := filepath.Join(r.Dir, "payload.yaml")
-		text, err := os.ReadFile(path)
+		p, err := bundle.LoadPayload(r.Dir)
 		if err != nil {
 			continue // what a bundle is not whole without, comparing can do without
-		}
-		p, err := payload.Parse(path, text)
-		if err != nil {
-			continue
 		}
 		for _, h := range p.Hints {
 			m := compare.MinEffect{Name: h.Name, Percent: h.MinEffect}
