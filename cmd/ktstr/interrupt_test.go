@@ -112,6 +112,10 @@ func TestSecondInterruptKills(t *testing.T) {
 	}
 	cmd.Process.Signal(syscall.SIGINT)
 	ended(t, cmd, stdout, stderr)
+	text := stderr.String()
+	if first, second := "interrupt: asking bench to stop; once more kills it at once, else it is killed after 10h0m0s\n", "interrupt: killing bench\n"; strings.Count(text, first) != 1 || strings.Count(text, second) != 1 {
+		t.Errorf("stderr %q: want %q, then %q, each once", text, first, second)
+	}
 }
 
 // hangingPlugin is one that does not answer when it is started.

@@ -1,11 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"os/signal"
 	"time"
 
 	"github.com/ktstr/ktstr/core"
+	"github.com/ktstr/ktstr/spawn"
 )
 
 // watch passes signals on to the payload and, on a terminal, keeps a line with
@@ -30,11 +32,15 @@ func (a *app) watch(h *core.Handle, spec core.Spec, ended <-chan struct{}, quiet
 			if ticks != nil {
 				fmt.Fprint(a.stderr, "\r\x1b[K")
 			}
-			a.notice(quiet)(fmt.Sprintf("%v: asking %s to stop; once more kills it", s, h.Name()))
+			if asked++; asked == 1 {
+				a.notice(quiet)(fmt.Sprintf("%v: asking %s to stop; once more kills it at once, else it is killed after %v", s, h.Name(), cmp.Or(spec.Grace, spawn.DefaultGrace)))
+			} else {
+				a.notice(quiet)(fmt.Sprintf("%v: killing %s", s, h.Name()))
+			}
 			if err := h.Interrupt(); err != nil {
 				a.notice(quiet)(err.Error())
 			}
-			if asked++; asked == 2 {
+			if asked == 2 {
 				signal.Reset(stopping...) // the third ends ktstr itself
 			}
 		case now := <-ticks:
