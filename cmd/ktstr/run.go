@@ -67,6 +67,9 @@ turns (ABBA), so that drift of the host does not look like a difference.`,
 			if before < 0 {
 				before = len(args)
 			}
+			if err := o.series.check(c.Flags().Changed, before); err != nil {
+				return err
+			}
 			return a.run(c.Context(), args[:before], args[before:], o)
 		},
 	}

@@ -51,6 +51,34 @@ func seriesFlags(f *pflag.FlagSet, o *seriesOptions) {
 	exportFlag(f, &o.exports)
 }
 
+// check refuses what cannot be meant, and flags that cannot take effect on so
+// many payloads. given says whether a flag was.
+func (o seriesOptions) check(given func(flag string) bool, payloads int) error {
+	compares := o.baseline != "" || payloads+len(o.variants) > 1
+	switch {
+	case given("repeat") && o.repeat < 1:
+		return fmt.Errorf("--repeat %d: want 1 or more", o.repeat)
+	case given("for") && o.duration <= 0:
+		return fmt.Errorf("--for %v: want a duration above 0", o.duration)
+	case len(o.variants) > 0 && payloads > 1:
+		return errors.New("--variant: goes with one payload: want either several payloads or several variants of one")
+	case len(o.variants) == 1:
+		return fmt.Errorf("--variant %s: want two or more to run against each other", o.variants[0])
+	case o.interleave && payloads == 1 && len(o.variants) == 0:
+		return errors.New("--interleave: want two or more payloads, or --variant")
+	case o.baseline != "" && payloads+len(o.variants) > 1:
+		return errors.New("--baseline: goes with one payload; several that run in turns are compared with each other")
+	case o.compare.strict && o.baseline == "":
+		return errors.New("--strict: is about the exit status of a comparison with --baseline: want that, or leave it out")
+	}
+	for _, flag := range []string{"metric", "min-effect", "alpha"} {
+		if given(flag) && !compares {
+			return fmt.Errorf("--%s: is about comparing, and nothing is compared: want --baseline, --interleave or --variant, or leave it out", flag)
+		}
+	}
+	return nil
+}
+
 // side is one of the payloads or variants that a series runs.
 type side struct {
 	name string // the variant's, else the payload's
@@ -119,20 +147,6 @@ func (s *series) prepare(ctx context.Context, names, args []string) (done func()
 		}
 	}
 	o := s.o.series
-	switch {
-	case o.repeat < 0:
-		return done, fmt.Errorf("--repeat %d: want 1 or more", o.repeat)
-	case o.duration < 0:
-		return done, fmt.Errorf("--for %v: want a duration above 0", o.duration)
-	case len(o.variants) > 0 && len(names) > 1:
-		return done, errors.New("--variant: goes with one payload: want either several payloads or several variants of one")
-	case len(o.variants) == 1:
-		return done, fmt.Errorf("--variant %s: want two or more to run against each other", o.variants[0])
-	case o.interleave && len(names) == 1 && len(o.variants) == 0:
-		return done, errors.New("--interleave: want two or more payloads, or --variant")
-	case o.baseline != "" && len(names)+len(o.variants) > 1:
-		return done, errors.New("--baseline: goes with one payload; several that run in turns are compared with each other")
-	}
 	if o.tag != "" {
 		if err := runs.ValidTag(o.tag); err != nil {
 			return done, err
