@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -139,7 +140,14 @@ func jsonlReport(w io.Writer, s Source) error {
 	return nil
 }
 
-func number(v float64) string { return strconv.FormatFloat(v, 'g', -1, 64) }
+// number is v for a cell of a csv file, with all its digits. An infinity is text
+// to a spreadsheet: Inf needs no sign, and the other is guarded.
+func number(v float64) string {
+	if math.IsInf(v, 0) {
+		return guarded(strings.TrimPrefix(strconv.FormatFloat(v, 'g', -1, 64), "+"))
+	}
+	return strconv.FormatFloat(v, 'g', -1, 64)
+}
 
 // guarded is text for a cell of a csv file, with a ' where a spreadsheet could
 // take what follows for a formula: metrics are named by what a payload prints.

@@ -5,9 +5,11 @@ import (
 	"encoding/csv"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"math"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -161,7 +163,7 @@ import csv, sys
 rows = list(csv.DictReader(sys.stdin))
 print(len(rows), rows[2]["metric"] == 'a|b <i> "q" \x01', rows[2]["value"], float(rows[1]["value"]))`)
 	cmd.Stdin, cmd.Stderr = bytes.NewReader(text), os.Stderr
-	if out, err := cmd.Output(); err != nil || string(out) != "9 True +Inf 1234.5\n" {
+	if out, err := cmd.Output(); err != nil || string(out) != "9 True Inf 1234.5\n" {
 		t.Errorf("python reads %s, %v", out, err)
 	}
 	read(write(t, "csv", comparison(t)), 4, "p99;too few;true;us;lower;2;50;10;2;50;10;0;1;0.025;2;5;")
@@ -211,6 +213,43 @@ func TestCSVIsNoFormula(t *testing.T) {
 		if want := names[report.Rows[i].Metric]; row[0] != want || row[6] != "-1.5" || row[3][:2] != "'-" {
 			t.Errorf("%q: row %q, want %q", report.Rows[i].Metric, row, want)
 		}
+	}
+}
+
+// No spreadsheet knows an infinity as a number, so one with a sign in front is a
+// formula to it, like any text.
+func TestCSVInfinityIsNoFormula(t *testing.T) {
+	side := func(values ...float64) (list []runs.Run) {
+		for range 4 {
+			r := runs.Run{Record: core.Record{Payload: "bench", Verdict: core.Pass}}
+			for i, v := range values {
+				r.Record.Metrics = append(r.Record.Metrics, ktstr.Metric{Name: fmt.Sprint("m", i), Value: v})
+			}
+			list = append(list, r)
+		}
+		return list
+	}
+	column := func(s export.Source, name string) (cells []string) {
+		t.Helper()
+		rows, err := csv.NewReader(bytes.NewReader(write(t, "csv", s))).ReadAll()
+		if err != nil {
+			t.Fatal(err)
+		}
+		at := slices.Index(rows[0], name)
+		for _, row := range rows[1:] {
+			cells = append(cells, row[at])
+		}
+		slices.Sort(cells)
+		return cells
+	}
+	a, b := side(0, 0, 10), side(5, -5, 5)
+	report := compare.Compare(runs.Side("a", a), runs.Side("b", b), compare.Options{})
+	if got, want := column(export.Source{Report: &report}, "change"), []string{"'-Inf", "-0.5", "Inf"}; !slices.Equal(got, want) {
+		t.Errorf("changes %q, want %q", got, want)
+	}
+	values := side(math.Inf(1), math.Inf(-1), math.NaN(), -1.5)[:1]
+	if got, want := column(export.Source{Runs: values}, "value"), []string{"'-Inf", "-1.5", "Inf", "NaN"}; !slices.Equal(got, want) {
+		t.Errorf("values %q, want %q", got, want)
 	}
 }
 
