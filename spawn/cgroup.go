@@ -225,9 +225,9 @@ func contains(list, item string) bool {
 // systemCgroups is Cgroups on the mounted filesystem.
 type systemCgroups struct{ m mount }
 
-// mark is the extended attribute of the cgroups that we made above a leaf, so
+// madeByUs is the extended attribute of the cgroups that we made above a leaf, so
 // that of several runs, also of several processes, the last one removes them.
-const mark = "user.ktstr"
+const madeByUs = "user.ktstr"
 
 func (s systemCgroups) Create(name string) (Cgroup, error) {
 	parent, err := s.m.own()
@@ -276,7 +276,7 @@ func (g *systemCgroup) descend(name string) error {
 		g.dir = filepath.Join(g.dir, c)
 		switch err := unix.Mkdir(g.dir, 0o755); err {
 		case nil:
-			unix.Setxattr(g.dir, mark, []byte{'1'}, 0)
+			unix.Setxattr(g.dir, madeByUs, []byte{'1'}, 0)
 		case unix.EEXIST:
 		default:
 			return err
@@ -317,6 +317,8 @@ type systemCgroup struct {
 	top string // the cgroup below which it was made
 	dir string
 	fd  int // v2: of dir
+
+	killed bool // once
 
 	// While the leaf is watched, of the leafFiles; -1 for one that is not there.
 	files       []int
@@ -456,6 +458,12 @@ func ignoreGone(err error) error {
 func (g *systemCgroup) Kill() error {
 	if g.m.version == 2 {
 		err := g.write("cgroup.kill", "1")
+		if err == nil && g.killed {
+			// The kernel's kill goes to the first thread of each process. One whose
+			// first thread has ended, and that goes on in others, does not get it.
+			err = g.killMembers()
+		}
+		g.killed = true
 		if !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
@@ -468,18 +476,24 @@ func (g *systemCgroup) Kill() error {
 		defer g.write("freezer.state", "THAWED")
 	}
 	for range 100 {
-		pids, err := g.Procs()
-		if err != nil || len(pids) == 0 {
+		if pids, err := g.Procs(); err != nil || len(pids) == 0 {
 			return err
 		}
-		for _, pid := range pids {
-			g.killMember(pid)
-		}
+		g.killMembers()
 		if g.m.controller == "freezer" || g.m.version == 2 {
 			return nil // all were stopped, so all were seen
 		}
 	}
 	return nil
+}
+
+// killMembers kills the processes that are in the leaf, one by one.
+func (g *systemCgroup) killMembers() error {
+	pids, err := g.Procs()
+	for _, pid := range pids {
+		g.killMember(pid)
+	}
+	return err
 }
 
 // killMember kills a process if it is still in the leaf.
@@ -527,7 +541,7 @@ func (g *systemCgroup) Drain(timeout time.Duration) error {
 	for {
 		events, err := g.file(fileEvents, b[:])
 		if err != nil {
-			return err
+			return ignoreGone(err) // removed by the payload, so nobody was in it
 		}
 		if field(events, "populated") == 0 {
 			return nil
@@ -624,7 +638,7 @@ func parsePressure(text []byte) (p Pressure) {
 }
 
 // Remove removes the leaf with whatever cgroups the payload made in it, and
-// then upwards what bears our mark and is empty.
+// then upwards what bears that attribute and is empty.
 func (g *systemCgroup) Remove() error {
 	for _, fd := range g.files {
 		if fd >= 0 {
@@ -653,7 +667,7 @@ func (g *systemCgroup) Remove() error {
 	}
 	for dir := filepath.Dir(g.dir); dir != g.top; dir = filepath.Dir(dir) {
 		var b [1]byte
-		if _, err := unix.Getxattr(dir, mark, b[:]); err != nil {
+		if _, err := unix.Getxattr(dir, madeByUs, b[:]); err != nil {
 			break
 		}
 		if unix.Rmdir(dir) != nil {

@@ -322,6 +322,23 @@ func startReady(t *testing.T, c Command, lines int) *Process {
 	return p
 }
 
+// A payload may remove the cgroup that it is to run in. With a grace time of an
+// hour, a run that waited for the kernel's word on it would not end.
+func TestLeafThatThePayloadRemoves(t *testing.T) { // C13
+	own, err := systemMount().own()
+	if err != nil {
+		t.Fatal(err)
+	}
+	script := `d=` + systemMount().dir + `$(sed -n s/^0:://p /proc/self/cgroup); echo $$ >` + own + `/cgroup.procs && rmdir $d && echo gone`
+	res := mustRun(t, Command{Path: "/bin/sh", Args: []string{"-c", script}, Grace: time.Hour})
+	if string(res.Stdout.Data) != "gone\n" || res.Cgroup != nil {
+		t.Fatalf("printed %q and %q, cgroup %v: want it gone, and no counters", res.Stdout.Data, res.Stderr.Data, res.Cgroup)
+	}
+	if len(res.Notices) != 1 || !strings.Contains(res.Notices[0], "counters") {
+		t.Errorf("notices %q, want one about the counters", res.Notices)
+	}
+}
+
 // More processes than one read of cgroup.procs lists, and some in a cgroup that
 // the payload has made.
 func TestManyProcesses(t *testing.T) { // C13, C19, C23

@@ -5,10 +5,13 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // both runs a check with and without a cgroup.
@@ -85,6 +88,35 @@ func TestHermits(t *testing.T) { // C13
 			}
 			if !slices.ContainsFunc(res.Killed, func(s Survivor) bool { return s.Pid == list[0] && s.Name != "" }) {
 				t.Errorf("%s: killed %v, want %d with its name among them", acts, res.Killed, list[0])
+			}
+		}
+	})
+}
+
+// A process may go on without the thread that it began with. Then it looks dead
+// from some sides, and the kernel's kill of its cgroup does not reach it.
+func TestHeadless(t *testing.T) { // C13
+	both(t, func(t *testing.T, set func(Command) Command) {
+		for _, how := range []string{"bg", "daemon", "hermit"} {
+			ready := filepath.Join(t.TempDir(), "ready")
+			c := set(help("await", how+"=drop=1;drop=2;headless="+ready+";hang", "file="+ready, "exit=4"))
+			c.Timeout, c.Grace = 30*time.Second, time.Hour
+			res, err := runAwaited(c)
+			if err != nil {
+				t.Fatal(err)
+			}
+			list := pids(t, res.Stdout.Data)
+			if res.ExitCode != 4 || len(list) != 1 {
+				t.Fatalf("%s: exit %d, printed %q: want 4 and a pid", how, res.ExitCode, res.Stdout.Data)
+			}
+			// Of one in the group the death is not waited for.
+			if fd, err := unix.PidfdOpen(list[0], 0); err == nil {
+				wantDead(t, how, []int{fd})
+				unix.PidfdSendSignal(fd, unix.SIGKILL, nil, 0)
+				unix.Close(fd)
+			}
+			if len(res.Notices) > 0 {
+				t.Errorf("%s: notices %q, want none", how, res.Notices)
 			}
 		}
 	})

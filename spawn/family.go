@@ -86,24 +86,39 @@ func (k *kin) orphan(t *trace, pid int) bool {
 	if _, ok := k.known.Load(pid); ok || t.older[pid] {
 		return false
 	}
-	state, parent := procStat(pid)
-	return state != 0 && state != 'Z' && parent == os.Getpid()
+	s := procStat("/proc/" + strconv.Itoa(pid))
+	return s.alive && s.parent == os.Getpid()
 }
 
-// procStat reads a process's state and its parent. The state is 0 if there is
-// no such process.
-func procStat(pid int) (state byte, parent int) {
-	text, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+// stat is what /proc/PID/stat says of a process; zero if there is none.
+type stat struct {
+	alive    bool // some thread of it is
+	dead     bool // it is a zombie
+	headless bool // alive, without the thread that it began with, whose environment it can be asked for
+	parent   int
+	flags    uint64
+	envEnd   bool // it has memory in which its environment is, or would be
+}
+
+func procStat(proc string) (s stat) {
+	text, err := os.ReadFile(proc + "/stat")
 	if err != nil {
-		return 0, 0
+		return s
 	}
 	// The name is in parentheses, and may contain any; then comes field 3.
 	fields := bytes.Fields(text[bytes.LastIndexByte(text, ')')+1:])
-	if len(fields) < 2 {
-		return 0, 0
+	field := func(n int) string { return string(fields[n-3]) }
+	if len(fields) <= 51-3 {
+		return s
 	}
-	parent, _ = strconv.Atoi(string(fields[1]))
-	return fields[0][0], parent
+	gone := field(3) == "Z" || field(3) == "X"
+	s.headless = gone && field(20) != "1" && field(20) != "0" // threads
+	s.dead = gone && !s.headless
+	s.alive = !s.dead
+	s.parent, _ = strconv.Atoi(field(4))
+	s.flags, _ = strconv.ParseUint(field(9), 10, 64)
+	s.envEnd = field(51) != "0"
+	return s
 }
 
 // reapDead reaps the dead among the orphans of a run.
@@ -112,7 +127,7 @@ func (k *kin) reapDead(t *trace) {
 		if _, ok := k.known.Load(pid); ok || t.older[pid] {
 			continue
 		}
-		if state, _ := procStat(pid); state == 'Z' {
+		if procStat("/proc/" + strconv.Itoa(pid)).dead {
 			unix.Wait4(pid, nil, unix.WNOHANG, nil)
 		}
 	}

@@ -428,7 +428,7 @@ func (r *run) hunt(end time.Duration) error {
 // was being killed is killed as well.
 func (r *run) emptyLeaf(end time.Duration) error {
 	for !r.leafEmpty {
-		err := r.leaf.Drain(min(max(end-time.Since(r.start), 0), time.Second))
+		err := r.leaf.Drain(min(max(end-time.Since(r.start), 0), lastNap))
 		if err == nil || time.Since(r.start) >= end {
 			return err
 		}

@@ -7,7 +7,9 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -130,6 +132,26 @@ func helper(list []string) {
 			if _, err := runAwaited(c); err != nil {
 				panic(err)
 			}
+		case "farewell": // closes its watcher, as the ktstr command does at its end
+			if err := BecomeSubreaper(); err != nil {
+				panic(err)
+			}
+			w, err := StartWatcher("watcher")
+			if err != nil {
+				panic(err)
+			}
+			own, err := systemMount().own()
+			if err != nil {
+				panic(err)
+			}
+			if err := os.Mkdir(fmt.Sprintf("%s/ktstr-%d-%sleft", own, os.Getpid(), cookieBase()), 0o755); err != nil {
+				panic(err)
+			}
+			child("bg", "hang")
+			if arg == "stopped" {
+				w.process.Signal(unix.SIGSTOP)
+			}
+			fmt.Println(w.Close())
 		case "subreaper":
 			if err := BecomeSubreaper(); err != nil {
 				panic(err)
@@ -149,6 +171,14 @@ func helper(list []string) {
 		case "storm": // hermits, one after the other, with an argument to know them by
 			for {
 				child("hermit", "as="+arg+";hang")
+			}
+		case "headless": // ends its first thread, and says so by making a file
+			headless()
+			if err := os.WriteFile(arg, nil, 0o600); err != nil {
+				panic(err)
+			}
+		case "file": // that somebody has made
+			for _, err := os.Stat(arg); err != nil; _, err = os.Stat(arg) {
 			}
 		case "move": // into a cgroup
 			if err := os.WriteFile(arg+"/cgroup.procs", []byte("0"), 0); err != nil {
@@ -199,6 +229,24 @@ func runAwaited(c Command) (Result, error) {
 		return Result{}, err
 	}
 	return p.Wait()
+}
+
+// headless ends the thread that the process began with; the others go on.
+func headless() {
+	for !procStat("/proc/self").headless {
+		// One goroutine after the other keeps its thread, until one has the first.
+		there := make(chan bool)
+		go func() {
+			runtime.LockOSThread()
+			close(there)
+			if unix.Gettid() == os.Getpid() {
+				unix.Syscall(unix.SYS_EXIT, 0, 0, 0)
+			}
+			time.Sleep(time.Hour)
+		}()
+		<-there
+		runtime.Gosched()
+	}
 }
 
 // child starts another helper, prints its pid, and does not wait for it. Its
@@ -266,12 +314,12 @@ func pids(t *testing.T, out []byte) (list []int) {
 
 // alive tells whether pid is a process that is not a zombie.
 func alive(pid int) bool {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil {
-		return false
-	}
-	_, rest, _ := strings.Cut(string(text), ") ")
-	return !strings.HasPrefix(rest, "Z") && !strings.HasPrefix(rest, "X")
+	threads, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))
+	return slices.ContainsFunc(threads, func(stat string) bool {
+		text, err := os.ReadFile(stat)
+		_, rest, _ := strings.Cut(string(text), ") ")
+		return err == nil && !strings.HasPrefix(rest, "Z") && !strings.HasPrefix(rest, "X")
+	})
 }
 
 // startForeign starts a child that is no run's, for the length of the test.

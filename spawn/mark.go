@@ -5,6 +5,7 @@ import (
 	"os"
 	"strconv"
 	"sync"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -106,7 +107,7 @@ func (t *trace) marked(pid int) bool {
 		return false
 	}
 	if !t.markOnly {
-		if group, err := unix.Getpgid(pid); err != nil || group == t.leader {
+		if group, err := unix.Getpgid(pid); err != nil || t.leader > 0 && group == t.leader {
 			return false
 		}
 	}
@@ -116,13 +117,13 @@ func (t *trace) marked(pid int) bool {
 	}
 	defer unix.Close(fd)
 	p := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
-	n, _ := unix.Poll(p, 0)
-	return n == 0
+	pollUntil(p, time.Now(), 1) // a signal must not pass for its death
+	return p[0].Revents == 0
 }
 
 func (t *trace) isMark(v uint64) bool {
 	if t.anyRun {
-		return (v^t.mark)>>markCount == 0
+		return (v^t.mark)>>markCount == 0 && !(t.noHost && v&markHost == markHost)
 	}
 	return v == t.mark
 }

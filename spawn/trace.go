@@ -3,6 +3,7 @@ package spawn
 import (
 	"bytes"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"time"
@@ -19,6 +20,7 @@ type trace struct {
 	markOnly bool         // nothing else is looked at, but for orphans
 	dead     []int        // sorted: of the group, killed with the cgroup, which is empty; many a zombie
 	anyRun   bool         // the cookie and the mark are those of all runs of one host
+	noHost   bool         // with anyRun: but not the mark of the host itself
 	pipes    []string     // whose writing end they hold: "pipe:[123]"
 	alone    bool         // when it was searched last, nobody had got a pid after the leader
 	seen     int          // the last pid when it was searched last; 0: all are to be looked at
@@ -222,9 +224,19 @@ func (t *trace) carries(proc string, buf []byte) bool {
 		}
 		// The exec may have come to its end between the two looks.
 		if none++; none == 3 {
-			return false
+			return procStat(proc).headless && t.carriedByThread(proc, buf)
 		}
 	}
+}
+
+// carriedByThread is carries for a process that goes on in other threads than
+// its first.
+func (t *trace) carriedByThread(proc string, buf []byte) bool {
+	threads, _ := filepath.Glob(proc + "/task/*")
+	return slices.ContainsFunc(threads, func(thread string) bool {
+		found, _ := t.environ(thread, buf)
+		return found
+	})
 }
 
 func (t *trace) environ(proc string, buf []byte) (found, empty bool) {
@@ -255,21 +267,9 @@ func (t *trace) environ(proc string, buf []byte) (found, empty bool) {
 // memory is there already, and its environment is not. A process that really has
 // none has a place where it would be.
 func executing(proc string) bool {
-	text, err := os.ReadFile(proc + "/stat")
-	if err != nil {
-		return false
-	}
-	fields := bytes.Fields(text[bytes.LastIndexByte(text, ')')+1:])
-	const (
-		flags      = 9 - 3 // field 9, and these begin with the third
-		envEnd     = 51 - 3
-		kernelTask = 0x200000 // PF_KTHREAD: it never has memory
-	)
-	if len(fields) <= envEnd || fields[0][0] == 'Z' || fields[0][0] == 'X' || string(fields[envEnd]) != "0" {
-		return false
-	}
-	is, _ := strconv.ParseUint(string(fields[flags]), 10, 64)
-	return is&kernelTask == 0
+	const kernelTask = 0x200000 // PF_KTHREAD: it never has memory
+	s := procStat(proc)
+	return s.alive && !s.headless && !s.envEnd && s.flags&kernelTask == 0
 }
 
 // holds tells whether the process has a writing end of one of the pipes and no

@@ -39,6 +39,13 @@ type Watcher struct {
 
 const slotBytes = 4096
 
+// farewell goes through the lifeline when the host closes the watcher. Without
+// it, the end of the lifeline is the death of the host.
+var farewell = []byte{'q'}
+
+// cleanUpPatience is how long the watcher tries to end what is left of runs.
+const cleanUpPatience = 10 * time.Second
+
 // current is the watcher of this process.
 var current atomic.Pointer[Watcher]
 
@@ -57,7 +64,9 @@ func StartWatcher(args ...string) (*Watcher, error) {
 	return w, nil
 }
 
-func (w *Watcher) start(args []string) (err error) {
+func (w *Watcher) start(args []string) error {
+	w.mu.Lock() // a run may begin meanwhile, in another goroutine
+	defer w.mu.Unlock()
 	var p [2]int
 	if err := unix.Pipe2(p[:], unix.O_CLOEXEC); err != nil {
 		return os.NewSyscallError("pipe2", err)
@@ -70,9 +79,11 @@ func (w *Watcher) start(args []string) (err error) {
 	}
 	w.asleep = asleep[0]
 	defer unix.Close(asleep[1])
-	if w.ledger, err = unix.MemfdCreate("ktstr-runs", unix.MFD_CLOEXEC); err != nil {
+	ledger, err := unix.MemfdCreate("ktstr-runs", unix.MFD_CLOEXEC)
+	if err != nil {
 		return os.NewSyscallError("memfd_create", err)
 	}
+	w.ledger = ledger
 	null, err := unix.Open("/dev/null", unix.O_RDWR|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return &os.PathError{Op: "open", Path: "/dev/null", Err: err}
@@ -91,10 +102,7 @@ func (w *Watcher) start(args []string) (err error) {
 	if err != nil {
 		return &os.PathError{Op: "exec", Path: "/proc/self/exe", Err: err}
 	}
-	process, err := os.FindProcess(pid)
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.process = process
+	w.process, err = os.FindProcess(pid)
 	return err
 }
 
@@ -103,8 +111,14 @@ func (w *Watcher) start(args []string) (err error) {
 const watchVar = "KTSTR_WATCH"
 
 // Close ends the watcher. Runs that are still going on are killed by it, so
-// they are to be ended before.
+// they are to be ended before. A watcher that does not end, because somebody
+// stops it, is killed after twice the time that it gives itself.
 func (w *Watcher) Close() error {
+	w.mu.Lock()
+	if w.lifeline >= 0 {
+		unix.Write(w.lifeline, farewell)
+	}
+	w.mu.Unlock()
 	w.shut()
 	w.mu.Lock()
 	p := w.process
@@ -112,6 +126,14 @@ func (w *Watcher) Close() error {
 	w.mu.Unlock()
 	if p == nil {
 		return nil
+	}
+	p.Signal(unix.SIGCONT)
+	if fd, err := unix.PidfdOpen(p.Pid, 0); err == nil {
+		end := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+		if pollUntil(end, time.Now(), 2*cleanUpPatience) == nil && end[0].Revents == 0 {
+			p.Kill()
+		}
+		unix.Close(fd)
 	}
 	state, err := p.Wait()
 	family.forget(p.Pid)
@@ -201,13 +223,14 @@ func WatcherMain() {
 		fmt.Fprintf(os.Stderr, "%s: this is for a run to start, not for a person\n", os.Args[0])
 		os.Exit(2)
 	}
-	// Nothing is ever written, so a read ends with the host. In the runtime's own
-	// poller its monitor sleeps too; beside a thread that blocks in a system call
-	// it would tick for another ten milliseconds.
+	// A read ends with the host, or with its farewell. In the runtime's own poller
+	// its monitor sleeps too; beside a thread that blocks in a system call it would
+	// tick for another ten milliseconds.
 	unix.SetNonblock(lifeline, true)
 	host := os.NewFile(lifeline, "lifeline")
 	unix.Close(asleep)
-	if _, err := host.Read(make([]byte, 1)); err != io.EOF {
+	_, err = host.Read(make([]byte, 1))
+	if err != nil && err != io.EOF {
 		fmt.Fprintf(os.Stderr, "%s: lifeline: %v\n", os.Args[0], err)
 		os.Exit(1)
 	}
@@ -215,18 +238,19 @@ func WatcherMain() {
 	unix.Fstat(ledger, &st)
 	text := make([]byte, st.Size)
 	n, _ := unix.Pread(ledger, text, 0)
-	cleanUp(base, mark, strings.Split(string(text[:max(n, 0)]), "\x00"))
+	cleanUp(base, mark, err == nil, strings.Split(string(text[:max(n, 0)]), "\x00"))
 	os.Exit(0)
 }
 
-// cleanUp kills what the runs of a dead host left. Every process that carries
-// one of the host's cookies or marks is of such a run; with the mark of the host
-// itself, it is a plugin, or was forked before the leader got its own.
-func cleanUp(base string, mark uint64, slots []string) {
-	const patience = 10 * time.Second
+// cleanUp kills what the runs of a host left. Every process that carries one of
+// the host's cookies or marks is of such a run. With the mark of the host itself
+// it is a plugin, or was forked before the leader got its own: it is left alone
+// while the host lives, which has that mark too.
+func cleanUp(base string, mark uint64, hostLives bool, slots []string) {
+	const patience = cleanUpPatience
 	var (
 		start  = time.Now()
-		t      = trace{cookie: base, mark: mark, anyRun: true}
+		t      = trace{cookie: base, mark: mark, anyRun: true, noHost: hostLives}
 		leaves []*systemCgroup
 		m      = systemMount()
 		own, _ = m.own()
@@ -267,7 +291,10 @@ func cleanUp(base string, mark uint64, slots []string) {
 	for _, g := range leaves {
 		g.fd, _ = unix.Open(g.dir, unix.O_DIRECTORY|unix.O_RDONLY|unix.O_CLOEXEC, 0)
 		if g.fd >= 0 {
-			g.Drain(max(patience-time.Since(start), 0))
+			if g.Drain(lastNap) != nil {
+				g.Kill()
+				g.Drain(max(patience-time.Since(start), 0))
+			}
 			g.Remove()
 		}
 	}

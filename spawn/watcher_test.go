@@ -116,6 +116,41 @@ func TestWatcherKillsHermitsAtAnyMoment(t *testing.T) { // C18
 	}
 }
 
+// A watcher that is closed finds what a run left, and lets the host live, which
+// carries its mark, and what the host has started besides.
+func TestWatcherSparesTheLivingHost(t *testing.T) { // C18
+	for _, how := range []string{"going", "stopped"} {
+		exe, err := os.Executable()
+		if err != nil {
+			t.Fatal(err)
+		}
+		cmd := exec.Command(exe, "farewell="+how, "out=lives\n")
+		cmd.Env = append(os.Environ(), "KTSTR_TEST_HELPER=1")
+		out, err := cmd.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		var child int
+		var closed, word string
+		if n, err := fmt.Fscan(out, &child, &closed, &word); n < 3 || closed != "<nil>" || word != "lives" {
+			t.Errorf("%s: the host printed %d, %q, %q, %v: want a pid, <nil>, lives", how, child, closed, word, err)
+		}
+		if child > 0 && !alive(child) {
+			t.Errorf("%s: the host's own child was killed", how)
+		}
+		unix.Kill(child, unix.SIGKILL)
+		if err := cmd.Wait(); err != nil {
+			t.Errorf("%s: the host: %v", how, err)
+		}
+		if left := leaves(t, cmd.Process.Pid); len(left) > 0 {
+			t.Errorf("%s: cgroups left: %v", how, left)
+		}
+	}
+}
+
 // A run within a run, and the outer host is killed: its watcher kills all, and
 // the inner host's watcher with them.
 func TestWatcherKillsRunsInRuns(t *testing.T) { // C18
