@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -91,6 +92,26 @@ func TestHermits(t *testing.T) { // C13
 			}
 		}
 	})
+}
+
+func TestListOfTheKilledIsBounded(t *testing.T) { // C13
+	var r run
+	for pid := range maxVictims {
+		r.listKilled(pid, "sleep")
+	}
+	r.listKilled(0, "sleep") // again
+	more := func() bool {
+		r.notices = nil
+		r.note()
+		return slices.ContainsFunc(r.notices, func(s string) bool { return strings.HasPrefix(s, "more than 256") })
+	}
+	if len(r.killed) != maxVictims || more() {
+		t.Errorf("%d are listed, notices %q: want %d and none about more", len(r.killed), r.notices, maxVictims)
+	}
+	r.listKilled(maxVictims, "sleep")
+	if len(r.killed) != maxVictims || !more() {
+		t.Errorf("%d are listed, notices %q: want %d and one about more", len(r.killed), r.notices, maxVictims)
+	}
 }
 
 // A process may go on without the thread that it began with. Then it looks dead

@@ -62,8 +62,9 @@ func (r *run) environ() []string {
 	return all
 }
 
-// fork makes the pipes and the child. It must run on a locked thread that
-// serves the run to its end. On an error nothing is left.
+// fork makes the pipes and the child. It must run on a locked thread that lasts
+// as long as the run: the parent-death signal comes when that thread ends. On an
+// error nothing is left.
 func (r *run) fork() (err error) {
 	var toClose []int
 	defer func() {

@@ -74,7 +74,7 @@ func Features() []Feature {
 	if l, ok := lockLimit(0); !ok {
 		err = errors.New("prlimit does not work")
 	} else if ownMarking().base == 0 {
-		err = fmt.Errorf("RLIMIT_LOCKS is taken: soft limit %d, hard limit %d", l.Cur, l.Max)
+		err = fmt.Errorf("RLIMIT_LOCKS is taken: soft limit %s, hard limit %s", limitText(l.Cur), limitText(l.Max))
 	}
 	add("mark", false, err, "what descends from a run is known by its limit of file locks (RLIMIT_LOCKS), which means nothing else",
 		"without a cgroup, a process that left the group, cleared its environment and closed its streams is found only as an orphan that came to ktstr, and not when ktstr is killed: start ktstr with ulimit -x unlimited, and not within two runs of ktstr")
@@ -183,4 +183,12 @@ func pipeSize() (int, error) {
 	defer s.close()
 	s.grow()
 	return s.size, nil
+}
+
+// limitText is a resource limit as ulimit prints it.
+func limitText(v uint64) string {
+	if v == unix.RLIM_INFINITY {
+		return "unlimited"
+	}
+	return strconv.FormatUint(v, 10)
 }

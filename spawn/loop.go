@@ -79,8 +79,11 @@ func (r *run) serve() {
 	close(r.done)
 }
 
-// note writes the notices about the streams.
+// note writes the notices about the streams, and about the list of the killed.
 func (r *run) note() {
+	if r.killedMore {
+		r.notices = append(r.notices, fmt.Sprintf("more than %d processes that had left the payload's group were killed: the first ones are listed", maxVictims))
+	}
 	for i, s := range []*stream{&r.out, &r.err_} {
 		c := []*Capture{&r.result.Stdout, &r.result.Stderr}[i]
 		if c.Truncated {
@@ -97,106 +100,125 @@ func (r *run) note() {
 
 // watch captures until the leader has ended.
 func (r *run) watch() error {
-	var (
-		nap      time.Duration // how long the streams are left alone after a drain; 0: not
-		ramp     time.Duration // the last nap
-		napEnd   time.Duration // since the start
-		lastData time.Duration // when something was drained last, since the start
-		killAt   = r.c.Timeout // when the next patience is over, since the start; 0: never
-		killed   bool
-		moved    bool // to a goroutine of its own
-		wait     = waiter{r: r}
-	)
-	defer wait.close()
-	kill := func(why Cause, now time.Duration) {
-		if r.cause == CauseNone {
-			r.cause = why
-		}
-		killed, killAt = true, addSat(now, r.grace)
-		r.killAll()
-	}
-	loop := func() (over bool, err error) {
-		for {
-			if !moved && wait.parks() {
-				moved = true
-				return false, nil
-			}
-			until := killAt
-			if nap > 0 && (until == 0 || napEnd < until) {
-				until = napEnd
-			}
-			got, err := wait.wait(nap == 0, until)
-			if err != nil {
-				r.killAll()
-				return true, fmt.Errorf("spawn: %s: wait for events: %w", r.c.Path, err)
-			}
-			if got.exit {
-				return true, nil
-			}
-			now := time.Since(r.start)
-			if got.request {
-				for _, why := range r.requests() {
-					switch {
-					case killed:
-					case why == CauseInterrupt && r.cause != CauseInterrupt:
-						r.cause = CauseInterrupt
-						if at := addSat(now, r.grace); killAt == 0 || at < killAt {
-							killAt = at
-						}
-						r.interrupt()
-					default:
-						kill(why, now)
-					}
-				}
-			}
-			if killAt > 0 && now >= killAt {
-				if killed {
-					r.reapLater()
-					return true, fmt.Errorf("spawn: %s: %w", r.c.Path, r.immortal())
-				}
-				kill(CauseTimeout, now)
-			}
-			if !got.data && (nap == 0 || now < napEnd) {
-				continue
-			}
-			bytes, size := r.drainSome()
-			gap := now - lastData
-			burst := nap == 0 && bytes >= size/16
-			nap = 0
-			switch {
-			case bytes == 0:
-				// The nap was for nothing; now the kernel wakes us for the next byte.
-			case burst, gap > 2*lastNap, lastData == 0:
-				ramp = 0 // for rare output too, waiting for the kernel's word is cheaper
-			default:
-				// Until the pipe should be half full, coming near in steps. In a flood
-				// that is no time, and what a nap gains is lost by a full pipe.
-				half := time.Duration(float64(size) / 2 * float64(gap) / float64(bytes))
-				ramp = min(half, max(2*ramp, firstNap), lastNap)
-				if ramp < firstNap || bytes >= size {
-					ramp = 0
-				}
-				nap = ramp
-			}
-			wait.busy = bytes >= size/8
-			if bytes > 0 {
-				lastData = now
-			}
-			napEnd = time.Since(r.start) + nap
-		}
-	}
-	over, err := loop()
+	w := watch{r: r, wait: waiter{r: r}, killAt: r.c.Timeout}
+	defer w.wait.close()
+	over, err := w.loop()
 	if !over {
 		// It is going to last. A goroutine that is locked to a thread is woken by
 		// way of another thread, so one that is not goes on with the loop.
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
-			_, err = loop()
+			_, err = w.loop()
 		}()
 		<-done
 	}
 	return err
+}
+
+// watch is the state of the loop. All times are since the start of the run.
+type watch struct {
+	r        *run
+	wait     waiter
+	moved    bool          // to a goroutine of its own
+	nap      time.Duration // how long the streams are left alone after a drain; 0: not
+	ramp     time.Duration // the last nap
+	napEnd   time.Duration
+	lastData time.Duration // when something was drained last
+	killAt   time.Duration // when the next patience is over; 0: never
+	killed   bool
+}
+
+// loop goes on until the leader has ended, or, once, until the wait is about to
+// be a long one: then over is false.
+func (w *watch) loop() (over bool, err error) {
+	r := w.r
+	for {
+		if !w.moved && w.wait.parks() {
+			w.moved = true
+			return false, nil
+		}
+		until := w.killAt
+		if w.nap > 0 && (until == 0 || w.napEnd < until) {
+			until = w.napEnd
+		}
+		got, err := w.wait.wait(w.nap == 0, until)
+		if err != nil {
+			r.killAll()
+			return true, fmt.Errorf("spawn: %s: wait for events: %w", r.c.Path, err)
+		}
+		if got.exit {
+			return true, nil
+		}
+		now := time.Since(r.start)
+		if got.request {
+			w.obey(now)
+		}
+		if w.killAt > 0 && now >= w.killAt {
+			if w.killed {
+				r.reapLater()
+				return true, fmt.Errorf("spawn: %s: %w", r.c.Path, r.immortal())
+			}
+			w.kill(CauseTimeout, now)
+		}
+		if got.data || w.nap > 0 && now >= w.napEnd {
+			w.drain(now)
+		}
+	}
+}
+
+// obey does what was requested.
+func (w *watch) obey(now time.Duration) {
+	r := w.r
+	for _, why := range r.requests() {
+		switch {
+		case w.killed:
+		case why == CauseInterrupt && r.cause != CauseInterrupt:
+			r.cause = CauseInterrupt
+			if at := addSat(now, r.grace); w.killAt == 0 || at < w.killAt {
+				w.killAt = at
+			}
+			r.interrupt()
+		default:
+			w.kill(why, now)
+		}
+	}
+}
+
+func (w *watch) kill(why Cause, now time.Duration) {
+	if w.r.cause == CauseNone {
+		w.r.cause = why
+	}
+	w.killed, w.killAt = true, addSat(now, w.r.grace)
+	w.r.killAll()
+}
+
+// drain empties the pipes, and decides how long they are left alone then.
+func (w *watch) drain(now time.Duration) {
+	bytes, size := w.r.drainSome()
+	gap := now - w.lastData
+	burst := w.nap == 0 && bytes >= size/16
+	w.nap = 0
+	switch {
+	case bytes == 0:
+		// The nap was for nothing; now the kernel wakes us for the next byte.
+	case burst, gap > 2*lastNap, w.lastData == 0:
+		w.ramp = 0 // for rare output too, waiting for the kernel's word is cheaper
+	default:
+		// Until the pipe should be half full, coming near in steps. In a flood
+		// that is no time, and what a nap gains is lost by a full pipe.
+		half := time.Duration(float64(size) / 2 * float64(gap) / float64(bytes))
+		w.ramp = min(half, max(2*w.ramp, firstNap), lastNap)
+		if w.ramp < firstNap || bytes >= size {
+			w.ramp = 0
+		}
+		w.nap = w.ramp
+	}
+	w.wait.busy = bytes >= size/8
+	if bytes > 0 {
+		w.lastData = now
+	}
+	w.napEnd = time.Since(w.r.start) + w.nap
 }
 
 // drainSome drains both streams, and says how much the fuller one gave, and
@@ -440,7 +462,11 @@ func (r *run) emptyLeaf(end time.Duration) error {
 // listKilled puts a process on the list, once. Its name is looked up if it is
 // empty.
 func (r *run) listKilled(pid int, name string) {
-	if len(r.killed) >= maxVictims || slices.ContainsFunc(r.killed, func(s Survivor) bool { return s.Pid == pid }) {
+	if slices.ContainsFunc(r.killed, func(s Survivor) bool { return s.Pid == pid }) {
+		return
+	}
+	if len(r.killed) >= maxVictims {
+		r.killedMore = true
 		return
 	}
 	if name == "" {

@@ -386,6 +386,7 @@ type run struct {
 	cause      Cause
 	notices    []string
 	killed     []Survivor
+	killedMore bool // than killed lists
 
 	mu        sync.Mutex
 	pid       int
