@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -46,7 +47,10 @@ func (o compareOptions) check() error {
 
 // compare compares the runs b with the runs a: all metrics, or those that decide.
 func (o compareOptions) compare(nameA string, a []runs.Run, nameB string, b []runs.Run, all bool) compare.Report {
+	a, interruptedA := uninterrupted(a)
+	b, interruptedB := uninterrupted(b)
 	sideA, sideB, effects := runs.Sides(nameA, a, nameB, b)
+	sideA.Interrupted, sideB.Interrupted = interruptedA, interruptedB
 	options := compare.Options{Alpha: o.alpha, MinEffects: effects, OnlyDeciding: !all}
 	if o.minEffect.set {
 		options.MinEffect = &o.minEffect.value
@@ -56,6 +60,13 @@ func (o compareOptions) compare(nameA string, a []runs.Run, nameB string, b []ru
 		options.Select = append(options.Select, pattern, "*/"+pattern) // of any payload, where there are several
 	}
 	return compare.Compare(sideA, sideB, options)
+}
+
+// uninterrupted are the runs that nobody stopped, and how many were stopped:
+// that says nothing about what they ran.
+func uninterrupted(list []runs.Run) (left []runs.Run, interrupted int) {
+	left = slices.DeleteFunc(slices.Clone(list), func(r runs.Run) bool { return r.Record.Interrupted })
+	return left, len(list) - len(left)
 }
 
 // percent is a flag such as 5%, with or without the sign.

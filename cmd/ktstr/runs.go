@@ -230,15 +230,17 @@ func (a *app) showRuns(list []runs.Run, output format, all bool) error {
 		if len(groups) > 1 {
 			fmt.Fprintf(a.stdout, "%s\n", printable(export.Title(group[0].Record)))
 		}
-		if err := a.printSet(group, all); err != nil {
+		if err := a.printSet(group, 0, all); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// printSet prints several runs together.
-func (a *app) printSet(list []runs.Run, all bool) error {
+// printSet prints several runs together; wanted is how many there should have
+// been, 0 where nobody said. Interrupted ones are counted alone.
+func (a *app) printSet(list []runs.Run, wanted int, all bool) error {
+	list, interrupted := uninterrupted(list)
 	report := compare.Compare(compare.Side{}, runs.Side("", list), compare.Options{})
 	w := bufio.NewWriter(a.stdout)
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
@@ -278,7 +280,17 @@ func (a *app) printSet(list []runs.Run, all bool) error {
 	if hidden > 0 {
 		more = s.dim(fmt.Sprintf("  (%d more metrics: --all, or -o json)", hidden))
 	}
-	fmt.Fprintf(w, "%s  %d runs, %d failed%s\n", verdict, len(list), failed, more)
+	made := fmt.Sprintf("%d runs", len(list))
+	if len(list) < wanted {
+		made = fmt.Sprintf("%d of %d runs", len(list), wanted)
+		verdict = s.bad(core.Fail)
+	}
+	stopped := ""
+	if interrupted > 0 {
+		stopped = fmt.Sprintf(", %d interrupted, left out", interrupted)
+		verdict = s.bad(core.Fail)
+	}
+	fmt.Fprintf(w, "%s  %s, %d failed%s%s\n", verdict, made, failed, stopped, more)
 	return w.Flush()
 }
 

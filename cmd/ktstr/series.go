@@ -406,7 +406,11 @@ func (s *series) tell(side *side, r core.Record) {
 	if n := s.rounds(); n > 0 {
 		of = fmt.Sprintf(" of %d", n)
 	}
-	fmt.Fprintf(s.app.stderr, "%s: run %d%s: %s%s\n", line(side.name), len(side.kept), of, r.Verdict, line(headlineText(r)))
+	verdict := r.Verdict
+	if r.Interrupted {
+		verdict = "interrupted"
+	}
+	fmt.Fprintf(s.app.stderr, "%s: run %d%s: %s%s\n", line(side.name), len(side.kept), of, verdict, line(headlineText(r)))
 }
 
 // failedLike reports whether an earlier run of the side failed with just the
@@ -424,9 +428,10 @@ func (s *side) failedLike(r core.Record) bool {
 // again says how often a message was not repeated, where stdout does not say it.
 func (s *series) again() {
 	for _, side := range s.sides {
-		for _, f := range export.Failures(side.kept) {
+		ended, _ := uninterrupted(side.kept)
+		for _, f := range export.Failures(ended) {
 			if len(f.Runs) > 1 {
-				fmt.Fprintf(s.app.stderr, "%s: failed: %d of %d runs: %s\n", line(side.name), len(f.Runs), len(side.kept), printable(f.Message))
+				fmt.Fprintf(s.app.stderr, "%s: failed: %d of %d runs: %s\n", line(side.name), len(f.Runs), len(ended), printable(f.Message))
 			}
 		}
 	}
@@ -524,7 +529,7 @@ func (s *series) print(reports []compare.Report) error {
 		if len(s.sides) > 1 {
 			fmt.Fprintf(s.app.stdout, "%s\n", line(side.name))
 		}
-		if err := s.app.printSet(side.kept, s.o.all); err != nil {
+		if err := s.app.printSet(side.kept, s.rounds(), s.o.all); err != nil {
 			return err
 		}
 	}

@@ -41,6 +41,9 @@ type Fact struct {
 type Side struct {
 	Name string
 	Runs []Run
+	// Interrupted is how many more runs somebody stopped. They are no failure
+	// of the side, measure nothing, and are not in Runs.
+	Interrupted int
 }
 
 // MinEffect is the least change that counts for metrics of a name or pattern
@@ -140,9 +143,10 @@ type Report struct {
 
 // Counted is how many runs a side has.
 type Counted struct {
-	Name   string `json:"name"`
-	Runs   int    `json:"runs"`
-	Broken int    `json:"broken"`
+	Name        string `json:"name"`
+	Runs        int    `json:"runs"` // without those interrupted
+	Broken      int    `json:"broken"`
+	Interrupted int    `json:"interrupted"`
 }
 
 // Compare compares b, the new side, with a.
@@ -163,6 +167,11 @@ func Compare(a, b Side, o Options) Report {
 	decides, note := selection(a, b, o.Select)
 	if note != "" {
 		r.Notes = append(r.Notes, note)
+	}
+	for _, side := range []Counted{r.A, r.B} {
+		if side.Interrupted > 0 {
+			r.Notes = append(r.Notes, fmt.Sprintf("%s: %d interrupted, left out", side.Name, side.Interrupted))
+		}
 	}
 	inA, inB := collect(a), collect(b)
 	for _, name := range names(a, b) {
@@ -241,7 +250,7 @@ func (r Report) ExitStatus(strict bool) int {
 }
 
 func count(s Side) Counted {
-	c := Counted{Name: s.Name, Runs: len(s.Runs)}
+	c := Counted{Name: s.Name, Runs: len(s.Runs), Interrupted: s.Interrupted}
 	for _, r := range s.Runs {
 		if r.Broken {
 			c.Broken++

@@ -143,6 +143,20 @@ func TestBroken(t *testing.T) {
 	}
 }
 
+// A run that somebody stopped is no failure of its side: it is left out, and said.
+func TestInterrupted(t *testing.T) {
+	m := ktstr.Metric{Name: "x", Polarity: ktstr.Lower}
+	a, b := side("a", m, 1, 2, 3, 4), side("b", m, 1, 2, 3, 4)
+	b.Interrupted = 1
+	r := compare.Compare(a, b, compare.Options{})
+	if r.Summary() != "1 ~" || r.ExitStatus(true) != 0 || r.MoreBroken() || r.B != (compare.Counted{Name: "b", Runs: 4, Interrupted: 1}) {
+		t.Errorf("got %q, %d, %+v", r.Summary(), r.ExitStatus(true), r.B)
+	}
+	if got, want := strings.Join(r.Notes, "|"), "b: 1 interrupted, left out"; got != want {
+		t.Errorf("notes %q, want %q", got, want)
+	}
+}
+
 func TestExitStatus(t *testing.T) {
 	lower, unknown := ktstr.Metric{Name: "x", Polarity: ktstr.Lower}, ktstr.Metric{Name: "x"}
 	check := func(a, b compare.Side, plain, strict int) {
