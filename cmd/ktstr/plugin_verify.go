@@ -1,16 +1,13 @@
 package main
 
 import (
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/ktstr/ktstr/core"
-	"github.com/ktstr/ktstr/extractors/external"
 	"github.com/ktstr/ktstr/internal/conform"
 )
 
@@ -52,13 +49,8 @@ Checks: ` + strings.Join(conform.Names(), ", ") + ".",
 			if cfg.Progress != nil {
 				fmt.Fprint(a.stderr, "\r\x1b[K")
 			}
-			var fault *external.Error
-			if errors.As(err, &fault) && fault.Fault != external.Refused && !errors.Is(err, fs.ErrNotExist) {
-				// The plugin itself is what does not work.
-				return &exitError{status: core.ExitCheck, err: err}
-			}
 			if err != nil {
-				return err
+				return fmt.Errorf("no check could be made: %w", err)
 			}
 			if output == formatJSON {
 				err = a.printJSON(report)

@@ -61,6 +61,9 @@ func (p *Plugin) describeByCommand(ctx context.Context) error {
 		return err
 	}
 	d, i, err := wire.ParseDescription(text.Bytes())
+	if said := bytes.TrimSpace(text.Bytes()); err != nil && !bytes.ContainsRune(said, '{') {
+		err = fmt.Errorf("this is no plugin: `describe` printed %s: want one JSON object", quote(string(said)))
+	}
 	if err != nil {
 		return p.fail("describe", BadAnswer, proc, errors.New(printable(err.Error())))
 	}

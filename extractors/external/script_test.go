@@ -90,7 +90,7 @@ func TestScriptFaults(t *testing.T) {
 			{describeLine + `head -c 5000000 /dev/zero | tr '\0' ' '`, "extract", BadAnswer, "a line has more than 4194304 bytes"},
 			{`echo '{"name": "other", "version": "1"}'`, "describe", BadAnswer, `calls itself "other": want "script"`},
 			{`echo '{"name": "script"}'`, "describe", BadAnswer, "the version is empty"},
-			{`echo hello`, "describe", BadAnswer, "want one JSON object"},
+			{`echo hello`, "describe", BadAnswer, "this is no plugin: `describe` printed \"hello\": want one JSON object"},
 			{`yes`, "describe", BadAnswer, "4194304 bytes and more: want one JSON object"},
 			{`echo no perl here >&2; exit 127`, "describe", Exited, "exit status 127; the last it said:\n\tno perl here"},
 		} {
