@@ -59,7 +59,41 @@ func (o compareOptions) compare(nameA string, a []runs.Run, nameB string, b []ru
 	for _, pattern := range o.metrics {
 		options.Select = append(options.Select, pattern, "*/"+pattern) // of any payload, where there are several
 	}
-	return compare.Compare(sideA, sideB, options)
+	r := compare.Compare(sideA, sideB, options)
+	if note := common(a, b); note != "" {
+		r.Notes = append(r.Notes, note)
+	}
+	return r
+}
+
+// common says which runs are on both sides; "" where none is. A bundle's name
+// is unique, also where it is a copy, or a record in a file.
+func common(a, b []runs.Run) string {
+	names := func(list []runs.Run) map[string]bool {
+		set := map[string]bool{}
+		for _, r := range list {
+			if r.Name != "" {
+				set[r.Name] = true
+			}
+		}
+		return set
+	}
+	inA, inB := names(a), names(b)
+	both := 0
+	for name := range inA {
+		if inB[name] {
+			both++
+		}
+	}
+	switch {
+	case both == 0:
+		return ""
+	case both == len(a) && both == len(b):
+		return "A and B are the same runs"
+	case both == 1:
+		return "1 run is in both A and B"
+	}
+	return fmt.Sprintf("%d runs are in both A and B", both)
 }
 
 // uninterrupted are the runs that nobody stopped, and how many were stopped:

@@ -283,9 +283,8 @@ func differences(a, b Side) []Difference {
 	inA, inB := gather(a), gather(b)
 	var all []Difference
 	for _, name := range order {
-		// Mixed within the sides is worth a word also where both mix the same.
 		va, vb := inA[name], inB[name]
-		if len(va) > 0 && len(vb) > 0 && (!slices.Equal(va, vb) || len(va) > 1) {
+		if len(va) > 0 && len(vb) > 0 && !slices.Equal(va, vb) {
 			all = append(all, Difference{name, va, vb})
 		}
 	}
