@@ -27,6 +27,7 @@ type compareOptions struct {
 	alpha     float64
 	metrics   []string
 	strict    bool
+	compared  []string // no flag: compare.Options.Compared
 }
 
 // compareFlags adds those flags; `ktstr run --baseline` has them, too.
@@ -51,7 +52,7 @@ func (o compareOptions) compare(nameA string, a []runs.Run, nameB string, b []ru
 	b, interruptedB := uninterrupted(b)
 	sideA, sideB, effects := runs.Sides(nameA, a, nameB, b)
 	sideA.Interrupted, sideB.Interrupted = interruptedA, interruptedB
-	options := compare.Options{Alpha: o.alpha, MinEffects: effects, OnlyDeciding: !all}
+	options := compare.Options{Alpha: o.alpha, MinEffects: effects, OnlyDeciding: !all, Compared: o.compared}
 	if o.minEffect.set {
 		options.MinEffect = &o.minEffect.value
 		options.MinEffects = nil // what a person asks for goes before what a payload says

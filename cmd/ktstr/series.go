@@ -507,8 +507,12 @@ func (s *series) reports() []compare.Report {
 	if s.baseline != nil {
 		reports = append(reports, s.o.series.compare.compare(s.o.series.baseline, s.baseline, "this run", first.kept, all))
 	}
+	options := s.o.series.compare
+	if len(s.o.series.variants) > 0 {
+		options.compared = []string{"arguments"}
+	}
 	for _, other := range s.sides[1:] {
-		reports = append(reports, s.o.series.compare.compare(first.name, first.kept, other.name, other.kept, all))
+		reports = append(reports, options.compare(first.name, first.kept, other.name, other.kept, all))
 	}
 	return reports
 }

@@ -68,6 +68,9 @@ type Options struct {
 	// Select names the metrics, or patterns of them, to decide on in place of
 	// the headlines; nil: the headlines, or all where no run has any.
 	Select []string
+	// Compared names the facts that are what is compared: they are no
+	// difference to be said.
+	Compared []string
 	// OnlyDeciding leaves out the rows that do not decide, and the time that
 	// it takes to test them.
 	OnlyDeciding bool
@@ -163,7 +166,7 @@ func Compare(a, b Side, o Options) Report {
 	if o.Alpha == 0 {
 		o.Alpha = DefaultAlpha
 	}
-	r := Report{A: count(a), B: count(b), Alpha: o.Alpha, Differences: differences(a, b)}
+	r := Report{A: count(a), B: count(b), Alpha: o.Alpha, Differences: differences(a, b, o.Compared)}
 	decides, note := selection(a, b, o.Select)
 	if note != "" {
 		r.Notes = append(r.Notes, note)
@@ -260,8 +263,8 @@ func count(s Side) Counted {
 }
 
 // differences lists the facts whose values are not the same on both sides. A
-// fact that one side does not know at all is none.
-func differences(a, b Side) []Difference {
+// fact that one side does not know at all is none, nor is one that is compared.
+func differences(a, b Side, compared []string) []Difference {
 	var order []string
 	gather := func(s Side) map[string][]string {
 		found := map[string][]string{}
@@ -284,7 +287,7 @@ func differences(a, b Side) []Difference {
 	var all []Difference
 	for _, name := range order {
 		va, vb := inA[name], inB[name]
-		if len(va) > 0 && len(vb) > 0 && !slices.Equal(va, vb) {
+		if len(va) > 0 && len(vb) > 0 && !slices.Equal(va, vb) && !slices.Contains(compared, name) {
 			all = append(all, Difference{name, va, vb})
 		}
 	}

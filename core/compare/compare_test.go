@@ -219,6 +219,9 @@ func TestDifferences(t *testing.T) {
 	if got, want := fmt.Sprint(compare.Compare(a, b, compare.Options{}).Differences), "[{kernel [6.1] [6.1 6.18]}]"; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
+	if got := compare.Compare(a, b, compare.Options{Compared: []string{"kernel"}}).Differences; len(got) != 0 {
+		t.Errorf("what is compared: %v, want none", got)
+	}
 	// Mixed within both, alike: the sides do not differ.
 	if got := compare.Compare(b, b, compare.Options{}).Differences; len(got) != 0 {
 		t.Errorf("the same on both sides: %v, want none", got)
