@@ -376,6 +376,7 @@ func (b *bench) hostile() {
 func (b *bench) hints() {
 	walks := make([][]float64, 5)
 	for round := range *rounds + 1 {
+		warmMemory()
 		out, err := exec.Command(filepath.Join(b.tmp, "hints"), capture, "10000", "10").Output()
 		check(err)
 		for k, line := range strings.Split(strings.TrimSpace(string(out)), "\n") {
