@@ -270,12 +270,12 @@ func TestCreateSweepsWhatWasKilled(t *testing.T) {
 	held := create(t, root)
 	used := names(t, root)[0]
 	long := time.Now().Add(-time.Hour)
-	for _, name := range []string{".staging-killed", ".staging-new"} {
+	for _, name := range []string{".staging-1234567890", ".staging-1234567891"} {
 		if err := os.MkdirAll(filepath.Join(root, name, "files"), 0o700); err != nil {
 			t.Fatal(err)
 		}
 	}
-	for _, name := range []string{".staging-killed", used} {
+	for _, name := range []string{".staging-1234567890", used} {
 		if err := os.Chtimes(filepath.Join(root, name), long, long); err != nil {
 			t.Fatal(err)
 		}
@@ -284,7 +284,7 @@ func TestCreateSweepsWhatWasKilled(t *testing.T) {
 	if err := w.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if got, want := names(t, root), []string{used, ".staging-new"}; !slices.Equal(sorted(got), sorted(want)) {
+	if got, want := names(t, root), []string{used, ".staging-1234567891"}; !slices.Equal(sorted(got), sorted(want)) {
 		t.Errorf("left %q, want %q", got, want)
 	}
 	held.Close()

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
@@ -48,7 +49,9 @@ func sweep(parent, prefix string) {
 		return // Make will say why
 	}
 	for _, e := range entries {
-		if !strings.HasPrefix(e.Name(), prefix) || !e.IsDir() {
+		// os.MkdirTemp appends a number; what has another name may be somebody's own.
+		suffix, ok := strings.CutPrefix(e.Name(), prefix)
+		if _, err := strconv.ParseUint(suffix, 10, 64); err != nil || !ok || !e.IsDir() {
 			continue
 		}
 		path := filepath.Join(parent, e.Name())

@@ -82,21 +82,25 @@ func TestWhatAKilledProcessLeftIsRemoved(t *testing.T) {
 
 func TestOthersAreLeftAlone(t *testing.T) {
 	parent, target := t.TempDir(), t.TempDir()
-	if err := os.Symlink(target, filepath.Join(parent, "x-link")); err != nil {
+	if err := os.Symlink(target, filepath.Join(parent, "x-1")); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(parent, "x-file"), nil, 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(parent, "x-2"), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	theirs := filepath.Join(parent, "x-theirs")
+	theirs := filepath.Join(parent, "x-3")
 	if err := os.Mkdir(theirs, 0o700); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.Chown(theirs, 65534, 65534); err != nil {
 		t.Fatalf("%v; this test runs as root", err)
 	}
+	mine := filepath.Join(parent, "x-mine") // of a name that Make gives to none
+	if err := os.Mkdir(mine, 0o700); err != nil {
+		t.Fatal(err)
+	}
 	old := time.Now().Add(-time.Hour)
-	for _, path := range []string{target, theirs} {
+	for _, path := range []string{target, theirs, mine} {
 		if err := os.Chtimes(path, old, old); err != nil {
 			t.Fatal(err)
 		}
@@ -105,7 +109,7 @@ func TestOthersAreLeftAlone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, path := range []string{filepath.Join(parent, "x-link"), filepath.Join(parent, "x-file"), theirs, target} {
+	for _, path := range []string{filepath.Join(parent, "x-1"), filepath.Join(parent, "x-2"), theirs, mine, target} {
 		if !exists(path) {
 			t.Errorf("%s was removed", path)
 		}
