@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 
+	"al.essio.dev/pkg/shellescape"
 	"github.com/goccy/go-yaml"
 	"github.com/spf13/cobra"
 
@@ -256,6 +257,9 @@ func (a *app) findPayload(ctx context.Context, name string) (p payload.Payload, 
 	text := fmt.Sprintf("payload %q: not known", name)
 	if near := nearest.Of(name, names); near != "" {
 		text += fmt.Sprintf(": did you mean %s?", near)
+	}
+	if info, err := os.Stat(name); err == nil && info.Mode().IsRegular() {
+		return p, nil, fmt.Errorf("%s; a path has a / in it, and the file is here: ktstr run %s", text, shellescape.Quote("./"+name))
 	}
 	if path, err := exec.LookPath(name); err == nil {
 		return p, nil, fmt.Errorf("%s; to run the binary give its path: ktstr run %s", text, path)

@@ -15,12 +15,13 @@ const longest = 256
 
 // Of returns the known name nearest to word by edit distance (the first of
 // equally near ones), or "" where none is near enough to be a mistyping: more
-// than a third of the letters wrong. Equal but for case is nearest of all.
+// than a quarter of the letters wrong, and one more, so that two swapped ones in
+// a word of four pass. Equal but for case is nearest of all.
 func Of(word string, known []string) string {
 	if len(word) > longest {
 		return ""
 	}
-	best, limit := "", utf8.RuneCountInString(word)/3+1
+	best, limit := "", utf8.RuneCountInString(word)/4+1
 	for _, name := range known {
 		if strings.EqualFold(name, word) {
 			return name

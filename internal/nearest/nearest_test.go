@@ -17,4 +17,10 @@ func TestOf(t *testing.T) {
 			t.Errorf("Of(%.20q) = %q, want %q", word, got, want)
 		}
 	}
+	payloads := []string{"noise", "schbench", "fio-randread"}
+	for word, want := range map[string]string{"noisee": "noise", "niose": "noise", "shbench": "schbench", "fio-randraed": "fio-randread", "mybench": "", "bench": "", "nginx": ""} {
+		if got := nearest.Of(word, payloads); got != want {
+			t.Errorf("Of(%q) = %q, want %q", word, got, want)
+		}
+	}
 }
