@@ -1,13 +1,17 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"strings"
 
+	"al.essio.dev/pkg/shellescape"
+	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"github.com/ktstr/ktstr/core/unit"
+	"github.com/ktstr/ktstr/internal/nearest"
 )
 
 // format is what -o takes.
@@ -78,4 +82,74 @@ func (d documents) Set(text string) error {
 		return nil
 	}
 	return fmt.Errorf("want first, last or all")
+}
+
+// unknownFlag adds to the error of c's flags what was probably meant: another
+// flag, or one of the benchmark's. args are all of the command line.
+func unknownFlag(c *cobra.Command, args []string, err error) error {
+	var unknown *pflag.NotExistError
+	if !errors.As(err, &unknown) {
+		return err
+	}
+	var names []string
+	c.Flags().VisitAll(func(f *pflag.Flag) {
+		if !f.Hidden {
+			names = append(names, f.Name)
+		}
+	})
+	if near := nearest.Of(unknown.GetSpecifiedName(), names); near != "" && unknown.GetSpecifiedShortnames() == "" {
+		return fmt.Errorf("%w: did you mean --%s?", err, near)
+	}
+	if c.Name() != "run" {
+		return fmt.Errorf("%w; see %s --help", err, c.CommandPath())
+	}
+	text := "arguments for the benchmark come after --"
+	if command := separated(c.Flags(), args); command != nil {
+		text += ": ktstr " + shellescape.QuoteCommand(command)
+	}
+	return fmt.Errorf("%w; %s", err, text)
+}
+
+// separated moves what is no flag of ours, and the words that follow it, behind
+// a --. Nil: that gives no command, for no payload is named.
+func separated(flags *pflag.FlagSet, args []string) []string {
+	var ours, theirs []string
+	words := 0 // the command's name, and the payload's
+	for i := 0; i < len(args); i++ {
+		arg := args[i]
+		if arg == "--" {
+			theirs = append(theirs, args[i+1:]...)
+			break
+		}
+		if !strings.HasPrefix(arg, "-") || arg == "-" {
+			if words < 2 {
+				words++
+				ours = append(ours, arg)
+			} else {
+				theirs = append(theirs, arg)
+			}
+			continue
+		}
+		name, _, valued := strings.Cut(strings.TrimPrefix(arg, "-"), "=")
+		var flag *pflag.Flag
+		if long, ok := strings.CutPrefix(name, "-"); ok {
+			flag = flags.Lookup(long)
+		} else if name != "" {
+			flag = flags.ShorthandLookup(name[:1])
+			valued = valued || len(name) > 1
+		}
+		if flag == nil {
+			theirs = append(theirs, arg)
+			continue
+		}
+		ours = append(ours, arg)
+		if !valued && flag.NoOptDefVal == "" && i+1 < len(args) {
+			i++
+			ours = append(ours, args[i])
+		}
+	}
+	if words < 2 || len(theirs) == 0 {
+		return nil
+	}
+	return append(append(ours, "--"), theirs...)
 }
