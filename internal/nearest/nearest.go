@@ -15,19 +15,20 @@ const longest = 256
 
 // Of returns the known name nearest to word by edit distance (the first of
 // equally near ones), or "" where none is near enough to be a mistyping: more
-// than a quarter of the letters wrong, and one more, so that two swapped ones in
-// a word of four pass. Equal but for case is nearest of all.
+// than a quarter of the letters wrong, and one more; two in a word of three, so
+// that swapped ones pass. Equal but for case is nearest of all.
 func Of(word string, known []string) string {
 	if len(word) > longest {
 		return ""
 	}
-	best, limit := "", utf8.RuneCountInString(word)/4+1
+	letters := utf8.RuneCountInString(word)
+	best, limit := "", max(letters/4+1, min(letters-1, 2))
 	for _, name := range known {
 		if strings.EqualFold(name, word) {
 			return name
 		}
 		// A name differs from word by at least the difference in length.
-		if len(name) > longest || abs(utf8.RuneCountInString(name)-utf8.RuneCountInString(word)) > limit {
+		if len(name) > longest || abs(utf8.RuneCountInString(name)-letters) > limit {
 			continue
 		}
 		if d := levenshtein.ComputeDistance(word, name); d <= limit && d < utf8.RuneCountInString(name) {

@@ -17,8 +17,8 @@ func TestOf(t *testing.T) {
 			t.Errorf("Of(%.20q) = %q, want %q", word, got, want)
 		}
 	}
-	payloads := []string{"noise", "schbench", "fio-randread"}
-	for word, want := range map[string]string{"noisee": "noise", "niose": "noise", "shbench": "schbench", "fio-randraed": "fio-randread", "mybench": "", "bench": "", "nginx": ""} {
+	payloads := []string{"noise", "schbench", "fio", "fio-randread"}
+	for word, want := range map[string]string{"noisee": "noise", "niose": "noise", "shbench": "schbench", "fio-randraed": "fio-randread", "mybench": "", "bench": "", "foi": "fio", "nginx": ""} {
 		if got := nearest.Of(word, payloads); got != want {
 			t.Errorf("Of(%q) = %q, want %q", word, got, want)
 		}
