@@ -234,7 +234,7 @@ func (a *app) extractStreams(ctx context.Context, x ktstr.Extractor, streams []k
 	} else {
 		lost = printMetrics(a.stdout, r.Metrics)
 	}
-	a.explain(core.Record{Extraction: core.ExtractionOf(r)}, false)
+	a.explain(core.Record{Extraction: core.ExtractionOf(r)}, false, "")
 	status := core.ExitPass
 	if r.Status != extract.OK {
 		status = core.ExitExtraction

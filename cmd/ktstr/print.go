@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -14,20 +15,21 @@ import (
 
 	"github.com/ktstr/ktstr"
 	"github.com/ktstr/ktstr/core"
+	"github.com/ktstr/ktstr/core/check"
 	"github.com/ktstr/ktstr/core/extract"
 	"github.com/ktstr/ktstr/core/unit"
 )
 
 // printRun prints a finished run: the data on stdout; what went wrong, and how
 // to look into it, on stderr.
-func (a *app) printRun(r core.Record, o runOptions) error {
+func (a *app) printRun(r core.Record, o runOptions, limit string) error {
 	var err error
 	if o.output == formatJSON {
 		err = a.printJSON(r)
 	} else {
 		err = a.printRunText(r, o.all)
 	}
-	a.explain(r, o.quiet)
+	a.explain(r, o.quiet, limit)
 	return err
 }
 
@@ -118,8 +120,9 @@ func printMetrics(w io.Writer, metrics []ktstr.Metric) error {
 }
 
 // explain says on stderr what failed: what was expected, what was seen, where
-// the raw output is and how to repeat the extraction.
-func (a *app) explain(r core.Record, quiet bool) {
+// the raw output is and how to repeat the extraction. limit is the timeout and
+// where it comes from; empty: there was none.
+func (a *app) explain(r core.Record, quiet bool, limit string) {
 	s := styleOf(a.stderr)
 	say := func(format string, args ...any) {
 		fmt.Fprintf(a.stderr, "%s\n", printable(fmt.Sprintf(format, args...)))
@@ -130,10 +133,20 @@ func (a *app) explain(r core.Record, quiet bool) {
 		}
 	}
 	if r.Interrupted {
-		say("interrupted after %v", r.Duration)
+		say("interrupted after %v", time.Duration(r.Duration).Round(time.Millisecond))
 	}
 	if r.TimedOut {
-		say("timed out after %v: killed; what it had printed was read", r.Duration)
+		say("timed out after %s: killed; what it had printed was read", limit)
+	}
+	// How the payload ended says more than what its output lacks then.
+	ended := func(d check.Detail) bool { return d.Kind == check.ExitCode || d.Kind == "signal" }
+	fail := func(d check.Detail) {
+		fmt.Fprintf(a.stderr, "%s %s\n", s.bad("failed:"), printable(d.Message))
+	}
+	for _, d := range r.Details {
+		if ended(d) {
+			fail(d)
+		}
 	}
 	for _, d := range r.Extraction.Diagnostics {
 		if !quiet || r.Extraction.Status != extract.OK {
@@ -152,10 +165,20 @@ func (a *app) explain(r core.Record, quiet bool) {
 	case extract.Error:
 		say("extraction failed: %s: %s", r.Extraction.Extractor, r.Extraction.Error)
 	case extract.None:
-		say("extraction: %s found no metric in the output", r.Extraction.Extractor)
+		next := ""
+		switch {
+		case r.Extraction.Extractor != "json" || slices.ContainsFunc(r.Details, ended) || r.TimedOut || r.Interrupted:
+		case r.Payload == "":
+			next = "; for another format: ktstr extract NAME, see ktstr plugin list"
+		default:
+			next = "; for another format: --extractor NAME, see ktstr plugin list; where only the exit status counts: --extractor exit-code"
+		}
+		say("extraction: %s found no metric in the output%s", r.Extraction.Extractor, next)
 	}
 	for _, d := range r.Details {
-		fmt.Fprintf(a.stderr, "%s %s\n", s.bad("failed:"), printable(d.Message))
+		if !ended(d) {
+			fail(d)
+		}
 	}
 	if r.Bundle == "" {
 		return

@@ -77,7 +77,7 @@ func (a *app) replay(ctx context.Context, o extractOptions) error {
 		if o.output == formatText {
 			a.printReplayed(r)
 			if found.Status != "" {
-				a.explain(core.Record{Extraction: core.ExtractionOf(found)}, true)
+				a.explain(core.Record{Extraction: core.ExtractionOf(found)}, true, "")
 			}
 		}
 	}

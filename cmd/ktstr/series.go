@@ -87,6 +87,18 @@ type side struct {
 	kept []runs.Run
 }
 
+// limit is the timeout that the side's runs have, and where it comes from; empty:
+// they have none.
+func (s *side) limit() string {
+	switch {
+	case s.spec.Timeout != 0:
+		return fmt.Sprintf("%v (--timeout)", s.spec.Timeout)
+	case s.spec.Payload.Timeout != 0:
+		return fmt.Sprintf("%v (the payload's timeout)", s.spec.Payload.Timeout)
+	}
+	return ""
+}
+
 // series is one `ktstr run`: one run, or several.
 type series struct {
 	app      *app
@@ -332,12 +344,12 @@ func (s *series) single(ctx context.Context) error {
 	reports := s.reports()
 	switch {
 	case quietly:
-		s.app.explain(r, s.o.quiet)
+		s.app.explain(r, s.o.quiet, side.limit())
 	case len(reports) > 0 && s.o.output == formatJSON:
 		err = s.printDocument(reports)
-		s.app.explain(r, s.o.quiet)
+		s.app.explain(r, s.o.quiet, side.limit())
 	default:
-		err = s.app.printRun(r, s.o)
+		err = s.app.printRun(r, s.o, side.limit())
 		if err == nil {
 			err = s.printReports(reports)
 		}
@@ -397,7 +409,7 @@ func (s *series) several(ctx context.Context) error {
 // tell says on stderr how a run of a series ended.
 func (s *series) tell(side *side, r core.Record) {
 	if r.ExitStatus() != core.ExitPass && !side.failedLike(r) {
-		s.app.explain(r, s.o.quiet)
+		s.app.explain(r, s.o.quiet, side.limit())
 	}
 	if s.o.quiet {
 		return
