@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -252,10 +254,7 @@ func (a *app) printSet(list []runs.Run, wanted int, all bool) error {
 		}
 		text := row.Note
 		if row.B.N > 0 {
-			best := unit.Best(row.B.Median, row.Unit)
-			median, _ := unit.Convert(row.B.Median, row.Unit, best)
-			spread, _ := unit.Convert(row.B.Spread, row.Unit, best)
-			text = strings.TrimSpace(fmt.Sprintf("%s ±%s %s", unit.Digits(median), unit.Digits(spread), best))
+			text = summaryText(row.B, row.Unit)
 		}
 		fmt.Fprintf(t, "%s\t%s\tn=%d\t%s\n", line(row.Metric), line(text), row.B.N, arrow(row.Polarity))
 	}
@@ -292,6 +291,58 @@ func (a *app) printSet(list []runs.Run, wanted int, all bool) error {
 	}
 	fmt.Fprintf(w, "%s  %s, %d failed%s%s\n", verdict, made, failed, stopped, more)
 	return w.Flush()
+}
+
+// summaryText is the median of some runs and, of more than one, the spread:
+// "1250.5 ±0 ops/s". The median has as many decimals as the spread, but no more
+// digits than its value has in the unit that it was measured in; where nothing
+// is spread it has all of those.
+func summaryText(s compare.Sample, u string) string {
+	best := unit.Best(s.Median, u)
+	median, err := unit.Convert(s.Median, u, best)
+	spread, errSpread := unit.Convert(s.Spread, u, best)
+	if err != nil || errSpread != nil {
+		median, spread, best = s.Median, s.Spread, u
+	}
+	text := unit.Digits(median)
+	digits, _ := scientific(s.Median)
+	if strings.Contains(text, "e") {
+		if spread == 0 {
+			text = strconv.FormatFloat(median, 'g', max(4, digits), 64) // 4: as unit.Digits
+		}
+	} else {
+		_, exponent := scientific(median)
+		decimals := digits - 1 - exponent
+		if spread != 0 {
+			decimals = min(decimals, decimalsOf(unit.Digits(spread)))
+		}
+		if decimals > decimalsOf(text) {
+			text = strconv.FormatFloat(median, 'f', decimals, 64)
+		}
+	}
+	if s.N > 1 {
+		text += " ±" + unit.Digits(spread)
+	}
+	return strings.TrimSpace(text + " " + best)
+}
+
+// scientific is how many digits v has at least, so that it is no other number,
+// and the power of ten of the first.
+func scientific(v float64) (digits, exponent int) {
+	mantissa, power, _ := strings.Cut(strconv.FormatFloat(math.Abs(v), 'e', -1, 64), "e")
+	exponent, _ = strconv.Atoi(power)
+	return len(strings.Replace(mantissa, ".", "", 1)), exponent
+}
+
+// decimalsOf is how many digits a number has behind its point when it is
+// written without an exponent.
+func decimalsOf(number string) int {
+	v, err := strconv.ParseFloat(number, 64)
+	if err != nil {
+		return 0
+	}
+	digits, exponent := scientific(v)
+	return max(0, digits-1-exponent)
 }
 
 func (a *app) runsPathCommand() *cobra.Command {
