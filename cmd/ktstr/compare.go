@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -61,10 +62,42 @@ func (o compareOptions) compare(nameA string, a []runs.Run, nameB string, b []ru
 		options.Select = append(options.Select, pattern, "*/"+pattern) // of any payload, where there are several
 	}
 	r := compare.Compare(sideA, sideB, options)
+	for _, note := range slices.Concat(pooled(nameA, a), pooled(nameB, b)) {
+		if !slices.Contains(r.Notes, note) {
+			r.Notes = append(r.Notes, note)
+		}
+	}
 	if note := common(a, b); note != "" {
 		r.Notes = append(r.Notes, note)
 	}
 	return r
+}
+
+// pooled says, for each payload, that its runs on one side are of several
+// variants: their numbers are taken for those of one.
+func pooled(name string, list []runs.Run) []string {
+	variants := map[string][]string{} // by payload
+	var payloads []string
+	for _, r := range list {
+		p, variant := r.Record.Payload, cmp.Or(r.Record.Labels[runs.LabelVariant], "none")
+		if variant == p { // of several payloads in turns
+			variant = "none"
+		}
+		if variants[p] == nil {
+			payloads = append(payloads, p)
+		}
+		if !slices.Contains(variants[p], variant) {
+			variants[p] = append(variants[p], variant)
+		}
+	}
+	var notes []string
+	for _, p := range payloads {
+		if v := variants[p]; len(v) > 1 {
+			notes = append(notes, fmt.Sprintf("%s: runs of %s of %d variants (%s) are pooled; each has a set of its own to compare, see ktstr runs list",
+				name, p, len(v), strings.Join(v, ", ")))
+		}
+	}
+	return notes
 }
 
 // common says which runs are on both sides; "" where none is. A bundle's name
