@@ -187,7 +187,7 @@ there are too few runs to tell; else 0. The headline metrics decide.`,
   ktstr compare before after`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 2 {
-				return fmt.Errorf("compare: %d arguments: want two, A and B: tags, sets or bundles of ktstr runs list, or paths", len(args))
+				return fmt.Errorf("compare: %s: want two, A and B: tags, sets or bundles of ktstr runs list, or paths", count(len(args), "argument"))
 			}
 			return nil
 		},

@@ -81,7 +81,7 @@ func (a *app) explainMetric(ctx context.Context, arg, name, out string, output f
 		return err
 	}
 	if len(list) != 1 || list[0].Dir == "" {
-		return fmt.Errorf("run %s: %d runs: want the bundle of one", arg, len(list))
+		return fmt.Errorf("run %s: %s: want the bundle of one", arg, count(len(list), "run"))
 	}
 	b, err := bundle.Load(list[0].Dir)
 	if err != nil {
@@ -311,7 +311,7 @@ func (a *app) printExplained(e explained) error {
 		row("", "today it gives %s", whole(&m))
 	}
 	if e.Others > 0 {
-		row("note", "%d more metrics have this name; the first counts", e.Others)
+		row("note", "%d more of this name; the first counts", e.Others)
 	}
 	return t.Flush()
 }

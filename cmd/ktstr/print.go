@@ -58,8 +58,8 @@ func (a *app) printRunText(r core.Record, all bool) error {
 	if hidden := len(r.Metrics) - len(shown); hidden > 0 {
 		more = s.dim(fmt.Sprintf(" (%d more: --all, or -o json)", hidden))
 	}
-	_, err := fmt.Fprintf(a.stdout, "%s  %s  %s  %d metrics%s\n", verdict, line(r.Payload),
-		time.Duration(r.Duration).Round(time.Millisecond), len(r.Metrics), more)
+	_, err := fmt.Fprintf(a.stdout, "%s  %s  %s  %s%s\n", verdict, line(r.Payload),
+		time.Duration(r.Duration).Round(time.Millisecond), count(len(r.Metrics), "metric"), more)
 	return err
 }
 

@@ -87,7 +87,7 @@ func (a *app) replay(ctx context.Context, o extractOptions) error {
 		}
 	}
 	if failed > 0 {
-		return &exitError{status, fmt.Errorf("extract --replay %s: failed for %d of %d runs", o.replay, failed, len(list))}
+		return &exitError{status, fmt.Errorf("extract --replay %s: failed for %d of %s", o.replay, failed, count(len(list), "run"))}
 	}
 	return ending(status)
 }
@@ -219,7 +219,7 @@ func (a *app) printReplayed(r replayed) {
 	if len(r.Changes) == 0 {
 		fmt.Fprintln(a.stdout, "no metric changed")
 	} else {
-		fmt.Fprintf(a.stdout, "%d metrics changed\n", len(r.Changes))
+		fmt.Fprintf(a.stdout, "%s changed\n", count(len(r.Changes), "metric"))
 	}
 	for _, c := range r.Changes {
 		fmt.Fprintf(a.stdout, "  %s: %s, now %s\n", line(c.Metric), line(whole(c.Was)), line(whole(c.Now)))

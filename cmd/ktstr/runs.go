@@ -263,7 +263,7 @@ func (a *app) printSet(list []runs.Run, wanted int, all bool) error {
 	for _, f := range export.Failures(list) {
 		who := f.Runs[0].Name
 		if len(f.Runs) > 1 {
-			who = fmt.Sprintf("%d of %d runs", len(f.Runs), len(list))
+			who = fmt.Sprintf("%d of %s", len(f.Runs), count(len(list), "run"))
 		}
 		fmt.Fprintf(w, "%s %s: %s\n", s.bad("failed:"), printable(who), printable(f.Message))
 	}
@@ -277,11 +277,11 @@ func (a *app) printSet(list []runs.Run, wanted int, all bool) error {
 	}
 	more := ""
 	if hidden > 0 {
-		more = s.dim(fmt.Sprintf("  (%d more metrics: --all, or -o json)", hidden))
+		more = s.dim(fmt.Sprintf("  (%s: --all, or -o json)", count(hidden, "more metric")))
 	}
-	made := fmt.Sprintf("%d runs", len(list))
+	made := count(len(list), "run")
 	if len(list) < wanted {
-		made = fmt.Sprintf("%d of %d runs", len(list), wanted)
+		made = fmt.Sprintf("%d of %s", len(list), count(wanted, "run"))
 		verdict = s.bad(core.Fail)
 	}
 	stopped := ""
@@ -485,7 +485,7 @@ says so.`,
 				if err := a.printRunList(list, formatText); err != nil {
 					return notPrinted(err)
 				}
-				fmt.Fprintf(a.stderr, "%d runs would be deleted; do it with --yes\n", len(list))
+				fmt.Fprintf(a.stderr, "%s would be deleted; do it with --yes\n", count(len(list), "run"))
 				return nil
 			}
 			for _, r := range list {

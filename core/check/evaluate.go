@@ -188,11 +188,18 @@ func (c Check) want() string {
 	return strings.TrimPrefix(c.String(), quoteName(c.name)+" ")
 }
 
+func metricsCount(n int) string {
+	if n == 1 {
+		return "1 metric"
+	}
+	return fmt.Sprintf("%d metrics", n)
+}
+
 func (b Bounds) violations(metrics []ktstr.Metric) []Detail {
 	var details []Detail
 	if len(metrics) < b.MinMetrics {
 		details = append(details, Detail{Kind: TooFew,
-			Message: fmt.Sprintf("%d metrics: want at least %d (the payload's bounds)", len(metrics), b.MinMetrics)})
+			Message: fmt.Sprintf("%s: want at least %d (the payload's bounds)", metricsCount(len(metrics)), b.MinMetrics)})
 	}
 	if b.Min == nil && b.Max == nil {
 		return details
@@ -296,7 +303,7 @@ func searched(in Input, name string, suggest bool) string {
 			}
 			b.WriteString(valid(string(s)))
 		}
-		fmt.Fprintf(&b, "; %d metrics there)", len(in.Metrics))
+		fmt.Fprintf(&b, "; %s there)", metricsCount(len(in.Metrics)))
 	}
 	if !suggest {
 		return b.String()

@@ -41,7 +41,7 @@ func checkDescribe(ctx context.Context, r *run, c check) {
 			headlines++
 		}
 	}
-	c.notef("%d hints, %d of them headlines, %d payloads", len(d.Hints), headlines, len(d.Payloads))
+	c.notef("%s, %s, %s", count(len(d.Hints), "hint"), count(headlines, "headline"), count(len(d.Payloads), "payload"))
 }
 
 func checkGolden(ctx context.Context, r *run, c check) {
@@ -81,11 +81,11 @@ func checkGolden(ctx context.Context, r *run, c check) {
 	}
 	switch {
 	case r.cfg.Update:
-		c.notef("wrote extract.json of %d cases", wrote)
+		c.notef("wrote extract.json of %s", count(wrote, "case"))
 	case compared == 0 && c.Outcome == Pass:
 		c.skipf("no case has an extract.json: write them with --update, and read them before you keep them")
 	default:
-		c.notef("%d cases", compared)
+		c.notef("%s", count(compared, "case"))
 	}
 }
 
@@ -127,7 +127,7 @@ func checkDescribed(ctx context.Context, r *run, c check) {
 			}
 		}
 	}
-	c.notef("%d metrics", n)
+	c.notef("%s", count(n, "metric"))
 }
 
 func checkRepeat(ctx context.Context, r *run, c check) {
@@ -236,7 +236,7 @@ func checkLines(ctx context.Context, r *run, c check) {
 			}
 		}
 	}
-	c.notef("%d lines removed, one at a time", removed)
+	c.notef("%s removed, one at a time", count(removed, "line"))
 	if len(quiet) > 0 {
 		c.notef("lost without a diagnostic, but no headlines: %s", list(quiet))
 	}
@@ -277,7 +277,7 @@ func checkCut(ctx context.Context, r *run, c check) {
 			}
 		}
 	}
-	c.notef("%d cuts", cuts)
+	c.notef("%s", count(cuts, "cut"))
 }
 
 func orAbsent(m ktstr.Metric, there bool) string {
@@ -293,7 +293,7 @@ func checkEmpty(ctx context.Context, r *run, c check) {
 			in := &input{words: fmt.Sprintf("%s with nothing but %q in it", stream, text), streams: []ktstr.Output{{Stream: stream, Data: []byte(text)}}}
 			res, _ := r.document(ctx, c, in)
 			if len(res.Metrics) > 0 {
-				c.failf(in, "%d metrics, the first %q: want none", len(res.Metrics), res.Metrics[0].Name)
+				c.failf(in, "%s, the first %q: want none", count(len(res.Metrics), "metric"), res.Metrics[0].Name)
 			}
 		}
 	}
@@ -330,7 +330,7 @@ func checkNUL(ctx context.Context, r *run, c check) {
 	insert(ctx, r, c, "\x00")
 	zeros := &input{words: "64 KiB of NUL bytes", streams: []ktstr.Output{{Stream: ktstr.Stdout, Data: make([]byte, 64<<10)}}}
 	if res, _ := r.document(ctx, c, zeros); len(res.Metrics) > 0 {
-		c.failf(zeros, "%d metrics: want none", len(res.Metrics))
+		c.failf(zeros, "%s: want none", count(len(res.Metrics), "metric"))
 	}
 }
 
@@ -512,9 +512,9 @@ func checkCancel(ctx context.Context, r *run, c check) {
 }
 
 func checkFinite(ctx context.Context, r *run, c check) {
-	c.notef("%d extractions", r.x.calls)
+	c.notef("%s", count(r.x.calls, "extraction"))
 	if r.x.infinite > 0 {
-		c.failf(nil, "%d extractions held a value that is NaN or infinite; the checks above show the inputs", r.x.infinite)
+		c.failf(nil, "%s held a value that is NaN or infinite; the checks above show the inputs", count(r.x.infinite, "extraction"))
 	}
 }
 

@@ -43,8 +43,16 @@ func (r Report) Print(w io.Writer) error {
 			p.printf("      - and %d more\n", c.More)
 		}
 	}
-	p.printf("%d checks: %d passed, %d failed, %d skipped\n", len(r.Checks), n[Pass], n[Fail], n[Skip])
+	p.printf("%s: %d passed, %d failed, %d skipped\n", count(len(r.Checks), "check"), n[Pass], n[Fail], n[Skip])
 	return p.err
+}
+
+// count is "1 case" or "2 cases".
+func count(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
 }
 
 type printer struct {
