@@ -19,7 +19,9 @@ import (
 	"github.com/ktstr/ktstr/core/bundle"
 	"github.com/ktstr/ktstr/core/compare"
 	"github.com/ktstr/ktstr/core/export"
+	"github.com/ktstr/ktstr/core/extract"
 	"github.com/ktstr/ktstr/core/runs"
+	"github.com/ktstr/ktstr/internal/nearest"
 )
 
 // compareOptions are the flags that say how runs are compared.
@@ -47,6 +49,9 @@ func (o compareOptions) check() error {
 	return nil
 }
 
+// ofAnyPayload goes before a metric's name where there are several payloads.
+const ofAnyPayload = "*/"
+
 // compare compares the runs b with the runs a: all metrics, or those that decide.
 func (o compareOptions) compare(nameA string, a []runs.Run, nameB string, b []runs.Run, all bool) compare.Report {
 	a, interruptedA := uninterrupted(a)
@@ -59,9 +64,10 @@ func (o compareOptions) compare(nameA string, a []runs.Run, nameB string, b []ru
 		options.MinEffects = nil // what a person asks for goes before what a payload says
 	}
 	for _, pattern := range o.metrics {
-		options.Select = append(options.Select, pattern, "*/"+pattern) // of any payload, where there are several
+		options.Select = append(options.Select, pattern, ofAnyPayload+pattern)
 	}
 	r := compare.Compare(sideA, sideB, options)
+	r.Notes = append(r.Notes, o.unmatched(sideA, sideB)...)
 	for _, note := range slices.Concat(pooled(nameA, a), pooled(nameB, b)) {
 		if !slices.Contains(r.Notes, note) {
 			r.Notes = append(r.Notes, note)
@@ -128,6 +134,49 @@ func common(a, b []runs.Run) string {
 		return "1 run is in both A and B"
 	}
 	return fmt.Sprintf("%d runs are in both A and B", both)
+}
+
+// unmatched names what --metric asks for and no run has, with the nearest name
+// that there is.
+func (o compareOptions) unmatched(sides ...compare.Side) []string {
+	if len(o.metrics) == 0 {
+		return nil
+	}
+	var known []string
+	seen := map[string]bool{}
+	for _, s := range sides {
+		for _, r := range s.Runs {
+			if r.Broken {
+				continue
+			}
+			for _, m := range r.Metrics {
+				if !seen[m.Name] {
+					seen[m.Name] = true
+					known = append(known, m.Name)
+				}
+			}
+		}
+	}
+	var notes []string
+	for _, pattern := range o.metrics {
+		if slices.ContainsFunc(known, func(name string) bool {
+			return extract.Match(pattern, name) || extract.Match(ofAnyPayload+pattern, name)
+		}) {
+			continue
+		}
+		note := fmt.Sprintf("--metric %s: no run that ended well has it", pattern)
+		if near := nearest.Of(pattern, known); near != "" {
+			note += fmt.Sprintf("; did you mean %s?", near)
+		} else if len(known) > 0 {
+			const some = 5
+			note += "; there is " + strings.Join(known[:min(some, len(known))], ", ")
+			if len(known) > some {
+				note += fmt.Sprintf(" and %d more", len(known)-some)
+			}
+		}
+		notes = append(notes, note)
+	}
+	return notes
 }
 
 // uninterrupted are the runs that nobody stopped, and how many were stopped:
