@@ -172,8 +172,9 @@ func Compare(a, b Side, o Options) Report {
 		r.Notes = append(r.Notes, note)
 	}
 	for _, side := range []Counted{r.A, r.B} {
-		if side.Interrupted > 0 {
-			r.Notes = append(r.Notes, fmt.Sprintf("%s: %d interrupted, left out", side.Name, side.Interrupted))
+		note := fmt.Sprintf("%s: %d interrupted, left out", side.Name, side.Interrupted)
+		if side.Interrupted > 0 && !slices.Contains(r.Notes, note) { // one tag may be both
+			r.Notes = append(r.Notes, note)
 		}
 	}
 	inA, inB := collect(a), collect(b)

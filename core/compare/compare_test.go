@@ -155,6 +155,9 @@ func TestInterrupted(t *testing.T) {
 	if got, want := strings.Join(r.Notes, "|"), "b: 1 interrupted, left out"; got != want {
 		t.Errorf("notes %q, want %q", got, want)
 	}
+	if notes := compare.Compare(b, b, compare.Options{}).Notes; len(notes) != 1 {
+		t.Errorf("the same on both sides: notes %q, want one", notes)
+	}
 }
 
 func TestExitStatus(t *testing.T) {
