@@ -40,7 +40,7 @@ func (t *Tally) Of(name []byte, names *Names) *Count {
 }
 
 // Numbered counts one more of name and returns it, from its second time on with
-// "~2", "~3" behind its first bytes, of which there are that many.
+// "~2", "~3" put in behind the first bytes of it, as many as first says.
 func (t *Tally) Numbered(name []byte, first int, names *Names) string {
 	c := t.Of(name, names)
 	if c.Times++; c.Times == 1 {
