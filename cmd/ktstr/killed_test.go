@@ -33,10 +33,10 @@ func TestKilledHostLeavesNothing(t *testing.T) {
 		t.Run(strings.Join(placement, ""), func(t *testing.T) {
 			pids := filepath.Join(t.TempDir(), "pids")
 			cmd, _, stderr := started(t, `
+echo $$ >> `+pids+`
 setsid sleep 1000 & echo $! >> `+pids+`
 (setsid env -i sleep 1000 </dev/null >/dev/null 2>&1 & echo $! >> `+pids+`)
 setsid sh -c 'sleep 1000 & echo $! >> `+pids+`; echo $$ >> `+pids+`; echo > "$READY"; exec sleep 1000' &
-echo $$ >> `+pids+`
 exec sleep 1000`, placement...)
 			text, err := os.ReadFile(pids)
 			if err != nil {
