@@ -1,7 +1,6 @@
 package spawn
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -294,32 +293,13 @@ func TestPayloadMovesItselfAway(t *testing.T) { // C13
 		check(t, res)
 	})
 	t.Run("kill", func(t *testing.T) {
-		p := startReady(t, Command{Path: "/bin/sh", Args: []string{"-c", script + "exec sleep 1000"}}, 2)
+		p := printed(t, Command{Path: "/bin/sh", Args: []string{"-c", script + "exec sleep 1000"}}, 2)
 		res, err := p.Kill()
 		if err != nil {
 			t.Fatal(err)
 		}
 		check(t, res)
 	})
-}
-
-// startReady starts c and waits until it has printed that many lines.
-func startReady(t *testing.T, c Command, lines int) *Process {
-	t.Helper()
-	r, w, err := os.Pipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer r.Close()
-	defer w.Close()
-	c.TeeStdout = w
-	p, err := Start(context.Background(), c)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for in := bufio.NewScanner(r); lines > 0 && in.Scan(); lines-- {
-	}
-	return p
 }
 
 // A payload may remove the cgroup that it is to run in. With a grace time of an
@@ -356,7 +336,7 @@ func TestManyProcesses(t *testing.T) { // C13, C19, C23
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			cgroupName(t)
-			p := startReady(t, Command{Path: "/bin/sh", Args: []string{"-c", tt.script, "sh", fmt.Sprint(many)}}, 1)
+			p := printed(t, Command{Path: "/bin/sh", Args: []string{"-c", tt.script, "sh", fmt.Sprint(many)}}, 1)
 			list, err := p.r.leaf.Procs()
 			if err != nil || len(list) != tt.want {
 				t.Errorf("%d processes, %v, want %d", len(list), err, tt.want)

@@ -19,8 +19,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// printed starts c and returns when it has printed its first line.
-func printed(t *testing.T, c Command) *Process {
+// printed starts c and returns when it has printed that many lines.
+func printed(t *testing.T, c Command, lines int) *Process {
 	t.Helper()
 	r, w, err := os.Pipe()
 	if err != nil {
@@ -34,9 +34,12 @@ func printed(t *testing.T, c Command) *Process {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { p.Close() })
-	for b := []byte{0}; b[0] != '\n'; {
+	for b := []byte{0}; lines > 0; {
 		if _, err := r.Read(b); err != nil {
 			t.Fatal(err)
+		}
+		if b[0] == '\n' {
+			lines--
 		}
 	}
 	return p
@@ -56,7 +59,7 @@ func TestSignals(t *testing.T) { // C9
 func TestInterrupt(t *testing.T) { // C9
 	both(t, func(t *testing.T, set func(Command) Command) {
 		// It prints what it has.
-		p := printed(t, set(help("int=0")))
+		p := printed(t, set(help("int=0")), 1)
 		if err := p.Interrupt(); err != nil {
 			t.Fatal(err)
 		}
@@ -67,7 +70,7 @@ func TestInterrupt(t *testing.T) { // C9
 		// It does not care: killed after the grace.
 		c := set(help("ignore", "out=ready\n", "hang"))
 		c.Grace = 200 * time.Millisecond
-		p = printed(t, c)
+		p = printed(t, c, 1)
 		start := time.Now()
 		p.Interrupt()
 		res, err = p.Wait()
@@ -76,7 +79,7 @@ func TestInterrupt(t *testing.T) { // C9
 		}
 		// A second interrupt does not wait for the grace.
 		c.Grace = time.Hour
-		p = printed(t, c)
+		p = printed(t, c, 1)
 		p.Interrupt()
 		p.Interrupt()
 		res, err = p.Wait()
@@ -112,7 +115,7 @@ func TestContext(t *testing.T) { // C15
 }
 
 func TestCloseAndDrop(t *testing.T) { // C15
-	p := printed(t, help("out=x\n", "daemon=hang", "hang"))
+	p := printed(t, help("out=x\n", "daemon=hang", "hang"), 1)
 	pid := p.Pid()
 	if err := p.Close(); err == nil || !strings.Contains(err.Error(), p.r.c.Path) || !strings.Contains(err.Error(), "lost") {
 		t.Errorf("Close: %v, want a word about what is lost", err)
@@ -382,7 +385,7 @@ func TestSIGCHLDIgnored(t *testing.T) { // C16
 // A host that begins to ignore SIGCHLD during a run takes the status away. The
 // kernel may have kept it with the pidfd; if not, that is said.
 func TestSIGCHLDIgnoredDuringRun(t *testing.T) { // C16
-	p := printed(t, help("out=x\n", "stdin", "sleep=100", "exit=9"))
+	p := printed(t, help("out=x\n", "stdin", "sleep=100", "exit=9"), 1)
 	heed := ignoreChildren(t)
 	res, err := p.Wait()
 	heed()
@@ -445,7 +448,7 @@ func TestStreamsEndApart(t *testing.T) { // C12
 
 // A debugger that is attached to the leader sees its end first.
 func TestTracedLeader(t *testing.T) { // C9
-	p := printed(t, Command{Path: "/bin/sh", Args: []string{"-c", "echo; exec sleep 1000"}})
+	p := printed(t, Command{Path: "/bin/sh", Args: []string{"-c", "echo; exec sleep 1000"}}, 1)
 	host(t, 1, fmt.Sprintf("trace=%d", p.Pid()))
 	if res, err := p.Kill(); err != nil || res.Signal != "SIGKILL" {
 		t.Errorf("signal %q, %v", res.Signal, err)

@@ -121,7 +121,7 @@ func TestFioKilledHalfway(t *testing.T) { // C13
 			Args: []string{"--name=jobs", "--numjobs=4", "--rw=randread", "--size=1m", "--ioengine=psync", "--time_based", "--runtime=600", "--status-interval=1", "--output-format=json"},
 		})
 		c.Env = Environ("HOME=" + dir)
-		p := printed(t, c)
+		p := printed(t, c, 1)
 		jobs := map[int]bool{}
 		for _, pid := range childrenOf(t, p.Pid(), nil) {
 			jobs[pid] = true

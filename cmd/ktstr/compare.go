@@ -142,21 +142,7 @@ func (o compareOptions) unmatched(sides ...compare.Side) []string {
 	if len(o.metrics) == 0 {
 		return nil
 	}
-	var known []string
-	seen := map[string]bool{}
-	for _, s := range sides {
-		for _, r := range s.Runs {
-			if r.Broken {
-				continue
-			}
-			for _, m := range r.Metrics {
-				if !seen[m.Name] {
-					seen[m.Name] = true
-					known = append(known, m.Name)
-				}
-			}
-		}
-	}
+	known := compare.Names(sides...)
 	var notes []string
 	for _, pattern := range o.metrics {
 		if slices.ContainsFunc(known, func(name string) bool {

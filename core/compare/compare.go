@@ -178,7 +178,7 @@ func Compare(a, b Side, o Options) Report {
 		}
 	}
 	inA, inB := collect(a), collect(b)
-	for _, name := range names(a, b) {
+	for _, name := range Names(a, b) {
 		if o.OnlyDeciding && !decides(name) {
 			r.LeftOut++
 			continue
@@ -295,8 +295,8 @@ func differences(a, b Side, compared []string) []Difference {
 	return all
 }
 
-// names lists all metrics in the order of their first occurrence.
-func names(sides ...Side) []string {
+// Names lists the metrics of all runs that ended well, in the order of their first occurrence.
+func Names(sides ...Side) []string {
 	var order []string
 	seen := map[string]bool{}
 	for _, s := range sides {

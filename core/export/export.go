@@ -246,13 +246,24 @@ func markdownRuns(w io.Writer, list []runs.Run) error {
 		if i > 0 {
 			fmt.Fprintln(w)
 		}
-		failed := 0
+		failed, interrupted := 0, 0
 		for _, r := range group {
-			if r.Record.Verdict != core.Pass {
+			switch {
+			case r.Record.Interrupted:
+				interrupted++
+			case r.Record.Verdict != core.Pass:
 				failed++
 			}
 		}
-		fmt.Fprintf(w, "**%s**: %d runs, %d failed\n\n", cell(Title(group[0].Record)), len(group), failed)
+		noun := "runs"
+		if len(group) == 1 {
+			noun = "run"
+		}
+		fmt.Fprintf(w, "**%s**: %d %s, %d failed", cell(Title(group[0].Record)), len(group), noun, failed)
+		if interrupted > 0 {
+			fmt.Fprintf(w, ", %d interrupted", interrupted)
+		}
+		fmt.Fprint(w, "\n\n")
 		fmt.Fprintln(w, "| metric | median | spread | runs | better |")
 		fmt.Fprintln(w, "|---|--:|--:|--:|---|")
 		// A comparison of nothing with the runs summarizes them as the one
@@ -262,7 +273,11 @@ func markdownRuns(w io.Writer, list []runs.Run) error {
 			if !row.Decides || row.B.N == 0 {
 				continue
 			}
-			fmt.Fprintf(w, "| %s | %s | ±%s | %d | %s |\n", cell(row.Metric), cell(unit.Scale(row.B.Median, row.Unit)), cell(unit.Scale(row.B.Spread, row.Unit)), row.B.N, cell(row.Polarity.String()))
+			spread := ""
+			if row.B.N > 1 {
+				spread = "±" + cell(unit.Scale(row.B.Spread, row.Unit))
+			}
+			fmt.Fprintf(w, "| %s | %s | %s | %d | %s |\n", cell(row.Metric), cell(unit.Scale(row.B.Median, row.Unit)), spread, row.B.N, cell(row.Polarity.String()))
 		}
 		for _, f := range Failures(group) {
 			text := f.Message

@@ -272,6 +272,14 @@ func TestMarkdown(t *testing.T) {
 			}
 		}
 	}
+	one := some(t, 1)[:1]
+	if text := string(write(t, "markdown", export.Source{Runs: one})); strings.Contains(text, "±") || strings.Contains(text, "interrupted") {
+		t.Errorf("of one run, want no spread:\n%s", text)
+	}
+	one[0].Record.Interrupted, one[0].Record.Verdict = true, core.Fail
+	if text := string(write(t, "markdown", export.Source{Runs: one})); !strings.Contains(text, "1 run, 0 failed, 1 interrupted") {
+		t.Errorf("of an interrupted run, want it so called:\n%s", text)
+	}
 	list := some(t, 1)
 	render(write(t, "markdown", export.Source{Runs: list}), 3, "<strong>bench</strong>: 4 runs, 3 failed", ">p99<", ">50 us<", "metric 'p99' is 60 us: want &lt;= 50us")
 	for i := range list {
