@@ -38,7 +38,7 @@ func compareFlags(f *pflag.FlagSet, o *compareOptions) {
 	f.Var(&o.minEffect, "min-effect", "the least change that is a difference, such as 5% (default 2%; a payload can say so for each metric)")
 	f.Float64Var(&o.alpha, "alpha", compare.DefaultAlpha, "the greatest `PROBABILITY` of one or more false alarms in a comparison")
 	f.StringArrayVar(&o.metrics, "metric", nil, "decide on the metric `NAME`, or the pattern of names, in place of the headlines (repeatable)")
-	f.BoolVar(&o.strict, "strict", false, "too few runs to tell are exit status 5")
+	f.BoolVar(&o.strict, "strict", false, "exit status 5 if any metric that decides has too few runs to tell (without it: if all have)")
 }
 
 // check refuses what cannot be meant.
@@ -215,8 +215,9 @@ result of so many runs could tell). A difference is called where the
 Mann-Whitney U-test is significant, corrected for the number of metrics, and
 the medians differ by more than --min-effect.
 
-Exit status: 1 if anything that decides is worse or missing; 5 with --strict if
-there are too few runs to tell; else 0. The headline metrics decide.`,
+The headline metrics decide. Exit status: 1 if anything that decides is worse or
+missing; 5 if there are too few runs to judge any of it, with --strict to judge
+all of it; else 0.`,
 		Example: `  ktstr run fio-randread --repeat 10 --tag before
   ktstr run fio-randread --repeat 10 --tag after
   ktstr compare before after`,

@@ -223,31 +223,65 @@ func (r Report) Counts() map[Verdict]int {
 	return counts
 }
 
+// Judged says how many of the metrics that decide were judged: what is too few
+// runs, or missing, was not. need is the runs a side at which what is too few
+// could be; 0 where nothing is.
+func (r Report) Judged() (judged, deciding, need int) {
+	for _, row := range r.Rows {
+		if !row.Decides {
+			continue
+		}
+		deciding++
+		switch row.Verdict {
+		case TooFew:
+			need = max(need, row.Need)
+		case Missing:
+		default:
+			judged++
+		}
+	}
+	return judged, deciding, need
+}
+
 // Summary is the last line: "2 worse, 5 better, 31 ~, 1 missing". Words that do
-// not occur are left out.
+// not occur are left out. Where runs are too few it says how much was judged.
 func (r Report) Summary() string {
 	counts := r.Counts()
+	judged, deciding, need := r.Judged()
 	var parts []string
 	for _, w := range []Verdict{Worse, Better, Changed, Same, TooFew, Missing} {
 		if counts[w] > 0 {
-			parts = append(parts, fmt.Sprintf("%d %s", counts[w], w))
+			part := fmt.Sprintf("%d %s", counts[w], w)
+			if w == TooFew {
+				part += fmt.Sprintf(" (%s a side could tell)", plural(need, "run"))
+			}
+			parts = append(parts, part)
 		}
 	}
 	if len(parts) == 0 {
 		return "nothing to compare"
 	}
-	return strings.Join(parts, ", ")
+	text := strings.Join(parts, ", ")
+	all := plural(deciding, "metric")
+	switch {
+	case counts[TooFew] == 0:
+		return text
+	case judged == 0:
+		return fmt.Sprintf("%s: nothing was judged, 0 of %s", text, all)
+	}
+	return fmt.Sprintf("%s: %d of %s judged", text, judged, all)
 }
 
-// ExitStatus is 0 where nothing that decides is worse or missing, else 1. With
-// strict, too few runs to tell are 5. Nothing to decide on is 1: a gate that
-// compared nothing must not be green.
+// ExitStatus is 0 where nothing that decides is worse or missing, else 1. Too
+// few runs to judge any metric that decides are 5; with strict, to judge all of
+// them. Nothing to decide on is 1. A gate that judged nothing is never green.
 func (r Report) ExitStatus(strict bool) int {
 	counts := r.Counts()
+	judged, _, _ := r.Judged()
 	switch {
 	case counts[Worse] > 0, counts[Missing] > 0, len(counts) == 0:
 		return 1
-	case strict && counts[TooFew] > 0:
+	case counts[TooFew] > 0 && (strict || judged == 0):
 		return 5
 	}
 	return 0

@@ -172,9 +172,46 @@ func TestExitStatus(t *testing.T) {
 	check(side("a", lower, 1, 1, 1, 1), side("b", lower, 2, 2, 2, 2), 1, 1)
 	check(side("a", lower, 2, 2, 2, 2), side("b", lower, 1, 1, 1, 1), 0, 0)
 	check(side("a", unknown, 2, 2, 2, 2), side("b", unknown, 1, 1, 1, 1), 0, 0)
-	check(side("a", lower, 1), side("b", lower, 2), 0, 5)
+	// Nothing was judged: that is never green, with or without strict.
+	check(side("a", lower, 1), side("b", lower, 2), 5, 5)
+	check(side("a", lower, 1, 2, 3), side("b", lower, 100, 101, 102), 5, 5)
+	some := func(name string, x float64) compare.Side { // of two metrics one has enough runs
+		s := side(name, lower, x, x+1, x+2, x+3, x+4)
+		for i := range s.Runs {
+			s.Runs[i].Headlines = []string{"x", "rare"}
+		}
+		s.Runs[0].Metrics = append(s.Runs[0].Metrics, ktstr.Metric{Name: "rare", Polarity: ktstr.Lower})
+		return s
+	}
+	check(some("a", 1), some("b", 1), 0, 5)
+	check(some("a", 1), some("b", 100), 1, 1)
 	check(side("a", lower, 1), side("b", ktstr.Metric{Name: "y"}, 2), 1, 1)
 	check(compare.Side{}, compare.Side{}, 1, 1)
+}
+
+// The last line says how much was judged, and what it takes to judge the rest.
+func TestSummary(t *testing.T) {
+	rows := func(verdicts ...compare.Verdict) (rows []compare.Row) {
+		for _, v := range verdicts {
+			r := compare.Row{Verdict: v, Decides: true}
+			if v == compare.TooFew {
+				r.Need = 5
+			}
+			rows = append(rows, r)
+		}
+		return append(rows, compare.Row{Verdict: compare.TooFew, Need: 9}) // decides nothing
+	}
+	for want, report := range map[string]compare.Report{
+		"1 worse, 1 better, 1 changed, 1 ~, 1 missing":                                        {Rows: rows(compare.Worse, compare.Better, compare.Changed, compare.Same, compare.Missing)},
+		"1 too few (5 runs a side could tell): nothing was judged, 0 of 1 metric":             {Rows: rows(compare.TooFew)},
+		"1 too few (5 runs a side could tell), 1 missing: nothing was judged, 0 of 2 metrics": {Rows: rows(compare.TooFew, compare.Missing)},
+		"2 ~, 1 too few (5 runs a side could tell): 2 of 3 metrics judged":           {Rows: rows(compare.Same, compare.Same, compare.TooFew)},
+		"nothing to compare": {Rows: rows()},
+	} {
+		if got := report.Summary(); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
 }
 
 // Headlines decide; the rest is a family of its own; a selection goes before.
@@ -198,13 +235,13 @@ func TestSelection(t *testing.T) {
 		t.Errorf("only what decides: %+v", r)
 	}
 	check(compare.Options{Select: []string{"b.x"}}, "1 worse")
-	check(compare.Options{Select: []string{"*.x"}}, "2 too few") // 4 runs a side: 0.029 > 0.05/2
+	check(compare.Options{Select: []string{"*.x"}}, "2 too few (5 runs a side could tell): nothing was judged, 0 of 2 metrics") // 4 runs a side: 0.029 > 0.05/2
 	check(compare.Options{Select: []string{"nothing"}}, "nothing to compare")
 	for i := range a.Runs {
 		a.Runs[i].Headlines, b.Runs[i].Headlines = nil, nil
 	}
 	r := compare.Compare(a, b, compare.Options{})
-	if r.Summary() != "2 too few" || len(r.Notes) != 1 || r.Rows[0].Need != 5 {
+	if r.Summary() != "2 too few (5 runs a side could tell): nothing was judged, 0 of 2 metrics" || len(r.Notes) != 1 || r.Rows[0].Need != 5 {
 		t.Errorf("without headlines: %s, %q", r.Summary(), r.Notes)
 	}
 }

@@ -40,6 +40,7 @@ func (s Sample) MarshalJSON() ([]byte, error) {
 
 // MarshalJSON writes the report as a document with its schema.
 func (r Report) MarshalJSON() ([]byte, error) {
+	judged, deciding, need := r.Judged()
 	return json.Marshal(struct {
 		Schema      string          `json:"schema"`
 		A           Counted         `json:"a"`
@@ -47,10 +48,13 @@ func (r Report) MarshalJSON() ([]byte, error) {
 		Alpha       float64         `json:"alpha"`
 		Summary     string          `json:"summary"`
 		Counts      map[Verdict]int `json:"counts"`
+		Deciding    int             `json:"deciding"`       // metrics that decide
+		Judged      int             `json:"judged"`         // of those; the others are too few, or missing
+		Need        int             `json:"need,omitempty"` // runs a side at which what is too few could be judged
 		Differences []Difference    `json:"differences"`
 		Notes       []string        `json:"notes"`
 		Metrics     []Row           `json:"metrics"`
-	}{Schema, r.A, r.B, r.Alpha, r.Summary(), r.Counts(), list(r.Differences), list(r.Notes), list(r.Rows)})
+	}{Schema, r.A, r.B, r.Alpha, r.Summary(), r.Counts(), deciding, judged, need, list(r.Differences), list(r.Notes), list(r.Rows)})
 }
 
 func list[T any](s []T) []T {

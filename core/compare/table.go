@@ -84,7 +84,7 @@ func (t Table) Format(r Report) string {
 	}
 	line("metric", "A", "B", "change", "verdict", "test")
 	shown := 0
-	var few []string // what is to be said of too few runs, each once
+	need := 0 // runs a side, for what does not decide
 	for _, row := range r.Rows {
 		if !row.Decides && !t.All {
 			continue
@@ -97,26 +97,20 @@ func (t Table) Format(r Report) string {
 		}
 		best := unit.Best(math.Max(math.Abs(row.A.Median), math.Abs(row.B.Median)), row.Unit)
 		line(name, sample(row.A, row.Unit, best), sample(row.B, row.Unit, best), percent(row.Change), row.Verdict, test(row))
-		if row.Verdict == TooFew {
-			text := fmt.Sprintf("too few runs to tell: %s a side could show a difference", plural(row.Need, "run"))
-			if !row.Decides {
-				text += " in the rest"
-			}
-			if !slices.Contains(few, text) {
-				few = append(few, text)
-			}
+		if row.Verdict == TooFew && !row.Decides {
+			need = max(need, row.Need)
 		}
 		if row.Note != "" {
 			wrap(&b, "    ", clean(row.Note), width)
 		}
 	}
-	for _, text := range few {
-		wrap(&b, "", text, width)
+	if need > 0 {
+		wrap(&b, "", fmt.Sprintf("the metrics that do not decide: %s a side could tell", plural(need, "run")), width)
 	}
 	if more := len(r.Rows) - shown + r.LeftOut; more > 0 {
 		fmt.Fprintf(&b, "%d more do not decide (--all shows them)\n", more)
 	}
-	b.WriteString(r.Summary() + "\n")
+	wrap(&b, "", r.Summary(), width)
 	return b.String()
 }
 

@@ -132,7 +132,7 @@ func TestJSON(t *testing.T) {
 	jq(write(t, "json", export.Source{Runs: list[:1]}), `[.schema, .verdict]`, `["ktstr.run/v1","pass"]`)
 	jq(write(t, "jsonl", export.Source{Runs: list}), `.verdict`, `"pass" "fail" "fail" "fail"`)
 	s := comparison(t)
-	jq(write(t, "json", s), `[.schema, .a.broken, .b.broken, (.metrics|length), .summary]`, `["ktstr.compare/v1",2,1,3,"2 too few"]`)
+	jq(write(t, "json", s), `[.schema, .a.broken, .b.broken, (.metrics|length), .summary, .deciding, .judged, .need]`, `["ktstr.compare/v1",2,1,3,"2 too few (5 runs a side could tell): nothing was judged, 0 of 2 metrics",2,0,5]`)
 	jq(write(t, "jsonl", s), `[.metric, .verdict, .need]`, `["p99","too few",5] ["iops","too few",5] ["a|b <i> \"q\" \u0001","missing",null]`)
 
 	// And we read back what we wrote.
@@ -287,7 +287,7 @@ func TestMarkdown(t *testing.T) {
 		list[i].Record.Metrics = append(list[i].Record.Metrics, ktstr.Metric{Name: "c|d <i>x</i> `y` \n# z", Value: 1})
 	}
 	render(write(t, "markdown", export.Source{Runs: list}), 4, "c|d &lt;i&gt;x&lt;/i&gt; `y`  # z")
-	render(write(t, "markdown", comparison(t)), 3, "<strong>new</strong> (3 runs) against <strong>old|1</strong> (4 runs): 2 too few")
+	render(write(t, "markdown", comparison(t)), 3, "<strong>new</strong> (3 runs) against <strong>old|1</strong> (4 runs): 2 too few (5 runs a side could tell): nothing was judged, 0 of 2 metrics")
 }
 
 func TestJUnit(t *testing.T) {

@@ -197,7 +197,8 @@ func junitReport(w io.Writer, s Source) error {
 }
 
 // junitComparison is a case a metric that decides, one for runs that failed
-// more often, and one where there was nothing to compare.
+// more often, and one where there was nothing to compare, or nothing judged:
+// skipped cases alone would look green.
 func junitComparison(r compare.Report) junitSuite {
 	suite := junitSuite{Name: filepath.Base(r.B.Name) + " against " + filepath.Base(r.A.Name), Time: "0"}
 	for _, d := range r.Differences {
@@ -228,6 +229,9 @@ func junitComparison(r compare.Report) junitSuite {
 		why := fmt.Sprintf("nothing to compare: no run that ended well has a metric that decides; %s: %d of %d runs failed, %s: %d of %d",
 			r.A.Name, r.A.Broken, r.A.Runs, r.B.Name, r.B.Broken, r.B.Runs)
 		suite.add(junitCase{Classname: "compare", Name: "metrics", Error: &junitProblem{Message: why, Type: "nothing", Text: why}})
+	}
+	if judged, _, need := r.Judged(); judged == 0 && need > 0 {
+		suite.add(junitCase{Classname: "compare", Name: "metrics", Error: &junitProblem{Message: r.Summary(), Type: string(compare.TooFew), Text: r.Summary()}})
 	}
 	return suite
 }
