@@ -11,6 +11,7 @@ import (
 	"reflect"
 	"regexp"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -213,6 +214,15 @@ func TestFailedRunsAreResults(t *testing.T) {
 	want(run(`echo iops 5; kill -ILL $$`), core.ExitRun, "SIGILL")
 	want(run(`echo iops 5; kill -ILL $$`, "exit == -1"), core.ExitPass, "")
 	want(run(`echo prose`, "exit == 0"), core.ExitExtraction, "words")
+	outcomes := func(r core.Result, want ...check.Outcome) {
+		t.Helper()
+		if r.Checks == nil || !slices.Equal(r.Checks, want) {
+			t.Errorf("checks %+v, want %+v", r.Checks, want)
+		}
+	}
+	outcomes(run(`echo iops 5`))
+	outcomes(run(`echo iops 5`, "exit == 0", "iops >= 6"), check.Outcome{Check: "exit == 0", Status: check.Held}, check.Outcome{Check: "iops >= 6", Status: check.Failed})
+	outcomes(run(`echo iops 5; kill -ILL $$`, "iops >= 5"), check.Outcome{Check: "iops >= 5", Status: check.Held})
 	want(run(`echo prose; exit 1`, "exit == 0"), core.ExitCheck, "exit code 1")
 	want(run(`echo prose`, "exists iops"), core.ExitExtraction, "words")
 
@@ -231,6 +241,10 @@ func TestTimeoutKeepsWhatWasPrinted(t *testing.T) {
 	r, err := core.Run(t.Context(), core.Spec{Payload: p, Extractor: words})
 	if err != nil {
 		t.Fatal(err)
+	}
+	timeout := core.Record{TimedOut: true, Duration: 89987230001}
+	if err := timeout.Err(); !strings.Contains(err.Error(), "timed out after 1m29.987s\n") {
+		t.Errorf("%v: want milliseconds", err)
 	}
 	if m, ok := r.Metric("iops"); !ok || m.Value != 5 || !r.TimedOut || r.ExitCode != -1 || r.ExitStatus() != core.ExitRun {
 		t.Errorf("metric %+v, timed out %v, exit code %d, status %d", m, r.TimedOut, r.ExitCode, r.ExitStatus())
@@ -634,6 +648,9 @@ func TestEveryFieldRoundTripsAndIsDocumented(t *testing.T) {
 	empty, err := json.Marshal(core.Record{Cgroup: &core.Cgroup{}, Plugin: &core.Plugin{}})
 	if err != nil {
 		t.Fatal(err)
+	}
+	if strings.Contains(string(empty), `"checks"`) {
+		t.Errorf("%s: checks that nobody evaluated are not those of a run that had none", empty)
 	}
 	for _, list := range []string{`"argv":[]`, `"controllers":[]`, `"sandbox":[]`} {
 		if !strings.Contains(string(empty), list) {

@@ -27,37 +27,40 @@ const (
 // Record is all that is kept of one finished run but its raw output. It
 // round-trips through JSON without loss. docs/record.md describes the JSON.
 type Record struct {
-	Schema      string            `json:"schema"`
-	Index       int64             `json:"index"` // of the run within its process, from 0, in the order of finishing
-	Payload     string            `json:"payload"`
-	Argv        []string          `json:"argv"`
-	Dir         string            `json:"dir"` // the working directory of the payload
-	Start       time.Time         `json:"start"`
-	Duration    Seconds           `json:"duration"`
-	ExitCode    int               `json:"exit_code"` // -1: a signal ended it
-	Signal      string            `json:"signal"`
-	CoreDumped  bool              `json:"core_dumped,omitempty"`
-	TimedOut    bool              `json:"timed_out"`
-	Interrupted bool              `json:"interrupted"` // by a person, a kill or a cancelled context
-	Verdict     string            `json:"verdict"`     // Pass exactly when ExitStatus is 0
-	Details     []check.Detail    `json:"details"`     // what failed
-	Extraction  Extraction        `json:"extraction"`
-	Metrics     []ktstr.Metric    `json:"metrics"`
-	Headlines   []string          `json:"headlines"` // names of the metrics to show first
-	Capture     map[string]Seen   `json:"capture"`   // by stream
-	Bundle      string            `json:"bundle"`    // absolute path of the run's directory; empty: not kept
-	Host        Host              `json:"host"`
-	Scratch     *Scratch          `json:"scratch,omitempty"`
-	Killed      []Killed          `json:"killed,omitempty"` // descendants that outlived the payload
-	Notices     []string          `json:"notices,omitempty"`
-	Harness     *Cost             `json:"harness,omitempty"` // what ktstr itself cost while the payload ran
-	Watcher     *Cost             `json:"watcher,omitempty"` // likewise the process that outlives a killed ktstr; nil: there was none
-	Used        *Cost             `json:"used,omitempty"`    // what the payload used, with the descendants it waited for
-	Frozen      *Cost             `json:"frozen,omitempty"`  // what the extractor's process used while it was stopped for the measurement
-	Tool        string            `json:"tool,omitempty"`    // version that the payload's binary reports
-	Labels      map[string]string `json:"labels,omitempty"`  // what the caller said the run belongs to: "set", "commit", …
-	Cgroup      *Cgroup           `json:"cgroup,omitempty"`  // what the kernel counted for the run's cgroup; nil: it had none
-	Plugin      *Plugin           `json:"plugin,omitempty"`  // the extractor's executable; nil: built in
+	Schema      string         `json:"schema"`
+	Index       int64          `json:"index"` // of the run within its process, from 0, in the order of finishing
+	Payload     string         `json:"payload"`
+	Argv        []string       `json:"argv"`
+	Dir         string         `json:"dir"` // the working directory of the payload
+	Start       time.Time      `json:"start"`
+	Duration    Seconds        `json:"duration"`
+	ExitCode    int            `json:"exit_code"` // -1: a signal ended it
+	Signal      string         `json:"signal"`
+	CoreDumped  bool           `json:"core_dumped,omitempty"`
+	TimedOut    bool           `json:"timed_out"`
+	Interrupted bool           `json:"interrupted"` // by a person, a kill or a cancelled context
+	Verdict     string         `json:"verdict"`     // Pass exactly when ExitStatus is 0
+	Details     []check.Detail `json:"details"`     // what failed
+	// Checks are all checks of the run, in order, also those that held; empty:
+	// it had none. Nil, in a record from before they were kept: not known.
+	Checks     []check.Outcome   `json:"checks,omitzero"`
+	Extraction Extraction        `json:"extraction"`
+	Metrics    []ktstr.Metric    `json:"metrics"`
+	Headlines  []string          `json:"headlines"` // names of the metrics to show first
+	Capture    map[string]Seen   `json:"capture"`   // by stream
+	Bundle     string            `json:"bundle"`    // absolute path of the run's directory; empty: not kept
+	Host       Host              `json:"host"`
+	Scratch    *Scratch          `json:"scratch,omitempty"`
+	Killed     []Killed          `json:"killed,omitempty"` // descendants that outlived the payload
+	Notices    []string          `json:"notices,omitempty"`
+	Harness    *Cost             `json:"harness,omitempty"` // what ktstr itself cost while the payload ran
+	Watcher    *Cost             `json:"watcher,omitempty"` // likewise the process that outlives a killed ktstr; nil: there was none
+	Used       *Cost             `json:"used,omitempty"`    // what the payload used, with the descendants it waited for
+	Frozen     *Cost             `json:"frozen,omitempty"`  // what the extractor's process used while it was stopped for the measurement
+	Tool       string            `json:"tool,omitempty"`    // version that the payload's binary reports
+	Labels     map[string]string `json:"labels,omitempty"`  // what the caller said the run belongs to: "set", "commit", …
+	Cgroup     *Cgroup           `json:"cgroup,omitempty"`  // what the kernel counted for the run's cgroup; nil: it had none
+	Plugin     *Plugin           `json:"plugin,omitempty"`  // the extractor's executable; nil: built in
 }
 
 // Cgroup is what the kernel counted for the cgroup that a run had to itself,
@@ -247,7 +250,7 @@ func (r Record) Err() error {
 		causes = append(causes, errors.New("interrupted"))
 	}
 	if r.TimedOut {
-		causes = append(causes, fmt.Errorf("timed out after %v", r.Duration))
+		causes = append(causes, fmt.Errorf("timed out after %v", time.Duration(r.Duration).Round(time.Millisecond)))
 	}
 	if r.Extraction.Status != extract.OK {
 		causes = append(causes, fmt.Errorf("extractor %s: %s", r.Extraction.Extractor, r.Extraction.reason()))

@@ -278,8 +278,8 @@ func (r *Result) judge(h *Handle, x extract.Result) {
 }
 
 // Judge evaluates the checks of the resolved payload p on the record's metrics
-// and exit code, adds what failed to the details and brings the verdict up to
-// date. stderr is for messages, looked names the streams that metrics were
+// and exit code, notes what became of each, adds what failed to the details and
+// brings the verdict up to date. stderr is for messages, looked names the streams that metrics were
 // looked for in, and hints are the extractor's.
 func (r *Record) Judge(p payload.Payload, stderr []byte, looked []ktstr.Stream, hints []ktstr.Hint) {
 	if r.Signal != "" && !r.TimedOut && !r.Interrupted && !slices.ContainsFunc(p.Checks, func(c check.Check) bool { return c.Kind() == check.KindExit }) {
@@ -294,6 +294,7 @@ func (r *Record) Judge(p payload.Payload, stderr []byte, looked []ktstr.Stream, 
 		HintUnit: hintUnit(p.MetricHints(), hints),
 		Searched: looked,
 	})
+	r.Checks = verdict.Outcomes(p.Checks)
 	r.fail(verdict.Details...)
 }
 

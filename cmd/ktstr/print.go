@@ -58,9 +58,35 @@ func (a *app) printRunText(r core.Record, all bool) error {
 	if hidden := len(r.Metrics) - len(shown); hidden > 0 {
 		more = s.dim(fmt.Sprintf(" (%d more: --all, or -o json)", hidden))
 	}
-	_, err := fmt.Fprintf(a.stdout, "%s  %s  %s  %s%s\n", verdict, line(r.Payload),
-		time.Duration(r.Duration).Round(time.Millisecond), count(len(r.Metrics), "metric"), more)
+	checks := checksText(r)
+	if checks != "" {
+		checks += "  "
+	}
+	_, err := fmt.Fprintf(a.stdout, "%s  %s  %s  %s%s%s\n", verdict, line(r.Payload),
+		time.Duration(r.Duration).Round(time.Millisecond), checks, count(len(r.Metrics), "metric"), more)
 	return err
+}
+
+// checksText says how many of the checks of some runs held; empty where that is
+// not known, as of older records.
+func checksText(list ...core.Record) string {
+	held, all, known := 0, 0, false
+	for _, r := range list {
+		known = known || r.Checks != nil
+		all += len(r.Checks)
+		for _, o := range r.Checks {
+			if o.Status == check.Held {
+				held++
+			}
+		}
+	}
+	switch {
+	case !known:
+		return ""
+	case all == 0:
+		return "no checks"
+	}
+	return fmt.Sprintf("%d of %s held", held, count(all, "check"))
 }
 
 // headlines picks the metrics of those names.

@@ -289,7 +289,11 @@ func (a *app) printSet(list []runs.Run, wanted int, all bool) error {
 		stopped = fmt.Sprintf(", %d interrupted, left out", interrupted)
 		verdict = s.bad(core.Fail)
 	}
-	fmt.Fprintf(w, "%s  %s, %d failed%s%s\n", verdict, made, failed, stopped, more)
+	checks := checksText(export.SetOf(list).Runs...)
+	if checks != "" {
+		checks = "  " + checks
+	}
+	fmt.Fprintf(w, "%s  %s, %d failed%s%s%s\n", verdict, made, failed, stopped, checks, more)
 	return w.Flush()
 }
 

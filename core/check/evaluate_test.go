@@ -3,6 +3,7 @@ package check_test
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -197,6 +198,29 @@ func TestMessagesAreUTF8(t *testing.T) {
 			t.Errorf("%q is not UTF-8", d)
 		}
 	}
+}
+
+// Each check says what became of it, also those that held and equal ones.
+func TestOutcomes(t *testing.T) {
+	metrics := []ktstr.Metric{{Name: "a", Value: 5}}
+	least := check.Bounds{MinMetrics: 2}
+	test := func(code int, texts, want []string) {
+		t.Helper()
+		checks := parse(t, texts...)
+		var got []string
+		for i, o := range check.Evaluate(checks, check.Input{Metrics: metrics, ExitCode: code, Bounds: least}).Outcomes(checks) {
+			if o.Check != checks[i].String() {
+				t.Errorf("check %d is %q, want %q", i, o.Check, checks[i])
+			}
+			got = append(got, o.Status)
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%v: got %v, want %v", texts, got, want)
+		}
+	}
+	test(0, nil, nil)
+	test(0, []string{"exit == 0", "a >= 5", "a >= 6", "exists b", "a >= 6", "a >= 5"}, []string{"held", "held", "failed", "failed", "failed", "held"})
+	test(1, []string{"a >= 5", "exit == 1", "exit == 0", "a >= 6", "exit == 2"}, []string{"skipped", "held", "failed", "skipped", "skipped"})
 }
 
 func BenchmarkEvaluate(b *testing.B) {

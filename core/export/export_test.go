@@ -53,7 +53,7 @@ func some(t *testing.T, factor float64) []runs.Run {
 		r := &core.Result{
 			Definition: p, Streams: []ktstr.Output{{Stream: ktstr.Stdout}, {Stream: ktstr.Stderr}},
 			Record: core.Record{
-				Schema: core.Schema, Payload: "bench", Argv: []string{"bench"}, Start: time.Date(2026, 1, 2, 3, 4, 5+i, 0, time.UTC), Duration: core.Seconds(1500 * time.Millisecond),
+				Schema: core.Schema, Payload: "bench", Argv: []string{"bench"}, Start: time.Date(2026, 1, 2, 3, 4, 5+i, 0, time.UTC), Duration: core.Seconds(1234567891),
 				Extraction: core.Extraction{Status: extract.OK, Extractor: "json", Version: "1"},
 				Headlines:  []string{"p99", "iops"}, Host: core.Host{Name: "here", Kernel: "6.1", Arch: "amd64"},
 				Labels: map[string]string{"set": "s1"},
@@ -321,7 +321,7 @@ failed bench exit == 0: exit code 3: want 0; stderr ends with:
 skipped bench p99 <= 50us
 skipped bench exists iops
 passed bench extraction
-error bench run to its end: timed out after 1.5s
+error bench run to its end: timed out after 1.235s
 failed bench exit == 0: exit code -1: want 0; stderr ends with:
 skipped bench p99 <= 50us
 skipped bench exists iops
@@ -329,6 +329,24 @@ error bench extraction: json: boo <&> �
 `
 	if got.String() != want {
 		t.Errorf("got\n%s\nwant\n%s\nfrom\n%s", got.String(), want, text)
+	}
+	// The records alone say the same, and an end by a signal hides no check.
+	list := some(t, 1)
+	for i := range list {
+		list[i].Dir = ""
+	}
+	if alone := write(t, "junit", export.Source{Runs: list}); strings.Count(string(alone), "<testcase ") != strings.Count(string(text), "<testcase ") {
+		t.Errorf("without the bundles: %s", alone)
+	}
+	killed := core.Record{Payload: "bench", Signal: "SIGSEGV", Extraction: core.Extraction{Status: extract.OK}}
+	exists, err := check.Exists("p99")
+	if err != nil {
+		t.Fatal(err)
+	}
+	killed.Judge(payload.Payload{Checks: []check.Check{exists}}, nil, nil, nil)
+	suites, err = junit.Ingest(write(t, "junit", export.Source{Runs: []runs.Run{{Record: killed}}}))
+	if err != nil || suites[0].Totals.Failed != 2 || suites[0].Tests[1].Name != "exists p99" {
+		t.Errorf("ended by a signal: %+v, %v", suites, err)
 	}
 	if suites, err := junit.Ingest(write(t, "junit", comparison(t))); err != nil || suites[0].Totals.Skipped != 2 {
 		t.Errorf("comparison: %+v, %v", suites, err)

@@ -9,7 +9,6 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/ktstr/ktstr/core/bundle"
 	"github.com/ktstr/ktstr/core/check"
 	"github.com/ktstr/ktstr/core/compare"
 	"github.com/ktstr/ktstr/core/extract"
@@ -133,24 +132,26 @@ func junitRun(run runs.Run) junitSuite {
 	case r.Interrupted:
 		ran.Error = &junitProblem{Message: "interrupted", Type: "interrupted"}
 	case r.TimedOut:
-		ran.Error = &junitProblem{Message: fmt.Sprintf("timed out after %v", time.Duration(r.Duration)), Type: "timeout"}
+		ran.Error = &junitProblem{Message: fmt.Sprintf("timed out after %v", time.Duration(r.Duration).Round(time.Millisecond)), Type: "timeout"}
 	}
 	s.add(ran)
 
-	left := r.Details // in the order of the checks
-	hidden := check.Verdict{Details: r.Details}.ExitCodeFailed()
-	for _, c := range checksOf(run) {
-		text := junitCase{Classname: r.Payload, Name: c.String()}
-		switch {
-		case len(left) > 0 && left[0].Check == c.String():
-			text.Failure = problem(left[0])
-			left = left[1:]
-		case hidden && c.Kind() != check.KindExit:
-			text.Skipped = &junitSkipped{"not evaluated: the exit code's check failed"}
+	left := slices.Clone(r.Details) // one a failed check, in their order
+	for _, o := range r.Checks {
+		c := junitCase{Classname: r.Payload, Name: o.Check}
+		switch o.Status {
+		case check.Failed:
+			c.Failure = &junitProblem{Message: "failed", Type: "check"} // of a record that another program wrote, without the detail
+			if i := slices.IndexFunc(left, func(d check.Detail) bool { return d.Check == o.Check }); i >= 0 {
+				c.Failure = problem(left[i])
+				left = slices.Delete(left, i, i+1)
+			}
+		case check.Skipped:
+			c.Skipped = &junitSkipped{"not evaluated: the exit code's check failed"}
 		}
-		s.add(text)
+		s.add(c)
 	}
-	for _, d := range left { // the payload's bounds, a signal; all, where the checks are not known
+	for _, d := range left { // the payload's bounds, a signal; all, of a record without the checks
 		name := d.Check
 		if name == "" {
 			name = d.Kind + " " + d.Metric
@@ -176,20 +177,6 @@ func junitRun(run runs.Run) junitSuite {
 
 func problem(d check.Detail) *junitProblem {
 	return &junitProblem{Message: d.Message, Type: d.Kind, Text: d.Message}
-}
-
-// checksOf are all checks of a run where its bundle is there, else none: a
-// record holds only those that failed. A signal's detail goes before the
-// checks, which then cannot be matched in order, so they are left out, too.
-func checksOf(run runs.Run) []check.Check {
-	if run.Dir == "" || len(run.Record.Details) > 0 && run.Record.Details[0].Check == "" {
-		return nil
-	}
-	b, err := bundle.Load(run.Dir)
-	if err != nil {
-		return nil
-	}
-	return b.Payload.Checks
 }
 
 func junitReport(w io.Writer, s Source) error {
