@@ -11,7 +11,7 @@ import (
 )
 
 // watch passes signals on to the payload and, on a terminal, keeps a line with
-// the time that has passed and what is left of the timeout. Without a terminal
+// the time that has passed and when the timeout would end it. Without a terminal
 // it sleeps until something happens, so that it does not disturb a
 // measurement.
 func (a *app) watch(h *core.Handle, spec core.Spec, ended <-chan struct{}, quiet bool) {
@@ -56,11 +56,12 @@ func (a *app) watch(h *core.Handle, spec core.Spec, ended <-chan struct{}, quiet
 	}
 }
 
-// liveLine says how long a run takes already, and what is left of its timeout.
+// liveLine says how long a run has gone on, and after how long it is killed: how
+// long it will still take nobody knows.
 func liveLine(name string, elapsed, timeout time.Duration) string {
-	line := fmt.Sprintf("%s  %s", printable(name), elapsed.Round(time.Second))
+	line := fmt.Sprintf("%s  running %s", printable(name), elapsed.Round(time.Second))
 	if timeout > 0 {
-		line += fmt.Sprintf("  %s left of %s", max(0, timeout-elapsed).Round(time.Second), timeout)
+		line += fmt.Sprintf(", killed at %s", timeout)
 	}
 	return line
 }
