@@ -205,7 +205,7 @@ func TestSummary(t *testing.T) {
 		"1 worse, 1 better, 1 changed, 1 ~, 1 missing":                                        {Rows: rows(compare.Worse, compare.Better, compare.Changed, compare.Same, compare.Missing)},
 		"1 too few (5 runs a side could tell): nothing was judged, 0 of 1 metric":             {Rows: rows(compare.TooFew)},
 		"1 too few (5 runs a side could tell), 1 missing: nothing was judged, 0 of 2 metrics": {Rows: rows(compare.TooFew, compare.Missing)},
-		"2 ~, 1 too few (5 runs a side could tell): 2 of 3 metrics judged":           {Rows: rows(compare.Same, compare.Same, compare.TooFew)},
+		"2 ~, 1 too few (5 runs a side could tell): 2 of 3 metrics judged":                    {Rows: rows(compare.Same, compare.Same, compare.TooFew)},
 		"nothing to compare": {Rows: rows()},
 	} {
 		if got := report.Summary(); got != want {
