@@ -64,12 +64,15 @@ func Validate(ctx context.Context, s Spec) error {
 
 // plan resolves what is to be run.
 func (h *Handle) plan(ctx context.Context, s Spec, operation string) error {
-	if err := s.validate(operation); err != nil {
-		return &UsageError{fmt.Errorf("%s %w", operation, err)}
+	s, err := asked(ctx, s, operation)
+	if err != nil {
+		return err
 	}
-	var err error
-	if s.Payload, h.tool, h.note, err = adapt(ctx, s.Payload); err != nil {
-		return fmt.Errorf("%s %w", operation, err)
+	if s.Found != nil {
+		h.tool = s.Found.Version
+		if s.Payload, h.note, err = payload.Resolve(s.Payload, *s.Found); err != nil {
+			return fmt.Errorf("%s %w", operation, err)
+		}
 	}
 	if h.definition, err = s.resolve(); err != nil {
 		return &UsageError{fmt.Errorf("%s %w", operation, err)}

@@ -75,7 +75,16 @@ when every plugin starts and every payload file can be read, whatever is
 installed; 2 when a payload file cannot; 3 when a plugin does not start.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			return a.doctor(c.Context(), output)
+			defer a.catchStops()()
+			ctx, done := a.untilStopped(c.Context())
+			err := a.doctor(ctx, output)
+			done()
+			select {
+			case stop := <-a.stops:
+				return &exitError{core.ExitInterrupted, fmt.Errorf("%v: doctor was stopped", stop)}
+			default:
+				return err
+			}
 		},
 	}
 	outputFlag(c.Flags(), &output)
@@ -112,8 +121,9 @@ func (a *app) doctor(ctx context.Context, output format) error {
 		d.Plugins = append(d.Plugins, h)
 		fails[s.Name] = h.Error
 	}
+	ask := askOnce(ctx)
 	for _, p := range all {
-		able := d.examine(ctx, p)
+		able := d.examine(p, ask)
 		name := cmp.Or(p.Extractor, "json")
 		if fault, found := fails[name]; able.Ready && !found {
 			able.Ready, able.Problem = false, fmt.Sprintf("extractor %s is not installed", name)
@@ -135,6 +145,9 @@ func (a *app) doctor(ctx context.Context, output format) error {
 	if err != nil {
 		return err
 	}
+	if err := ctx.Err(); err != nil { // what could not be asked any more must not look sick
+		return err
+	}
 	for _, m := range report {
 		d.Sandbox = append(d.Sandbox, core.Measure(m))
 	}
@@ -154,15 +167,33 @@ func (a *app) doctor(ctx context.Context, output format) error {
 	return nil
 }
 
+// askOnce is core.Probe for the payloads of one program: they ask it the same.
+func askOnce(ctx context.Context) func(need payload.Need, help bool) (payload.Found, error) {
+	type answer struct {
+		found payload.Found
+		err   error
+	}
+	known := map[string]answer{}
+	return func(need payload.Need, help bool) (payload.Found, error) {
+		key := fmt.Sprintf("%q %q %q %q %t", need.Binary, need.VersionArgs, need.VersionPattern, need.HelpArgs, help)
+		a, ok := known[key]
+		if !ok {
+			a.found, a.err = core.Probe(ctx, need, help)
+			known[key] = a
+		}
+		return a.found, a.err
+	}
+}
+
 // examine says what p can do here, and notes the programs that it needs.
-func (d *diagnosis) examine(ctx context.Context, p payload.Payload) ability {
+func (d *diagnosis) examine(p payload.Payload, ask func(need payload.Need, help bool) (payload.Found, error)) ability {
 	able := ability{Name: p.Name, Ready: true}
 	needs := p.Needs
 	if len(needs) == 0 && p.Binary != payload.Self {
 		needs = []payload.Need{{Binary: p.Binary}}
 	}
 	for i, need := range needs {
-		found, err := core.Probe(ctx, need, i == 0 && p.AsksHelp())
+		found, err := ask(need, i == 0 && p.AsksHelp())
 		path, _ := exec.LookPath(need.Binary)
 		at := slices.IndexFunc(d.Programs, func(known program) bool { return known.Name == need.Binary })
 		if at < 0 {

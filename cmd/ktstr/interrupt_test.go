@@ -162,6 +162,54 @@ func TestInterruptWhileAPluginStarts(t *testing.T) {
 	}
 }
 
+// Ctrl-C while a program is asked for its version ends the command and the
+// program; all that it started is gone then.
+func TestInterruptWhileAProgramIsAsked(t *testing.T) {
+	dir := t.TempDir()
+	ready, tool := filepath.Join(dir, "ready"), filepath.Join(dir, "tool")
+	if err := syscall.Mkfifo(ready, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for path, text := range map[string]string{
+		tool:                            "#!/bin/sh\nexec 9> " + ready + "; setsid sleep 1000 & echo >&9; sleep 1000\n",
+		filepath.Join(dir, "slow.yaml"): "summary: x\nbinary: " + tool + "\nneeds: [{binary: " + tool + "}]\n",
+	} {
+		if err := os.WriteFile(path, []byte(text), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, args := range [][]string{{"run", "slow", "--out", dir}, {"run", "slow", "--repeat", "3", "--out", dir}, {"doctor"}} {
+		cmd := exec.Command("/proc/self/exe", append(args, "--payload-dir", dir)...)
+		cmd.Env = append(os.Environ(), asCommand+"=1")
+		var stderr bytes.Buffer
+		cmd.Stderr = &stderr
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		f, err := os.Open(ready)
+		if err != nil {
+			t.Fatal(err)
+		}
+		held := bufio.NewReader(f)
+		if _, err := held.ReadString('\n'); err != nil {
+			t.Fatal(err)
+		}
+		cmd.Process.Signal(syscall.SIGINT)
+		cmd.Wait()
+		want := "ktstr: interrupt: nothing was started\n"
+		if args[0] == "doctor" {
+			want = "ktstr: interrupt: doctor was stopped\n"
+		}
+		if got := cmd.ProcessState.ExitCode(); got != core.ExitInterrupted || stderr.String() != want {
+			t.Errorf("%q: exit status %d, want %d\n%s", args, got, core.ExitInterrupted, &stderr)
+		}
+		if _, err := io.ReadAll(held); err != nil { // to the end: nobody holds it
+			t.Error(err)
+		}
+		f.Close()
+	}
+}
+
 // A request to stop ends the context of what is prepared, and is not lost.
 func TestUntilStopped(t *testing.T) {
 	a := &app{stops: make(chan os.Signal, 2)}

@@ -119,8 +119,15 @@ func (a *app) run(ctx context.Context, names, args []string, o runOptions) error
 	s := &series{app: a, o: o}
 	preparing, prepared := a.untilStopped(ctx)
 	done, err := s.prepare(preparing, names, args)
-	prepared()
 	defer done()
+	if err == nil {
+		if _, err := s.store.Sweep(); err != nil {
+			a.notice(o.quiet)("what a prune left half-way could not be deleted: " + err.Error())
+		}
+		defer a.guardRuns(o.quiet)()
+		err = s.ask(preparing)
+	}
+	prepared()
 	select {
 	case stop := <-a.stops:
 		err = fmt.Errorf("%v: nothing was started", stop)
@@ -133,11 +140,7 @@ func (a *app) run(ctx context.Context, names, args []string, o runOptions) error
 	if err != nil {
 		return err
 	}
-	if _, err := s.store.Sweep(); err != nil {
-		a.notice(o.quiet)("what a prune left half-way could not be deleted: " + err.Error())
-	}
-	defer a.guardRuns(o.quiet)()
-	if len(s.sides) == 1 && s.rounds() == 1 {
+	if s.alone() {
 		return s.single(ctx)
 	}
 	return s.several(ctx)
@@ -150,6 +153,9 @@ func (s *series) rounds() int {
 	}
 	return s.o.series.repeat
 }
+
+// alone reports whether there is one run only.
+func (s *series) alone() bool { return len(s.sides) == 1 && s.rounds() == 1 }
 
 func (s *series) prepare(ctx context.Context, names, args []string) (done func(), err error) {
 	var closers []func()
@@ -240,16 +246,36 @@ func (s *series) prepare(ctx context.Context, names, args []string) (done func()
 			return done, fmt.Errorf("--baseline %s: no run of %s in it; runs become part of it by --tag %[1]s", o.baseline, name)
 		}
 	}
+	s.nameSets()
+	return done, nil
+}
+
+// ask has each payload's program tell its version, once: not before every run,
+// and while a request to stop can still end it.
+func (s *series) ask(ctx context.Context) error {
+	found := map[string]*payload.Found{} // by payload
+	for _, side := range s.sides {
+		name := side.spec.Payload.Name
+		side.spec.Found = found[name]
+		var err error
+		if side.spec, err = core.Asked(ctx, side.spec); err != nil {
+			return err
+		}
+		if f := side.spec.Found; f != nil && found[name] == nil {
+			if found[name] = f; f.Problem != "" && !s.alone() { // of one run, its notes say so
+				s.app.notice(s.o.quiet)(f.Problem)
+			}
+		}
+	}
 	if len(s.sides) > 1 { // a mistake in the second must not be found when the first has run
 		for _, side := range s.sides {
 			var usage *core.UsageError
 			if err := core.Validate(ctx, side.spec); errors.As(err, &usage) {
-				return done, err
+				return err
 			}
 		}
 	}
-	s.nameSets()
-	return done, nil
+	return nil
 }
 
 // parseVariant reads NAME='ARGS', the args quoted as in a shell.
@@ -273,7 +299,7 @@ func parseVariant(base core.Spec, text string) (*side, error) {
 
 // nameSets gives each side the name under which its runs are found again.
 func (s *series) nameSets() {
-	if len(s.sides) == 1 && s.rounds() == 1 {
+	if s.alone() {
 		return
 	}
 	var unique [3]byte

@@ -13,6 +13,7 @@ import (
 type Found struct {
 	Version string // from Need.VersionIn
 	Help    string // all that the help command printed
+	Problem string // why something is missing, for a person; empty: nothing to say
 }
 
 // defaultVersion finds the first number with a dot.
@@ -61,12 +62,18 @@ func (p Payload) AsksHelp() bool {
 func Resolve(p Payload, found Found) (resolved Payload, note string, err error) {
 	resolved = p
 	resolved.Variants = nil
+	add := func(text string) {
+		if text != "" {
+			note = strings.TrimPrefix(note+"; "+text, "; ")
+		}
+	}
+	add(found.Problem)
 	if len(p.Needs) > 0 {
 		if err := p.Needs[0].Enough(found.Version); err != nil {
 			return p, "", fmt.Errorf("payload %s: %w", p.Name, err)
 		}
 		if p.Needs[0].MinVersion != "" && found.Version == "" {
-			note = fmt.Sprintf("%s does not tell its version; the payload wants %s or newer", p.Needs[0].Binary, p.Needs[0].MinVersion)
+			add(fmt.Sprintf("%s does not tell its version; the payload wants %s or newer", p.Needs[0].Binary, p.Needs[0].MinVersion))
 		}
 	}
 	for _, v := range p.Variants {
@@ -82,9 +89,7 @@ func Resolve(p Payload, found Found) (resolved Payload, note string, err error) 
 		if v.Outputs != nil {
 			resolved.Outputs = v.Outputs
 		}
-		if v.Note != "" {
-			note = strings.TrimPrefix(note+"; "+v.Note, "; ")
-		}
+		add(v.Note)
 		break
 	}
 	return resolved, note, nil
