@@ -33,18 +33,20 @@ type measure struct {
 }
 
 // spellings maps other ways to write a unit to the table's.
-var spellings = map[string]string{
-	"nsec": "ns", "nsecs": "ns", "nanosec": "ns", "nanosecs": "ns", "nanosecond": "ns", "nanoseconds": "ns",
-	"µs": "us", "μs": "us", "usec": "us", "usecs": "us", "microsec": "us", "microsecs": "us", "microsecond": "us", "microseconds": "us",
-	"msec": "ms", "msecs": "ms", "millisec": "ms", "millisecs": "ms", "millisecond": "ms", "milliseconds": "ms",
-	"sec": "s", "secs": "s", "second": "s", "seconds": "s",
-	"mins": "min", "minute": "min", "minutes": "min", "hr": "h", "hour": "h", "hours": "h",
-	"byte": "B", "bytes": "B", "b": "bit", "bits": "bit", "kb": "kbit", "Mb": "Mbit", "Gb": "Gbit", "Tb": "Tbit",
-	"bps": "bit/s", "Bps": "B/s", "kbps": "kbit/s", "Mbps": "Mbit/s", "Gbps": "Gbit/s",
-	"op": "ops", "request": "req", "requests": "req", "ios": "io", "IOPS": "iops", "percent": "%",
-}
+var spellings = sync.OnceValue(func() map[string]string {
+	return map[string]string{
+		"nsec": "ns", "nsecs": "ns", "nanosec": "ns", "nanosecs": "ns", "nanosecond": "ns", "nanoseconds": "ns",
+		"µs": "us", "μs": "us", "usec": "us", "usecs": "us", "microsec": "us", "microsecs": "us", "microsecond": "us", "microseconds": "us",
+		"msec": "ms", "msecs": "ms", "millisec": "ms", "millisecs": "ms", "millisecond": "ms", "milliseconds": "ms",
+		"sec": "s", "secs": "s", "second": "s", "seconds": "s",
+		"mins": "min", "minute": "min", "minutes": "min", "hr": "h", "hour": "h", "hours": "h",
+		"byte": "B", "bytes": "B", "b": "bit", "bits": "bit", "kb": "kbit", "Mb": "Mbit", "Gb": "Gbit", "Tb": "Tbit",
+		"bps": "bit/s", "Bps": "B/s", "kbps": "kbit/s", "Mbps": "Mbit/s", "Gbps": "Gbit/s",
+		"op": "ops", "request": "req", "requests": "req", "ios": "io", "IOPS": "iops", "percent": "%",
+	}
+})
 
-// units is the table, made when first asked for: most commands never do. Base
+// units is the table. Both are made when first asked for: most commands never do. Base
 // units: nanosecond, bit, one of what is counted.
 var units = sync.OnceValue(func() map[string]measure {
 	decimal := map[string]int64{"": 1, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}
@@ -75,7 +77,7 @@ var units = sync.OnceValue(func() map[string]measure {
 
 // canonical resolves other spellings, in both halves of a quotient.
 func canonical(u string) string {
-	if c, ok := spellings[u]; ok {
+	if c, ok := spellings()[u]; ok {
 		return c
 	}
 	if i := strings.LastIndexByte(u, '/'); i > 0 {
@@ -94,7 +96,7 @@ func parse(u string) (m measure, known bool) {
 	if m, ok := units()[u]; ok {
 		return m, true
 	}
-	if c, ok := spellings[u]; ok {
+	if c, ok := spellings()[u]; ok {
 		u = c
 		if m, ok := units()[u]; ok {
 			return m, true

@@ -329,7 +329,20 @@ func oldUnit(unit string) string {
 	return unit
 }
 
-var latencyUnits = map[string]string{"nsec": "ns", "usec": "us", "msec": "ms", "sec": "s"}
+// latencyUnit is the unit that fio calls word; empty for another word.
+func latencyUnit(word string) string {
+	switch word {
+	case "nsec":
+		return "ns"
+	case "usec":
+		return "us"
+	case "msec":
+		return "ms"
+	case "sec":
+		return "s"
+	}
+	return ""
+}
 
 // distribution reads the lines under a direction.
 func (n *normalReader) distribution(text string, number int) bool {
@@ -344,7 +357,7 @@ func (n *normalReader) distribution(text string, number int) bool {
 	rest = strings.TrimLeft(rest, " ")
 	if name, unit, ok := strings.Cut(head, " percentiles ("); ok {
 		// A single priority has its share in parentheses behind its name.
-		n.percentileHead(name, latencyUnits[strings.TrimSuffix(unit, ")")], number)
+		n.percentileHead(name, latencyUnit(strings.TrimSuffix(unit, ")")), number)
 		return true
 	}
 	name, inner, ok := strings.Cut(head, "(")
@@ -361,7 +374,7 @@ func (n *normalReader) distribution(text string, number int) bool {
 		}
 		if turn, ok := map[string]int{"slat": turnSlat, "clat": turnClat, "lat": turnLat, "sync": turnLat}[name]; ok {
 			n.enterSync(name == "sync", number)
-			n.stats(turn, rest, latencyUnits[unit], number)
+			n.stats(turn, rest, latencyUnit(unit), number)
 			return true
 		}
 		return strings.Contains(name, " prio") // of one priority
@@ -658,7 +671,7 @@ func (n *normalReader) steadyState(text string, number int) {
 			for _, word := range []string{"nsec", "usec", "msec"} {
 				if short, ok := strings.CutSuffix(value, word); ok {
 					if v, ok := scaled(short); ok {
-						j.ssLatency = num{v, latencyUnits[word], number}
+						j.ssLatency = num{v, latencyUnit(word), number}
 					}
 				}
 			}
