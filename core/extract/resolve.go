@@ -104,14 +104,24 @@ func (r *Resolver) Hint(name string) ktstr.Hint {
 
 // meaning is nil where no hint is about name. It uses several where more than one is.
 func (r *Resolver) meaning(name string, several *meaning) *meaning {
-	r.found = r.names.Find(name, r.found[:0])
-	switch len(r.found) {
-	case 0:
+	r.found = r.names.Patterns(name, r.found[:0])
+	return r.together(r.names.Exact(name), several)
+}
+
+// together is what the hints of a name, number, and of the patterns found say.
+func (r *Resolver) together(number int, several *meaning) *meaning {
+	switch {
+	case len(r.found) == 0 && number < 0:
 		return nil
-	case 1:
+	case len(r.found) == 0:
+		return &r.meanings[number]
+	case len(r.found) == 1 && number < 0:
 		return &r.meanings[r.found[0]]
 	}
 	*several = meaning{}
+	if number >= 0 {
+		several.add(&r.meanings[number])
+	}
 	for _, number := range r.found {
 		several.add(&r.meanings[number])
 	}
@@ -127,16 +137,19 @@ func (r *Resolver) Resolve(metrics []ktstr.Metric) (headlines []int, odd []ktstr
 	var several meaning
 	for i := 0; i < len(metrics); i += 64 {
 		piece := metrics[i:min(i+64, len(metrics))]
-		exact, find := names.Sift(&r.names, piece, &piece[0].Name)
-		for left := exact | find; left != 0; left &= left - 1 {
+		exact, patterns := names.Sift(&r.names, piece, &piece[0].Name)
+		for left := exact | patterns; left != 0; left &= left - 1 {
 			k := bits.TrailingZeros64(left)
 			m := &piece[k]
-			var hint *meaning
-			if find>>k&1 != 0 {
-				hint = r.meaning(m.Name, &several)
-			} else if number := r.names.Exact(m.Name); number >= 0 {
-				hint = &r.meanings[number]
+			number := -1
+			if exact>>k&1 != 0 {
+				number = r.names.Exact(m.Name)
 			}
+			r.found = r.found[:0]
+			if patterns>>k&1 != 0 {
+				r.found = r.names.Patterns(m.Name, r.found)
+			}
+			hint := r.together(number, &several)
 			if hint == nil {
 				continue
 			}

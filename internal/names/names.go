@@ -119,10 +119,10 @@ func (s *Set) AddPattern(name string) int {
 }
 
 // Sift tells which of up to 64 items are to be looked for, the first one in the
-// lowest bit: those whose name may be in the Set, and match no pattern, with
-// Exact, and those that may match a pattern with Find. name is the first
-// item's, so that no item's need be copied or called for.
-func Sift[T any](s *Set, items []T, name *string) (exact, find uint64) {
+// lowest bit: with Exact those whose name may be in the Set, with Patterns those
+// that may match one. name is the first item's, so that no item's need be
+// copied or called for.
+func Sift[T any](s *Set, items []T, name *string) (exact, patterns uint64) {
 	if len(items) == 0 {
 		return 0, 0
 	}
@@ -130,13 +130,15 @@ func Sift[T any](s *Set, items []T, name *string) (exact, find uint64) {
 }
 
 // siftAll is Sift of n names that lie size bytes apart.
-func (s *Set) siftAll(first unsafe.Pointer, size uintptr, n int) (exact, find uint64) {
+func (s *Set) siftAll(first unsafe.Pointer, size uintptr, n int) (exact, patterns uint64) {
 	var hits [64]uint8
 	maybe, tails, short := &s.maybe, s.tails.maybe, s.tails.short
-	for i := 0; i < n; i++ {
-		name := *(*string)(unsafe.Add(first, uintptr(i)*size))
+	at := uintptr(0)
+	for i := range hits[:n] {
+		name := *(*string)(unsafe.Add(first, at))
+		at += size
 		if len(name) < long {
-			hits[i&63] = s.sift(name)
+			hits[i] = s.sift(name)
 			continue
 		}
 		a, t, c := bothEnds(name)
@@ -148,7 +150,7 @@ func (s *Set) siftAll(first unsafe.Pointer, size uintptr, n int) (exact, find ui
 				hit |= tails[c>>48*spread>>51]
 			}
 		}
-		hits[i&63] = hit
+		hits[i] = hit
 	}
 	if s.parents.count+len(s.top) > 0 {
 		for i := range n {
@@ -162,9 +164,9 @@ func (s *Set) siftAll(first unsafe.Pointer, size uintptr, n int) (exact, find ui
 		const ones, gather = 0x0101010101010101, 0x0102040810204080
 		w := binary.LittleEndian.Uint64(hits[i:])
 		exact |= w & ones * gather >> 56 << i
-		find |= w >> 1 & ones * gather >> 56 << i
+		patterns |= w >> 1 & ones * gather >> 56 << i
 	}
-	return exact &^ find, find
+	return exact, patterns
 }
 
 // sift says of one name, which may be a short one, how it may be found, but
@@ -210,12 +212,8 @@ func (s *Set) exact(name string) int {
 	return -1
 }
 
-// Find appends the numbers of what name is or matches to found: that of the
-// name itself first, then those of patterns.
-func (s *Set) Find(name string, found []int) []int {
-	if k := s.Exact(name); k >= 0 {
-		found = append(found, k)
-	}
+// Patterns appends the numbers of the patterns that match name to found.
+func (s *Set) Patterns(name string, found []int) []int {
 	if s.tails.count > 0 {
 		found = s.match(&s.tails, name, name, found)
 	}
