@@ -275,6 +275,9 @@ func parseRange(text, name, operand string) (Check, error) {
 // common brings two convertible values to the smaller of their units: the
 // factor is whole there, so that 0.3 ms and 300 us come out equal.
 func common(a float64, au string, b float64, bu string) (float64, float64, string) {
+	if au == bu {
+		return a, b, au
+	}
 	if one, err := unit.Convert(1, au, bu); err == nil && one >= 1 {
 		if v, err := unit.Convert(a, au, bu); err == nil {
 			return v, b, bu
