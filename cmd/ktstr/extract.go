@@ -16,6 +16,7 @@ import (
 	"github.com/ktstr/ktstr/core"
 	"github.com/ktstr/ktstr/core/bundle"
 	"github.com/ktstr/ktstr/core/extract"
+	"github.com/ktstr/ktstr/core/runs"
 	"github.com/ktstr/ktstr/internal/huge"
 )
 
@@ -36,15 +37,16 @@ type extractOptions struct {
 func (a *app) extractCommand() *cobra.Command {
 	var o extractOptions
 	c := &cobra.Command{
-		Use:   "extract EXTRACTOR [flags] | extract BUNDLE | extract --replay RUNS",
+		Use:   "extract EXTRACTOR [flags] | extract RUN | extract --replay RUNS",
 		Short: "Extract metrics from saved output, without running anything",
 		Long: `Extract metrics from what a benchmark printed earlier. With the name of an
-extractor the text comes from files, or from standard input; with a bundle (a
-path, with a / in it) from its raw output, by the extractor that its payload
-names.`,
+extractor the text comes from files, or from standard input; with a run from its
+raw output, by the extractor that its payload names. RUN is a bundle, or a tag or
+set of one run (see ktstr runs list), or a path, with a / in it; a name that is an
+extractor's is that. RUNS may be several.`,
 		Example: `  fio --output-format=json job.fio | ktstr extract fio
   ktstr extract schbench --stderr saved.txt
-  ktstr extract ~/.local/state/ktstr/runs/20261123T191500Z-noise-1b2c3d4e
+  ktstr extract 20261123T191500Z-noise-1b2c3d4e
   ktstr extract --replay nightly`,
 		Args: func(c *cobra.Command, args []string) error {
 			switch {
@@ -57,7 +59,14 @@ names.`,
 			}
 			return nil
 		},
-		ValidArgsFunction: a.completeExtractors,
+		ValidArgsFunction: func(c *cobra.Command, args []string, begin string) ([]string, cobra.ShellCompDirective) {
+			names, directive := a.completeExtractors(c, args, begin)
+			if len(args) == 0 {
+				of, _ := a.completeRuns(c, args, begin)
+				names = append(names, of...)
+			}
+			return names, directive
+		},
 		RunE: func(c *cobra.Command, args []string) error {
 			if o.replay != "" {
 				if err := refuseFlags(c, "the runs have it", "stdout", "stderr", "file", "argv", "exit-code", "option", "documents"); err != nil {
@@ -72,10 +81,19 @@ names.`,
 				}
 				return a.extractBundle(c.Context(), args[0], o)
 			}
-			if err := refuseFlags(c, "goes with --replay RUNS", "out"); err != nil {
-				return err
+			err := a.extract(c.Context(), args[0], o)
+			// Runs are looked for last, so that they cost an extractor nothing.
+			if unknown := (*unknownExtractor)(nil); errors.As(err, &unknown) {
+				dir, err := namedRun(args[0], o.out, unknown)
+				if err != nil {
+					return err
+				}
+				if err := refuseFlags(c, "a bundle has it", "stdout", "stderr", "file", "argv", "exit-code", "option", "documents"); err != nil {
+					return err
+				}
+				return a.extractBundle(c.Context(), dir, o)
 			}
-			return a.extract(c.Context(), args[0], o)
+			return err
 		},
 	}
 	f := c.Flags()
@@ -89,8 +107,32 @@ names.`,
 	outputFlag(f, &o.output)
 	f.StringVar(&o.replay, "replay", "", "extract kept runs again with today's extractors and show which metrics change; `RUNS` is a tag, a set, a bundle or a path")
 	f.BoolVar(&o.write, "write", false, "with --replay: keep the new record beside the old one")
-	f.StringVar(&o.out, "out", "", "with --replay: the bundles are below `DIR` (default $XDG_STATE_HOME/ktstr/runs)")
+	f.StringVar(&o.out, "out", "", "with the name of runs: the bundles are below `DIR` (default $XDG_STATE_HOME/ktstr/runs)")
+	c.RegisterFlagCompletionFunc("replay", a.completeRuns)
 	return c
+}
+
+// namedRun is the bundle of the one run of that name, which is no extractor's.
+func namedRun(name, out string, unknown *unknownExtractor) (dir string, err error) {
+	store, err := openStore(out)
+	if err != nil {
+		return "", fmt.Errorf("%w; nor is a run called that: %w", unknown, err)
+	}
+	list, err := findRuns(store, name)
+	if none := (*runs.UnknownError)(nil); errors.As(err, &none) {
+		hint := "see ktstr runs list"
+		if none.Near != "" {
+			hint = "did you mean " + none.Near + "?"
+		}
+		return "", fmt.Errorf("%w; nor is a run called that: %s", unknown, hint)
+	}
+	if err != nil {
+		return "", err
+	}
+	if len(list) != 1 {
+		return "", fmt.Errorf("run %s: %s: want one, or ktstr extract --replay %[1]s", name, count(len(list), "run"))
+	}
+	return list[0].Dir, nil
 }
 
 // refuseFlags refuses flags that would be given in vain.
@@ -106,7 +148,7 @@ func refuseFlags(c *cobra.Command, reason string, names ...string) error {
 func extractArgs(_ *cobra.Command, args []string) error {
 	switch {
 	case len(args) == 0:
-		return errors.New("extract: want the name of an extractor (see ktstr plugin list), or the path of a bundle")
+		return errors.New("extract: want the name of an extractor (see ktstr plugin list), or a run (see ktstr runs list)")
 	case len(args) > 1:
 		return fmt.Errorf("extract %s: unexpected %q: want --stdout FILE or --stderr FILE for saved output", args[0], args[1])
 	}
@@ -132,6 +174,9 @@ func (a *app) extract(ctx context.Context, name string, o extractOptions) error 
 		return err
 	}
 	defer done()
+	if o.out != "" {
+		return errors.New("extract --out: goes with the name of a run, or --replay RUNS: want it left out")
+	}
 	if err := core.CheckOptions(x.Describe(), options); err != nil {
 		return err
 	}

@@ -177,8 +177,13 @@ func (a *app) findExtractor(name string) (source, error) {
 	if near := nearest.Of(name, names); near != "" {
 		text += fmt.Sprintf(": did you mean %s?", near)
 	}
-	return source{}, fmt.Errorf("%s; there are %s; a plugin of your own is installed by `ktstr plugin install FILE`, or named by --plugin NAME=PATH", text, strings.Join(names, ", "))
+	return source{}, &unknownExtractor{fmt.Sprintf("%s; there are %s; a plugin of your own is installed by `ktstr plugin install FILE`, or named by --plugin NAME=PATH", text, strings.Join(names, ", "))}
 }
+
+// unknownExtractor says that there is no extractor of a name.
+type unknownExtractor struct{ text string }
+
+func (e *unknownExtractor) Error() string { return e.text }
 
 // missingLocked says that the project's lock names a plugin that is meant, but
 // that is none of all. Nil: it names none.

@@ -92,6 +92,7 @@ turns (ABBA), so that drift of the host does not look like a difference.`,
 	f.BoolVar(&o.all, "all", false, "print all metrics, not only the headlines")
 	seriesFlags(f, &o.series)
 	c.MarkFlagsMutuallyExclusive("cgroup", "no-cgroup")
+	c.RegisterFlagCompletionFunc("baseline", a.completeRuns)
 	c.RegisterFlagCompletionFunc("extractor", func(c *cobra.Command, _ []string, word string) ([]string, cobra.ShellCompDirective) {
 		return a.completeExtractors(c, nil, word)
 	})

@@ -267,11 +267,22 @@ func (s dirStore) Find(name string) ([]Run, error) {
 		known = append(known, set)
 	}
 	slices.Sort(known)
+	return nil, &UnknownError{Name: name, Root: s.root, Near: nearest.Of(name, known)}
+}
+
+// UnknownError says that there is no run of a name.
+type UnknownError struct {
+	Name string
+	Root string // the directory of the bundles
+	Near string // the nearest name that there is; empty: none is near
+}
+
+func (e *UnknownError) Error() string {
 	hint := "want a tag, a set or a bundle of ktstr runs list, or a path with a / in it"
-	if near := nearest.Of(name, known); near != "" {
-		hint = "did you mean " + near + "?"
+	if e.Near != "" {
+		hint = "did you mean " + e.Near + "?"
 	}
-	return nil, fmt.Errorf("run %q: nothing of that name in %s: %s", name, s.root, hint)
+	return fmt.Sprintf("run %q: nothing of that name in %s: %s", e.Name, e.Root, hint)
 }
 
 // UnreadableError says that some of the runs that were found cannot be read; for
