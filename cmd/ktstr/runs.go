@@ -173,9 +173,11 @@ func (a *app) runsShowCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "show RUNS...",
 		Short: "Show runs: the medians of their metrics, and what failed",
-		Long: `Show one run, or several together: the median and the spread (half the distance
-between the quartiles) of each metric over the runs that ended well, and what
-failed. -o json prints the records. --export writes them for other tools.`,
+		Long: `Show one run: its metrics, what became of each check, what was executed, where,
+how it ended, and what ktstr and the kernel counted meanwhile. Or several
+together: the median and the spread (half the distance between the quartiles) of
+each metric over the runs that ended well, what failed, and what the runs have in
+common. -o json prints the records. --export writes them for other tools.`,
 		Example: `  ktstr runs show nightly --export csv=nightly.csv --export junit=nightly.xml
   ktstr runs show before --export benchfmt=before.txt`,
 		Args:              oneOrMore("show"),
@@ -218,21 +220,28 @@ func (a *app) showRuns(list []runs.Run, output format, all bool) error {
 		return a.printJSON(export.SetOf(list))
 	}
 	if len(list) == 1 {
-		r := list[0].Record
-		if err := a.printRunText(r, all); err != nil {
+		if err := a.printRunText(list[0].Record, all); err != nil {
 			return err
 		}
-		for _, d := range r.Details {
+		for _, d := range list[0].Record.Details {
 			fmt.Fprintf(a.stdout, "failed: %s\n", printable(d.Message))
 		}
-		return nil
+		fmt.Fprintln(a.stdout)
+		return a.printDetails(list[0])
 	}
 	groups := export.ByTitle(list)
-	for _, group := range groups {
+	for i, group := range groups {
+		if i > 0 {
+			fmt.Fprintln(a.stdout)
+		}
 		if len(groups) > 1 {
 			fmt.Fprintf(a.stdout, "%s\n", printable(export.Title(group[0].Record)))
 		}
 		if err := a.printSet(group, 0, all); err != nil {
+			return err
+		}
+		fmt.Fprintln(a.stdout)
+		if err := a.printFacts(group); err != nil {
 			return err
 		}
 	}
