@@ -1,6 +1,7 @@
 package ktstr
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"math"
@@ -98,8 +99,8 @@ func (m *Metric) UnmarshalJSON(b []byte) error {
 // frequent, is copied; the rest is left to encoding/json.
 func appendString(b []byte, s string) []byte {
 	for i := 0; i < len(s); i++ {
-		if c := s[i]; c < ' ' || c == '"' || c == '\\' || c == '<' || c == '>' || c == '&' || c >= utf8.RuneSelf {
-			quoted, err := json.Marshal(s)
+		if c := s[i]; c < ' ' || c == '"' || c == '\\' || c >= utf8.RuneSelf {
+			quoted, err := marshal(s)
 			if err != nil {
 				panic(err) // strings always marshal
 			}
@@ -111,10 +112,22 @@ func appendString(b []byte, s string) []byte {
 
 // MarshalJSON writes a diagnostic as {"code", "message", "stream", "line"}.
 func (d Diagnostic) MarshalJSON() ([]byte, error) {
-	return json.Marshal(struct {
+	return marshal(struct {
 		Code    Code   `json:"code"`
 		Message string `json:"message"`
 		Stream  Stream `json:"stream,omitempty"`
 		Line    int    `json:"line,omitempty"`
 	}(d))
+}
+
+// marshal is json.Marshal without the escapes for web pages: <, > and & occur
+// in messages. (internal/plainjson does the same for packages above this one.)
+func marshal(v any) ([]byte, error) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(v); err != nil {
+		return nil, err
+	}
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
 }

@@ -645,6 +645,11 @@ func TestEveryFieldRoundTripsAndIsDocumented(t *testing.T) {
 			t.Errorf("docs/record.md does not say what %s is", name)
 		}
 	}
+	for _, kind := range []string{check.ExitCode, check.Missing, check.NotANumber, check.Below, check.Above, check.WrongUnit, check.TooFew, check.Invalid, "signal", "not-kept"} {
+		if !strings.Contains(string(page), "`"+kind+"`") {
+			t.Errorf("docs/record.md does not say what a detail of the kind %s is", kind)
+		}
+	}
 	empty, err := json.Marshal(core.Record{Cgroup: &core.Cgroup{}, Plugin: &core.Plugin{}})
 	if err != nil {
 		t.Fatal(err)

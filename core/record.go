@@ -1,7 +1,6 @@
 package core
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
@@ -12,6 +11,7 @@ import (
 	"github.com/ktstr/ktstr"
 	"github.com/ktstr/ktstr/core/check"
 	"github.com/ktstr/ktstr/core/extract"
+	"github.com/ktstr/ktstr/internal/plainjson"
 )
 
 // Schema names the version of Record's JSON. Fields are only ever added; a
@@ -292,7 +292,7 @@ func (r Record) MarshalJSON() ([]byte, error) {
 		x.Sandbox = list(x.Sandbox)
 		p.Plugin = &x
 	}
-	return json.Marshal(p)
+	return plainjson.Marshal(p)
 }
 
 func list[T any](s []T) []T {

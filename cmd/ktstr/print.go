@@ -2,7 +2,6 @@ package main
 
 import (
 	"bufio"
-	"encoding/json"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -18,6 +17,7 @@ import (
 	"github.com/ktstr/ktstr/core/check"
 	"github.com/ktstr/ktstr/core/extract"
 	"github.com/ktstr/ktstr/core/unit"
+	"github.com/ktstr/ktstr/internal/plainjson"
 )
 
 // printRun prints a finished run: the data on stdout; what went wrong, and how
@@ -34,7 +34,7 @@ func (a *app) printRun(r core.Record, o runOptions, limit string) error {
 }
 
 func (a *app) printJSON(v any) error {
-	text, err := json.MarshalIndent(v, "", " ")
+	text, err := plainjson.MarshalIndent(v, " ")
 	if err != nil {
 		return err
 	}

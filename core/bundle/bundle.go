@@ -31,6 +31,7 @@ import (
 	"github.com/ktstr/ktstr/core"
 	"github.com/ktstr/ktstr/core/extract"
 	"github.com/ktstr/ktstr/core/payload"
+	"github.com/ktstr/ktstr/internal/plainjson"
 	"github.com/ktstr/ktstr/internal/tempdir"
 )
 
@@ -150,7 +151,7 @@ func StreamFile(s ktstr.Stream) string {
 }
 
 func writeRecord(dir string, r core.Record) error {
-	text, err := json.MarshalIndent(r, "", " ")
+	text, err := plainjson.MarshalIndent(r, " ")
 	if err != nil {
 		return err
 	}
@@ -351,7 +352,7 @@ func DefaultRoot() (string, error) {
 // record-2.json, record-3.json and so on, and returns its path. Nothing is ever
 // written over; several processes may add at once.
 func (b Bundle) Add(r core.Record) (path string, err error) {
-	text, err := json.MarshalIndent(r, "", " ")
+	text, err := plainjson.MarshalIndent(r, " ")
 	if err != nil {
 		return "", err
 	}

@@ -1,9 +1,8 @@
 package compare
 
 import (
-	"encoding/json"
-
 	"github.com/ktstr/ktstr"
+	"github.com/ktstr/ktstr/internal/plainjson"
 )
 
 // Schema names the version of Report's JSON. Fields are only ever added.
@@ -12,7 +11,7 @@ const Schema = "ktstr.compare/v1"
 // MarshalJSON writes the row; what is not finite is a string, as ktstr.Number
 // has it.
 func (r Row) MarshalJSON() ([]byte, error) {
-	return json.Marshal(struct {
+	return plainjson.Marshal(struct {
 		Metric    string       `json:"metric"`
 		Verdict   Verdict      `json:"verdict"`
 		Decides   bool         `json:"decides"`
@@ -35,13 +34,13 @@ func (s Sample) MarshalJSON() ([]byte, error) {
 	if s.Values == nil {
 		s.Values = []float64{}
 	}
-	return json.Marshal(plain(s))
+	return plainjson.Marshal(plain(s))
 }
 
 // MarshalJSON writes the report as a document with its schema.
 func (r Report) MarshalJSON() ([]byte, error) {
 	judged, deciding, need := r.Judged()
-	return json.Marshal(struct {
+	return plainjson.Marshal(struct {
 		Schema      string          `json:"schema"`
 		A           Counted         `json:"a"`
 		B           Counted         `json:"b"`

@@ -100,9 +100,16 @@ func SetOf(list []runs.Run) Set {
 }
 
 func indented(w io.Writer, v any) error {
-	e := json.NewEncoder(w)
+	e := lines(w)
 	e.SetIndent("", " ")
 	return e.Encode(v)
+}
+
+// lines writes a JSON document a line, with <, > and & as they are.
+func lines(w io.Writer) *json.Encoder {
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
+	return e
 }
 
 // jsonRuns writes the record of one run, or the document of several, or of one
@@ -120,7 +127,7 @@ func jsonReport(w io.Writer, s Source) error { return indented(w, s.Report) }
 
 // jsonlRuns writes a record a line.
 func jsonlRuns(w io.Writer, list []runs.Run) error {
-	e := json.NewEncoder(w)
+	e := lines(w)
 	for _, r := range list {
 		if err := e.Encode(r.Record); err != nil {
 			return err
@@ -131,7 +138,7 @@ func jsonlRuns(w io.Writer, list []runs.Run) error {
 
 // jsonlReport writes a metric a line.
 func jsonlReport(w io.Writer, s Source) error {
-	e := json.NewEncoder(w)
+	e := lines(w)
 	for _, row := range s.Report.Rows {
 		if err := e.Encode(row); err != nil {
 			return err

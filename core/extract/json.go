@@ -1,11 +1,11 @@
 package extract
 
 import (
-	"encoding/json"
 	"io"
 	"slices"
 
 	"github.com/ktstr/ktstr"
+	"github.com/ktstr/ktstr/internal/plainjson"
 )
 
 // AppendJSON appends r as one line of JSON: {"extractor", "version", "status",
@@ -70,7 +70,7 @@ func (r Result) MarshalJSON() ([]byte, error) { return r.AppendJSON(nil), nil }
 
 // appendValue appends the JSON of strings and diagnostics, which always marshal.
 func appendValue(b []byte, v any) []byte {
-	text, err := json.Marshal(v)
+	text, err := plainjson.Marshal(v)
 	if err != nil {
 		panic(err)
 	}
