@@ -49,7 +49,8 @@ func (o compareOptions) check() error {
 	return nil
 }
 
-// ofAnyPayload goes before a metric's name where there are several payloads.
+// ofAnyPayload goes before a metric's name where there are several payloads, or
+// variants.
 const ofAnyPayload = "*/"
 
 // compare compares the runs b with the runs a: all metrics, or those that decide.
@@ -68,7 +69,8 @@ func (o compareOptions) compare(nameA string, a []runs.Run, nameB string, b []ru
 	}
 	r := compare.Compare(sideA, sideB, options)
 	r.Notes = append(r.Notes, o.unmatched(sideA, sideB)...)
-	for _, note := range slices.Concat(pooled(nameA, a), pooled(nameB, b)) {
+	split := runs.SplitByVariant(a, b)
+	for _, note := range slices.Concat(pooled(nameA, a, split), pooled(nameB, b, split)) {
 		if !slices.Contains(r.Notes, note) {
 			r.Notes = append(r.Notes, note)
 		}
@@ -79,28 +81,48 @@ func (o compareOptions) compare(nameA string, a []runs.Run, nameB string, b []ru
 	return r
 }
 
-// pooled says, for each payload, that its runs on one side are of several
-// variants: their numbers are taken for those of one.
-func pooled(name string, list []runs.Run) []string {
+// pooled says where runs of one side are not alike and yet their numbers are
+// taken for those of one: of several variants, unless they are split, or with
+// several command lines.
+func pooled(name string, list []runs.Run, split map[string]bool) []string {
+	var notes, payloads []string
 	variants := map[string][]string{} // by payload
-	var payloads []string
-	for _, r := range list {
-		p, variant := r.Record.Payload, cmp.Or(r.Record.Labels[runs.LabelVariant], "none")
-		if variant == p { // of several payloads in turns
-			variant = "none"
-		}
-		if variants[p] == nil {
-			payloads = append(payloads, p)
-		}
-		if !slices.Contains(variants[p], variant) {
-			variants[p] = append(variants[p], variant)
+	arguments := map[string][]string{}
+	add := func(m map[string][]string, key, value string) {
+		if !slices.Contains(m[key], value) {
+			m[key] = append(m[key], value)
 		}
 	}
-	var notes []string
+	for _, r := range list {
+		p, variant := r.Record.Payload, cmp.Or(runs.Variant(r.Record), "none")
+		if !slices.Contains(payloads, p) {
+			payloads = append(payloads, p)
+		}
+		add(variants, p, variant)
+		group := p
+		if split[p] {
+			group += " " + variant
+		}
+		add(arguments, group, runs.Arguments(r.Record))
+	}
 	for _, p := range payloads {
-		if v := variants[p]; len(v) > 1 {
+		v := variants[p]
+		if len(v) > 1 && !split[p] {
 			notes = append(notes, fmt.Sprintf("%s: runs of %s of %d variants (%s) are pooled; each has a set of its own to compare, see ktstr runs list",
 				name, p, len(v), strings.Join(v, ", ")))
+			continue
+		}
+		groups := []string{p}
+		if split[p] {
+			groups = nil
+			for _, variant := range v {
+				groups = append(groups, p+" "+variant)
+			}
+		}
+		for _, g := range groups {
+			if n := len(arguments[g]); n > 1 {
+				notes = append(notes, fmt.Sprintf("%s: runs of %s with %d different command lines are pooled; see ktstr runs show", name, g, n))
+			}
 		}
 	}
 	return notes

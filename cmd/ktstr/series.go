@@ -245,6 +245,11 @@ func (s *series) prepare(ctx context.Context, names, args []string) (done func()
 		if len(s.baseline) == 0 {
 			return done, fmt.Errorf("--baseline %s: no run of %s in it; runs become part of it by --tag %[1]s", o.baseline, name)
 		}
+		// This run is of no variant; its like are those that are not, either.
+		like := slices.DeleteFunc(slices.Clone(s.baseline), func(r runs.Run) bool { return runs.Variant(r.Record) != "" })
+		if len(like) > 0 {
+			s.baseline = like
+		}
 	}
 	s.nameSets()
 	return done, nil

@@ -329,7 +329,7 @@ func Failures(list []runs.Run) []Failure {
 
 // Title names what a run is one of: its payload, and the variant of that.
 func Title(r core.Record) string {
-	if v := r.Labels[runs.LabelVariant]; v != "" && v != r.Payload {
+	if v := runs.Variant(r); v != "" {
 		return r.Payload + " " + v
 	}
 	return r.Payload

@@ -404,6 +404,43 @@ func TestSidesOfSeveralPayloads(t *testing.T) {
 	}
 }
 
+// Runs of several variants are compared each with its like, where the sides
+// share one; a payload in turns with another is no variant.
+func TestSidesOfSeveralVariants(t *testing.T) {
+	list := func(labels ...string) (list []runs.Run) { // PAYLOAD or PAYLOAD:VARIANT
+		for _, l := range labels {
+			p, v, _ := strings.Cut(l, ":")
+			r := core.Record{Verdict: core.Pass, Payload: p, Argv: []string{p, v}, Labels: map[string]string{runs.LabelVariant: v}, Headlines: []string{"x"}}
+			r.Metrics = []ktstr.Metric{{Name: "x"}}
+			list = append(list, runs.Run{Record: r})
+		}
+		return list
+	}
+	check := func(a, b []runs.Run, want ...string) {
+		t.Helper()
+		sideA, sideB, _ := runs.Sides("a", a, "b", b)
+		r := compare.Compare(sideA, sideB, compare.Options{})
+		var got []string
+		for _, row := range r.Rows {
+			got = append(got, fmt.Sprintf("%s %d %d", row.Metric, row.A.N, row.B.N))
+		}
+		for _, d := range r.Differences {
+			got = append(got, d.Name)
+		}
+		slices.Sort(got)
+		if !slices.Equal(got, want) {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+	check(list("p:old", "p:new"), list("p:old", "p:new", "p:new"), "new/x 1 2", "old/x 1 1")
+	check(list("p:old", "p:new"), list("p:new"), "new/x 1 1", "old/x 1 0")
+	check(list("p:old"), list("p:new"), "arguments", "x 1 1")
+	check(list("p:old", "p:new"), list("p", "p"), "arguments", "x 2 2")
+	check(list("p:old", "p"), list("p", "p"), "old/x 1 0", "x 1 2")
+	check(list("p:p", "q:q"), list("p:p", "q:q"), "p/x 1 1", "q/x 1 1")
+	check(list("p:old", "p:new", "q"), list("p:old", "p:new", "q"), "p/new/x 1 1", "p/old/x 1 1", "q/x 1 1")
+}
+
 func TestRecordsOfRunsThatWereNotKeptHaveNoName(t *testing.T) {
 	list, err := runs.ReadRecords(strings.NewReader(`{"schema": "ktstr.run/v1", "bundle": ""} {"schema": "ktstr.run/v1", "bundle": "/x/one"}`))
 	if err != nil || len(list) != 2 || list[0].Name != "" || list[1].Name != "one" {
