@@ -67,8 +67,10 @@ func (o compareOptions) compare(nameA string, a []runs.Run, nameB string, b []ru
 	for _, pattern := range o.metrics {
 		options.Select = append(options.Select, pattern, ofAnyPayload+pattern)
 	}
+	var absent []string
+	options.Absent, absent = o.unmatched(sideA, sideB)
 	r := compare.Compare(sideA, sideB, options)
-	r.Notes = append(r.Notes, o.unmatched(sideA, sideB)...)
+	r.Notes = append(r.Notes, absent...)
 	split := runs.SplitByVariant(a, b)
 	for _, note := range slices.Concat(pooled(nameA, a, split), pooled(nameB, b, split)) {
 		if !slices.Contains(r.Notes, note) {
@@ -158,16 +160,15 @@ func common(a, b []runs.Run) string {
 	return fmt.Sprintf("%d runs are in both A and B", both)
 }
 
-// unmatched names what --metric asks for and no run has, with the nearest name
-// that there is.
-func (o compareOptions) unmatched(sides ...compare.Side) []string {
+// unmatched is what --metric asks for and no run has, and for each a note with
+// the nearest name that there is.
+func (o compareOptions) unmatched(sides ...compare.Side) (absent, notes []string) {
 	if len(o.metrics) == 0 {
-		return nil
+		return nil, nil
 	}
 	known := compare.Names(sides...)
-	var notes []string
 	for _, pattern := range o.metrics {
-		if slices.ContainsFunc(known, func(name string) bool {
+		if slices.Contains(absent, pattern) || slices.ContainsFunc(known, func(name string) bool {
 			return extract.Match(pattern, name) || extract.Match(ofAnyPayload+pattern, name)
 		}) {
 			continue
@@ -182,9 +183,9 @@ func (o compareOptions) unmatched(sides ...compare.Side) []string {
 				note += fmt.Sprintf(" and %d more", len(known)-some)
 			}
 		}
-		notes = append(notes, note)
+		absent, notes = append(absent, pattern), append(notes, note)
 	}
-	return notes
+	return absent, notes
 }
 
 // uninterrupted are the runs that nobody stopped, and how many were stopped:
@@ -232,10 +233,10 @@ bundles (see ktstr runs list), or paths, with a / in them: of a bundle, of a
 directory of bundles, or of a file of records (json or jsonl).
 
 The verdict of a metric is better, worse, ~ (no difference shown), changed
-(nobody said which way is better), missing (on one side only), or too few (no
-result of so many runs could tell). A difference is called where the
-Mann-Whitney U-test is significant, corrected for the number of metrics, and
-the medians differ by more than --min-effect.
+(nobody said which way is better), missing (on one side only, or no run has what
+--metric asks for), or too few (no result of so many runs could tell). A
+difference is called where the Mann-Whitney U-test is significant, corrected for
+the number of metrics, and the medians differ by more than --min-effect.
 
 The headline metrics decide. Exit status: 1 if anything that decides is worse or
 missing; 5 if there are too few runs to judge any of it, with --strict to judge

@@ -68,6 +68,9 @@ type Options struct {
 	// Select names the metrics, or patterns of them, to decide on in place of
 	// the headlines; nil: the headlines, or all where no run has any.
 	Select []string
+	// Absent are metrics, or patterns of them, that were asked for and that no
+	// run has: each is a row that decides, and Missing.
+	Absent []string
 	// Compared names the facts that are what is compared: they are no
 	// difference to be said.
 	Compared []string
@@ -89,7 +92,7 @@ type Verdict string
 // than the least effect.
 const (
 	Worse   Verdict = "worse"
-	Missing Verdict = "missing" // on one side only, or in units that do not convert
+	Missing Verdict = "missing" // on one side only, or on none though asked for, or in units that do not convert
 	TooFew  Verdict = "too few" // no result of so many runs could be significant
 	Changed Verdict = "changed" // different, and nobody said which way is better
 	Same    Verdict = "~"       // no difference shown
@@ -187,6 +190,9 @@ func Compare(a, b Side, o Options) Report {
 		row.Decides = decides(name)
 		row.MinEffect = o.minEffect(name)
 		r.Rows = append(r.Rows, row)
+	}
+	for _, name := range o.Absent {
+		r.Rows = append(r.Rows, Row{Metric: name, Decides: true, Verdict: Missing, Change: math.NaN(), P: 1, Note: "no run has it"})
 	}
 	for _, family := range []bool{true, false} {
 		var rows []*Row

@@ -237,6 +237,7 @@ func TestSelection(t *testing.T) {
 	check(compare.Options{Select: []string{"b.x"}}, "1 worse")
 	check(compare.Options{Select: []string{"*.x"}}, "2 too few (5 runs a side could tell): nothing was judged, 0 of 2 metrics") // 4 runs a side: 0.029 > 0.05/2
 	check(compare.Options{Select: []string{"nothing"}}, "nothing to compare")
+	check(compare.Options{Select: []string{"b.x", "nothing"}, Absent: []string{"nothing"}, OnlyDeciding: true}, "1 worse, 1 missing")
 	for i := range a.Runs {
 		a.Runs[i].Headlines, b.Runs[i].Headlines = nil, nil
 	}

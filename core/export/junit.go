@@ -201,6 +201,9 @@ func junitComparison(r compare.Report) junitSuite {
 		}
 		c := junitCase{Classname: "compare", Name: row.Metric}
 		message := fmt.Sprintf("%s: %v to %v %s (%+.1f %%, p=%.3g)", row.Verdict, row.A.Median, row.B.Median, row.Unit, row.Change*100, row.P)
+		if row.A.N == 0 || row.B.N == 0 {
+			message = string(row.Verdict)
+		}
 		if row.Note != "" {
 			message += ": " + row.Note
 		}
