@@ -84,7 +84,7 @@ func (h *Handle) warn() {
 // settle makes the Result of an ended process, for the one caller that got it.
 func (h *Handle) settle(ended spawn.Result, err error) (Result, error) {
 	if errors.Is(err, spawn.ErrTaken) {
-		return Result{}, fmt.Errorf("payload %s: %w", h.Name(), err)
+		return Result{}, fmt.Errorf("payload %s: %w", h.Name(), spawn.ErrTaken)
 	}
 	runtime.SetFinalizer(h, nil)
 	if err != nil {

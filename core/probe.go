@@ -62,7 +62,7 @@ func probe(ctx context.Context, need payload.Need, help bool, within time.Durati
 func Asked(ctx context.Context, s Spec) (Spec, error) { return asked(ctx, s, "run") }
 
 func asked(ctx context.Context, s Spec, operation string) (Spec, error) {
-	if err := s.validate(operation); err != nil {
+	if err := s.validate(); err != nil {
 		return s, &UsageError{fmt.Errorf("%s %w", operation, err)}
 	}
 	if s.Found != nil || len(s.Payload.Needs) == 0 {

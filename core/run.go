@@ -6,7 +6,9 @@ package core
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"path/filepath"
 	"runtime"
 	"sync/atomic"
 
@@ -71,11 +73,11 @@ func (h *Handle) plan(ctx context.Context, s Spec, operation string) error {
 	if s.Found != nil {
 		h.tool = s.Found.Version
 		if s.Payload, h.note, err = payload.Resolve(s.Payload, *s.Found); err != nil {
-			return fmt.Errorf("%s %w", operation, err)
+			return fmt.Errorf("payload %s: %w", s.Payload.Name, err)
 		}
 	}
 	if h.definition, err = s.resolve(); err != nil {
-		return &UsageError{fmt.Errorf("%s %w", operation, err)}
+		return &UsageError{fmt.Errorf("%s payload %s: %w", operation, s.Payload.Name, err)}
 	}
 	h.spec = s
 	return nil
@@ -101,10 +103,28 @@ func start(ctx context.Context, s Spec, operation string) (*Handle, error) {
 	h.command = s.command(definition, h.scratch)
 	if h.process, err = spawn.Start(h.ctx, h.command); err != nil {
 		h.release()
-		return nil, fmt.Errorf("%s payload %s: %w", operation, definition.Name, err)
+		return nil, notStarted(operation, definition.Name, err)
 	}
 	runtime.SetFinalizer(h, (*Handle).lost)
 	return h, nil
+}
+
+// notStarted says what could not be started, once: a payload often has the name
+// of its program.
+func notStarted(operation, name string, err error) error {
+	var program *spawn.StartError
+	var place *spawn.PlacementError
+	binary := ""
+	switch {
+	case errors.As(err, &program):
+		binary = program.Binary
+	case errors.As(err, &place):
+		binary = place.Binary
+	}
+	if filepath.Base(binary) == name {
+		return fmt.Errorf("%s %w", operation, err)
+	}
+	return fmt.Errorf("%s payload %s: %w", operation, name, err)
 }
 
 // finish is the second half of a run, from the ended process to the record.

@@ -1,6 +1,8 @@
 package core
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -15,7 +17,7 @@ import (
 )
 
 // validate refuses what is wrong whatever program is installed.
-func (s Spec) validate(operation string) error {
+func (s Spec) validate() error {
 	p := s.Payload
 	switch {
 	case p.Name == "":
@@ -32,7 +34,7 @@ func (s Spec) validate(operation string) error {
 		return fmt.Errorf("payload %s: capture limit %d: want 0 for 16 MiB, or more", p.Name, s.Limit)
 	}
 	if name := s.cgroup(); name != "" { // C19
-		if err := spawn.CheckCgroupName(operation, name); err != nil {
+		if err := spawn.CheckCgroupName("", name); err != nil {
 			return fmt.Errorf("payload %s: %w", p.Name, err)
 		}
 	}
@@ -52,7 +54,7 @@ func (s Spec) resolve() (payload.Payload, error) {
 	p := s.Payload
 	for _, name := range p.Files {
 		if _, err := os.Stat(name); err != nil {
-			return p, fmt.Errorf("payload %s needs a file that is not there: %w", p.Name, err)
+			return p, fmt.Errorf("file %s, which it needs: %w: want it there before the run", name, errors.Unwrap(err))
 		}
 	}
 	description := s.Extractor.Describe()
@@ -60,7 +62,7 @@ func (s Spec) resolve() (payload.Payload, error) {
 	p.Args, p.Checks, p.Options = s.args(), s.checks(), s.options()
 	p.Timeout, p.Cgroup = s.timeout(), s.cgroup()
 	if err := p.CheckArgs(); err != nil {
-		return p, fmt.Errorf("payload %s: %w", p.Name, err)
+		return p, err
 	}
 	if err := CheckOptions(description, p.Options); err != nil {
 		return p, err
@@ -95,17 +97,10 @@ func CheckOptions(d ktstr.Description, options map[string]string) error {
 			}
 		}
 		if !known {
-			return fmt.Errorf("extractor %s: it has no option %q; it has: %s", d.Name, name, orNone(names))
+			return fmt.Errorf("extractor %s: option %s: not one that it has: want %s", d.Name, name, cmp.Or(strings.Join(names, ", "), "none"))
 		}
 	}
 	return nil
-}
-
-func orNone(words []string) string {
-	if len(words) == 0 {
-		return "none"
-	}
-	return strings.Join(words, ", ")
 }
 
 // command is what the resolved payload p executes.

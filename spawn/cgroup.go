@@ -80,7 +80,11 @@ type Pressure struct{ Some, Full time.Duration }
 type CgroupNameError struct{ Op, Name, Problem string }
 
 func (e *CgroupNameError) Error() string {
-	return fmt.Sprintf("spawn: %s: cgroup %q: %s: want a name relative to the cgroup that this process is in, like \"bench/a\"", e.Op, e.Name, e.Problem)
+	op := ""
+	if e.Op != "" {
+		op = e.Op + ": "
+	}
+	return fmt.Sprintf("%scgroup %q: %s: want a name relative to the cgroup that this process is in, like \"bench/a\"", op, e.Name, e.Problem)
 }
 
 // PlacementError says that the payload could not be put into its cgroup. It
@@ -95,11 +99,15 @@ type PlacementError struct {
 func (e *PlacementError) Unwrap() error { return e.Err }
 
 func (e *PlacementError) Error() string {
-	return fmt.Sprintf("spawn: %s: cannot be placed in cgroup %q (%s): %v", e.Binary, e.Cgroup, e.Procs, e.Err)
+	wanted := ""
+	if errors.Is(e.Err, fs.ErrPermission) {
+		wanted = ": want it below a cgroup that is delegated to this user"
+	}
+	return fmt.Sprintf("%s: cannot be placed in cgroup %q (%s): %v%s", e.Binary, e.Cgroup, e.Procs, e.Err, wanted)
 }
 
 // CheckCgroupName tells whether a name may be given as Command.Cgroup. op is
-// the operation that the error is to name.
+// the operation that the error is to name; empty: none.
 func CheckCgroupName(op, name string) error {
 	_, err := cleanCgroupName(op, name)
 	return err

@@ -40,19 +40,19 @@ func (e *StartError) Error() string {
 	switch e.Reason {
 	case NotFound:
 		if !strings.Contains(e.Binary, "/") {
-			return fmt.Sprintf("spawn: %s: not found on PATH: install it, add its directory to PATH, or give the path to the binary", e.Binary)
+			return fmt.Sprintf("%s: not found on PATH: install it, add its directory to PATH, or give the path to the binary", e.Binary)
 		}
-		return fmt.Sprintf("spawn: %s: not found: check the path, or give a name that is on PATH", e.Binary)
+		return fmt.Sprintf("%s: not found: check the path, or give a name that is on PATH", e.Binary)
 	case NoInterpreter:
-		return fmt.Sprintf("spawn: %s: its interpreter %q (the #! line) was not found: install it, or correct the line", e.Binary, e.Missing)
+		return fmt.Sprintf("%s: its interpreter %q (the #! line) was not found: install it, or correct the line", e.Binary, e.Missing)
 	case NoLoader:
-		return fmt.Sprintf("spawn: %s: its dynamic loader %q was not found: install the libc it was built for, or link it statically", e.Binary, e.Missing)
+		return fmt.Sprintf("%s: its dynamic loader %q was not found: install the libc it was built for, or link it statically", e.Binary, e.Missing)
 	case BadDir:
-		return fmt.Sprintf("spawn: %s: working directory %q: %v: want a directory that exists and can be entered", e.Binary, e.Missing, e.Err)
+		return fmt.Sprintf("%s: working directory %q: %v: want a directory that exists and can be entered", e.Binary, e.Missing, e.Err)
 	case NotExecutable:
-		return fmt.Sprintf("spawn: %s: cannot be executed: %v", e.Binary, e.Err)
+		return fmt.Sprintf("%s: cannot be executed: %v", e.Binary, e.Err)
 	}
-	return fmt.Sprintf("spawn: %s: %v", e.Binary, e.Err)
+	return fmt.Sprintf("%s: %v", e.Binary, e.Err)
 }
 
 // lookPath makes an absolute path of what the caller named.

@@ -77,10 +77,10 @@ func (r *run) fork() (err error) {
 		}
 	}()
 	if r.null, err = unix.Open("/dev/null", unix.O_RDWR|unix.O_CLOEXEC, 0); err != nil {
-		return fmt.Errorf("spawn: %s: open /dev/null: %w", r.c.Path, err)
+		return fmt.Errorf("%s: open /dev/null: %w", r.c.Path, err)
 	}
 	if r.wake, err = unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK); err != nil {
-		return fmt.Errorf("spawn: %s: eventfd: %w", r.c.Path, err)
+		return fmt.Errorf("%s: eventfd: %w", r.c.Path, err)
 	}
 	files := [3]uintptr{uintptr(r.null)}
 	switch {
@@ -92,7 +92,7 @@ func (r *run) fork() (err error) {
 	for i, s := range []*stream{&r.out, &r.err_} {
 		w, err := s.open()
 		if err != nil {
-			return fmt.Errorf("spawn: %s: pipe: %w", r.c.Path, err)
+			return fmt.Errorf("%s: pipe: %w", r.c.Path, err)
 		}
 		toClose = append(toClose, w)
 		files[i+1] = uintptr(w)
@@ -179,7 +179,7 @@ func (r *run) exec(files []uintptr) error {
 	r.pid, r.trace.leader = pid, pid
 	switch {
 	case r.pidfd < 0:
-		err = fmt.Errorf("spawn: %s: the kernel gave no pidfd: want Linux 5.4 or later, and a seccomp filter that allows it", r.c.Path)
+		err = fmt.Errorf("%s: the kernel gave no pidfd: want Linux 5.4 or later, and a seccomp filter that allows it", r.c.Path)
 	case attr.Sys.Ptrace:
 		err = r.placeStopped()
 	case r.leaf != nil && r.stillborn():

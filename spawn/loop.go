@@ -145,7 +145,7 @@ func (w *watch) loop() (over bool, err error) {
 		got, err := w.wait.wait(w.nap == 0, until)
 		if err != nil {
 			r.killAll()
-			return true, fmt.Errorf("spawn: %s: wait for events: %w", r.c.Path, err)
+			return true, fmt.Errorf("%s: wait for events: %w", r.c.Path, err)
 		}
 		if got.exit {
 			return true, nil
@@ -157,7 +157,7 @@ func (w *watch) loop() (over bool, err error) {
 		if w.killAt > 0 && now >= w.killAt {
 			if w.killed {
 				r.reapLater()
-				return true, fmt.Errorf("spawn: %s: %w", r.c.Path, r.immortal())
+				return true, fmt.Errorf("%s: %w", r.c.Path, r.immortal())
 			}
 			w.kill(CauseTimeout, now)
 		}
@@ -343,7 +343,7 @@ func (r *run) finish() error {
 		err = r.hunt(end)
 	}
 	if err != nil {
-		return fmt.Errorf("spawn: %s: %w", r.c.Path, err)
+		return fmt.Errorf("%s: %w", r.c.Path, err)
 	}
 	e, used, ok, err := reap(r.pidfd)
 	// A debugger that is attached gets the status first, and gives it back.
@@ -352,16 +352,16 @@ func (r *run) finish() error {
 		e, used, ok, err = reap(r.pidfd)
 	}
 	if err != nil {
-		return fmt.Errorf("spawn: %s: wait: %w", r.c.Path, err)
+		return fmt.Errorf("%s: wait: %w", r.c.Path, err)
 	}
 	if !ok {
 		r.reapLater()
-		return fmt.Errorf("spawn: %s: it has ended, and its exit status is held back: want the debugger that traces it to let it go", r.c.Path)
+		return fmt.Errorf("%s: it has ended, and its exit status is held back: want the debugger that traces it to let it go", r.c.Path)
 	}
 	r.result.ExitCode, r.result.Signal, r.result.CoreDumped = e.code, signalName(e.signal), e.core
 	r.result.Payload = used
 	if r.cause == CauseTimeout && !r.c.ShareGroup && !(r.out.ended && r.err_.ended) {
-		return fmt.Errorf("spawn: %s: timed out after %v, and its output could not be drained within %v: a process that was not found still holds it", r.c.Path, r.c.Timeout, r.grace)
+		return fmt.Errorf("%s: timed out after %v, and its output could not be drained within %v: a process that was not found still holds it", r.c.Path, r.c.Timeout, r.grace)
 	}
 	return nil
 }

@@ -311,14 +311,14 @@ func (p *Process) Close() error {
 	} else if err != nil {
 		return err
 	}
-	return fmt.Errorf("spawn: %s: closed before its result was taken; what it printed is lost", p.r.c.Path)
+	return fmt.Errorf("%s: closed before its result was taken; what it printed is lost", p.r.c.Path)
 }
 
 func (p *Process) take() (Result, error) {
 	p.r.mu.Lock()
 	defer p.r.mu.Unlock()
 	if p.r.taken {
-		return Result{}, fmt.Errorf("spawn: %s: %w", p.r.c.Path, ErrTaken)
+		return Result{}, fmt.Errorf("%s: %w", p.r.c.Path, ErrTaken)
 	}
 	p.r.taken = true
 	p.cleanup.Stop()
@@ -330,7 +330,7 @@ func (p *Process) take() (Result, error) {
 // abandon ends the run of a handle that nobody can reach any more.
 func (r *run) abandon() {
 	r.request(CauseKill)
-	message := fmt.Sprintf("spawn: %s: its handle was dropped; the run was killed and what it printed is lost", r.c.Path)
+	message := fmt.Sprintf("%s: its handle was dropped; the run was killed and what it printed is lost", r.c.Path)
 	if r.c.Warn != nil {
 		r.c.Warn(message)
 		return
@@ -403,10 +403,10 @@ type run struct {
 
 func prepare(ctx context.Context, op string, c Command) (*run, error) {
 	if err := ctx.Err(); err != nil {
-		return nil, fmt.Errorf("spawn: %s: not started: %w", c.Path, err)
+		return nil, fmt.Errorf("%s: not started: %w", c.Path, err)
 	}
 	if c.Timeout < 0 {
-		return nil, fmt.Errorf("spawn: %s: timeout %v: want 0 for none, or more", c.Path, c.Timeout)
+		return nil, fmt.Errorf("%s: timeout %v: want 0 for none, or more", c.Path, c.Timeout)
 	}
 	if c.Cgroup != "" {
 		name, err := cleanCgroupName(op, c.Cgroup)
@@ -415,7 +415,7 @@ func prepare(ctx context.Context, op string, c Command) (*run, error) {
 		}
 		c.Cgroup = name
 	} else if c.CPUs != "" {
-		return nil, fmt.Errorf("spawn: %s: %s: processors %q without a cgroup: want Cgroup as well", op, c.Path, c.CPUs)
+		return nil, fmt.Errorf("%s: %s: processors %q without a cgroup: want Cgroup as well", op, c.Path, c.CPUs)
 	}
 	if c.Limit == 0 {
 		c.Limit = DefaultLimit

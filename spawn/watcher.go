@@ -55,11 +55,11 @@ var current atomic.Pointer[Watcher]
 func StartWatcher(args ...string) (*Watcher, error) {
 	w := &Watcher{lifeline: -1, ledger: -1, asleep: -1}
 	if !current.CompareAndSwap(nil, w) {
-		return nil, errors.New("spawn: start watcher: this process has one already")
+		return nil, errors.New("watcher: this process has one already")
 	}
 	if err := w.start(args); err != nil {
 		w.shut()
-		return nil, fmt.Errorf("spawn: start watcher: %w", err)
+		return nil, fmt.Errorf("watcher: start: %w", err)
 	}
 	return w, nil
 }
@@ -141,10 +141,10 @@ func (w *Watcher) Close() error {
 		return nil // this process ignores SIGCHLD, so the kernel reaps
 	}
 	if err != nil {
-		return fmt.Errorf("spawn: close watcher: %w", err)
+		return fmt.Errorf("watcher: close: %w", err)
 	}
 	if !state.Success() {
-		return fmt.Errorf("spawn: the watcher ended with %v: runs were not watched to their end", state)
+		return fmt.Errorf("watcher: it ended with %v: runs were not watched to their end", state)
 	}
 	return nil
 }
@@ -306,11 +306,11 @@ func (w *Watcher) Usage() (Usage, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.process == nil {
-		return Usage{}, errors.New("spawn: the watcher was closed")
+		return Usage{}, errors.New("watcher: it was closed")
 	}
 	cpu, err := cpuTime(w.process.Pid)
 	if err != nil {
-		return Usage{}, fmt.Errorf("spawn: the watcher is gone: %w", err)
+		return Usage{}, fmt.Errorf("watcher: it is gone: %w", err)
 	}
 	// To count its switches takes many reads, and who has not been on the
 	// processor has not switched.
@@ -319,7 +319,7 @@ func (w *Watcher) Usage() (Usage, error) {
 	}
 	tasks, err := filepath.Glob("/proc/" + strconv.Itoa(w.process.Pid) + "/task/*/status")
 	if err != nil || len(tasks) == 0 {
-		return Usage{}, errors.New("spawn: the watcher is gone")
+		return Usage{}, errors.New("watcher: it is gone")
 	}
 	u := Usage{User: cpu}
 	for _, task := range tasks {

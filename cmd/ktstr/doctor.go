@@ -73,7 +73,7 @@ features of the kernel, and say what each payload can do with them and the exact
 command that installs what is missing. Nothing is changed. The exit status is 0
 when every plugin starts and every payload file can be read, whatever is
 installed; 2 when a payload file cannot; 3 when a plugin does not start.`,
-		Args: cobra.NoArgs,
+		Args: arguments(""),
 		RunE: func(c *cobra.Command, _ []string) error {
 			defer a.catchStops()()
 			ctx, done := a.untilStopped(c.Context())

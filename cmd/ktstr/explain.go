@@ -36,7 +36,7 @@ RUN is a bundle, or a tag or set of one run (see ktstr runs list), or a path.`,
 		Example: `  ktstr explain 20261123T191500Z-fio-randread-1b2c3d4e randread.read.clat.p99`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 2 {
-				return errors.New("ktstr explain: want a RUN and a METRIC")
+				return errors.New("explain: want a RUN and a METRIC")
 			}
 			return nil
 		},

@@ -51,11 +51,11 @@ extractor's is that. RUNS may be several.`,
 		Args: func(c *cobra.Command, args []string) error {
 			switch {
 			case o.replay == "" && o.write:
-				return errors.New("ktstr extract --write: goes with --replay RUNS")
+				return errors.New("extract --write: goes with --replay RUNS")
 			case o.replay == "":
 				return extractArgs(c, args)
 			case len(args) > 0:
-				return fmt.Errorf("ktstr extract --replay %s: unexpected %q: the runs' records name their extractors", o.replay, args[0])
+				return fmt.Errorf("extract --replay %s: unexpected %q: the runs' records name their extractors", o.replay, args[0])
 			}
 			return nil
 		},

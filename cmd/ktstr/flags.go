@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"math"
 	"strings"
 
@@ -82,6 +83,53 @@ func (d documents) Set(text string) error {
 		return nil
 	}
 	return fmt.Errorf("want first, last or all")
+}
+
+// arguments refuses more or fewer arguments than the one that is wanted; empty:
+// none is.
+func arguments(wanted string) cobra.PositionalArgs {
+	most := 1
+	if wanted == "" {
+		most, wanted = 0, "no argument"
+	}
+	return func(c *cobra.Command, args []string) error {
+		name := strings.TrimPrefix(c.CommandPath(), c.Root().Name()+" ")
+		switch {
+		case len(args) > most:
+			return fmt.Errorf("%s: unexpected %q: want %s", name, args[most], wanted)
+		case len(args) < most:
+			return fmt.Errorf("%s: want %s", name, wanted)
+		}
+		return nil
+	}
+}
+
+// isPath reports whether err is what the system said of that file itself.
+func isPath(err error, name string) bool {
+	var path *fs.PathError
+	return errors.As(err, &path) && path.Path == name
+}
+
+// flagError is err, of c's flags, in words that help. args are all of the command
+// line.
+func flagError(c *cobra.Command, args []string, err error) error {
+	var value *pflag.InvalidValueError
+	if !errors.As(err, &value) {
+		return unknownFlag(c, args, err)
+	}
+	flag := value.GetFlag()
+	cause := value.Unwrap()
+	switch flag.Value.Type() { // of these, the standard library's words are about strings
+	case "duration":
+		cause = errors.New("want a duration, such as 90s or 5m")
+	case "int":
+		cause = errors.New("want a whole number")
+	case "float64":
+		cause = errors.New("want a number")
+	case "bool":
+		cause = errors.New("want true or false")
+	}
+	return fmt.Errorf("--%s %s: %w", flag.Name, value.GetValue(), cause)
 }
 
 // unknownFlag adds to the error of c's flags what was probably meant: another

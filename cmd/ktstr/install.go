@@ -27,7 +27,7 @@ $XDG_DATA_HOME/ktstr/plugins, and record its hash and all that it says of itself
 From then on it is an extractor of its name, its payloads can be run by theirs,
 and nothing but this very file is executed for it.`,
 		Example: "  ktstr plugin install ./ktstr-plugin-sysbench",
-		Args:    cobra.ExactArgs(1),
+		Args:    arguments("a FILE"),
 		RunE: func(c *cobra.Command, args []string) error {
 			return a.install(c.Context(), args[0], hash, corpus)
 		},
@@ -57,6 +57,9 @@ func (a *app) install(ctx context.Context, path, hash, corpus string) error {
 		}
 		return a.verifyForInstall(ctx, copied, corpus)
 	})
+	if errors.As(err, new(*external.Error)) { // which names it
+		return fmt.Errorf("plugin install: %w", err)
+	}
 	if err != nil {
 		return fmt.Errorf("plugin install %s: %w", path, err)
 	}
@@ -95,7 +98,7 @@ func (a *app) removeCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:               "remove NAME",
 		Short:             "Remove an installed plugin",
-		Args:              cobra.ExactArgs(1),
+		Args:              arguments("the NAME of an installed plugin"),
 		ValidArgsFunction: a.completeInstalled,
 		RunE: func(_ *cobra.Command, args []string) error {
 			store, err := external.DefaultStore()

@@ -70,7 +70,9 @@ func (a *app) payloads() ([]payload.Payload, []broken, error) {
 		var files payload.FileErrors
 		switch {
 		case errors.As(err, &files):
-		case err != nil && i < len(a.payloadDirs): // it was asked for
+		case isPath(err, dir) && i < len(a.payloadDirs): // it was asked for
+			return nil, nil, noPayloadDir(dir, err)
+		case err != nil && i < len(a.payloadDirs):
 			return nil, nil, err
 		case err != nil:
 			bad = append(bad, broken{"", dir, err})
@@ -99,6 +101,12 @@ func (a *app) payloads() ([]payload.Payload, []broken, error) {
 	return all, bad, nil
 }
 
+// noPayloadDir is the error for a --payload-dir that the system refuses with err,
+// a PathError.
+func noPayloadDir(dir string, err error) error {
+	return fmt.Errorf("--payload-dir %s: %w: want a directory with payload files", dir, errors.Unwrap(err))
+}
+
 // namedPayload returns the payload of that name, reading no other: a run must
 // neither wait for nor fail on files that it does not need.
 func (a *app) namedPayload(ctx context.Context, name string) (payload.Payload, bool, error) {
@@ -108,7 +116,7 @@ func (a *app) namedPayload(ctx context.Context, name string) (payload.Payload, b
 	}
 	for _, dir := range dirs {
 		if _, err := os.Stat(dir); err != nil {
-			return payload.Payload{}, false, fmt.Errorf("--payload-dir %s: %w", dir, err)
+			return payload.Payload{}, false, noPayloadDir(dir, err)
 		}
 		p, err := payload.LoadFile(filepath.Join(dir, name+".yaml"))
 		if errors.Is(err, fs.ErrNotExist) {
@@ -312,7 +320,7 @@ func (a *app) payloadCommand() *cobra.Command {
 		Short: "List the payloads, and where each comes from",
 		Long: `List the payloads, and where each comes from. The exit status is 2 when a payload
 file cannot be read; its row says why.`,
-		Args: cobra.NoArgs,
+		Args: arguments(""),
 		RunE: func(*cobra.Command, []string) error {
 			return a.listPayloads(list)
 		},
@@ -321,7 +329,7 @@ file cannot be read; its row says why.`,
 	showCommand := &cobra.Command{
 		Use:               "show PAYLOAD",
 		Short:             "Show what a payload measures, runs and checks",
-		Args:              cobra.ExactArgs(1),
+		Args:              arguments("a PAYLOAD of ktstr payload list"),
 		ValidArgsFunction: a.completePayloads,
 		RunE: func(c *cobra.Command, args []string) error {
 			return a.showPayload(c.Context(), args[0], show)

@@ -21,7 +21,7 @@ func (a *app) pluginCommand() *cobra.Command {
 	listCommand := &cobra.Command{
 		Use:   "list",
 		Short: "List the extractors, built in and plugins",
-		Args:  cobra.NoArgs,
+		Args:  arguments(""),
 		RunE: func(*cobra.Command, []string) error {
 			return a.listExtractors(list)
 		},
@@ -30,7 +30,7 @@ func (a *app) pluginCommand() *cobra.Command {
 	describeCommand := &cobra.Command{
 		Use:               "describe EXTRACTOR",
 		Short:             "Say what an extractor reads, and what its metrics mean",
-		Args:              cobra.ExactArgs(1),
+		Args:              arguments("an EXTRACTOR of ktstr plugin list"),
 		ValidArgsFunction: a.completeExtractors,
 		RunE: func(c *cobra.Command, args []string) error {
 			return a.describeExtractor(c.Context(), args[0], describe)

@@ -24,7 +24,7 @@ make it read the real thing, and a CI file.
 go: a Go module; most formats are a table of regular expressions.
 script: one file of sh and awk, nothing to build.`,
 		Example: `  ktstr plugin new mybench --lang script`,
-		Args:    cobra.ExactArgs(1),
+		Args:    arguments("a NAME for the plugin"),
 		RunE: func(_ *cobra.Command, args []string) error {
 			p.Name = args[0]
 			for _, x := range append(stock.BuiltIn(), stock.Plugins()...) {

@@ -34,7 +34,7 @@ Exit status: 0 no check failed; 1 one did; 2 none could be made.
 
 Checks: ` + strings.Join(conform.Names(), ", ") + ".",
 		Example: `  ktstr plugin verify ./ktstr-plugin-mybench --corpus corpus`,
-		Args:    cobra.ExactArgs(1),
+		Args:    arguments("the path of a plugin"),
 		RunE: func(c *cobra.Command, args []string) error {
 			cfg.Path = args[0]
 			if styleOf(a.stderr) {

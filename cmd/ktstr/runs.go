@@ -136,7 +136,7 @@ func (a *app) runsListCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "list",
 		Short: "List runs, the oldest first: name, verdict, set, commit, tags",
-		Args:  cobra.NoArgs,
+		Args:  arguments(""),
 		RunE: func(*cobra.Command, []string) error {
 			store, err := openStore(out)
 			if err != nil {
@@ -473,7 +473,7 @@ says so.`,
 		Example: `  ktstr runs prune --until 30d          # what would go
   ktstr runs prune --until 30d --yes    # delete it
   ktstr runs prune --payload noise --keep 10 --yes`,
-		Args: cobra.NoArgs,
+		Args: arguments(""),
 		RunE: func(c *cobra.Command, _ []string) error {
 			chosen := filter.filter()
 			if chosen == (runs.Filter{}) && !c.Flags().Changed("keep") {

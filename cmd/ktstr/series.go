@@ -121,7 +121,7 @@ func (a *app) run(ctx context.Context, names, args []string, o runOptions) error
 	done, err := s.prepare(preparing, names, args)
 	defer done()
 	if err == nil {
-		if _, err := s.store.Sweep(); err != nil {
+		if _, err := s.store.Sweep(); err != nil && !isPath(err, s.root) { // of which the first bundle tells
 			a.notice(o.quiet)("what a prune left half-way could not be deleted: " + err.Error())
 		}
 		defer a.guardRuns(o.quiet)()
@@ -272,12 +272,10 @@ func (s *series) ask(ctx context.Context) error {
 			}
 		}
 	}
-	if len(s.sides) > 1 { // a mistake in the second must not be found when the first has run
-		for _, side := range s.sides {
-			var usage *core.UsageError
-			if err := core.Validate(ctx, side.spec); errors.As(err, &usage) {
-				return err
-			}
+	for _, side := range s.sides { // a mistake in the second must not be found when the first has run
+		var usage *core.UsageError
+		if err := core.Validate(ctx, side.spec); errors.As(err, &usage) {
+			return err
 		}
 	}
 	return nil

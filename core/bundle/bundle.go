@@ -55,12 +55,16 @@ func Create(root string) (*Writer, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := os.MkdirAll(root, 0o700); err != nil {
-		return nil, fmt.Errorf("bundles cannot be kept in %s: %w", root, err)
+	err = os.MkdirAll(root, 0o700)
+	var dir *tempdir.Dir
+	if err == nil {
+		dir, err = tempdir.Make(root, staging)
 	}
-	dir, err := tempdir.Make(root, staging)
 	if err != nil {
-		return nil, fmt.Errorf("bundles cannot be kept in %s: %w", root, err)
+		if at := (*fs.PathError)(nil); errors.As(err, &at) && at.Path == root {
+			err = at.Err
+		}
+		return nil, fmt.Errorf("bundles cannot be kept in %s: %w: choose a place with --out DIR", root, err)
 	}
 	return &Writer{root: root, staging: dir}, nil
 }

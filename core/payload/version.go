@@ -70,7 +70,7 @@ func Resolve(p Payload, found Found) (resolved Payload, note string, err error) 
 	add(found.Problem)
 	if len(p.Needs) > 0 {
 		if err := p.Needs[0].Enough(found.Version); err != nil {
-			return p, "", fmt.Errorf("payload %s: %w", p.Name, err)
+			return p, "", err
 		}
 		if p.Needs[0].MinVersion != "" && found.Version == "" {
 			add(fmt.Sprintf("%s does not tell its version; the payload wants %s or newer", p.Needs[0].Binary, p.Needs[0].MinVersion))

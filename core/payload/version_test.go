@@ -59,7 +59,7 @@ variants:
 	check(payload.Found{}, "base", unknown, 1)
 	check(payload.Found{Help: "-x"}, "base", unknown+"; nothing changes", 1)
 	_, _, err = payload.Resolve(p, payload.Found{Version: "0.9"})
-	if want := "payload a: tool 0.9 is installed: want 0.10 or newer; install it with: apt-get install tool"; errorText(err) != want {
+	if want := "tool 0.9 is installed: want 0.10 or newer; install it with: apt-get install tool"; errorText(err) != want {
 		t.Errorf("got %v, want %s", err, want)
 	}
 }

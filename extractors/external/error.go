@@ -1,6 +1,7 @@
 package external
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -25,7 +26,7 @@ const (
 
 // Error says which plugin went wrong, how, and what it said.
 type Error struct {
-	Plugin string   // its name
+	Plugin string   // its name; empty: it has not told
 	Path   string   // its executable; empty for one inside the host's
 	Op     string   // "start", "describe" or "extract"
 	Fault  Fault    // what kind of thing went wrong
@@ -38,16 +39,21 @@ type Error struct {
 
 func (e *Error) Error() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "plugin %s", e.Plugin)
-	if e.Path != "" {
+	b.WriteString("plugin " + cmp.Or(e.Plugin, e.Path, "of unknown name"))
+	if e.Plugin != "" && e.Path != "" {
 		fmt.Fprintf(&b, " (%s)", e.Path)
 	}
-	fmt.Fprintf(&b, ": %s: %s", e.Op, e.Fault)
-	if e.Exit != "" {
-		fmt.Fprintf(&b, ": %s", e.Exit)
+	if e.Op != "start" || e.Fault != Refused && e.Fault != CannotStart { // which say so
+		b.WriteString(": " + e.Op)
 	}
-	if e.Err != nil {
+	fmt.Fprintf(&b, ": %s", e.Fault)
+	switch {
+	case e.Err != nil && e.Exit != "":
+		fmt.Fprintf(&b, ": %v (%s)", e.Err, e.Exit)
+	case e.Err != nil:
 		fmt.Fprintf(&b, ": %v", e.Err)
+	case e.Exit != "":
+		fmt.Fprintf(&b, ": %s", e.Exit)
 	}
 	if len(e.Stderr) > 0 {
 		b.WriteString("; the last it said:")

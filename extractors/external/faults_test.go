@@ -271,7 +271,7 @@ func TestBadHandshakes(t *testing.T) {
 		fault Fault
 		want  string
 	}{
-		{"exit-0", CannotStart, "exit status 0: it ended without a handshake line"},
+		{"exit-0", CannotStart, ": cannot start: it ended without a handshake line on its standard output (exit status 0)"},
 		{"v2", Incompatible, `speaks ktstr.plugin version "2", this host version 1`},
 		{"core-2", Incompatible, `speaks version "2" of go-plugin's protocol, this host version 1`},
 		{"netrpc", Incompatible, "want gRPC"},

@@ -3,6 +3,7 @@
 package external
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -254,15 +255,8 @@ func (p *Plugin) fail(op string, fault Fault, proc *process, err error) *Error {
 	return e
 }
 
-func (p *Plugin) name() string {
-	switch {
-	case p.description.Name != "":
-		return p.description.Name
-	case p.config.Name != "":
-		return p.config.Name
-	}
-	return "of unknown name"
-}
+// name is what it calls itself, else what the caller does; empty: nobody says.
+func (p *Plugin) name() string { return cmp.Or(p.description.Name, p.config.Name) }
 
 // session is one life of the plugin's process and the connection to it.
 type session struct {

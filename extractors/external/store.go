@@ -98,8 +98,14 @@ func (s Store) Install(ctx context.Context, c Config, verify func(ctx context.Co
 		return Locked{}, err
 	}
 	if c.SHA256 != "" && !strings.EqualFold(c.SHA256, hash) {
-		return Locked{}, fmt.Errorf("%s: its SHA-256 is %s: want %s", c.Path, hash, c.SHA256)
+		return Locked{}, fmt.Errorf("its SHA-256 is %s: want %s", hash, c.SHA256)
 	}
+	from := c.Path
+	defer func() { // the copy is gone when somebody reads the error
+		if e := (*Error)(nil); errors.As(err, &e) && e.Path == copied {
+			e.Path = from
+		}
+	}()
 	c.Path, c.SHA256 = copied, hash
 	p, err := Start(ctx, c)
 	if err != nil {
@@ -144,7 +150,7 @@ func (s Store) Install(ctx context.Context, c Config, verify func(ctx context.Co
 func (s Store) Remove(name string) (Locked, error) {
 	unlock, err := s.exclusive()
 	if errors.Is(err, fs.ErrNotExist) {
-		return Locked{}, fmt.Errorf("plugin %s is not installed", quote(name))
+		return Locked{}, fmt.Errorf("%s is not installed: want a plugin of `ktstr plugin list`", quote(name))
 	}
 	if err != nil {
 		return Locked{}, err
@@ -156,7 +162,7 @@ func (s Store) Remove(name string) (Locked, error) {
 	}
 	p, ok := installed.Find(name)
 	if !ok {
-		return Locked{}, fmt.Errorf("plugin %s is not installed", quote(name))
+		return Locked{}, fmt.Errorf("%s is not installed: want a plugin of `ktstr plugin list`", quote(name))
 	}
 	installed.Drop(name)
 	if err := installed.Write(filepath.Join(s.Dir, LockFile)); err != nil {
@@ -218,7 +224,7 @@ func (s Store) exclusive() (unlock func(), err error) {
 func copyExecutable(from, to string) (string, error) {
 	in, err := openProgram(from)
 	if err != nil {
-		return "", fmt.Errorf("%s: %w", from, err)
+		return "", err
 	}
 	defer in.Close()
 	out, err := os.OpenFile(to, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
