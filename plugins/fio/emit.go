@@ -19,8 +19,19 @@ type notes struct {
 
 const maxNotes = 40
 
+// maxMessage bounds what a message quotes, in bytes.
+const maxMessage = 1 << 10
+
 func (n *notes) add(code ktstr.Code, line int, format string, args ...any) {
-	n.addAll(ktstr.Diagnostic{Code: code, Message: strings.ToValidUTF8(fmt.Sprintf(format, args...), "�"), Line: line})
+	if len(n.list) == maxNotes {
+		n.dropped++
+		return
+	}
+	message := fmt.Sprintf(format, args...)
+	if len(message) > maxMessage {
+		message = message[:maxMessage] + "…"
+	}
+	n.addAll(ktstr.Diagnostic{Code: code, Message: strings.ToValidUTF8(message, "�"), Line: line})
 }
 
 func (n *notes) addAll(list ...ktstr.Diagnostic) {
@@ -43,6 +54,7 @@ type emitter struct {
 	prefix  []byte         // of the metric that comes next, with the last dot
 
 	once int  // so many metrics cannot have a name twice
+	long int  // how many metrics were left out for want of room for their names
 	ran  bool // some job did something, or says why not
 }
 
@@ -77,8 +89,17 @@ func cleanSegment(name string) string {
 	return strings.Map(clean, strings.ToValidUTF8(name, string(utf8.RuneError)))
 }
 
+// maxNames bounds the memory that a hostile text can ask for, in bytes of all
+// names: a long one may stand before many numbers. It is more than maxJobs jobs
+// with all their percentiles have.
+const maxNames = 1 << 28
+
 func (e *emitter) put(name string, n num, polarity ktstr.Polarity) {
 	if !n.ok() {
+		return
+	}
+	if len(e.names)+len(e.prefix)+len(name) > maxNames {
+		e.long++
 		return
 	}
 	e.names = append(append(e.names, e.prefix...), name...)
@@ -146,6 +167,9 @@ func (e *emitter) firstOfEach() {
 		kept = append(kept, m)
 	}
 	e.metrics = kept
+	if e.long > 0 {
+		e.notes.add(ktstr.TooMany, 0, "%d numbers are left out: the names of jobs or disks are too long", e.long)
+	}
 }
 
 func (e *emitter) job(j *job) {

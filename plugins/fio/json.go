@@ -80,6 +80,7 @@ type document struct {
 	isFio bool
 
 	percentileNames map[string]string
+	spare           *job // of an entry that was none
 }
 
 func (d *document) read() error {
@@ -156,7 +157,12 @@ func (d *document) job() error {
 	if d.space() != '{' {
 		return d.skip()
 	}
-	j := job{line: d.lineAt(d.pos)}
+	j := d.spare
+	if j == nil {
+		j = new(job)
+	}
+	d.spare = nil
+	*j = job{line: d.lineAt(d.pos)}
 	err := d.object(func(key []byte) error {
 		switch string(key) {
 		case "jobname":
@@ -196,7 +202,7 @@ func (d *document) job() error {
 		case "latency_depth":
 			return d.num(&j.depth, key, "")
 		case "steadystate":
-			return d.steadyState(&j)
+			return d.steadyState(j)
 		}
 		return d.skip()
 	})
@@ -204,12 +210,13 @@ func (d *document) job() error {
 		return err
 	}
 	if !j.named && !j.measured() {
+		d.spare = j
 		return nil // group_reporting in the last section only leaves such an entry, of zeros
 	}
 	if len(d.jobs) == maxJobs {
 		return errTooManyJobs
 	}
-	d.jobs = append(d.jobs, &j)
+	d.jobs = append(d.jobs, j)
 	return nil
 }
 

@@ -21,8 +21,9 @@ type scanner struct {
 	data []byte
 	pos  int
 
-	strayComma    int // the last place where a comma had nothing behind it
-	linePos, line int // the line number of linePos, counted lazily
+	strayComma     int // the last place where a comma had nothing behind it
+	linePos, line  int // the line number of linePos, counted lazily
+	sought, closer int // behind sought, which flatEnd asked for last, the first "}" is at closer
 }
 
 // maxDepth is far beyond fio's seven levels.
@@ -46,12 +47,17 @@ func (s *scanner) fail(want string) error {
 	return &syntaxError{s.pos, want}
 }
 
-// lineAt returns the 1-based line of pos. It is cheap where calls go forward.
+// lineAt returns the 1-based line of pos. It costs as much as pos is away from
+// that of the last call, in either direction.
 func (s *scanner) lineAt(pos int) int {
-	if pos < s.linePos || s.line == 0 {
-		s.linePos, s.line = 0, 1
+	if s.line == 0 {
+		s.line = 1
 	}
-	s.line += bytes.Count(s.data[s.linePos:pos], newline)
+	if pos < s.linePos {
+		s.line -= bytes.Count(s.data[pos:s.linePos], newline)
+	} else {
+		s.line += bytes.Count(s.data[s.linePos:pos], newline)
+	}
 	s.linePos = pos
 	return s.line
 }
@@ -195,8 +201,8 @@ func (s *scanner) skip() error {
 		}
 		return nil
 	}
-	if end := flatEnd(s.data[s.pos:]); end > 0 {
-		s.pos += end
+	if end := s.flatEnd(); end > 0 {
+		s.pos = end
 		return nil
 	}
 	var isArray uint64 // one bit a level
@@ -239,20 +245,30 @@ func (s *scanner) skip() error {
 	return errCut
 }
 
-// flatEnd returns where an object ends that holds no other, nor an escape; most
-// of a json+ document are such objects, its histograms. 0 means that a closer
-// look is needed.
-func flatEnd(data []byte) int {
-	end := bytes.IndexByte(data, '}')
-	if data[0] != '{' || end < 0 {
+// flatEnd returns where the value that comes next ends if it is an object that
+// holds no other, nor an escape; most of a json+ document are such objects, its
+// histograms. 0 means that a closer look is needed.
+func (s *scanner) flatEnd() int {
+	if s.data[s.pos] != '{' {
 		return 0
 	}
-	inside := data[1:end]
+	// In a broken text many objects may have the same "}" before them, or none.
+	if s.pos < s.sought || s.pos >= s.closer {
+		i := bytes.IndexByte(s.data[s.pos:], '}')
+		if i < 0 {
+			i = len(s.data) - s.pos
+		}
+		s.sought, s.closer = s.pos, s.pos+i
+	}
+	if s.closer == len(s.data) {
+		return 0
+	}
+	inside := s.data[s.pos+1 : s.closer]
 	if bytes.IndexByte(inside, '{') >= 0 || bytes.IndexByte(inside, '[') >= 0 || bytes.IndexByte(inside, ']') >= 0 ||
 		bytes.IndexByte(inside, '\\') >= 0 || bytes.Count(inside, quoteMark)%2 != 0 {
 		return 0
 	}
-	return end + 1
+	return s.closer + 1
 }
 
 var quoteMark = []byte{'"'}
