@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -17,6 +18,7 @@ import (
 	"github.com/ktstr/ktstr/core/bundle"
 	"github.com/ktstr/ktstr/core/extract"
 	"github.com/ktstr/ktstr/core/runs"
+	"github.com/ktstr/ktstr/core/unit"
 	"github.com/ktstr/ktstr/internal/huge"
 )
 
@@ -32,7 +34,13 @@ type extractOptions struct {
 	replay         string
 	write          bool
 	out            string
+	maxInput       size
 }
+
+// defaultMaxInput is how much of one stream is read where --max-input says
+// nothing: more than any capture has by default, and what fits into memory with
+// its metrics. A pipe need not end.
+const defaultMaxInput = 256 << 20
 
 func (a *app) extractCommand() *cobra.Command {
 	var o extractOptions
@@ -69,14 +77,14 @@ extractor's is that. RUNS may be several.`,
 		},
 		RunE: func(c *cobra.Command, args []string) error {
 			if o.replay != "" {
-				if err := refuseFlags(c, "the runs have it", "stdout", "stderr", "file", "argv", "exit-code", "option", "documents"); err != nil {
+				if err := refuseFlags(c, "the runs have it", "stdout", "stderr", "file", "argv", "exit-code", "option", "documents", "max-input"); err != nil {
 					return err
 				}
 				return a.replay(c.Context(), o)
 			}
 			o.hasExitCode = c.Flags().Changed("exit-code")
 			if strings.Contains(args[0], "/") {
-				if err := refuseFlags(c, "a bundle has it", "stdout", "stderr", "file", "argv", "exit-code", "option", "documents", "out"); err != nil {
+				if err := refuseFlags(c, "a bundle has it", "stdout", "stderr", "file", "argv", "exit-code", "option", "documents", "max-input", "out"); err != nil {
 					return err
 				}
 				return a.extractBundle(c.Context(), args[0], o)
@@ -88,7 +96,7 @@ extractor's is that. RUNS may be several.`,
 				if err != nil {
 					return err
 				}
-				if err := refuseFlags(c, "a bundle has it", "stdout", "stderr", "file", "argv", "exit-code", "option", "documents"); err != nil {
+				if err := refuseFlags(c, "a bundle has it", "stdout", "stderr", "file", "argv", "exit-code", "option", "documents", "max-input"); err != nil {
 					return err
 				}
 				return a.extractBundle(c.Context(), dir, o)
@@ -108,6 +116,7 @@ extractor's is that. RUNS may be several.`,
 	f.StringVar(&o.replay, "replay", "", "extract kept runs again with today's extractors and show which metrics change; `RUNS` is a tag, a set, a bundle or a path")
 	f.BoolVar(&o.write, "write", false, "with --replay: keep the new record beside the old one")
 	f.StringVar(&o.out, "out", "", "with the name of runs: the bundles are below `DIR` (default $XDG_STATE_HOME/ktstr/runs)")
+	f.Var(&o.maxInput, "max-input", "refuse files of more than `SIZE`, such as 1GiB (default 256MiB)")
 	c.RegisterFlagCompletionFunc("replay", a.completeRuns)
 	return c
 }
@@ -194,7 +203,7 @@ func (a *app) savedStreams(o extractOptions, known ktstr.Output) ([]ktstr.Output
 	}
 	var streams []ktstr.Output
 	add := func(stream ktstr.Stream, path string) error {
-		data, err := a.readInput(path)
+		data, err := a.readInput(path, int64(cmp.Or(o.maxInput, defaultMaxInput)))
 		if err != nil {
 			return err
 		}
@@ -225,33 +234,38 @@ func (a *app) savedStreams(o extractOptions, known ktstr.Output) ([]ktstr.Output
 	return streams, nil
 }
 
-// readInput reads a file, or standard input for "-".
-func (a *app) readInput(path string) ([]byte, error) {
-	if path == "-" {
-		data, err := io.ReadAll(a.stdin)
+// readInput reads a file, or standard input for "-", of at most limit bytes.
+func (a *app) readInput(path string, limit int64) ([]byte, error) {
+	f, name := a.stdin, "standard input"
+	var expected int64
+	if path != "-" {
+		opened, err := os.Open(path)
 		if err != nil {
-			return nil, fmt.Errorf("standard input: %w", err)
+			return nil, err
 		}
-		return data, nil
+		defer opened.Close()
+		info, err := opened.Stat()
+		if err != nil {
+			return nil, err
+		}
+		if info.IsDir() {
+			return nil, fmt.Errorf("%s is a directory: want a file with what the benchmark printed (a bundle is read by: ktstr extract PATH)", path)
+		}
+		f, name, expected = opened, path, info.Size()
 	}
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
-	if info.IsDir() {
-		return nil, fmt.Errorf("%s is a directory: want a file with what the benchmark printed (a bundle is read by: ktstr extract PATH)", path)
+	tooMuch := fmt.Errorf("%s: more than %s: want less, or --max-input SIZE to read so much", name, unit.Scale(float64(limit), "B"))
+	if expected > limit {
+		return nil, tooMuch
 	}
 	var b bytes.Buffer
-	if info.Size() > 0 {
-		b = *bytes.NewBuffer(huge.Pages(make([]byte, 0, int(info.Size())+bytes.MinRead)))
+	if expected > 0 {
+		b = *bytes.NewBuffer(huge.Pages(make([]byte, 0, int(expected)+bytes.MinRead)))
 	}
-	if _, err := b.ReadFrom(f); err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+	if _, err := b.ReadFrom(io.LimitReader(f, limit+1)); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	if int64(b.Len()) > limit {
+		return nil, tooMuch
 	}
 	return b.Bytes(), nil
 }

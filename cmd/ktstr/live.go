@@ -11,12 +11,12 @@ import (
 )
 
 // watch passes signals on to the payload and, on a terminal, keeps a line with
-// the time that has passed and when the timeout would end it. Without a terminal
-// it sleeps until something happens, so that it does not disturb a
+// the time that has passed and when the timeout would end it. Without one it
+// sleeps until something happens, so that it does not disturb a
 // measurement.
 func (a *app) watch(h *core.Handle, spec core.Spec, ended <-chan struct{}, quiet bool) {
 	var ticks <-chan time.Time
-	if !quiet && terminal(a.stderr) > 0 {
+	if !quiet && steerable(a.stderr) {
 		ticker := time.NewTicker(time.Second)
 		defer ticker.Stop()
 		ticks = ticker.C

@@ -1,8 +1,14 @@
 package main
 
 import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // How long a run has gone on and when it would be killed cannot be taken for
@@ -19,5 +25,39 @@ func TestLiveLine(t *testing.T) {
 		if got := liveLine("noise", c.elapsed, c.timeout); got != c.want {
 			t.Errorf("%v of %v: %q, want %q", c.elapsed, c.timeout, got, c.want)
 		}
+	}
+}
+
+// A terminal that calls itself dumb shows control sequences as they are.
+func TestSteerable(t *testing.T) {
+	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
+	if errors.Is(err, os.ErrNotExist) {
+		t.Skip("this system has no pseudo-terminals")
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer master.Close()
+	if err := unix.IoctlSetPointerInt(int(master.Fd()), unix.TIOCSPTLCK, 0); err != nil {
+		t.Fatal(err)
+	}
+	number, err := unix.IoctlGetInt(int(master.Fd()), unix.TIOCGPTN)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tty, err := os.OpenFile(fmt.Sprintf("/dev/pts/%d", number), os.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tty.Close()
+	t.Setenv("NO_COLOR", "")
+	for term, want := range map[string]bool{"xterm": true, "dumb": false} {
+		t.Setenv("TERM", term)
+		if terminal(tty) == 0 || steerable(tty) != want || bool(styleOf(tty)) != want {
+			t.Errorf("TERM=%s: %d columns, steerable %v, colour %v", term, terminal(tty), steerable(tty), styleOf(tty))
+		}
+	}
+	if steerable(io.Discard) {
+		t.Error("what is no terminal can be steered")
 	}
 }

@@ -67,6 +67,9 @@ turns (ABBA), so that drift of the host does not look like a difference.`,
 			if before < 0 {
 				before = len(args)
 			}
+			if c.Flags().Changed("timeout") && o.timeout <= 0 {
+				return fmt.Errorf("--timeout %v: want a duration above 0, or the flag left out", o.timeout)
+			}
 			if err := o.series.check(c.Flags().Changed, before); err != nil {
 				return err
 			}

@@ -126,12 +126,13 @@ func terminal(w io.Writer) (columns int) {
 	return columns
 }
 
+// steerable reports whether w is a terminal that understands control sequences.
+func steerable(w io.Writer) bool { return terminal(w) > 0 && os.Getenv("TERM") != "dumb" }
+
 // style colours text on a terminal, unless NO_COLOR is set (no-color.org).
 type style bool
 
-func styleOf(w io.Writer) style {
-	return style(terminal(w) > 0 && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb")
-}
+func styleOf(w io.Writer) style { return style(steerable(w) && os.Getenv("NO_COLOR") == "") }
 
 func (s style) paint(code, text string) string {
 	if !s {
