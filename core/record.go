@@ -34,7 +34,7 @@ type Record struct {
 	Dir         string         `json:"dir"` // the working directory of the payload
 	Start       time.Time      `json:"start"`
 	Duration    Seconds        `json:"duration"`
-	ExitCode    int            `json:"exit_code"` // -1: a signal ended it
+	ExitCode    int            `json:"exit_code"` // -1: a signal ended it, or it was not started
 	Signal      string         `json:"signal"`
 	CoreDumped  bool           `json:"core_dumped,omitempty"`
 	TimedOut    bool           `json:"timed_out"`
@@ -61,6 +61,9 @@ type Record struct {
 	Labels     map[string]string `json:"labels,omitempty"`  // what the caller said the run belongs to: "set", "commit", …
 	Cgroup     *Cgroup           `json:"cgroup,omitempty"`  // what the kernel counted for the run's cgroup; nil: it had none
 	Plugin     *Plugin           `json:"plugin,omitempty"`  // the extractor's executable; nil: built in
+	// NotStarted says why there was no run, of one that was asked for: then
+	// nothing here was measured. Run never gives such a record.
+	NotStarted string `json:"error,omitempty"`
 }
 
 // Cgroup is what the kernel counted for the cgroup that a run had to itself,
@@ -208,7 +211,7 @@ func (r Record) ExitStatus() int {
 	switch {
 	case r.Interrupted:
 		return ExitInterrupted
-	case r.TimedOut, r.failed(kindSignal), r.failed(kindNotKept):
+	case r.TimedOut, r.NotStarted != "", r.failed(kindSignal), r.failed(kindNotKept):
 		return ExitRun
 	case r.failed(check.ExitCode):
 		return ExitCheck
@@ -244,6 +247,9 @@ func (r Record) Metric(name string) (ktstr.Metric, bool) {
 func (r Record) Err() error {
 	if r.ExitStatus() == ExitPass {
 		return nil
+	}
+	if r.NotStarted != "" {
+		return fmt.Errorf("payload %s: %s", r.Payload, r.NotStarted)
 	}
 	var causes []error
 	if r.Interrupted {

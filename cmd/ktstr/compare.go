@@ -96,6 +96,9 @@ func pooled(name string, list []runs.Run, split map[string]bool) []string {
 		}
 	}
 	for _, r := range list {
+		if r.Record.NotStarted != "" {
+			continue
+		}
 		p, variant := r.Record.Payload, cmp.Or(runs.Variant(r.Record), "none")
 		if !slices.Contains(payloads, p) {
 			payloads = append(payloads, p)

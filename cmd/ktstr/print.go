@@ -6,7 +6,6 @@ import (
 	"io"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -218,17 +217,4 @@ func (a *app) explain(r core.Record, quiet bool, limit string) {
 	say("raw output: %s", filepath.Join(r.Bundle, string(ktstr.Stdout)))
 	say("            %s", filepath.Join(r.Bundle, string(ktstr.Stderr)))
 	say("repeat the extraction: ktstr extract %s", shellescape.Quote(r.Bundle))
-}
-
-// failure is the document that -o json prints when the payload could not be
-// started.
-type failure struct {
-	Schema  string `json:"schema"`
-	Payload string `json:"payload"`
-	Verdict string `json:"verdict"`
-	Error   string `json:"error"`
-}
-
-func (a *app) printFailure(name string, err error) error {
-	return a.printJSON(failure{core.Schema, name, core.Fail, strings.ToValidUTF8(err.Error(), "\uFFFD")})
 }

@@ -179,8 +179,16 @@ func (a *app) runOnce(ctx context.Context, spec core.Spec, quiet bool) (core.Res
 	r, err := h.Wait()
 	close(ended)
 	<-watched
+	if err != nil {
+		err = brokenOff{err}
+	}
 	return r, err
 }
+
+// brokenOff is why a run that had been started has no result.
+type brokenOff struct{ error }
+
+func (b brokenOff) Unwrap() error { return b.error }
 
 func (o runOptions) root() (string, error) {
 	if o.out != "" {

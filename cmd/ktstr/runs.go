@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -223,8 +224,8 @@ func (a *app) showRuns(list []runs.Run, output format, all bool) error {
 		if err := a.printRunText(list[0].Record, all); err != nil {
 			return err
 		}
-		for _, d := range list[0].Record.Details {
-			fmt.Fprintf(a.stdout, "failed: %s\n", printable(d.Message))
+		for _, f := range export.Failures(list) {
+			fmt.Fprintf(a.stdout, "failed: %s\n", printable(f.Message))
 		}
 		fmt.Fprintln(a.stdout)
 		return a.printDetails(list[0])
@@ -270,7 +271,7 @@ func (a *app) printSet(list []runs.Run, wanted int, all bool) error {
 	t.Flush()
 	s := styleOf(a.stdout)
 	for _, f := range export.Failures(list) {
-		who := f.Runs[0].Name
+		who := cmp.Or(f.Runs[0].Name, fmt.Sprintf("run %d", 1+f.At))
 		if len(f.Runs) > 1 {
 			who = fmt.Sprintf("%d of %s", len(f.Runs), count(len(list), "run"))
 		}

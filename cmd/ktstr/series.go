@@ -23,6 +23,7 @@ import (
 	"github.com/ktstr/ktstr/core/check"
 	"github.com/ktstr/ktstr/core/compare"
 	"github.com/ktstr/ktstr/core/export"
+	"github.com/ktstr/ktstr/core/extract"
 	"github.com/ktstr/ktstr/core/payload"
 	"github.com/ktstr/ktstr/core/runs"
 	"github.com/ktstr/ktstr/core/unit"
@@ -103,20 +104,22 @@ func (s *side) limit() string {
 type series struct {
 	app      *app
 	o        runOptions
+	width    int // sides that are wanted
 	sides    []*side
 	root     string
 	store    runs.Store
 	baseline []runs.Run
 	started  time.Time
-	begun    int // runs that were begun
-	status   int // the worst so far
+	begun    int        // runs that were begun
+	lost     []runs.Run // of those wanted, what could not be run to its end
+	status   int        // the worst so far
 }
 
 // run does what `ktstr run` was asked for: everything that can be wrong is
 // looked at before anything runs.
 func (a *app) run(ctx context.Context, names, args []string, o runOptions) error {
 	defer a.catchStops()()
-	s := &series{app: a, o: o}
+	s := &series{app: a, o: o, width: max(len(names), len(o.series.variants))}
 	preparing, prepared := a.untilStopped(ctx)
 	done, err := s.prepare(preparing, names, args)
 	defer done()
@@ -131,10 +134,11 @@ func (a *app) run(ctx context.Context, names, args []string, o runOptions) error
 	select {
 	case stop := <-a.stops:
 		err = fmt.Errorf("%v: nothing was started", stop)
-		if o.output == formatJSON {
-			a.printFailure(strings.Join(names, " "), err)
+		first := &side{spec: core.Spec{Payload: payload.Payload{Name: strings.Join(names, " ")}}}
+		if len(s.sides) > 0 {
+			first = s.sides[0]
 		}
-		return &exitError{core.ExitInterrupted, err}
+		return s.lose(first, &exitError{core.ExitInterrupted, err})
 	default:
 	}
 	if err != nil {
@@ -155,7 +159,7 @@ func (s *series) rounds() int {
 }
 
 // alone reports whether there is one run only.
-func (s *series) alone() bool { return len(s.sides) == 1 && s.rounds() == 1 }
+func (s *series) alone() bool { return s.width == 1 && s.rounds() == 1 }
 
 func (s *series) prepare(ctx context.Context, names, args []string) (done func(), err error) {
 	var closers []func()
@@ -358,16 +362,59 @@ func (s *series) one(ctx context.Context, side *side) (core.Record, error) {
 	return r.Record, nil
 }
 
+// note puts a run that ended in an error among the lost ones, so that reports
+// are not green for want of it. A mistake in the usage is none of a run.
+func (s *series) note(side *side, err error) bool {
+	var exit *exitError
+	if !errors.As(err, &exit) || exit.err == nil {
+		return false
+	}
+	text := "could not be started: " + exit.err.Error()
+	if errors.As(err, new(brokenOff)) {
+		text = exit.err.Error()
+	}
+	if n := s.rounds(); !s.alone() && n > 0 {
+		text = fmt.Sprintf("run %d of %d: %s", len(side.kept)+1, n, text)
+	} else if !s.alone() {
+		text = fmt.Sprintf("run %d: %s", len(side.kept)+1, text)
+	}
+	r := core.Record{
+		Schema: core.Schema, Payload: side.spec.Payload.Name, Start: time.Now(), ExitCode: -1,
+		Interrupted: exit.status == core.ExitInterrupted, Verdict: core.Fail,
+		NotStarted: strings.ToValidUTF8(text, "\uFFFD"), Host: core.ThisHost(), Labels: side.spec.Labels,
+		Extraction: core.Extraction{Status: extract.Error, Extractor: side.spec.Payload.Extractor, Error: "not done: there was no run"},
+	}
+	s.lost = append(s.lost, runs.Run{Record: r})
+	return true
+}
+
+// lose ends what has no run at all: the reports that were asked for say why, in
+// the place of older ones.
+func (s *series) lose(side *side, err error) error {
+	if !s.note(side, err) {
+		return err
+	}
+	var printed error
+	if s.o.output == formatJSON && !s.o.series.exports.toStdout() {
+		printed = notPrinted(s.printDocument(nil))
+	}
+	return s.app.together(err, printed, s.app.writeExports(s.o.series.exports, s.source(nil)))
+}
+
+// source is what is exported.
+func (s *series) source(reports []compare.Report) export.Source {
+	return export.Source{
+		Runs: s.all(), Wanted: s.rounds() * s.width, Set: !s.alone() || s.o.series.baseline != "",
+		Comparisons: reports, Gate: s.baseline != nil && len(reports) > 0,
+	}
+}
+
 // single makes one run and prints it.
 func (s *series) single(ctx context.Context) error {
 	side := s.sides[0]
 	r, err := s.one(ctx, side)
-	var exit *exitError
-	if errors.As(err, &exit) && s.o.output == formatJSON && len(side.kept) == 0 {
-		s.app.printFailure(side.spec.Payload.Name, exit.err)
-	}
 	if err != nil {
-		return err
+		return s.lose(side, err)
 	}
 	quietly := s.o.series.exports.toStdout()
 	reports := s.reports()
@@ -402,11 +449,9 @@ func (s *series) several(ctx context.Context) error {
 			r, err := s.one(ctx, s.sides[i])
 			if err != nil {
 				if len(s.all()) == 0 {
-					if exit := (*exitError)(nil); errors.As(err, &exit) && s.o.output == formatJSON && exit.err != nil {
-						s.app.printFailure(s.sides[i].spec.Payload.Name, exit.err)
-					}
-					return err
+					return s.lose(s.sides[i], err)
 				}
+				s.note(s.sides[i], err)
 				ended = err
 				break
 			}
@@ -558,12 +603,13 @@ func (s *series) reports() []compare.Report {
 	return reports
 }
 
+// all are the runs of every side, and last what is lost of them.
 func (s *series) all() []runs.Run {
 	var list []runs.Run
 	for _, side := range s.sides {
 		list = append(list, side.kept...)
 	}
-	return list
+	return append(list, s.lost...)
 }
 
 func (s *series) print(reports []compare.Report) error {
@@ -582,9 +628,7 @@ func (s *series) print(reports []compare.Report) error {
 }
 
 func (s *series) printDocument(reports []compare.Report) error {
-	document := export.SetOf(s.all())
-	document.Comparisons = reports
-	return s.app.printJSON(document)
+	return s.app.printJSON(export.Document(s.source(reports)))
 }
 
 func (s *series) printReports(reports []compare.Report) error {
@@ -611,7 +655,7 @@ func (s *series) finish(reports []compare.Report) error {
 		}
 	}
 	return s.app.together(
-		s.app.writeExports(s.o.series.exports, export.Source{Runs: s.all(), Comparisons: reports, Gate: gate}),
+		s.app.writeExports(s.o.series.exports, s.source(reports)),
 		ending(worse(s.status, status)),
 	)
 }

@@ -77,6 +77,9 @@ func (a *app) printDetails(run runs.Run) error {
 
 // endText says how a payload ended.
 func endText(r core.Record) string {
+	if r.NotStarted != "" {
+		return "not started"
+	}
 	text := fmt.Sprintf("exit code %d", r.ExitCode)
 	if r.Signal != "" {
 		text = r.Signal

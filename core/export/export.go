@@ -27,6 +27,8 @@ type Source struct {
 	Runs   []runs.Run // of a comparison: those of its first side
 	Other  []runs.Run // of a comparison: those of its second side
 	Report *compare.Report
+	Wanted int  // runs that there should have been; 0: as many as there are
+	Set    bool // several were asked for: json is the document of a set, of one run too
 
 	// Comparisons were asked for with the runs. json, markdown and junit have a
 	// place for them beside the runs; the others are one table, or one stream
@@ -86,6 +88,7 @@ func Write(w io.Writer, format string, s Source) error {
 // Set is the JSON document of several records.
 type Set struct {
 	Schema      string           `json:"schema"`
+	Wanted      int              `json:"wanted,omitempty"` // runs that were asked for; 0: nobody said
 	Runs        []core.Record    `json:"runs"`
 	Comparisons []compare.Report `json:"comparisons,omitempty"` // that were asked for with the runs
 }
@@ -115,12 +118,17 @@ func lines(w io.Writer) *json.Encoder {
 // jsonRuns writes the record of one run, or the document of several, or of one
 // with comparisons.
 func jsonRuns(w io.Writer, s Source) error {
-	if len(s.Runs) == 1 && len(s.Comparisons) == 0 {
-		return indented(w, s.Runs[0].Record)
+	return indented(w, Document(s))
+}
+
+// Document is what json is of runs: a record, or a Set.
+func Document(s Source) any {
+	if len(s.Runs) == 1 && len(s.Comparisons) == 0 && !s.Set {
+		return s.Runs[0].Record
 	}
 	document := SetOf(s.Runs)
-	document.Comparisons = s.Comparisons
-	return indented(w, document)
+	document.Wanted, document.Comparisons = s.Wanted, s.Comparisons
+	return document
 }
 
 func jsonReport(w io.Writer, s Source) error { return indented(w, s.Report) }
@@ -302,6 +310,7 @@ func markdownRuns(w io.Writer, list []runs.Run) error {
 type Failure struct {
 	Message string
 	Runs    []runs.Run
+	At      int // index of the first of them in the list
 }
 
 // Failures lists what the runs failed with, each message once, in the order of
@@ -309,20 +318,29 @@ type Failure struct {
 func Failures(list []runs.Run) []Failure {
 	var all []Failure
 	at := map[string]int{}
-	for _, r := range list {
-		seen := map[string]bool{}
-		for _, d := range r.Record.Details {
-			if seen[d.Message] {
+	for n, r := range list {
+		seen := map[string]bool{"": true}
+		for _, message := range messages(r.Record) {
+			if seen[message] {
 				continue
 			}
-			seen[d.Message] = true
-			i, ok := at[d.Message]
+			seen[message] = true
+			i, ok := at[message]
 			if !ok {
 				i = len(all)
-				at[d.Message], all = i, append(all, Failure{Message: d.Message})
+				at[message], all = i, append(all, Failure{Message: message, At: n})
 			}
 			all[i].Runs = append(all[i].Runs, r)
 		}
+	}
+	return all
+}
+
+// messages are what a run failed with.
+func messages(r core.Record) []string {
+	all := []string{r.NotStarted}
+	for _, d := range r.Details {
+		all = append(all, d.Message)
 	}
 	return all
 }

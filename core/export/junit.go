@@ -129,6 +129,14 @@ func junitRun(run runs.Run) junitSuite {
 	}
 	ran := junitCase{Classname: r.Payload, Name: "run to its end", Time: seconds}
 	switch {
+	case r.NotStarted != "":
+		ran.Error = &junitProblem{Message: r.NotStarted, Type: "not-started", Text: r.NotStarted}
+		if r.Interrupted {
+			ran.Error.Type = "interrupted"
+		}
+		s.Properties = nil
+		s.add(ran)
+		return s
 	case r.Interrupted:
 		ran.Error = &junitProblem{Message: "interrupted", Type: "interrupted"}
 	case r.TimedOut:

@@ -162,6 +162,9 @@ func Arguments(r core.Record) string {
 
 // about is what must be equal for two runs to measure the same thing.
 func about(r core.Record) []compare.Fact {
+	if r.NotStarted != "" {
+		return nil
+	}
 	filesystem := ""
 	if r.Scratch != nil {
 		filesystem = r.Scratch.Filesystem
