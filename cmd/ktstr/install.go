@@ -47,7 +47,7 @@ func (a *app) install(ctx context.Context, path, hash, corpus string) error {
 		return err
 	}
 	var brought []payload.Payload
-	p, err := store.Install(ctx, external.Config{Path: path, SHA256: hash, Launcher: []string{hiddenLaunch}}, func(ctx context.Context, d ktstr.Description, copied string) error {
+	p, old, err := store.Install(ctx, external.Config{Path: path, SHA256: hash, Launcher: []string{hiddenLaunch}}, func(ctx context.Context, d ktstr.Description, copied string) error {
 		for _, f := range d.Payloads {
 			b, err := broughtBy(d.Name, f)
 			if err != nil {
@@ -65,6 +65,13 @@ func (a *app) install(ctx context.Context, path, hash, corpus string) error {
 	}
 	d := p.Description
 	fmt.Fprintf(a.stdout, "installed %s %s, sha256 %s\n", d.Name, line(d.Version), p.SHA256[external.Platform])
+	if old != nil {
+		same := ""
+		if old.Description.Version == d.Version {
+			same = ", another file of the same version: a " + external.LockFile + " with that refuses this one"
+		}
+		fmt.Fprintf(a.stdout, "replaced %s %s, sha256 %.12s%s\n", d.Name, line(old.Description.Version), old.SHA256[external.Platform], same)
+	}
 	for _, b := range brought {
 		fmt.Fprintf(a.stdout, "payload %s runs %s\n", b.Name, line(executes(b)))
 	}

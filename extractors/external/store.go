@@ -69,36 +69,36 @@ func (s Store) Config(p Locked) Config {
 
 // Install copies the executable at c.Path into the store, starts the copy as c
 // says, gives it to verify (nil: nothing more is verified), and records it, in
-// the place of another version of it. What fails leaves nothing behind, and the
-// other version as it was.
-func (s Store) Install(ctx context.Context, c Config, verify func(ctx context.Context, d ktstr.Description, path string) error) (_ Locked, err error) {
+// the place of another build of it, which old is; nil: this platform had none, or
+// this very file. What fails leaves nothing behind, and the other build as it was.
+func (s Store) Install(ctx context.Context, c Config, verify func(ctx context.Context, d ktstr.Description, path string) error) (_ Locked, old *Locked, err error) {
 	if err := os.MkdirAll(s.Dir, 0o755); err != nil {
-		return Locked{}, err
+		return Locked{}, nil, err
 	}
 	unlock, err := s.exclusive()
 	if err != nil {
-		return Locked{}, err
+		return Locked{}, nil, err
 	}
 	defer unlock()
 	installed, err := s.Installed()
 	if err != nil {
-		return Locked{}, err
+		return Locked{}, nil, err
 	}
 	staging, err := os.MkdirTemp(s.Dir, stagingPrefix)
 	if err != nil {
-		return Locked{}, err
+		return Locked{}, nil, err
 	}
 	defer os.RemoveAll(staging)
 	if err := os.Chmod(staging, 0o755); err != nil {
-		return Locked{}, err
+		return Locked{}, nil, err
 	}
 	copied := filepath.Join(staging, filepath.Base(c.Path))
 	hash, err := copyExecutable(c.Path, copied)
 	if err != nil {
-		return Locked{}, err
+		return Locked{}, nil, err
 	}
 	if c.SHA256 != "" && !strings.EqualFold(c.SHA256, hash) {
-		return Locked{}, fmt.Errorf("its SHA-256 is %s: want %s", hash, c.SHA256)
+		return Locked{}, nil, fmt.Errorf("its SHA-256 is %s: want %s", hash, c.SHA256)
 	}
 	from := c.Path
 	defer func() { // the copy is gone when somebody reads the error
@@ -109,41 +109,42 @@ func (s Store) Install(ctx context.Context, c Config, verify func(ctx context.Co
 	c.Path, c.SHA256 = copied, hash
 	p, err := Start(ctx, c)
 	if err != nil {
-		return Locked{}, err
+		return Locked{}, nil, err
 	}
 	locked := Locked{Description: p.Describe(), Interface: p.Interface(), SHA256: map[string]string{Platform: hash}}
 	p.Close()
 	if verify != nil {
 		if err := verify(ctx, locked.Description, copied); err != nil {
-			return Locked{}, err
+			return Locked{}, nil, err
 		}
 	}
 	final := s.path(locked)
 	if err := os.MkdirAll(filepath.Dir(filepath.Dir(final)), 0o755); err != nil {
-		return Locked{}, err
+		return Locked{}, nil, err
 	}
 	if err := os.Rename(copied, filepath.Join(staging, filepath.Base(final))); err != nil {
-		return Locked{}, err
+		return Locked{}, nil, err
 	}
 	// The same build, installed again, is moved over the old copy.
 	if err := os.RemoveAll(filepath.Dir(final)); err != nil {
-		return Locked{}, err
+		return Locked{}, nil, err
 	}
 	if err := os.Rename(staging, filepath.Dir(final)); err != nil {
-		return Locked{}, err
+		return Locked{}, nil, err
 	}
 	if err := syncDir(filepath.Dir(filepath.Dir(final))); err != nil {
-		return Locked{}, err
+		return Locked{}, nil, err
 	}
-	old, replaced := installed.Find(locked.Description.Name)
+	before, ok := installed.Find(locked.Description.Name)
 	installed.Merge(locked)
 	if err := installed.Write(filepath.Join(s.Dir, LockFile)); err != nil {
-		return Locked{}, err
+		return Locked{}, nil, err
 	}
-	if replaced && (old.SHA256[Platform] != locked.SHA256[Platform] || old.Description.Version != locked.Description.Version) {
-		s.removeFiles(old)
+	if !ok || before.SHA256[Platform] == "" || before.SHA256[Platform] == hash && before.Description.Version == locked.Description.Version {
+		return locked, nil, nil
 	}
-	return locked, nil
+	s.removeFiles(before)
+	return locked, &before, nil
 }
 
 // Remove removes the plugin of that name.

@@ -15,7 +15,7 @@ import (
 
 func install(t *testing.T, s Store, path string) Locked {
 	t.Helper()
-	l, err := s.Install(context.Background(), Config{Path: path, Launcher: []string{"_launch"}}, nil)
+	l, _, err := s.Install(context.Background(), Config{Path: path, Launcher: []string{"_launch"}}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -98,12 +98,39 @@ func TestInstallFails(t *testing.T) {
 		{Config{Path: good}, func(context.Context, ktstr.Description, string) error { return errors.New("loses its headline") }, "loses its headline"},
 		{Config{Path: good, SHA256: strings.Repeat("0", 64)}, nil, "want 000"},
 	} {
-		if _, err := s.Install(context.Background(), c.config, c.verify); err == nil || !strings.Contains(err.Error(), c.want) {
+		if _, _, err := s.Install(context.Background(), c.config, c.verify); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%+v: got %v, want an error with %q", c.config, err, c.want)
 		}
 	}
 	if got := files(t, s.Dir); len(got) != 0 {
 		t.Errorf("left behind: %q", got)
+	}
+}
+
+// Of what an install replaces it tells, whatever the version says.
+func TestInstallTellsWhatItReplaces(t *testing.T) {
+	leavesNothing(t)
+	s := Store{filepath.Join(t.TempDir(), "plugins")}
+	first := "#!/bin/sh\n" + describeLine
+	var last Locked
+	for _, c := range []struct {
+		text     string
+		replaces bool
+	}{
+		{first, false},
+		{first, false},
+		{first + "# another build\n", true},
+		{strings.ReplaceAll(first, "1.0", "2.0"), true},
+		{first, true},
+	} {
+		now, old, err := s.Install(context.Background(), Config{Path: script(t, c.text), Launcher: []string{"_launch"}}, nil)
+		if err != nil || (old != nil) != c.replaces || old != nil && !reflect.DeepEqual(*old, last) {
+			t.Errorf("got %+v, %v; want %+v: %t", old, err, last, c.replaces)
+		}
+		last = now
+	}
+	if got := files(t, s.Dir); len(got) != 5 { // the lock, and one build's file below three directories
+		t.Errorf("files: %q", got)
 	}
 }
 
