@@ -10,6 +10,7 @@ import (
 	"unsafe"
 
 	"github.com/ktstr/ktstr"
+	"github.com/ktstr/ktstr/internal/decimal"
 	"github.com/ktstr/ktstr/internal/huge"
 )
 
@@ -537,12 +538,6 @@ const (
 	notNumber                   // the text is none
 )
 
-// pow10 and intPow10 are for up to eight digits, and as long as an index of
-// four bits can reach.
-var pow10 = [16]float64{1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8}
-
-var intPow10 = [16]uint64{1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8}
-
 // digits counts the digits that w, eight bytes of text, begins with, and gives their value.
 func digits(w uint64) (n int, value uint64) {
 	w ^= zeros
@@ -580,7 +575,7 @@ func number(b []byte, i int) (v float64, end int, kind numberKind) {
 	i += n
 	if n == 8 {
 		k, more := digits(load(b, i))
-		m = m*intPow10[k&15] + more
+		m = decimal.Append(m, k, more)
 		i += k
 		if k == 8 {
 			return slowNumber(b, first)
@@ -593,14 +588,14 @@ func number(b []byte, i int) (v float64, end int, kind numberKind) {
 		if k == 0 {
 			return 0, i, notNumber
 		}
-		m = m*intPow10[k&15] + more
+		m = decimal.Append(m, k, more)
 		i += k
 		c = b[i]
 		if k == 8 || m >= 1<<53 || i-first > 19 || c|0x20 == 'e' {
 			return slowNumber(b, first)
 		}
 		// Clinger's fast path: both are exact, and division rounds once.
-		v = float64(int64(m)) / pow10[k&15]
+		v = decimal.Shift(float64(int64(m)), k)
 	} else {
 		if c|0x20 == 'e' || m > 1<<53 {
 			return slowNumber(b, first)

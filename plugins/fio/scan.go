@@ -10,6 +10,8 @@ import (
 	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
+
+	"github.com/ktstr/ktstr/internal/decimal"
 )
 
 // A scanner reads the members of one JSON document in place, in one pass. It
@@ -360,10 +362,8 @@ func shortNumber(text string) (float64, bool) {
 	case dot < 0 || dot == len(text)-1:
 		return 0, false
 	}
-	return float64(v) / powers[len(text)-1-dot], true
+	return decimal.Shift(float64(v), len(text)-1-dot), true
 }
-
-var powers = [...]float64{1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14}
 
 // exact says whether v is the integer that text spells.
 func exact(text string, v float64) bool {
