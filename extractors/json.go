@@ -383,6 +383,8 @@ func (w *Walker) broken(code ktstr.Code, start int, r skimmed) {
 	d := ktstr.Diagnostic{Code: code, Line: line}
 	if code == ktstr.Truncated {
 		d.Message = fmt.Sprintf("the JSON document that begins on line %d is cut off at line %d, column %d: none of its numbers are taken", begins, line, column)
+	} else if word := notFinite(w.data, r.end); word != "" && (r.what == wantValue || r.what == wantDigits) {
+		d.Message = fmt.Sprintf("the JSON document that begins on line %d is malformed at line %d, column %d: JSON has no %s (RFC 8259): none of its numbers are taken: want null there, or the member left out", begins, line, column, word)
 	} else {
 		seen := "the end"
 		if r.end < len(w.data) {
@@ -394,6 +396,26 @@ func (w *Walker) broken(code ktstr.Code, start int, r skimmed) {
 		d.Message = fmt.Sprintf("the JSON document that begins on line %d is malformed at line %d, column %d: %s where it has %s: none of its numbers are taken", begins, line, column, r.what, seen)
 	}
 	w.diag = append(w.diag, d)
+}
+
+// notFinite is the word at b[i], behind a sign or not, that some programs write for
+// a number that is none or has no end; empty: it is another.
+func notFinite(b []byte, i int) string {
+	begin := i
+	if i < len(b) && (b[i] == '+' || b[i] == '-') {
+		i++
+	} else if i > 0 && b[i-1] == '-' {
+		begin--
+	}
+	end := i
+	for end < len(b) && end-i <= len("infinity") && 'a' <= b[end]|0x20 && b[end]|0x20 <= 'z' {
+		end++
+	}
+	switch strings.ToLower(string(b[i:end])) {
+	case "nan", "inf", "infinity":
+		return string(b[begin:end])
+	}
+	return ""
 }
 
 // report adds the diagnostics about the text as a whole.

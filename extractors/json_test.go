@@ -128,6 +128,14 @@ func TestPositions(t *testing.T) {
 	check("{\n \"a\": 1,\n \"b\" 2}", "begins on line 1 is malformed at line 3, column 6: want a colon where it has '2'")
 	check("{\"a\":1 \"b\":2}", "want a comma, or the end of the object where it has '\"'")
 	check("{\"a\":[1}", "column 8: want a comma, or the end of the array where it has '}'")
+	for _, word := range []string{"NaN", "Infinity", "-Infinity", "nan", "-nan", "inf", "+Inf"} { // as Python, C and others write them
+		check("{\"a\": 1,\n\"b\": "+word+"}", "malformed at line 2, column ")
+		check("{\"a\": 1,\n\"b\": "+word+", \"c\": {}}", ": JSON has no "+word+" (RFC 8259): none of its numbers are taken: want null there, or the member left out")
+	}
+	check("{\"a\": NaN", "column 7: JSON has no NaN")
+	check("{\"a\": nano}", "want a value where it has 'n'")
+	check("{\"a\": 1 NaN}", "want a comma, or the end of the object where it has 'N'")
+	check("{\"a\": infinityx}", "want a value where it has 'i'")
 	check("{\"a\":\xff}", "where it has byte 0xff")
 	check("{\"a\":1,\n\"b\":", "begins on line 1 is cut off at line 2, column 5")
 }

@@ -15,6 +15,12 @@ type skimmed struct {
 	lone   []span // whole containers in those left open, that stand alone on their lines
 }
 
+// What is wanted where a value is.
+const (
+	wantValue  = "want a value"
+	wantDigits = "a number that is none: want digits, and no zero before others"
+)
+
 // span is a piece of the text, and how many containers are open around it.
 type span struct{ start, end, open int }
 
@@ -76,16 +82,16 @@ func skim(b []byte, i int, layout *layout) (r skimmed) {
 			_, end, kind := number(b, i)
 			i = end
 			if kind == notNumber {
-				return stop("a number that is none: want digits, and no zero before others")
+				return stop(wantDigits)
 			}
 			first = false
 		case 't', 'f', 'n':
 			if !literal(b, &i, "true") && !literal(b, &i, "false") && !literal(b, &i, "null") {
-				return stop("want a value")
+				return stop(wantValue)
 			}
 			first = false
 		default:
-			return stop("want a value")
+			return stop(wantValue)
 		}
 
 		for {
