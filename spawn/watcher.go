@@ -118,12 +118,10 @@ func (w *Watcher) Close() error {
 	if w.lifeline >= 0 {
 		unix.Write(w.lifeline, farewell)
 	}
-	w.mu.Unlock()
-	w.shut()
-	w.mu.Lock()
 	p := w.process
 	w.process = nil
 	w.mu.Unlock()
+	w.shut()
 	if p == nil {
 		return nil
 	}
