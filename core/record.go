@@ -137,6 +137,9 @@ type Seen struct {
 	Bytes     int64 `json:"bytes"`     // all that were seen
 	Truncated bool  `json:"truncated"` // more was seen than was kept
 	Complete  bool  `json:"complete"`  // the end of the stream was seen
+
+	// Kept is how many bytes were kept; 0 where that is all of them.
+	Kept int64 `json:"kept,omitempty"`
 }
 
 // Killed is a process that outlived the payload and was killed.

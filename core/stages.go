@@ -175,10 +175,14 @@ func (h *Handle) describe(r *Result, ended spawn.Result) {
 			Stream: name, Data: data, Truncated: seen.Truncated,
 			ExitCode: &r.ExitCode, Argv: r.Argv, Options: p.Options,
 		})
+		if seen.Truncated {
+			seen.Kept = int64(len(data))
+		}
 		r.Capture[string(name)] = seen
 	}
-	add(ktstr.Stdout, ended.Stdout.Data, Seen{ended.Stdout.Bytes, ended.Stdout.Truncated, ended.Stdout.Complete})
-	add(ktstr.Stderr, ended.Stderr.Data, Seen{ended.Stderr.Bytes, ended.Stderr.Truncated, ended.Stderr.Complete})
+	seen := func(c spawn.Capture) Seen { return Seen{Bytes: c.Bytes, Truncated: c.Truncated, Complete: c.Complete} }
+	add(ktstr.Stdout, ended.Stdout.Data, seen(ended.Stdout))
+	add(ktstr.Stderr, ended.Stderr.Data, seen(ended.Stderr))
 	limit := h.command.Limit
 	if limit == 0 {
 		limit = spawn.DefaultLimit

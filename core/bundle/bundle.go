@@ -18,6 +18,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -213,6 +214,15 @@ type Bundle struct {
 // maxRecord bounds what Load takes as a record or a payload, in bytes.
 const maxRecord = 1 << 30
 
+// kept bounds what Load takes as a stream of which seen is recorded, in bytes. It
+// leaves room for an edited one, as a run keeps as much by default.
+func kept(seen core.Seen) int64 {
+	if seen.Truncated {
+		return max(seen.Kept, 16<<20)
+	}
+	return max(seen.Bytes, 16<<20)
+}
+
 // Load reads the bundle in dir.
 func Load(dir string) (Bundle, error) {
 	b := Bundle{Dir: dir}
@@ -229,7 +239,7 @@ func Load(dir string) (Bundle, error) {
 		streams = append(streams, ktstr.FileStream(o.Name))
 	}
 	for _, s := range streams {
-		data, err := readFile(dir, StreamFile(s), 0)
+		data, err := readFile(dir, StreamFile(s), kept(r.Capture[string(s)]))
 		if errors.Is(err, os.ErrNotExist) && s != ktstr.Stdout && s != ktstr.Stderr {
 			continue // the payload did not write it
 		}
@@ -270,8 +280,7 @@ func LoadPayload(dir string) (payload.Payload, error) {
 	return payload.Parse(filepath.Join(dir, payloadFile), text)
 }
 
-// readFile reads a file of the bundle in dir, of at most limit bytes (0: of any
-// size). A bundle may come from elsewhere (an archive, a CI artifact), so what is
+// readFile reads a file of the bundle in dir, of at most limit bytes. A bundle may come from elsewhere (an archive, a CI artifact), so what is
 // no regular file is refused, and so is a link that leads out of the bundle: no
 // pipe blocks, no device is read to its end, and no file of the reader's is taken
 // for one of the run's.
@@ -304,13 +313,19 @@ func readFile(dir, name string, limit int64) ([]byte, error) {
 	if !info.Mode().IsRegular() {
 		return nil, notRegular(path, info.Mode())
 	}
-	if limit > 0 && info.Size() > limit {
-		return nil, fmt.Errorf("%s: %d bytes: want at most %d", path, info.Size(), limit)
+	tooMuch := func(size int64) error {
+		return fmt.Errorf("%s: %d bytes: want at most %d: it is not what the run left there", path, size, limit)
+	}
+	if info.Size() > limit {
+		return nil, tooMuch(info.Size())
 	}
 	// A sparse file says any size; what goes beyond this grows as it is read.
 	text := bytes.NewBuffer(make([]byte, 0, min(info.Size(), maxRecord)+bytes.MinRead))
-	if _, err := text.ReadFrom(f); err != nil {
+	if _, err := text.ReadFrom(io.LimitReader(f, limit+1)); err != nil {
 		return nil, at(path, err)
+	}
+	if size := int64(text.Len()); size > limit { // it has grown meanwhile
+		return nil, tooMuch(size)
 	}
 	return text.Bytes(), nil
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -322,6 +323,48 @@ func TestLoadedStreamsKnowWhatWasCut(t *testing.T) {
 	for i, out := range b.Streams {
 		if !out.Truncated || !bytes.Equal(out.Data, r.Streams[i].Data) || len(out.Data) != 2 {
 			t.Errorf("%s: %q truncated %v; want 2 bytes, truncated", out.Stream, out.Data, out.Truncated)
+		}
+	}
+}
+
+// What is larger than what the run kept is not read; the files here are sparse.
+func TestLoadIsBounded(t *testing.T) {
+	const byDefault = 16 << 20
+	for _, c := range []struct {
+		args  string
+		limit int64
+		most  int64
+		kept  int64 // as recorded
+	}{
+		{"echo out", 0, byDefault, 0},
+		{"head -c 20000000 /dev/zero", 32 << 20, 20000000, 0},
+		{"head -c 30000000 /dev/zero", 18000000, 18000000, 18000000},
+		{"head -c 30000000 /dev/zero", 2, byDefault, 2},
+	} {
+		s := spec(create(t, t.TempDir()))
+		s.Payload.Args, s.Payload.Outputs, s.Limit = []string{"-c", c.args}, nil, c.limit
+		r, err := core.Run(t.Context(), s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := r.Capture["stdout"].Kept; got != c.kept {
+			t.Errorf("%s: the record says %d kept, want %d", c.args, got, c.kept)
+		}
+		path := filepath.Join(r.Bundle, "stdout")
+		load := func(size int64) error {
+			if err := os.Truncate(path, size); err != nil {
+				t.Fatal(err)
+			}
+			_, err := bundle.Load(r.Bundle)
+			return err
+		}
+		if err := load(c.most); err != nil {
+			t.Errorf("%s: %v", c.args, err)
+		}
+		for _, size := range []int64{c.most + 1, 10 << 30} {
+			if err, want := load(size), fmt.Sprintf("%s: %d bytes: want at most %d: it is not what the run left there", path, size, c.most); err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("%s: got %v, want %s", c.args, err, want)
+			}
 		}
 	}
 }
