@@ -5,6 +5,7 @@ package examples
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"math"
 	"os"
 	"os/exec"
@@ -12,6 +13,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/ktstr/ktstr"
 	"github.com/ktstr/ktstr/extractors/external"
 	"github.com/ktstr/ktstr/internal/conform"
 )
@@ -148,6 +150,28 @@ func TestCorpusAgainstExpectations(t *testing.T) {
 		if (expect.Outcome == "ok") != (doc.Status == "ok") {
 			t.Errorf("%s: status %q, the tool's outcome was %q", path, doc.Status, expect.Outcome)
 		}
+	}
+}
+
+// An exception in the parser is told with its traceback, and the process goes on.
+func TestPythonException(t *testing.T) {
+	program, err := os.ReadFile("plugin-python/ktstr-plugin-sysbench")
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "ktstr-plugin-sysbench")
+	if err := os.WriteFile(path, bytes.Replace(program, []byte("    diagnostics = []\n"), []byte("    raise ValueError('boom')\n"), 1), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	p, err := external.Start(t.Context(), external.Config{Path: path, Launcher: []string{"_launch"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	var e *external.Error
+	if _, err = p.Extract(t.Context(), ktstr.Output{Data: []byte("x")}); !errors.As(err, &e) || e.Fault != external.Panicked || p.Restarts() != 0 || !strings.Contains(err.Error(), "ValueError: boom") ||
+		!strings.Contains(err.Error(), "in parse\n\t    raise ValueError('boom')\n\tValueError: boom") {
+		t.Errorf("got %v, %d restarts; want the exception and its traceback", err, p.Restarts())
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/ktstr/ktstr/extractors/external"
 	"github.com/ktstr/ktstr/internal/wire"
 )
 
@@ -67,7 +68,7 @@ func TestProtocolPage(t *testing.T) {
 	for _, key := range []string{wire.SocketDirKey, wire.VersionsKey, wire.LifelineKey, wire.StreamKey, wire.TruncatedKey, wire.ExitCodeKey, wire.ArgvKey, wire.OptionsKey} {
 		wanted = append(wanted, "| `"+key+"` |")
 	}
-	for _, code := range codes(t) {
+	for _, code := range append(codes(t), string(external.Restarted)) {
 		wanted = append(wanted, "| `"+code+"` |")
 	}
 	for _, w := range wanted {

@@ -21,6 +21,8 @@ import (
 
 	"golang.org/x/sys/unix"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	"github.com/ktstr/ktstr"
 	"github.com/ktstr/ktstr/internal/sandbox"
@@ -110,6 +112,27 @@ func init() {
 		"no-socket":        announce("1|1|unix|" + os.Getenv(wire.SocketDirKey) + "/none|grpc"),
 		"too-much-noise":   func() { waiting(); fmt.Println(strings.Repeat("noise ", 20000)); forever() },
 		"no-noise-no-line": func() { waiting(); fmt.Print("1|1"); forever() },
+		"unflushed": func() { // as one whose handshake line is still in a buffer when it says that descriptor 1 is descriptor 2
+			waiting()
+			unix.Dup3(2, 1, 0)
+			forever()
+		},
+		"status": func() { // answers with the gRPC status that the capture names
+			(&rawServer{extract: func(s grpc.BidiStreamingServer[wire.ExtractRequest, wire.ExtractResponse]) error {
+				if _, err := s.Recv(); err != nil {
+					return err
+				}
+				part, err := s.Recv()
+				if err != nil {
+					return s.Send(&wire.ExtractResponse{Metrics: []*wire.Metric{{Name: "m", Value: 1}}})
+				}
+				code, err := strconv.Atoi(string(part.GetData()))
+				if err != nil {
+					return err
+				}
+				return status.Error(codes.Code(code), "Exception iterating responses: boom\x1b")
+			}}).run()
+		},
 		"mute": func() { // a socket that nobody serves
 			waiting()
 			fmt.Printf("1|1|unix|%s|grpc\n", new(rawServer).listen().Addr())
@@ -280,7 +303,8 @@ func TestBadHandshakes(t *testing.T) {
 		{"traversal", CannotStart, "want a unix socket in its socket directory"},
 		{"no-socket", CannotStart, "no such file"},
 		{"link", CannotStart, "/l"}, // in the sandbox it cannot even make one
-		{"too-much-noise", CannotStart, "noise"},
+		{"too-much-noise", CannotStart, "it prints 64 KiB and more without a handshake line"},
+		{"unflushed", CannotStart, "it closed its standard output without a handshake line: flush standard output after that line, before anything else is done to it"},
 		{"no-noise-no-line", CannotStart, "no handshake line on its standard output within"},
 		{"mute", Hung, "no answer within 300ms"},
 		{"slow-describe", Hung, "no answer within 300ms"},
@@ -302,6 +326,62 @@ func TestBadHandshakes(t *testing.T) {
 				t.Errorf("%s: got %v; want %s with %q", c.name, err, c.fault, c.want)
 			}
 		}
+	}
+}
+
+// A plugin that answers with a gRPC status is alive: what it said is told, and it
+// is not started again. C29
+func TestAnswersWithStatus(t *testing.T) {
+	p := startConfig(t, bare(self("status")))
+	for code, want := range map[int]string{
+		1:  "answered CANCELLED",
+		2:  "answered UNKNOWN: Exception iterating responses: boom",
+		3:  "answered INVALID_ARGUMENT: Exception",
+		5:  "answered NOT_FOUND",
+		8:  "answered RESOURCE_EXHAUSTED",
+		12: "answered UNIMPLEMENTED",
+		13: "answered INTERNAL",
+		16: "answered UNAUTHENTICATED",
+		77: "answered status 77: Exception",
+	} {
+		pid := p.Pid()
+		x, err := p.Extract(context.Background(), ktstr.Output{Data: []byte(strconv.Itoa(code))})
+		var e *Error
+		if !errors.As(err, &e) || e.Fault != BadAnswer || e.Op != "extract" || !strings.Contains(e.Error(), want) || strings.Contains(e.Error(), "\x1b") ||
+			len(x.Diagnostics) > 0 || p.Restarts() > 0 || p.Pid() != pid {
+			t.Errorf("status %d: got %+v, %v, %d restarts; want %q of the same process", code, x, err, p.Restarts(), want)
+		}
+		if x, err := p.Extract(context.Background(), ktstr.Output{}); err != nil || len(x.Metrics) != 1 {
+			t.Errorf("after status %d: got %+v, %v", code, x, err)
+		}
+	}
+	// This one may also be the end of the connection, and is told apart by the process.
+	_, err := p.Extract(context.Background(), ktstr.Output{Data: []byte("14")})
+	if err == nil || !strings.Contains(err.Error(), "answered UNAVAILABLE: Exception") || p.Restarts() > 0 {
+		t.Errorf("status 14: got %v, %d restarts", err, p.Restarts())
+	}
+}
+
+// What a call is told whose plugin the host itself ended has no empty places.
+func TestEndedByHost(t *testing.T) {
+	p := startConfig(t, bare(self("trouble")))
+	p.current.process.kill()
+	<-p.current.process.exited
+	if err := p.current.callError(context.Background(), "extract", time.Second, status.Error(codes.Unavailable, "EOF")); err.Fault != Exited ||
+		err.Error() != "plugin trouble: extract: exited: the host ended it" {
+		t.Errorf("got %v", err)
+	}
+	if got := endedDiagnostic(&Error{Plugin: "p"}).Message; got != "plugin p ended while it read this, and was started once more" {
+		t.Errorf("got %q", got)
+	}
+}
+
+// The lines of a traceback keep their places.
+func TestTail(t *testing.T) {
+	var said tail
+	fmt.Fprint(&said, "Traceback:\n  File \"x\", line 3\r\n\tboom()\n \n")
+	if got, want := said.lines(), []string{"Traceback:", "  File \"x\", line 3", "    boom()"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
 	}
 }
 

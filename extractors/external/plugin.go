@@ -197,12 +197,19 @@ func (p *Plugin) Extract(ctx context.Context, out ktstr.Output) (ktstr.Extractio
 			return ktstr.Extraction{}, err
 		}
 		x, err = s.extract(ctx, out)
-		x.Diagnostics = append(x.Diagnostics, ktstr.Diagnostic{
-			Code:    Restarted,
-			Message: fmt.Sprintf("plugin %s ended while it read this (%s), and was started once more", e.Plugin, e.Exit),
-		})
+		x.Diagnostics = append(x.Diagnostics, endedDiagnostic(e))
 	}
 	return x, err
+}
+
+// endedDiagnostic says that a plugin ended as e says, and that another process
+// took its place.
+func endedDiagnostic(e *Error) ktstr.Diagnostic {
+	how := ""
+	if e.Exit != "" {
+		how = " (" + e.Exit + ")"
+	}
+	return ktstr.Diagnostic{Code: Restarted, Message: fmt.Sprintf("plugin %s ended while it read this%s, and was started once more", e.Plugin, how)}
 }
 
 // session returns the current session, and a new one in the place of dead.
@@ -250,7 +257,7 @@ func (p *Plugin) Close() error {
 func (p *Plugin) fail(op string, fault Fault, proc *process, err error) *Error {
 	e := &Error{Plugin: p.name(), Path: p.config.Path, Op: op, Fault: fault, Err: err}
 	if proc != nil {
-		e.Exit, e.Stderr = proc.exit(), proc.said.lines()
+		e.Exit, e.Stderr = proc.exit(), proc.lastWords()
 	}
 	return e
 }
@@ -428,7 +435,9 @@ func (p *Plugin) startError(ctx context.Context, proc *process, err error) *Erro
 		e.noHandshake = true
 		return e
 	case proc.address == "" && !early && strings.Contains(err.Error(), "timeout while waiting"):
-		return p.fail("start", CannotStart, proc, fmt.Errorf("no handshake line on its standard output within %v", p.config.StartTimeout))
+		return p.fail("start", CannotStart, proc, fmt.Errorf("no handshake line on its standard output within %v: want it printed, with a newline, and flushed", p.config.StartTimeout))
+	case proc.noLine != nil:
+		return p.fail("start", CannotStart, proc, proc.noLine)
 	}
 	return p.fail("start", CannotStart, proc, errors.New(printable(err.Error())))
 }
@@ -547,12 +556,30 @@ func (s *session) callError(ctx context.Context, op string, limit time.Duration,
 		s.process.kill()
 		<-s.process.exited
 		return s.plugin.fail(op, Hung, s.process, why)
-	case code == codes.ResourceExhausted, code == codes.InvalidArgument, code == codes.Internal, code == codes.Unimplemented:
-		return s.plugin.fail(op, BadAnswer, s.process, errors.New(printable(status.Convert(err).Message())))
+	case code == codes.Unavailable && s.process.awaitExit():
+		// The connection was gone, and with it the process, in a moment.
+		e := s.plugin.fail(op, Exited, s.process, nil)
+		if e.Exit == "" {
+			e.Err = errors.New("the host ended it")
+		}
+		return e
 	}
-	// The connection is gone, and with it the process, in a moment.
-	s.process.awaitExit()
-	return s.plugin.fail(op, Exited, s.process, nil)
+	why := printable(status.Convert(err).Message())
+	if !strings.HasPrefix(why, "grpc: ") { // as our end of the connection begins what it says of a message
+		why = "answered " + codeName(code) + ": " + why
+	}
+	return s.plugin.fail(op, BadAnswer, s.process, errors.New(why))
+}
+
+// codeName is the name of a gRPC status as its specification and most languages
+// write it: "INVALID_ARGUMENT".
+func codeName(c codes.Code) string {
+	names := [...]string{"OK", "CANCELLED", "UNKNOWN", "INVALID_ARGUMENT", "DEADLINE_EXCEEDED", "NOT_FOUND", "ALREADY_EXISTS", "PERMISSION_DENIED",
+		"RESOURCE_EXHAUSTED", "FAILED_PRECONDITION", "ABORTED", "OUT_OF_RANGE", "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE", "DATA_LOSS", "UNAUTHENTICATED"}
+	if int(c) < len(names) {
+		return names[c]
+	}
+	return fmt.Sprintf("status %d", c)
 }
 
 // close ends the session: politely, and after 300 ms by force. go-plugin's Kill

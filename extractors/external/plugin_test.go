@@ -103,9 +103,6 @@ func TestExtractFaults(t *testing.T) {
 	} {
 		x, err := p.Extract(context.Background(), ktstr.Output{Data: []byte(c.capture)})
 		var e *Error
-		for errors.As(err, &e) && e.Fault == Panicked && len(e.Stderr) == 0 { // the answer came before the other pipe was read
-			x, err = p.Extract(context.Background(), ktstr.Output{Data: []byte(c.capture)})
-		}
 		if !errors.As(err, &e) || e.Fault != c.fault || e.Plugin != "moody" || e.Op != "extract" || len(x.Metrics) != 0 {
 			t.Errorf("%s: got %+v, error %#v; want fault %q and no metrics", c.capture, x, err, c.fault)
 			continue

@@ -62,11 +62,13 @@ type process struct {
 
 	proc     *os.Process
 	lifeline *os.File // held open while we live
+	stderr   *os.File // our end of its standard error, closed after exited
 	said     tail     // its standard error, and what else it printed
 
 	address   string        // that the plugin announced, once it was checked
 	handshake chan []byte   // the handshake line, or closed without one
 	mismatch  error         // what is wrong with the handshake line; set before handshake is closed
+	noLine    error         // why there will be none although the process goes on; set before handshake is closed
 	exited    chan struct{} // closed when the process ended and its output was read
 	mu        sync.Mutex    // held to signal and to reap
 	reaped    bool
@@ -147,6 +149,7 @@ func (p *process) start(in *os.File) (err error) {
 	if err != nil {
 		return err
 	}
+	p.stderr = errR
 	p.follow(outR, errR, reportR)
 	return nil
 }
@@ -253,7 +256,7 @@ func (p *process) follow(outR, errR, reportR *os.File) {
 		readers.Go(func() { p.readReport(reportR) })
 	}
 	readers.Go(func() { p.readStdout(outR) })
-	readers.Go(func() { io.Copy(&p.said, untilDeadline{errR}) })
+	readers.Go(func() { p.said.follow(errR) })
 	go func() {
 		p.reap()
 		now := time.Now()
@@ -323,6 +326,12 @@ func (p *process) readStdout(r *os.File) {
 		noise += len(line)
 		p.said.Write(line)
 		line = line[:0]
+		if noise >= handshakeNoise {
+			p.noLine = fmt.Errorf("it prints %d KiB and more without a handshake line: want that line first", handshakeNoise>>10)
+		}
+		if err != nil && p.noLine == nil {
+			p.noLine = errors.New("it closed its standard output without a handshake line: flush standard output after that line, before anything else is done to it")
+		}
 		if err != nil {
 			break
 		}
@@ -396,12 +405,20 @@ func (p *process) stopEarly() {
 	}
 }
 
-// awaitExit waits for a process whose connection broke, and kills it if it does
-// not end by itself.
-func (p *process) awaitExit() {
+// awaitExit waits for a process whose connection broke, kills it if it does not
+// end within a second, and reports whether that was not needed.
+func (p *process) awaitExit() bool {
 	force := time.AfterFunc(time.Second, p.kill)
-	defer force.Stop()
 	<-p.exited
+	return force.Stop()
+}
+
+// lastWords are the last lines that the process has said up to now.
+func (p *process) lastWords() []string {
+	if p.stderr != nil {
+		p.said.catchUp(p.stderr)
+	}
+	return p.said.lines()
 }
 
 // ended reports whether the process is gone.

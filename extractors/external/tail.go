@@ -2,8 +2,13 @@ package external
 
 import (
 	"bytes"
+	"errors"
+	"math"
+	"os"
 	"strings"
 	"sync"
+
+	"golang.org/x/sys/unix"
 )
 
 const (
@@ -15,9 +20,10 @@ const (
 // tail keeps the first and the last of what a plugin says. It is safe for
 // several goroutines.
 type tail struct {
-	mu   sync.Mutex
-	head []byte
-	last []byte
+	taking sync.Mutex // held from a read of a pipe to the write of what it gave
+	mu     sync.Mutex
+	head   []byte
+	last   []byte
 }
 
 func (t *tail) Write(p []byte) (int, error) {
@@ -36,6 +42,52 @@ func (t *tail) Write(p []byte) (int, error) {
 	return n, nil
 }
 
+// take moves what is in the pipe now into the tail, at most that many bytes,
+// without waiting for more, and reports whether the pipe has ended.
+func (t *tail) take(pipe, most int) (ended bool) {
+	b := make([]byte, 16<<10)
+	for most > 0 {
+		t.taking.Lock()
+		n, err := unix.Read(pipe, b)
+		if n > 0 {
+			t.Write(b[:n])
+			most -= n
+		}
+		t.taking.Unlock()
+		switch {
+		case errors.Is(err, unix.EINTR):
+		case errors.Is(err, unix.EAGAIN):
+			return false
+		case err != nil || n <= 0:
+			return true
+		}
+	}
+	return false
+}
+
+// pipeful is more than a pipe holds; who writes for ever is not listened to for
+// ever.
+const pipeful = 1 << 20
+
+// follow takes from the pipe until its end, or its deadline.
+func (t *tail) follow(pipe *os.File) {
+	raw, err := pipe.SyscallConn()
+	if err != nil {
+		return
+	}
+	if raw.Read(func(fd uintptr) bool { return t.take(int(fd), math.MaxInt) }) != nil {
+		raw.Control(func(fd uintptr) { t.take(int(fd), pipeful) })
+	}
+}
+
+// catchUp takes what the process that writes to the pipe has said up to now: an
+// answer by another way may be here before the words that were said with it.
+func (t *tail) catchUp(pipe *os.File) {
+	if raw, err := pipe.SyscallConn(); err == nil {
+		raw.Control(func(fd uintptr) { t.take(int(fd), pipeful) })
+	}
+}
+
 // lines returns what is worth showing: from the first line of the last crash
 // on, else the end.
 func (t *tail) lines() []string {
@@ -45,7 +97,8 @@ func (t *tail) lines() []string {
 	var all []string
 	crash := -1
 	for line := range strings.Lines(string(text)) {
-		line = strings.TrimSpace(printable(line))
+		// Indentation is part of a traceback.
+		line = strings.TrimRight(printable(strings.ReplaceAll(line, "\t", "    ")), " ")
 		if line == "" {
 			continue
 		}
