@@ -104,11 +104,11 @@ var words = []Verdict{Worse, Missing, TooFew, Changed, Same, Better}
 
 // Sample is what one side measured of one metric, in the row's unit.
 type Sample struct {
-	N      int     `json:"n"`      // runs that have the metric
-	Median float64 `json:"median"` // 0 where N is 0; between two values rounded to 12 digits
+	N      int     // runs that have the metric
+	Median float64 // 0 where N is 0; between two values rounded to 12 digits
 	// Spread is half the distance between the quartiles, rounded to 12 digits.
-	Spread float64   `json:"spread"`
-	Values []float64 `json:"values"` // in the order of the runs
+	Spread float64
+	Values []float64 // in the order of the runs
 }
 
 // Row is one metric.
@@ -129,6 +129,10 @@ type Row struct {
 	Need      int    // with TooFew: runs a side at which a clear difference could be shown
 	Note      string // what is odd about this row; may be empty
 }
+
+// Measured reports whether both sides have values: without, Change, P and Level
+// say nothing.
+func (r Row) Measured() bool { return r.A.N > 0 && r.B.N > 0 }
 
 // Difference is a fact in which the sides differ.
 type Difference struct {
@@ -192,7 +196,7 @@ func Compare(a, b Side, o Options) Report {
 		r.Rows = append(r.Rows, row)
 	}
 	for _, name := range o.Absent {
-		r.Rows = append(r.Rows, Row{Metric: name, Decides: true, Verdict: Missing, Change: math.NaN(), P: 1, Note: "no run has it"})
+		r.Rows = append(r.Rows, Row{Metric: name, Decides: true, Verdict: Missing, Change: math.NaN(), P: 1, MinEffect: o.minEffect(name), Note: "no run has it"})
 	}
 	for _, family := range []bool{true, false} {
 		var rows []*Row

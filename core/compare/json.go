@@ -9,32 +9,45 @@ import (
 const Schema = "ktstr.compare/v1"
 
 // MarshalJSON writes the row; what is not finite is a string, as ktstr.Number
-// has it.
+// has it, and what nobody measured is null.
 func (r Row) MarshalJSON() ([]byte, error) {
 	return plainjson.Marshal(struct {
-		Metric    string       `json:"metric"`
-		Verdict   Verdict      `json:"verdict"`
-		Decides   bool         `json:"decides"`
-		Unit      string       `json:"unit"`
-		Polarity  string       `json:"polarity"`
-		A         Sample       `json:"a"`
-		B         Sample       `json:"b"`
-		Change    ktstr.Number `json:"change"` // a fraction: 0.1 is +10 %
-		P         float64      `json:"p"`
-		Level     float64      `json:"level"`
-		MinEffect float64      `json:"min_effect"` // percent
-		Need      int          `json:"need,omitempty"`
-		Note      string       `json:"note,omitempty"`
-	}{r.Metric, r.Verdict, r.Decides, r.Unit, r.Polarity.String(), r.A, r.B, ktstr.Number(r.Change), r.P, r.Level, r.MinEffect, r.Need, r.Note})
+		Metric    string        `json:"metric"`
+		Verdict   Verdict       `json:"verdict"`
+		Decides   bool          `json:"decides"`
+		Unit      string        `json:"unit"`
+		Polarity  string        `json:"polarity"`
+		A         Sample        `json:"a"`
+		B         Sample        `json:"b"`
+		Change    *ktstr.Number `json:"change"` // a fraction: 0.1 is +10 %
+		P         *ktstr.Number `json:"p"`
+		Level     *ktstr.Number `json:"level"`
+		MinEffect float64       `json:"min_effect"` // percent
+		Need      int           `json:"need,omitempty"`
+		Note      string        `json:"note,omitempty"`
+	}{
+		r.Metric, r.Verdict, r.Decides, r.Unit, r.Polarity.String(), r.A, r.B,
+		known(r.Change, r.Measured()), known(r.P, r.Measured()), known(r.Level, r.Measured()), r.MinEffect, r.Need, r.Note,
+	})
 }
 
-// MarshalJSON writes an empty list of values as [].
-func (s Sample) MarshalJSON() ([]byte, error) {
-	type plain Sample
-	if s.Values == nil {
-		s.Values = []float64{}
+// known is v where it says something, else null.
+func known(v float64, says bool) *ktstr.Number {
+	if !says {
+		return nil
 	}
-	return plainjson.Marshal(plain(s))
+	return (*ktstr.Number)(&v)
+}
+
+// MarshalJSON writes an empty list of values as [], and null for its median and
+// spread.
+func (s Sample) MarshalJSON() ([]byte, error) {
+	return plainjson.Marshal(struct {
+		N      int           `json:"n"`
+		Median *ktstr.Number `json:"median"`
+		Spread *ktstr.Number `json:"spread"`
+		Values []float64     `json:"values"`
+	}{s.N, known(s.Median, s.N > 0), known(s.Spread, s.N > 0), list(s.Values)})
 }
 
 // MarshalJSON writes the report as a document with its schema.

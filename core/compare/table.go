@@ -191,7 +191,7 @@ func percent(change float64) string {
 }
 
 func test(r Row) string {
-	if r.A.N == 0 || r.B.N == 0 {
+	if !r.Measured() {
 		return ""
 	}
 	return fmt.Sprintf("p=%.3g n=%d+%d", r.P, r.A.N, r.B.N)

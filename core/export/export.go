@@ -210,10 +210,20 @@ func csvReport(w io.Writer, s Source) error {
 	c := csv.NewWriter(w)
 	c.Write([]string{"metric", "verdict", "decides", "unit", "polarity", "a_n", "a_median", "a_spread", "b_n", "b_median", "b_spread", "change", "p", "level", "min_effect_percent", "need", "note"})
 	for _, r := range s.Report.Rows {
+		// What nobody measured is an empty cell.
+		where := func(says bool, text string) string {
+			if !says {
+				return ""
+			}
+			return text
+		}
+		both, inA, inB := r.Measured(), r.A.N > 0, r.B.N > 0
 		c.Write([]string{
 			guarded(r.Metric), string(r.Verdict), strconv.FormatBool(r.Decides), guarded(r.Unit), r.Polarity.String(),
-			strconv.Itoa(r.A.N), number(r.A.Median), number(r.A.Spread), strconv.Itoa(r.B.N), number(r.B.Median), number(r.B.Spread),
-			number(r.Change), number(r.P), number(r.Level), number(r.MinEffect), strconv.Itoa(r.Need), guarded(r.Note),
+			strconv.Itoa(r.A.N), where(inA, number(r.A.Median)), where(inA, number(r.A.Spread)),
+			strconv.Itoa(r.B.N), where(inB, number(r.B.Median)), where(inB, number(r.B.Spread)),
+			where(both, number(r.Change)), where(both, number(r.P)), where(both, number(r.Level)),
+			number(r.MinEffect), where(both, strconv.Itoa(r.Need)), guarded(r.Note),
 		})
 	}
 	c.Flush()
@@ -391,7 +401,7 @@ func markdownReport(w io.Writer, s Source) error {
 			return cell(unit.Scale(x.Median, row.Unit) + " ±" + unit.Scale(x.Spread, row.Unit))
 		}
 		change := "–"
-		if row.A.N > 0 && row.B.N > 0 {
+		if row.Measured() {
 			change = fmt.Sprintf("%+.1f %%", row.Change*100)
 		}
 		verdict := string(row.Verdict)

@@ -169,6 +169,76 @@ print(len(rows), rows[2]["metric"] == 'a|b <i> "q" \x01', rows[2]["value"], floa
 	read(write(t, "csv", comparison(t)), 4, "p99;too few;true;us;lower;2;50;10;2;50;10;0;1;0.025;2;5;")
 }
 
+// No export has a number that nobody measured.
+func TestMissingHasNoNumbers(t *testing.T) {
+	side := func(name string, value float64) compare.Side {
+		r := compare.Run{Metrics: []ktstr.Metric{{Name: "iops", Value: value, Unit: "iops"}}}
+		switch name {
+		case "v1":
+			r.Metrics = append(r.Metrics, ktstr.Metric{Name: "bw", Value: 2.2, Unit: "GB/s"}, ktstr.Metric{Name: "odd", Value: 5, Unit: "us"})
+		case "v2":
+			r.Metrics = append(r.Metrics, ktstr.Metric{Name: "lat", Value: 7, Unit: "ms"}, ktstr.Metric{Name: "odd", Value: 5, Unit: "iops"})
+		}
+		return compare.Side{Name: name, Runs: []compare.Run{r, r, r, r}}
+	}
+	report := compare.Compare(side("v1", 1), side("v2", 2), compare.Options{Absent: []string{"none"}})
+	s := export.Source{Report: &report}
+
+	suites, err := junit.Ingest(write(t, "junit", s))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]string{}
+	for _, c := range suites[0].Tests {
+		got[c.Name], _, _ = strings.Cut(fmt.Sprint(c.Error), "\n")
+	}
+	for name, want := range map[string]string{
+		"bw": "missing: not in the second (first: 2.2 GB/s)", "lat": "missing: not in the first (second: 7 ms)",
+		"odd": `missing: units "us" and "iops" cannot be compared`, "none": "missing: no run has it", "iops": "<nil>",
+	} {
+		if got[name] != want {
+			t.Errorf("junit: %s: %q, want %q", name, got[name], want)
+		}
+	}
+	rows, err := csv.NewReader(bytes.NewReader(write(t, "csv", s))).ReadAll()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cells := map[string]string{}
+	for _, row := range rows[1:] {
+		cells[row[0]] = strings.Join(row, ",")
+	}
+	for name, want := range map[string]string{
+		"bw":   "bw,missing,true,GB/s,unknown,4,2.2,0,0,,,,,,2,,not in the second",
+		"lat":  "lat,missing,true,ms,unknown,0,,,4,7,0,,,,2,,not in the first",
+		"none": "none,missing,true,,unknown,0,,,0,,,,,,2,,no run has it",
+	} {
+		if cells[name] != want {
+			t.Errorf("csv: %q, want %q", cells[name], want)
+		}
+	}
+	var document struct {
+		Metrics []map[string]any `json:"metrics"`
+	}
+	if err := json.Unmarshal(write(t, "json", s), &document); err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range document.Metrics {
+		measured := m["verdict"] != "missing"
+		for _, key := range []string{"change", "p", "level"} {
+			if (m[key] != nil) != measured {
+				t.Errorf("json: %s: %s is %v", m["metric"], key, m[key])
+			}
+		}
+		for _, side := range []string{"a", "b"} {
+			sample := m[side].(map[string]any)
+			if any := sample["n"] != 0.0; (sample["median"] != nil) != any || (sample["spread"] != nil) != any {
+				t.Errorf("json: %s: %s is %v", m["metric"], side, sample)
+			}
+		}
+	}
+}
+
 // What a payload prints is text to a spreadsheet, never a formula; numbers stay
 // numbers.
 func TestCSVIsNoFormula(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/ktstr/ktstr/core/check"
@@ -208,12 +209,19 @@ func junitComparison(r compare.Report) junitSuite {
 			continue
 		}
 		c := junitCase{Classname: "compare", Name: row.Metric}
-		message := fmt.Sprintf("%s: %v to %v %s (%+.1f %%, p=%.3g)", row.Verdict, row.A.Median, row.B.Median, row.Unit, row.Change*100, row.P)
-		if row.A.N == 0 || row.B.N == 0 {
-			message = string(row.Verdict)
+		message := string(row.Verdict)
+		if row.Measured() {
+			message = fmt.Sprintf("%s: %v to %v %s (%+.1f %%, p=%.3g)", row.Verdict, row.A.Median, row.B.Median, row.Unit, row.Change*100, row.P)
 		}
 		if row.Note != "" {
 			message += ": " + row.Note
+		}
+		switch {
+		case row.Measured():
+		case row.A.N > 0:
+			message += fmt.Sprintf(" (first: %s)", strings.TrimSpace(fmt.Sprint(row.A.Median, " ", row.Unit)))
+		case row.B.N > 0:
+			message += fmt.Sprintf(" (second: %s)", strings.TrimSpace(fmt.Sprint(row.B.Median, " ", row.Unit)))
 		}
 		switch row.Verdict {
 		case compare.Worse, compare.Missing:
