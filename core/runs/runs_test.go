@@ -447,3 +447,35 @@ func TestRecordsOfRunsThatWereNotKeptHaveNoName(t *testing.T) {
 		t.Errorf("got %+v, %v; want names \"\" and \"one\"", list, err)
 	}
 }
+
+// Two builds of a plugin can call themselves the same version and read other
+// numbers.
+func TestBuildOfThePluginIsAFact(t *testing.T) {
+	run := func(payload string, p *core.Plugin) runs.Run {
+		return runs.Run{Record: core.Record{
+			Payload: payload, Verdict: core.Pass, Plugin: p,
+			Extraction: core.Extraction{Status: extract.OK, Extractor: "mine", Version: "1"},
+		}}
+	}
+	one := &core.Plugin{From: "installed", Path: "/x", SHA256: strings.Repeat("80d9", 16)}
+	two := &core.Plugin{From: "--plugin", Path: "/y", SHA256: strings.Repeat("dc3c", 16)}
+	for _, c := range []struct {
+		a, b *core.Plugin
+		want string
+	}{
+		{one, two, "[{extractor build [80d980d980d9] [dc3cdc3cdc3c]}]"},
+		{one, one, "[]"},
+		{&core.Plugin{From: "bundled"}, two, "[{extractor build [bundled] [dc3cdc3cdc3c]}]"},
+		{nil, two, "[]"}, // of a record without: not known, or seen from the extractor
+		{one, &core.Plugin{From: "installed", Path: "/x", SHA256: "80d9"}, "[{extractor build [80d980d980d9] [80d9]}]"}, // by another program
+	} {
+		a, b, _ := runs.Sides("a", []runs.Run{run("p", c.a)}, "b", []runs.Run{run("p", c.b)})
+		if got := fmt.Sprint(compare.Compare(a, b, compare.Options{}).Differences); got != c.want {
+			t.Errorf("%v and %v: %s, want %s", c.a, c.b, got, c.want)
+		}
+	}
+	a, b, _ := runs.Sides("a", []runs.Run{run("p", one), run("q", one)}, "b", []runs.Run{run("p", one), run("q", two)})
+	if got, want := fmt.Sprint(compare.Compare(a, b, compare.Options{}).Differences), "[{q extractor build [80d980d980d9] [dc3cdc3cdc3c]}]"; got != want {
+		t.Errorf("of two payloads: %s, want %s", got, want)
+	}
+}

@@ -127,7 +127,7 @@ func side(name string, list []Run, n naming) compare.Side {
 				if n.payloads {
 					run.About[i].Value = "" // seen from the names
 				}
-			case "filesystem", "payload version", "tool version", "extractor version":
+			case "filesystem", "payload version", "tool version", "extractor version", "extractor build":
 				run.About[i].Name = spaced(payload, f.Name)
 			case "arguments":
 				run.About[i].Name = spaced(prefix, f.Name)
@@ -184,8 +184,22 @@ func about(r core.Record) []compare.Fact {
 		{Name: "payload version", Value: r.Labels[LabelDefinition]},
 		{Name: "tool version", Value: r.Tool},
 		{Name: "extractor version", Value: strings.TrimSpace(r.Extraction.Extractor + " " + r.Extraction.Version)},
+		{Name: "extractor build", Value: build(r.Plugin)},
 		{Name: "arguments", Value: Arguments(r)},
 	}
+}
+
+// build tells builds of a plugin apart that call themselves the same version;
+// empty: not known, or no plugin.
+func build(p *core.Plugin) string {
+	const digits = 12
+	switch {
+	case p == nil:
+		return ""
+	case p.SHA256 == "":
+		return p.From
+	}
+	return p.SHA256[:min(digits, len(p.SHA256))]
 }
 
 // minEffects are the least effects that the payloads of the runs ask for; those
