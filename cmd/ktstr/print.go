@@ -14,6 +14,7 @@ import (
 	"github.com/ktstr/ktstr"
 	"github.com/ktstr/ktstr/core"
 	"github.com/ktstr/ktstr/core/check"
+	"github.com/ktstr/ktstr/core/export"
 	"github.com/ktstr/ktstr/core/extract"
 	"github.com/ktstr/ktstr/core/unit"
 	"github.com/ktstr/ktstr/internal/plainjson"
@@ -174,16 +175,8 @@ func (a *app) explain(r core.Record, quiet bool, limit string) {
 		}
 	}
 	for _, d := range r.Extraction.Diagnostics {
-		if !quiet || r.Extraction.Status != extract.OK {
-			where := ""
-			if d.Stream != "" {
-				where = " (" + string(d.Stream)
-				if d.Line > 0 {
-					where += fmt.Sprintf(" line %d", d.Line)
-				}
-				where += ")"
-			}
-			say("%s: %s%s", line(string(d.Code)), line(d.Message), where)
+		if !quiet || r.Extraction.Status != extract.OK || d.Code == ktstr.MissingHeadline {
+			say("%s", line(export.DiagnosticText(d)))
 		}
 	}
 	switch r.Extraction.Status {

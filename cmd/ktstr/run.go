@@ -91,7 +91,7 @@ turns (ABBA), so that drift of the host does not look like a difference.`,
 	f.StringArrayVar(&o.options, "option", nil, "set the extractor's option `NAME=VALUE` (repeatable)")
 	documentsFlag(f, &o.options)
 	outputFlag(f, &o.output)
-	f.BoolVar(&o.quiet, "quiet", false, "print nothing on stderr but errors")
+	f.BoolVar(&o.quiet, "quiet", false, "print nothing on stderr but errors, and what headline is lost")
 	f.BoolVar(&o.all, "all", false, "print all metrics, not only the headlines")
 	seriesFlags(f, &o.series)
 	c.MarkFlagsMutuallyExclusive("cgroup", "no-cgroup")

@@ -18,6 +18,7 @@ import (
 	"github.com/google/shlex"
 	"github.com/spf13/pflag"
 
+	"github.com/ktstr/ktstr"
 	"github.com/ktstr/ktstr/core"
 	"github.com/ktstr/ktstr/core/bundle"
 	"github.com/ktstr/ktstr/core/check"
@@ -484,6 +485,12 @@ func (s *series) several(ctx context.Context) error {
 func (s *series) tell(side *side, r core.Record) {
 	if r.ExitStatus() != core.ExitPass && !side.failedLike(r) {
 		s.app.explain(r, s.o.quiet, side.limit())
+	} else {
+		for _, d := range r.Extraction.Diagnostics {
+			if d.Code == ktstr.MissingHeadline && !side.said(d) {
+				fmt.Fprintf(s.app.stderr, "%s\n", line(export.DiagnosticText(d)))
+			}
+		}
 	}
 	if s.o.quiet {
 		return
@@ -508,6 +515,15 @@ func (s *side) failedLike(r core.Record) bool {
 		return e.TimedOut == r.TimedOut && e.Interrupted == r.Interrupted &&
 			e.Extraction.Status == r.Extraction.Status && e.Extraction.Error == r.Extraction.Error &&
 			slices.EqualFunc(e.Details, r.Details, same)
+	})
+}
+
+// said reports whether an earlier run of the side had the same to say.
+func (s *side) said(d ktstr.Diagnostic) bool {
+	return slices.ContainsFunc(s.kept[:len(s.kept)-1], func(k runs.Run) bool {
+		return slices.ContainsFunc(k.Record.Extraction.Diagnostics, func(e ktstr.Diagnostic) bool {
+			return e.Code == d.Code && e.Message == d.Message
+		})
 	})
 }
 

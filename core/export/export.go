@@ -355,6 +355,19 @@ func messages(r core.Record) []string {
 	return all
 }
 
+// DiagnosticText is a diagnostic as one line for people.
+func DiagnosticText(d ktstr.Diagnostic) string {
+	where := ""
+	if d.Stream != "" {
+		where = " (" + string(d.Stream)
+		if d.Line > 0 {
+			where += fmt.Sprintf(" line %d", d.Line)
+		}
+		where += ")"
+	}
+	return string(d.Code) + ": " + d.Message + where
+}
+
 // Title names what a run is one of: its payload, and the variant of that.
 func Title(r core.Record) string {
 	if v := runs.Variant(r); v != "" {

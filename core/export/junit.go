@@ -51,6 +51,7 @@ type (
 		Failure   *junitProblem `xml:"failure,omitempty"`
 		Error     *junitProblem `xml:"error,omitempty"`
 		Skipped   *junitSkipped `xml:"skipped,omitempty"`
+		Out       string        `xml:"system-out,omitempty"`
 	}
 	junitProblem struct {
 		Message string `xml:"message,attr"`
@@ -176,9 +177,10 @@ func junitRun(run runs.Run) junitSuite {
 		x.Error = &junitProblem{Message: r.Extraction.Extractor + ": " + r.Extraction.Error, Type: "error"}
 	}
 	for _, d := range r.Extraction.Diagnostics {
-		if x.Error != nil {
-			x.Error.Text += string(d.Code) + ": " + d.Message + "\n"
-		}
+		x.Out += DiagnosticText(d) + "\n"
+	}
+	if x.Error != nil {
+		x.Error.Text = x.Out
 	}
 	s.add(x)
 	return s
