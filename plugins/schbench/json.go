@@ -12,9 +12,12 @@ import (
 // the text, if the stream has both, come before it.
 func (s *scanned) documents(e *extraction, out ktstr.Output) {
 	if d := s.broken; d.line != 0 {
-		if out.Truncated && !d.whole {
+		switch {
+		case out.Truncated && !d.whole:
 			e.diagnose(ktstr.Truncated, d.line, "the text stops inside schbench's JSON document")
-		} else {
+		case d.whole && len(d.text) > maxDocument:
+			e.diagnose(ktstr.TooMany, d.line, fmt.Sprintf("the JSON document has %d bytes, where schbench prints a few thousand: left out", len(d.text)))
+		default:
 			e.diagnose(ktstr.Malformed, d.line, "schbench's JSON document is not valid: it was cut off, or holds a job name "+
 				"or argument with a quote or backslash, which schbench does not escape; the tables on stderr say the same")
 		}

@@ -106,22 +106,27 @@ type scanned struct {
 // closing brace that is not there.
 const maxOpenDocuments = 4
 
+// maxDocument is the longest document that is read, in bytes; schbench's have a
+// few thousand. A tree of values takes a hundred times the memory of its text.
+const maxDocument = 1 << 20
+
 func scan(data []byte) *scanned {
 	s := &scanned{}
 	var open *table
 	unclosed := 0
 	pos := 0
+	end := -1 // of the line at hand, in which several documents may stand
 	for n := 1; pos < len(data); n++ {
 		start := pos
-		end := bytes.IndexByte(data[pos:], '\n')
-		terminated := end >= 0
-		if terminated {
-			end += pos
-			pos = end + 1
-		} else {
-			end = len(data)
-			pos = end
+		if end < pos {
+			if end = bytes.IndexByte(data[pos:], '\n'); end < 0 {
+				end = len(data)
+			} else {
+				end += pos
+			}
 		}
+		terminated := end < len(data)
+		pos = min(end+1, len(data))
 		text := data[start:end]
 		if len(text) > 0 && text[len(text)-1] == '\r' {
 			text = text[:len(text)-1]
@@ -190,7 +195,7 @@ func scan(data []byte) *scanned {
 				s.broke(document{text, n, false})
 				continue
 			}
-			if doc := data[from : from+size]; fastjson.ValidateBytes(doc) == nil {
+			if doc := data[from : from+size]; size <= maxDocument && fastjson.ValidateBytes(doc) == nil {
 				s.valid++
 				s.document = document{doc, n, true}
 			} else {
@@ -423,10 +428,10 @@ func isExtremes(text []byte) bool {
 // line of schbench's ends with a newline, so that a number at the end of the
 // text may lack digits.
 func whole(text []byte) bool {
-	text = bytes.TrimRight(text, " ")
 	if text[0] == '{' {
 		return true
 	}
+	text = bytes.TrimRight(text, " ")
 	if bytes.HasSuffix(text, []byte(")")) || bytes.HasSuffix(text, []byte("B/s")) || bytes.HasSuffix(text, []byte("%")) {
 		return true
 	}

@@ -1,9 +1,12 @@
 package schbench
 
 import (
+	"math"
+	"runtime"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/ktstr/ktstr"
 )
@@ -90,6 +93,50 @@ func TestShapes(t *testing.T) {
 	check(t, "numbers that are none of schbench's", text(`{"int": {"runtime": 1e999, "wakeup_latency_pct99.0": -4, "wakeup_latency_pct999.0": 4, "rps_max": "7"}}`), "!unsupported-version")
 	check(t, "nothing of schbench's", text("hello", "min=3", "{}"), "!not-my-format")
 	check(t, "nothing of schbench's, and no newline", ktstr.Output{Data: []byte("hello")}, "!not-my-format")
+}
+
+// TestOneLine reads documents that stand on one line: eight times as many take
+// about eight times as long, where looking for the end of the line at each of
+// them takes sixty-four times.
+func TestOneLine(t *testing.T) {
+	const size, times, most = 1 << 14, 8, 32
+	for _, piece := range []string{`{"int": [1,2]}`, `{"int": {}} `, `{"int": [x]}`} {
+		for _, end := range []string{"", " "} {
+			took := [2]time.Duration{math.MaxInt64, math.MaxInt64}
+			for try := 0; try == 0 || took[1] > most*took[0] && try < 5; try++ { // other work on the machine may spoil some
+				for i, size := range []int{size, times * size} {
+					data := []byte(strings.Repeat(piece, size/len(piece)) + strings.Repeat(end, size))
+					begin := time.Now()
+					if e, err := parse(ktstr.Output{Data: data}); err != nil || len(e.Diagnostics) == 0 {
+						t.Fatalf("%q: %v, %v", piece, e, err)
+					}
+					took[i] = min(took[i], time.Since(begin))
+				}
+			}
+			if ratio := float64(took[1]) / float64(took[0]); ratio > most {
+				t.Errorf("%q, then %q: %d times the text takes %.0f times as long, want about %d", piece, end, times, ratio, times)
+			}
+		}
+	}
+}
+
+// A document of megabytes is none of schbench's; its tree would take gigabytes.
+func TestLargeDocument(t *testing.T) {
+	large := []byte(`{"int": {"runtime": 2, "x": [` + strings.Repeat("0,", maxDocument) + "0]}}\n")
+	before, after := runtime.MemStats{}, runtime.MemStats{}
+	runtime.ReadMemStats(&before)
+	e, err := parse(ktstr.Output{Data: large})
+	runtime.ReadMemStats(&after)
+	if err != nil || len(e.Metrics) != 0 || len(e.Diagnostics) == 0 || e.Diagnostics[0].Code != ktstr.TooMany {
+		t.Errorf("got %v, %v, want it left out as too large", e, err)
+	}
+	if took := after.TotalAlloc - before.TotalAlloc; took > 16<<20 {
+		t.Errorf("%d bytes of memory for %d of text", took, len(large))
+	}
+	e, err = parse(ktstr.Output{Data: append(large, `{"int": {"runtime": 2}}`...)})
+	if err != nil || len(e.Metrics) != 1 {
+		t.Errorf("one behind it: got %v, %v", e, err)
+	}
 }
 
 // TestLinear reads 8 MiB of what would be slow if anything were looked at
