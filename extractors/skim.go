@@ -122,7 +122,10 @@ func skim(b []byte, i int, layout *layout) (r skimmed) {
 		}
 		if !first {
 			if b[i] != ',' {
-				return stop("want a comma, or the end of the " + map[bool]string{true: "object", false: "array"}[object()])
+				if object() {
+					return stop("want a comma, or the end of the object")
+				}
+				return stop("want a comma, or the end of the array")
 			}
 			i++
 			blank()
