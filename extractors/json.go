@@ -337,10 +337,17 @@ func afterString(b []byte, i int) int {
 
 func empty(b []byte) bool { return len(bytes.TrimSpace(b)) == 0 }
 
+// bom is the mark that some programs put before UTF-8; RFC 8259 lets a reader
+// pass over it.
+const bom = "\uFEFF"
+
 // alone tells whether b[start:end] fills its lines.
 func (w *Walker) alone(start, end int) bool {
 	for ; start > 0 && w.data[start-1] != '\n'; start-- {
 		if !space(w.data[start-1]) {
+			if string(w.data[:start]) == bom {
+				break
+			}
 			return false
 		}
 	}
