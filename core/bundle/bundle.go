@@ -82,6 +82,9 @@ func (w *Writer) Raw(r *core.Result) error {
 	r.Bundle = final
 	if err := w.publish(r, final); err != nil {
 		r.Bundle = ""
+		if at := (*fs.PathError)(nil); errors.As(err, &at) { // else each run would say something else
+			err = fmt.Errorf("%s: %w", filepath.Base(at.Path), at.Err)
+		}
 		return errors.Join(fmt.Errorf("the run could not be kept in %s: %w", w.root, err), w.Close())
 	}
 	w.staging.Keep()
