@@ -374,7 +374,12 @@ func (e *exports) Set(text string) error {
 // check refuses what could only fail after everything has run.
 func (e exports) check() error {
 	stdout := 0
-	for _, x := range e {
+	for i, x := range e {
+		for _, y := range e[:i] {
+			if x.path != "-" && sameFile(x.path, y.path) {
+				return fmt.Errorf("--export %s=%s: %s goes to the same file: want another", x.format, x.path, y.format)
+			}
+		}
 		if x.path == "-" {
 			if stdout++; stdout > 1 {
 				return errors.New("--export: two formats on stdout: want one")
@@ -389,6 +394,23 @@ func (e exports) check() error {
 		}
 	}
 	return nil
+}
+
+// sameFile reports whether one path would overwrite the other. A device keeps
+// nothing.
+func sameFile(a, b string) bool {
+	infoA, errA := os.Stat(a)
+	infoB, errB := os.Stat(b)
+	switch {
+	case errA == nil && errB == nil:
+		return infoA.Mode().IsRegular() && os.SameFile(infoA, infoB)
+	case errA == nil || errB == nil:
+		return false
+	}
+	// Neither is there yet.
+	dirA, errA := os.Stat(filepath.Dir(a))
+	dirB, errB := os.Stat(filepath.Dir(b))
+	return filepath.Base(a) == filepath.Base(b) && errA == nil && errB == nil && os.SameFile(dirA, dirB)
 }
 
 // toStdout reports whether an export takes the place of what is printed.

@@ -199,7 +199,10 @@ func (s *series) prepare(ctx context.Context, names, args []string) (done func()
 	s.store = runs.Open(s.root)
 	if o.baseline != "" {
 		if s.baseline, err = findRuns(s.store, o.baseline); err != nil {
-			return done, fmt.Errorf("--baseline %s: %w; runs become one by --tag %[1]s", o.baseline, err)
+			if errors.As(err, new(*runs.UnknownError)) && runs.ValidTag(o.baseline) == nil {
+				err = fmt.Errorf("%w; runs become one by --tag %s", err, o.baseline)
+			}
+			return done, fmt.Errorf("--baseline %s: %w", o.baseline, err)
 		}
 	}
 	labels := workingCopy(ctx)
@@ -248,7 +251,11 @@ func (s *series) prepare(ctx context.Context, names, args []string) (done func()
 		name := s.sides[0].spec.Payload.Name
 		s.baseline = slices.DeleteFunc(s.baseline, func(r runs.Run) bool { return r.Record.Payload != name })
 		if len(s.baseline) == 0 {
-			return done, fmt.Errorf("--baseline %s: no run of %s in it; runs become part of it by --tag %[1]s", o.baseline, name)
+			err := fmt.Errorf("--baseline %s: no run of %s in it", o.baseline, name)
+			if runs.ValidTag(o.baseline) == nil {
+				err = fmt.Errorf("%w; runs become part of it by --tag %s", err, o.baseline)
+			}
+			return done, err
 		}
 		// This run is of no variant; its like are those that are not, either.
 		like := slices.DeleteFunc(slices.Clone(s.baseline), func(r runs.Run) bool { return runs.Variant(r.Record) != "" })
