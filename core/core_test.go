@@ -246,10 +246,14 @@ func TestTimeoutKeepsWhatWasPrinted(t *testing.T) {
 	if err := timeout.Err(); !strings.Contains(err.Error(), "timed out after 1m29.987s\n") {
 		t.Errorf("%v: want milliseconds", err)
 	}
+	timeout.Timeout = core.Seconds(90 * time.Second)
+	if err := timeout.Err(); !strings.Contains(err.Error(), "killed at the timeout of 1m30s\n") {
+		t.Errorf("%v: want the timeout", err)
+	}
 	if m, ok := r.Metric("iops"); !ok || m.Value != 5 || !r.TimedOut || r.ExitCode != -1 || r.ExitStatus() != core.ExitRun {
 		t.Errorf("metric %+v, timed out %v, exit code %d, status %d", m, r.TimedOut, r.ExitCode, r.ExitStatus())
 	}
-	if err := r.Err(); err == nil || !strings.Contains(err.Error(), "timed out") {
+	if err := r.Err(); err == nil || !strings.Contains(err.Error(), "killed at the timeout of 300ms") {
 		t.Errorf("Err() = %v; want that it timed out", err)
 	}
 }

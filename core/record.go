@@ -38,9 +38,10 @@ type Record struct {
 	Signal      string         `json:"signal"`
 	CoreDumped  bool           `json:"core_dumped,omitempty"`
 	TimedOut    bool           `json:"timed_out"`
-	Interrupted bool           `json:"interrupted"` // by a person, a kill or a cancelled context
-	Verdict     string         `json:"verdict"`     // Pass exactly when ExitStatus is 0
-	Details     []check.Detail `json:"details"`     // what failed
+	Timeout     Seconds        `json:"timeout,omitempty"` // after which it would be killed; 0: never, or not known
+	Interrupted bool           `json:"interrupted"`       // by a person, a kill or a cancelled context
+	Verdict     string         `json:"verdict"`           // Pass exactly when ExitStatus is 0
+	Details     []check.Detail `json:"details"`           // what failed
 	// Checks are all checks of the run, in order, also those that held; empty:
 	// it had none. Nil, in a record from before they were kept: not known.
 	Checks     []check.Outcome   `json:"checks,omitzero"`
@@ -259,7 +260,7 @@ func (r Record) Err() error {
 		causes = append(causes, errors.New("interrupted"))
 	}
 	if r.TimedOut {
-		causes = append(causes, fmt.Errorf("timed out after %v", time.Duration(r.Duration).Round(time.Millisecond)))
+		causes = append(causes, errors.New(r.TimeoutText()))
 	}
 	if r.Extraction.Status != extract.OK {
 		causes = append(causes, fmt.Errorf("extractor %s: %s", r.Extraction.Extractor, r.Extraction.reason()))
@@ -268,6 +269,14 @@ func (r Record) Err() error {
 		causes = append(causes, errors.New(d.Message))
 	}
 	return fmt.Errorf("payload %s: %w", r.Payload, errors.Join(causes...))
+}
+
+// TimeoutText says in one phrase that the run timed out, and when.
+func (r Record) TimeoutText() string {
+	if r.Timeout == 0 { // of an older record
+		return fmt.Sprintf("timed out after %v", time.Duration(r.Duration).Round(time.Millisecond))
+	}
+	return fmt.Sprintf("killed at the timeout of %v", r.Timeout)
 }
 
 // reason says in one phrase why the status is not OK.

@@ -148,6 +148,7 @@ func (h *Handle) describe(r *Result, ended spawn.Result) {
 		Signal:     ended.Signal,
 		CoreDumped: ended.CoreDumped,
 		TimedOut:   ended.Cause == spawn.CauseTimeout,
+		Timeout:    Seconds(p.Timeout),
 		Interrupted: ended.Cause == spawn.CauseInterrupt || ended.Cause == spawn.CauseKill ||
 			ended.Cause == spawn.CauseCancel,
 		Capture: map[string]Seen{},

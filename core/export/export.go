@@ -17,6 +17,7 @@ import (
 
 	"github.com/ktstr/ktstr"
 	"github.com/ktstr/ktstr/core"
+	"github.com/ktstr/ktstr/core/check"
 	"github.com/ktstr/ktstr/core/compare"
 	"github.com/ktstr/ktstr/core/runs"
 	"github.com/ktstr/ktstr/core/unit"
@@ -349,10 +350,17 @@ func Failures(list []runs.Run) []Failure {
 // messages are what a run failed with.
 func messages(r core.Record) []string {
 	all := []string{r.NotStarted}
+	late := ""
+	if r.TimedOut {
+		late = r.TimeoutText()
+	}
 	for _, d := range r.Details {
+		if d.Kind == check.ExitCode && late != "" { // which is how a timeout ends it
+			d.Message, late = late+": "+d.Message, ""
+		}
 		all = append(all, d.Message)
 	}
-	return all
+	return append(all, late)
 }
 
 // DiagnosticText is a diagnostic as one line for people.

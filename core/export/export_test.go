@@ -408,6 +408,10 @@ error bench extraction: json: boo <&> �
 	if alone := write(t, "junit", export.Source{Runs: list}); strings.Count(string(alone), "<testcase ") != strings.Count(string(text), "<testcase ") {
 		t.Errorf("without the bundles: %s", alone)
 	}
+	list[3].Record.Timeout = core.Seconds(time.Second)
+	if text := write(t, "junit", export.Source{Runs: list[3:]}); !bytes.Contains(text, []byte(`<error message="killed at the timeout of 1s" type="timeout"`)) {
+		t.Errorf("want the timeout in\n%s", text)
+	}
 	killed := core.Record{Payload: "bench", Signal: "SIGSEGV", Extraction: core.Extraction{Status: extract.OK}}
 	exists, err := check.Exists("p99")
 	if err != nil {

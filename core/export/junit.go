@@ -142,7 +142,7 @@ func junitRun(run runs.Run) junitSuite {
 	case r.Interrupted:
 		ran.Error = &junitProblem{Message: "interrupted", Type: "interrupted"}
 	case r.TimedOut:
-		ran.Error = &junitProblem{Message: fmt.Sprintf("timed out after %v", time.Duration(r.Duration).Round(time.Millisecond)), Type: "timeout"}
+		ran.Error = &junitProblem{Message: r.TimeoutText(), Type: "timeout"}
 	}
 	s.add(ran)
 
