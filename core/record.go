@@ -96,6 +96,7 @@ type Plugin struct {
 	Path    string    `json:"path,omitempty"`   // empty: inside ktstr itself
 	SHA256  string    `json:"sha256,omitempty"` // of the file at Path
 	Locked  bool      `json:"locked"`           // a lock demanded this hash; true for one inside ktstr
+	Lock    string    `json:"lock,omitempty"`   // the project's lock file that named it; empty: there was none
 	Sandbox []Measure `json:"sandbox"`          // what was asked for; none: it ran without a sandbox
 }
 

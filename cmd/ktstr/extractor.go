@@ -2,10 +2,8 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -71,6 +69,8 @@ type source struct {
 	Hidden  string `json:"hidden,omitempty"`  // where one of the same name is that counts instead
 	Problem string `json:"problem,omitempty"` // why it is refused
 
+	lock        string           // the project's lock that it must be in; empty: none, or not concerned
+	passed      []string         // locks above that do not count, and why
 	config      *external.Config // nil: built in
 	value       ktstr.Extractor  // set where it is in this executable
 	description *ktstr.Description
@@ -111,6 +111,10 @@ func (a *app) sources() ([]source, error) {
 	if err != nil {
 		return nil, err
 	}
+	lock, err := external.FindLock(".")
+	if err != nil {
+		return nil, err
+	}
 	var all []source
 	add := func(from string) {
 		for _, c := range candidates {
@@ -118,9 +122,9 @@ func (a *app) sources() ([]source, error) {
 				continue
 			}
 			c.Config.Launcher = []string{hiddenLaunch}
-			s := source{Name: c.Config.Name, From: c.From, Path: c.Config.Path, config: &c.Config, description: c.Description, refused: c.Err}
-			if s.refused == nil {
-				s.refused = external.Restrict(s.config, external.LockFile)
+			s := source{Name: c.Config.Name, From: c.From, Path: c.Config.Path, config: &c.Config, description: c.Description, refused: c.Err, lock: lock.Path, passed: lock.Ignored}
+			if s.refused == nil && s.lock != "" {
+				s.refused = external.Restrict(s.config, s.lock)
 			}
 			if s.refused != nil {
 				s.Problem = s.refused.Error()
@@ -188,10 +192,11 @@ func (e *unknownExtractor) Error() string { return e.text }
 // missingLocked says that the project's lock names a plugin that is meant, but
 // that is none of all. Nil: it names none.
 func missingLocked(all []source, meant func(ktstr.Description) bool) error {
-	lock, err := external.ReadLock(external.LockFile)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
+	found, err := external.FindLock(".")
+	if err != nil || found.Path == "" {
+		return err
 	}
+	lock, err := external.ReadLock(found.Path)
 	if err != nil {
 		return err
 	}
@@ -204,7 +209,7 @@ func missingLocked(all []source, meant func(ktstr.Description) bool) error {
 		if hash := p.SHA256[external.Platform]; hash != "" {
 			build = "sha256 " + hash
 		}
-		return fmt.Errorf("%s names plugin %s %s (%s), which is not installed here: get that file and run `ktstr plugin install FILE`", external.LockFile, d.Name, line(d.Version), build)
+		return fmt.Errorf("%s names plugin %s %s (%s), which is not installed here: get that file and run `ktstr plugin install FILE`", found.Path, d.Name, line(d.Version), build)
 	}
 	return nil
 }
@@ -224,14 +229,26 @@ func (a *app) startExtractor(ctx context.Context, name string) (x ktstr.Extracto
 		return s.value, nil, func() {}, nil
 	}
 	locked := s.config.Self != nil || s.config.SHA256 != ""
-	if !locked {
+	for _, text := range s.passed {
+		a.notice(false)(text)
+	}
+	switch {
+	case !locked:
 		a.notice(false)(fmt.Sprintf("plugin %s: %s is used unlocked", name, s.Path))
+	case filepath.IsAbs(s.lock):
+		a.notice(false)(fmt.Sprintf("plugin %s: %s, above the working directory, is the lock that counts here", name, s.lock))
 	}
 	p, err := external.Start(ctx, *s.config)
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	plugin = &core.Plugin{From: s.From, Path: s.Path, Locked: locked, Sandbox: []core.Measure{}}
+	if s.lock != "" {
+		if s.lock, err = filepath.Abs(s.lock); err != nil {
+			p.Close()
+			return nil, nil, nil, err
+		}
+	}
+	plugin = &core.Plugin{From: s.From, Path: s.Path, Locked: locked, Lock: s.lock, Sandbox: []core.Measure{}}
 	if plugin.SHA256, err = p.SHA256(); err != nil {
 		p.Close()
 		return nil, nil, nil, err

@@ -128,8 +128,10 @@ func (a *app) lockCommand() *cobra.Command {
 		Short: "Write " + external.LockFile + ": the only plugins that runs here may use",
 		Long: `Write the installed plugins (or those of the NAMEs) with their versions and hashes
 to ` + external.LockFile + ` in the working directory. While it is there, ktstr refuses every
-other plugin here, and every other build of these; those inside ktstr itself are
-not concerned. What it says of other platforms is kept where the version is the
+other plugin here and in the directories below (to the root of a git work tree, and
+not beyond the filesystem), and every other build of these; those inside ktstr itself are
+not concerned. A lock that others than you and root can write counts in its own directory
+only. What it says of other platforms is kept where the version is the
 same.`,
 		ValidArgsFunction: a.completeInstalled,
 		RunE: func(_ *cobra.Command, args []string) error {
@@ -144,6 +146,10 @@ func (a *app) lock(names []string) error {
 		return err
 	}
 	installed, err := store.Installed()
+	if err != nil {
+		return err
+	}
+	before, err := external.FindLock(".")
 	if err != nil {
 		return err
 	}
@@ -177,6 +183,9 @@ func (a *app) lock(names []string) error {
 	}
 	for _, p := range lock.Plugins {
 		fmt.Fprintf(a.stdout, "locked %s %s\n", p.Description.Name, line(p.Description.Version))
+	}
+	if filepath.IsAbs(before.Path) {
+		a.notice(false)(fmt.Sprintf("here and below, the new %s counts in the place of %s", external.LockFile, before.Path))
 	}
 	return nil
 }

@@ -123,6 +123,8 @@ func extractorText(r core.Record) string {
 	lock := "locked"
 	if !r.Plugin.Locked {
 		lock = "not locked"
+	} else if r.Plugin.Lock != "" {
+		lock += " by " + r.Plugin.Lock
 	}
 	sandbox := "no sandbox"
 	if len(r.Plugin.Sandbox) > 0 {

@@ -109,7 +109,7 @@ func (p *Plugin) checkHash() error {
 	}
 	if !strings.EqualFold(got, p.config.SHA256) {
 		if lock := p.config.lock; lock != "" {
-			return fmt.Errorf("its SHA-256 is %s: %s wants %s: use that build, or install this one and run `ktstr plugin lock`", got, lock, p.config.SHA256)
+			return fmt.Errorf("its SHA-256 is %s: %s wants %s: use that build, or install this one and %s", got, lock, p.config.SHA256, lockAgain(lock))
 		}
 		return fmt.Errorf("its SHA-256 is %s: want %s: it was changed, or another build was installed", got, p.config.SHA256)
 	}

@@ -12,6 +12,8 @@ import (
 	"slices"
 	"strings"
 
+	"al.essio.dev/pkg/shellescape"
+
 	"github.com/ktstr/ktstr"
 	"github.com/ktstr/ktstr/internal/wire"
 )
@@ -52,15 +54,30 @@ type lockedJSON struct {
 // ReadLock reads a lock file. A file that is not there is an error that is
 // fs.ErrNotExist.
 func ReadLock(path string) (Lock, error) {
+	return readLock(path, "remove it and "+lockAgain(path)+" again")
+}
+
+// readLock says remedy to a file that is damaged.
+func readLock(path, remedy string) (Lock, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return Lock{}, err
 	}
 	l, err := parseLock(text)
 	if err != nil {
+		if other := (*otherSchema)(nil); !errors.As(err, &other) {
+			err = fmt.Errorf("%w: %s", err, remedy)
+		}
 		return Lock{}, fmt.Errorf("%s: %w", path, err)
 	}
 	return l, nil
+}
+
+// otherSchema is a lock that another version of ktstr wrote: nothing to remove.
+type otherSchema struct{ schema string }
+
+func (e *otherSchema) Error() string {
+	return fmt.Sprintf("schema %s: want %q, or the version of ktstr that wrote this", quote(e.schema), lockSchema)
 }
 
 func parseLock(text []byte) (Lock, error) {
@@ -68,10 +85,13 @@ func parseLock(text []byte) (Lock, error) {
 	d := json.NewDecoder(bytes.NewReader(text))
 	d.DisallowUnknownFields()
 	if err := d.Decode(&v); err != nil {
-		return Lock{}, fmt.Errorf("want a lock as `ktstr plugin lock` writes it: %w", err)
+		return Lock{}, fmt.Errorf("this is no lock as ktstr writes it: %w", err)
 	}
-	if v.Schema != lockSchema {
-		return Lock{}, fmt.Errorf("schema %s: want %q", quote(v.Schema), lockSchema)
+	if v.Schema != "" && v.Schema != lockSchema {
+		return Lock{}, &otherSchema{v.Schema}
+	}
+	if v.Schema == "" {
+		return Lock{}, fmt.Errorf("it names no schema: want %q", lockSchema)
 	}
 	var l Lock
 	for _, p := range v.Plugins {
@@ -196,11 +216,19 @@ func (l Lock) want(name, path string) (string, error) {
 	p, ok := l.Find(name)
 	switch {
 	case !ok:
-		return "", fmt.Errorf("%s has no plugin %s: install it and run `ktstr plugin lock`, or take it out of the run", path, name)
+		return "", fmt.Errorf("%s has no plugin %s: install it and %s, or take it out of the run", path, name, lockAgain(path))
 	case p.SHA256[Platform] == "":
-		return "", fmt.Errorf("%s has plugin %s %s, but not for %s: run `ktstr plugin lock` here", path, name, p.Description.Version, Platform)
+		return "", fmt.Errorf("%s has plugin %s %s, but not for %s: %s", path, name, p.Description.Version, Platform, lockAgain(path))
 	}
 	return p.SHA256[Platform], nil
+}
+
+// lockAgain says how the lock at path is written anew.
+func lockAgain(path string) string {
+	if dir := filepath.Dir(path); dir != "." {
+		return "run `ktstr plugin lock` in " + shellescape.Quote(dir)
+	}
+	return "run `ktstr plugin lock`"
 }
 
 // Restrict makes c start nothing but what the lock at path holds under c.Name.
@@ -222,7 +250,7 @@ func Restrict(c *Config, path string) error {
 		return &Error{Plugin: c.Name, Path: c.Path, Op: "start", Fault: Refused, Err: err}
 	}
 	if c.SHA256 != "" && c.SHA256 != want {
-		return &Error{Plugin: c.Name, Path: c.Path, Op: "start", Fault: Refused, Err: fmt.Errorf("its SHA-256 is %s: %s wants %s: install that one, or run `ktstr plugin lock`", c.SHA256, path, want)}
+		return &Error{Plugin: c.Name, Path: c.Path, Op: "start", Fault: Refused, Err: fmt.Errorf("its SHA-256 is %s: %s wants %s: install that one, or %s", c.SHA256, path, want, lockAgain(path))}
 	}
 	if c.SHA256 == "" {
 		c.SHA256, c.lock = want, path

@@ -49,7 +49,7 @@ func (s Store) Installed() (Lock, error) {
 	if s.Dir == "" { // not the working directory
 		return Lock{}, nil
 	}
-	l, err := ReadLock(filepath.Join(s.Dir, LockFile))
+	l, err := readLock(filepath.Join(s.Dir, LockFile), "remove it and install the plugins again")
 	if errors.Is(err, fs.ErrNotExist) {
 		return Lock{}, nil
 	}

@@ -292,9 +292,10 @@ func TestLock(t *testing.T) {
 	}
 
 	for _, c := range []struct{ text, want string }{
-		{`{}`, `schema "": want "ktstr.lock/v1"`},
+		{`{}`, `it names no schema: want "ktstr.lock/v1": remove it and run ` + "`ktstr plugin lock` in " + dir + " again"},
+		{`{"schema": "ktstr.lock/v2"}`, `schema "ktstr.lock/v2": want "ktstr.lock/v1", or the version of ktstr that wrote this`},
 		{`{"schema": "ktstr.lock/v1", "extra": 1}`, "extra"},
-		{`nonsense`, "want a lock"},
+		{`nonsense`, "this is no lock as ktstr writes it"},
 		{`{"schema": "ktstr.lock/v1", "plugins": [{"name": "x", "version": "1", "description": {"name": "y", "version": "1"}}]}`, `says "y" "1"`},
 		{`{"schema": "ktstr.lock/v1", "plugins": [{"name": "x", "version": "1", "sha256": {"a/b": "12"}, "description": {"name": "x", "version": "1"}}]}`, "64 hexadecimal digits"},
 		{`{"schema": "ktstr.lock/v1", "plugins": [{"name": "../x", "version": "1", "description": {"name": "../x", "version": "1"}}]}`, "lower-case"},
@@ -302,8 +303,15 @@ func TestLock(t *testing.T) {
 		if err := os.WriteFile(path, []byte(c.text), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := ReadLock(path); err == nil || !strings.Contains(err.Error(), c.want) {
+		_, err := ReadLock(path)
+		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: got %v, want an error with %q", c.text, err, c.want)
+		}
+		if newer := strings.Contains(c.text, "v2"); err != nil && strings.Contains(err.Error(), "remove it") == newer {
+			t.Errorf("%s: got %v", c.text, err)
+		}
+		if _, err := (Store{dir}).Installed(); !strings.Contains(c.text, "v2") && (err == nil || !strings.HasSuffix(err.Error(), ": remove it and install the plugins again")) {
+			t.Errorf("%s: in the store: got %v", c.text, err)
 		}
 	}
 }

@@ -1,0 +1,92 @@
+package external
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"syscall"
+)
+
+// Found is what a search for a project's lock came to.
+type Found struct {
+	Path    string   // of the lock that counts; empty: there is none
+	Ignored []string // locks nearer than that one that do not count, each with the reason
+}
+
+// FindLock finds the lock that counts in the directory dir: the one in it, else
+// the nearest above it, as far as the root of a git work tree or the end of dir's
+// filesystem. Above dir, only what nobody else can have put there counts: a lock
+// refuses plugins, and its record says that they were locked. The Path of one right in dir is
+// LockFile, joined to dir unless that is ".".
+func FindLock(dir string) (Found, error) {
+	var f Found
+	own := filepath.Join(dir, LockFile)
+	if _, err := os.Lstat(own); err == nil || !os.IsNotExist(err) {
+		f.Path = own // if it cannot be read, reading it will say why
+		return f, nil
+	}
+	at, err := filepath.Abs(dir)
+	if err == nil {
+		at, err = filepath.EvalSymlinks(at)
+	}
+	if err != nil {
+		return f, fmt.Errorf("%s: %w", LockFile, err)
+	}
+	here, err := os.Stat(at)
+	if err != nil {
+		return f, fmt.Errorf("%s: %w", LockFile, err)
+	}
+	for {
+		if _, err := os.Lstat(filepath.Join(at, ".git")); err == nil || at == filepath.Dir(at) {
+			return f, nil
+		}
+		at = filepath.Dir(at)
+		above, err := os.Stat(at)
+		if err != nil || device(above) != device(here) {
+			return f, nil
+		}
+		path := filepath.Join(at, LockFile)
+		lock, err := os.Lstat(path)
+		if err != nil {
+			continue
+		}
+		why := distrust(lock)
+		if why == "" {
+			if why = distrust(above); why != "" {
+				why = "its directory " + why
+			}
+		}
+		if why == "" {
+			f.Path = path
+			return f, nil
+		}
+		f.Ignored = append(f.Ignored, fmt.Sprintf("%s does not count below its directory: %s: want what only you or root can write", path, why))
+	}
+}
+
+// distrust says who else can have put a file or a directory there; empty: nobody
+// but this user and root. What a group may write is a team's own matter, but not
+// where it would speak to root.
+func distrust(info os.FileInfo) string {
+	others := os.FileMode(0o002)
+	if os.Geteuid() == 0 {
+		others = 0o022
+	}
+	st, ok := info.Sys().(*syscall.Stat_t)
+	switch {
+	case !info.IsDir() && !info.Mode().IsRegular():
+		return "is no regular file"
+	case info.Mode()&others != 0:
+		return fmt.Sprintf("can be written by others (mode %04o)", info.Mode().Perm())
+	case !ok || st.Uid != 0 && int(st.Uid) != os.Geteuid():
+		return "belongs to another user"
+	}
+	return ""
+}
+
+func device(info os.FileInfo) uint64 {
+	if st, ok := info.Sys().(*syscall.Stat_t); ok {
+		return uint64(st.Dev)
+	}
+	return 0
+}
