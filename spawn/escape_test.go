@@ -173,6 +173,15 @@ func TestEscapeFromTheCgroup(t *testing.T) { // C13
 	}
 }
 
+// A run in a subreaper ends what was started during it, but no helper.
+func TestHelperOutlivesARun(t *testing.T) {
+	for how, want := range map[string]string{"known": "true\n", "unknown": "false\n"} {
+		if res := mustRun(t, help("subreaper", "beside="+how)); string(res.Stdout.Data) != want {
+			t.Errorf("%s: it lives after the run: %q, want %q", how, res.Stdout.Data, want)
+		}
+	}
+}
+
 // A run within a run loses its own hermits and leaves the outer run's alone;
 // the outer one loses all, also those of an inner run that goes on.
 func TestRunInARun(t *testing.T) { // C13

@@ -18,7 +18,7 @@ var subreaper atomic.Bool
 // also one that cleared its environment and closed its streams is found and
 // killed with its run, and so that none stays a zombie. It is for a program
 // that is about runs, like the ktstr command. From then on spawn takes every
-// child that was started during a run, and not by spawn (Start, Run, StartCmd),
+// child that was started during a run, and not by spawn (Start, Run, StartHelper),
 // for such an orphan: it is killed and reaped when the run ends. It also marks
 // this process, so that a Watcher knows whatever descends from it by its limit
 // of file locks (RLIMIT_LOCKS, without meaning since Linux 2.4.25).

@@ -131,7 +131,7 @@ func cgroupFeatures(m mount) []Feature {
 
 // ptraceable tries whether a child can be traced.
 func ptraceable() (err error) {
-	OnLastingThread(func() {
+	onLastingThread(func() {
 		cmd := exec.Command("/proc/self/exe")
 		cmd.SysProcAttr = &syscall.SysProcAttr{Ptrace: true}
 		if err = cmd.Start(); err == nil {

@@ -1,10 +1,8 @@
 package spawn
 
 import (
-	"os/exec"
 	"runtime"
 	"sync"
-	"syscall"
 )
 
 // lasting runs functions on one thread that lives as long as the process.
@@ -19,11 +17,9 @@ var lasting = sync.OnceValue(func() chan<- func() {
 	return work
 })
 
-// OnLastingThread runs f on a thread that lives as long as the process, and
-// waits for it. A child that f forks with a parent-death signal gets it when
-// this process dies, not when some thread does. Calls are served one at a
-// time, so f must not block.
-func OnLastingThread(f func()) {
+// onLastingThread runs f on a thread that lives as long as the process, and
+// waits for it. Calls are served one at a time, so f must not block.
+func onLastingThread(f func()) {
 	done := make(chan struct{})
 	lasting() <- func() {
 		defer close(done)
@@ -32,22 +28,16 @@ func OnLastingThread(f func()) {
 	<-done
 }
 
-// StartCmd starts cmd so that SIGKILL reaches it when this process dies by
-// whatever cause. It is for helpers that live beside the runs, like plugins:
-// their waiting and killing stays with cmd.
-func StartCmd(cmd *exec.Cmd) error {
-	if cmd.SysProcAttr == nil {
-		cmd.SysProcAttr = &syscall.SysProcAttr{}
+// StartHelper has start fork one child, and return its pid, on a thread that lives
+// as long as the process: a parent-death signal comes when the process dies, not
+// when some thread does. It is for helpers that live beside the runs, like plugins,
+// which in a program that called BecomeSubreaper runs would otherwise take for
+// orphans of theirs. Whoever has reaped the child calls reaped.
+func StartHelper(start func() (pid int, err error)) (reaped func(), err error) {
+	var pid int
+	onLastingThread(func() { pid, err = family.fork(start) })
+	if err != nil {
+		return nil, err
 	}
-	cmd.SysProcAttr.Pdeathsig = syscall.SIGKILL
-	var err error
-	OnLastingThread(func() {
-		_, err = family.fork(func() (int, error) {
-			if err := cmd.Start(); err != nil {
-				return 0, err
-			}
-			return cmd.Process.Pid, nil
-		})
-	})
-	return err
+	return func() { family.forget(pid) }, nil
 }

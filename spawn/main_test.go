@@ -166,6 +166,35 @@ func helper(list []string) {
 			fmt.Println(len(res.Killed))
 			children, _ := os.ReadFile("/proc/thread-self/children")
 			os.Stdout.Write(children)
+		case "beside": // starts a helper during a run, and says whether it lives after it
+			p, err := Start(context.Background(), Command{Path: "/proc/self/exe", Args: acts("hang"), NoCgroup: true})
+			if err != nil {
+				panic(err)
+			}
+			cmd := exec.Command("/proc/self/exe", acts("hang")...)
+			start := func() (int, error) {
+				if err := cmd.Start(); err != nil {
+					return 0, err
+				}
+				return cmd.Process.Pid, nil
+			}
+			reaped := func() {}
+			if arg == "known" {
+				reaped, err = StartHelper(start)
+			} else {
+				_, err = start()
+			}
+			if err != nil {
+				panic(err)
+			}
+			p.Kill()
+			fmt.Println(alive(cmd.Process.Pid))
+			cmd.Process.Kill()
+			cmd.Wait()
+			reaped()
+			if _, ok := family.known.Load(cmd.Process.Pid); ok {
+				panic("a helper that was reaped is still known")
+			}
 		case "bg", "setsid", "setpgid", "daemon", "hermit":
 			child(verb, arg)
 		case "storm": // hermits, one after the other, with an argument to know them by

@@ -54,7 +54,7 @@ func takeInventory(t *testing.T) inventory {
 // Two thousand short runs of every kind from eight goroutines leave nothing.
 func TestSoak(t *testing.T) {
 	mustRun(t, Command{Path: "/bin/true"}) // what is made once is made
-	OnLastingThread(func() {})
+	onLastingThread(func() {})
 	before := takeInventory(t)
 	sh := func(text string) Command { return Command{Path: "/bin/sh", Args: []string{"-c", text}} }
 	kinds := []struct {

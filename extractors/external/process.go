@@ -11,7 +11,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -24,27 +23,8 @@ import (
 
 	"github.com/ktstr/ktstr/internal/sandbox"
 	"github.com/ktstr/ktstr/internal/wire"
+	"github.com/ktstr/ktstr/spawn"
 )
-
-// forkThread runs functions on one thread that never ends, because a child's
-// parent-death signal is sent when the thread that forked it ends, not when the
-// process does. So this goroutine is never waited for.
-var forkThread = sync.OnceValue(func() chan<- func() {
-	work := make(chan func())
-	go func() {
-		runtime.LockOSThread()
-		for f := range work {
-			f()
-		}
-	}()
-	return work
-})
-
-func onForkThread(f func()) {
-	done := make(chan struct{})
-	forkThread() <- func() { defer close(done); f() }
-	<-done
-}
 
 // process is one started plugin executable: its pid, its pipes and its end. It
 // is also go-plugin's runner.Runner.
@@ -61,6 +41,7 @@ type process struct {
 	reported chan struct{}
 
 	proc     *os.Process
+	forget   func()   // to be called when it was reaped
 	lifeline *os.File // held open while we live
 	stderr   *os.File // our end of its standard error, closed after exited
 	said     tail     // its standard error, and what else it printed
@@ -145,7 +126,12 @@ func (p *process) start(in *os.File) (err error) {
 	if p.doomed {
 		return errors.New("stopped before it was started")
 	}
-	onForkThread(func() { err = p.fork(files) })
+	p.forget, err = spawn.StartHelper(func() (int, error) {
+		if err := p.fork(files); err != nil {
+			return 0, err
+		}
+		return p.proc.Pid, nil
+	})
 	if err != nil {
 		return err
 	}
@@ -376,6 +362,7 @@ func (p *process) reap() {
 	defer p.mu.Unlock()
 	unix.Kill(-p.proc.Pid, unix.SIGKILL)
 	p.state, p.waitErr = p.proc.Wait()
+	p.forget()
 	p.reaped = true
 }
 
