@@ -283,16 +283,16 @@ func LoadPayload(dir string) (payload.Payload, error) {
 	return payload.Parse(filepath.Join(dir, payloadFile), text)
 }
 
-// readFile reads a file of the bundle in dir, of at most limit bytes. A bundle may come from elsewhere (an archive, a CI artifact), so what is
-// no regular file is refused, and so is a link that leads out of the bundle: no
-// pipe blocks, no device is read to its end, and no file of the reader's is taken
-// for one of the run's.
+// readFile reads a file of the bundle in dir, of at most limit bytes; its errors
+// name the file alone. A bundle may come from elsewhere (an archive, a CI
+// artifact), so what is no regular file is refused, and so is a link that leads out
+// of the bundle: no pipe blocks, no device is read to its end, and no file of the
+// reader's is taken for one of the run's.
 func readFile(dir, name string, limit int64) ([]byte, error) {
-	path := filepath.Join(dir, name)
 	// The dot makes the kernel refuse what is no directory before it is opened.
 	root, err := os.OpenRoot(filepath.Clean(dir) + "/.")
 	if err != nil {
-		return nil, at(path, err)
+		return nil, at(name, err)
 	}
 	defer root.Close()
 	f, err := root.OpenFile(name, os.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
@@ -300,24 +300,24 @@ func readFile(dir, name string, limit int64) ([]byte, error) {
 		info, lerr := root.Lstat(name)
 		switch {
 		case lerr != nil:
-			return nil, at(path, err)
+			return nil, at(name, err)
 		case info.Mode()&fs.ModeSymlink != 0:
-			return nil, fmt.Errorf("%s: a symbolic link that leads to no file of the bundle: want a regular file", path)
+			return nil, fmt.Errorf("%s: a symbolic link that leads to no file of the bundle: want a regular file", name)
 		case errors.Is(err, unix.ENXIO): // as sockets answer
-			return nil, notRegular(path, info.Mode())
+			return nil, notRegular(name, info.Mode())
 		}
-		return nil, at(path, err)
+		return nil, at(name, err)
 	}
 	defer f.Close()
 	info, err := f.Stat() // of the opened file, so that nothing can change between looking and reading
 	if err != nil {
-		return nil, at(path, err)
+		return nil, at(name, err)
 	}
 	if !info.Mode().IsRegular() {
-		return nil, notRegular(path, info.Mode())
+		return nil, notRegular(name, info.Mode())
 	}
 	tooMuch := func(size int64) error {
-		return fmt.Errorf("%s: %d bytes: want at most %d: it is not what the run left there", path, size, limit)
+		return fmt.Errorf("%s: %d bytes: want at most %d: it is not what the run left there", name, size, limit)
 	}
 	if info.Size() > limit {
 		return nil, tooMuch(info.Size())
@@ -325,7 +325,7 @@ func readFile(dir, name string, limit int64) ([]byte, error) {
 	// A sparse file says any size; what goes beyond this grows as it is read.
 	text := bytes.NewBuffer(make([]byte, 0, min(info.Size(), maxRecord)+bytes.MinRead))
 	if _, err := text.ReadFrom(io.LimitReader(f, limit+1)); err != nil {
-		return nil, at(path, err)
+		return nil, at(name, err)
 	}
 	if size := int64(text.Len()); size > limit { // it has grown meanwhile
 		return nil, tooMuch(size)
@@ -333,15 +333,15 @@ func readFile(dir, name string, limit int64) ([]byte, error) {
 	return text.Bytes(), nil
 }
 
-// at is err with the whole path in it, of which a root knows the end alone.
-func at(path string, err error) error {
+// at is err about the file of that name in the bundle.
+func at(name string, err error) error {
 	if pe := new(fs.PathError); errors.As(err, &pe) {
 		err = pe.Err
 	}
-	return &fs.PathError{Op: "read", Path: path, Err: err}
+	return fmt.Errorf("%s: %w", name, err)
 }
 
-func notRegular(path string, mode fs.FileMode) error {
+func notRegular(name string, mode fs.FileMode) error {
 	kind := "a device"
 	switch mode.Type() {
 	case fs.ModeNamedPipe:
@@ -351,7 +351,7 @@ func notRegular(path string, mode fs.FileMode) error {
 	case fs.ModeDir:
 		kind = "a directory"
 	}
-	return fmt.Errorf("%s: %s: want a regular file", path, kind)
+	return fmt.Errorf("%s: %s: want a regular file", name, kind)
 }
 
 // DefaultRoot is where bundles go unless told otherwise:

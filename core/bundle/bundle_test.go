@@ -362,7 +362,7 @@ func TestLoadIsBounded(t *testing.T) {
 			t.Errorf("%s: %v", c.args, err)
 		}
 		for _, size := range []int64{c.most + 1, 10 << 30} {
-			if err, want := load(size), fmt.Sprintf("%s: %d bytes: want at most %d: it is not what the run left there", path, size, c.most); err == nil || !strings.Contains(err.Error(), want) {
+			if err, want := load(size), fmt.Sprintf("%s is not a whole bundle: stdout: %d bytes: want at most %d: it is not what the run left there", r.Bundle, size, c.most); err == nil || !strings.Contains(err.Error(), want) {
 				t.Errorf("%s: got %v, want %s", c.args, err, want)
 			}
 		}
@@ -408,7 +408,7 @@ func TestLoadTakesRegularFilesOnly(t *testing.T) {
 				t.Fatal(err)
 			}
 			_, err := bundle.Load(r.Bundle)
-			if err == nil || !strings.Contains(err.Error(), path+": "+kind.problem) || errors.Is(err, os.ErrNotExist) {
+			if err == nil || !strings.Contains(err.Error(), ": "+name+": "+kind.problem) || errors.Is(err, os.ErrNotExist) {
 				t.Errorf("%s is a %s: %v", name, kind.name, err)
 			}
 			if err := os.Remove(path); err != nil {
@@ -441,7 +441,7 @@ func TestLoadTakesRegularFilesOnly(t *testing.T) {
 	if err := errors.Join(os.RemoveAll(files), os.WriteFile(filepath.Join(filepath.Dir(outside), "report"), nil, 0o600), os.Symlink(filepath.Dir(outside), files)); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := bundle.Load(r.Bundle); err == nil || !strings.Contains(err.Error(), files) {
+	if _, err := bundle.Load(r.Bundle); err == nil || !strings.Contains(err.Error(), r.Bundle+" is not a whole bundle: files/report: ") {
 		t.Errorf("files is a link out: %v", err)
 	}
 }
