@@ -760,3 +760,13 @@ func TestBounds(t *testing.T) {
 		t.Errorf("details %+v, status %d; want too few metrics and one below", r.Details, r.ExitStatus())
 	}
 }
+
+func TestRecordOfARunThatWasNotStarted(t *testing.T) {
+	r := core.Record{Payload: "p", NotStarted: "could not be started: no such file"}
+	if r.ExitStatus() != core.ExitRun || r.Err() == nil || r.Err().Error() != "payload p: could not be started: no such file" {
+		t.Errorf("status %d, %v; want %d and the cause", r.ExitStatus(), r.Err(), core.ExitRun)
+	}
+	if r.Interrupted = true; r.ExitStatus() != core.ExitInterrupted {
+		t.Errorf("interrupted before: status %d, want %d", r.ExitStatus(), core.ExitInterrupted)
+	}
+}

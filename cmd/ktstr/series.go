@@ -389,6 +389,7 @@ func (s *series) note(side *side, err error) bool {
 	r := core.Record{
 		Schema: core.Schema, Payload: side.spec.Payload.Name, Start: time.Now(), ExitCode: -1,
 		Interrupted: exit.status == core.ExitInterrupted, Verdict: core.Fail,
+		Capture:    map[string]core.Seen{},
 		NotStarted: strings.ToValidUTF8(text, "\uFFFD"), Host: core.ThisHost(), Labels: side.spec.Labels,
 		Extraction: core.Extraction{Status: extract.Error, Extractor: side.spec.Payload.Extractor, Error: "not done: there was no run"},
 	}
