@@ -5,6 +5,7 @@ go 1.26.0
 require github.com/ktstr/ktstr v0.0.0
 
 require (
+	al.essio.dev/pkg/shellescape v1.6.1 // indirect
 	github.com/agnivade/levenshtein v1.2.2 // indirect
 	github.com/fatih/color v1.13.0 // indirect
 	github.com/goccy/go-yaml v1.19.2 // indirect
