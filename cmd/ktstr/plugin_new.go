@@ -6,6 +6,7 @@ import (
 	"runtime/debug"
 	"strings"
 
+	"al.essio.dev/pkg/shellescape"
 	"github.com/spf13/cobra"
 
 	"github.com/ktstr/ktstr/internal/scaffold"
@@ -37,7 +38,7 @@ script: one file of sh and awk, nothing to build.`,
 			for _, f := range files {
 				fmt.Fprintln(a.stdout, filepath.Join(dir, f))
 			}
-			fmt.Fprintf(a.stderr, "next: cd %s, and read README.md\n", dir)
+			fmt.Fprintf(a.stderr, "next: cd %s, and read README.md\n", shellescape.Quote(dir))
 			return nil
 		},
 	}

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+
+	"al.essio.dev/pkg/shellescape"
 )
 
 // LoadDir reads every "*.yaml" of a directory, in the order of their names. It
@@ -140,7 +142,7 @@ func trusted(path string) error {
 
 func onlyOurs(path string, info os.FileInfo) error {
 	if mode := info.Mode().Perm(); mode&0o022 != 0 {
-		return fmt.Errorf("payloads at %s: others can write it (mode %04o): want only you to, else they decide what you execute: chmod go-w %[1]s", path, mode)
+		return fmt.Errorf("payloads at %s: others can write it (mode %04o): want only you to, else they decide what you execute: chmod go-w %s", path, mode, shellescape.Quote(path))
 	}
 	if stat, ok := info.Sys().(*syscall.Stat_t); ok && stat.Uid != 0 && int(stat.Uid) != os.Geteuid() {
 		return fmt.Errorf("payloads at %s: it belongs to uid %d: want it to be yours or root's, else they decide what you execute", path, stat.Uid)

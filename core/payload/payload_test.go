@@ -305,7 +305,12 @@ func TestLoadDir(t *testing.T) {
 	}
 	os.Remove(first)
 	os.Remove(second)
-	path := write("c.yaml", good, 0o664)
+	path := write("bom.yaml", "\ufeff"+good, 0o600)
+	if p, err := payload.LoadFile(path); err != nil || p.Name != "bom" || !strings.HasPrefix(string(p.Raw), "\ufeff") {
+		t.Errorf("behind a byte order mark: got %+v, %v", p, err)
+	}
+	os.Remove(path)
+	path = write("c.yaml", good, 0o664)
 	refused("payloads at " + path + ": others can write it (mode 0664)")
 	os.Chmod(path, 0o602)
 	refused("(mode 0602)")
@@ -323,6 +328,13 @@ func TestLoadDir(t *testing.T) {
 	os.Chmod(dir, 0o770)
 	refused("payloads at " + dir + ": others can write it (mode 0770)")
 	os.Chmod(dir, 0o700)
+	spaced := filepath.Join(dir, "ci job")
+	os.Mkdir(spaced, 0o700)
+	os.Chmod(spaced, 0o722)
+	if _, err := payload.LoadDir(spaced); err == nil || !strings.HasSuffix(err.Error(), ": chmod go-w '"+spaced+"'") {
+		t.Errorf("a directory with a space in its name: %v", err)
+	}
+	os.Remove(spaced)
 	if os.Geteuid() == 0 {
 		os.Chown(dir, 12345, -1)
 		refused("it belongs to uid 12345")

@@ -1,6 +1,7 @@
 package payload
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -63,7 +64,8 @@ func Parse(file string, text []byte) (p Payload, err error) {
 	if len(text) > maxFile {
 		return Payload{}, &SyntaxError{File: file, Problem: fmt.Sprintf("%d bytes: want a payload file of at most %d", len(text), maxFile)}
 	}
-	root := d.document(text)
+	// Some editors begin a file with a byte order mark; it says nothing here.
+	root := d.document(bytes.TrimPrefix(text, []byte("\ufeff")))
 	p = d.payload(root)
 	p.Source, p.Raw = file, slices.Clone(text)
 	if file != "" {

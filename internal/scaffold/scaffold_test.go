@@ -2,6 +2,7 @@ package scaffold
 
 import (
 	"bytes"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -25,7 +26,16 @@ func run(t *testing.T, dir string, argv ...string) string {
 
 // What is written passes its own tests unedited.
 func TestGo(t *testing.T) {
-	dir, files, err := Write(Plugin{Name: "my-bench", Lang: "go", Dir: filepath.Join(t.TempDir(), "p"), Checkout: "../.."})
+	sources, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Paths hold what people name their directories.
+	checkout := filepath.Join(t.TempDir(), `kt str, "mine" (1)`)
+	if err := os.Symlink(sources, checkout); err != nil {
+		t.Fatal(err)
+	}
+	dir, files, err := Write(Plugin{Name: "my-bench", Lang: "go", Dir: filepath.Join(t.TempDir(), "my plug"), Checkout: checkout})
 	if err != nil {
 		t.Fatal(err)
 	}
