@@ -90,8 +90,8 @@ func (e *CgroupNameError) Error() string {
 // PlacementError says that the payload could not be put into its cgroup. It
 // has not run.
 type PlacementError struct {
-	Binary string
-	Cgroup string // the name that was asked for
+	Binary string // empty: there was none yet
+	Cgroup string // the name that was asked for; empty: none, it was to have one of its own
 	Procs  string // full path of the cgroup.procs that did not take it
 	Err    error
 }
@@ -103,7 +103,14 @@ func (e *PlacementError) Error() string {
 	if errors.Is(e.Err, fs.ErrPermission) {
 		wanted = ": want it below a cgroup that is delegated to this user"
 	}
-	return fmt.Sprintf("%s: cannot be placed in cgroup %q (%s): %v%s", e.Binary, e.Cgroup, e.Procs, e.Err, wanted)
+	subject, cgroup := e.Binary, fmt.Sprintf("cgroup %q", e.Cgroup)
+	if subject == "" {
+		subject = "a process"
+	}
+	if e.Cgroup == "" {
+		cgroup = "a cgroup of its own"
+	}
+	return fmt.Sprintf("%s: cannot be placed in %s (%s): %v%s", subject, cgroup, e.Procs, e.Err, wanted)
 }
 
 // CheckCgroupName tells whether a name may be given as Command.Cgroup. op is

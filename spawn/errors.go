@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 // Reason tells apart why a program could not be executed.
@@ -77,6 +79,9 @@ func lookPath(name string) (string, error) {
 		case err == nil:
 			return path, nil
 		case !errors.Is(err, fs.ErrNotExist) && refused == nil:
+			if err == syscall.EACCES {
+				err = denied(path)
+			}
 			refused = &fs.PathError{Op: "exec", Path: path, Err: err}
 		}
 	}
@@ -120,10 +125,7 @@ func startError(c Command, path string, err error) error {
 			e.Reason, e.Missing = reason, missing
 		}
 	case syscall.EACCES:
-		e.Reason = NotExecutable
-		if st, serr := os.Stat(path); serr == nil && st.IsDir() {
-			e.Err = fmt.Errorf("%w: it is a directory", err)
-		}
+		e.Reason, e.Err = NotExecutable, denied(path)
 	case syscall.ENOEXEC:
 		e.Reason = NotExecutable
 		e.Err = fmt.Errorf("%w: want an executable for this machine, or a script whose first line names its interpreter after #!, as in #!/bin/sh", err)
@@ -132,6 +134,22 @@ func startError(c Command, path string, err error) error {
 		e.Err = fmt.Errorf("%w: it is open for writing", err)
 	}
 	return e
+}
+
+// denied says why path may not be executed; what it says is syscall.EACCES.
+func denied(path string) error {
+	st, err := os.Stat(path)
+	var on unix.Statfs_t
+	switch {
+	case err != nil:
+	case st.IsDir():
+		return fmt.Errorf("%w: it is a directory", syscall.EACCES)
+	case st.Mode()&0o111 == 0:
+		return fmt.Errorf("%w: it is not executable (mode %v): chmod +x it", syscall.EACCES, st.Mode().Perm())
+	case unix.Statfs(path, &on) == nil && on.Flags&unix.ST_NOEXEC != 0:
+		return fmt.Errorf("%w: its filesystem is mounted noexec: want it on another one", syscall.EACCES)
+	}
+	return syscall.EACCES
 }
 
 func enterable(dir string) error {

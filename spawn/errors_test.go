@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 // elfWithLoader is the least ELF file that asks for a dynamic loader.
@@ -87,6 +89,47 @@ func TestStartErrors(t *testing.T) { // C17
 	// All of it left nothing behind.
 	if left := leaves(t, os.Getpid()); len(left) != 0 {
 		t.Errorf("cgroups left: %v", left)
+	}
+}
+
+func TestPlacementErrorHasNoHoles(t *testing.T) {
+	err := &PlacementError{Procs: "/sys/fs/cgroup/cgroup.procs", Err: os.ErrPermission}
+	if want := "a process: cannot be placed in a cgroup of its own (/sys/fs/cgroup/cgroup.procs): permission denied: want it below a cgroup that is delegated to this user"; err.Error() != want {
+		t.Errorf("got %q, want %q", err, want)
+	}
+}
+
+func TestDenied(t *testing.T) { // C17
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "plain"), nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	noexec := filepath.Join(dir, "noexec")
+	if err := os.Mkdir(noexec, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	check := func(path, want string) {
+		t.Helper()
+		_, err := Run(context.Background(), Command{Path: path})
+		if e, ok := errors.AsType[*StartError](err); !ok || e.Reason != NotExecutable || !strings.HasSuffix(err.Error(), want) || !errors.Is(err, os.ErrPermission) {
+			t.Errorf("%s: got %v, want it to end in %q", path, err, want)
+		}
+	}
+	check(filepath.Join(dir, "plain"), "permission denied: it is not executable (mode -rw-r--r--): chmod +x it")
+	check(dir, "permission denied: it is a directory")
+	t.Setenv("PATH", dir)
+	check("plain", "permission denied: it is not executable (mode -rw-r--r--): chmod +x it")
+	if err := unix.Mount("ktstr-test", noexec, "tmpfs", unix.MS_NOEXEC, "size=64k"); errors.Is(err, unix.EPERM) {
+		t.Skip("only root may mount what the rest needs")
+	} else if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { unix.Unmount(noexec, unix.MNT_DETACH) })
+	for name, text := range map[string]string{"script": "#!/bin/sh\n", "elf": string(elfWithLoader("/lib64/ld"))} {
+		if err := os.WriteFile(filepath.Join(noexec, name), []byte(text), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		check(filepath.Join(noexec, name), "permission denied: its filesystem is mounted noexec: want it on another one")
 	}
 }
 

@@ -163,6 +163,9 @@ func (p *process) fork(files []*os.File) (err error) {
 			<-time.After(10 * time.Millisecond)
 			p.proc, err = os.StartProcess(p.command.path, p.command.argv, attr)
 		}
+		if err != nil && p.command.file != nil && !p.command.sandbox && errors.Is(err, syscall.EACCES) && sandbox.NoExec(p.command.file) {
+			return fmt.Errorf("%w: %s", syscall.EACCES, sandbox.NoExecAdvice)
+		}
 		if err == nil || spaces == 0 {
 			return err
 		}

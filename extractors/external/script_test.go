@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/ktstr/ktstr"
 )
 
@@ -109,6 +111,36 @@ func TestScriptFaults(t *testing.T) {
 				t.Errorf("%s: got %v; want %s: %s with %q", c.text[:min(len(c.text), 200)], err, c.op, c.fault, c.want)
 			}
 		}
+	}
+}
+
+// On a filesystem that executes nothing, that is what is wrong.
+func TestNoExec(t *testing.T) {
+	dir := t.TempDir()
+	if err := unix.Mount("ktstr-test", dir, "tmpfs", unix.MS_NOEXEC, "size=64m,mode=755"); errors.Is(err, unix.EPERM) {
+		t.Skip("only root may mount what this needs")
+	} else if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { unix.Unmount(dir, unix.MNT_DETACH) })
+	for name, from := range map[string]string{"script": script(t, "#!/bin/sh\n"+describeLine), "echo": executable(t, "echo")} {
+		text, err := os.ReadFile(from)
+		if err != nil {
+			t.Fatal(err)
+		}
+		path := filepath.Join(dir, "ktstr-plugin-"+name)
+		if err := os.WriteFile(path, text, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		for _, launcher := range [][]string{nil, {"_launch"}} {
+			leavesNothing(t)
+			_, err := Start(context.Background(), Config{Path: path, Launcher: launcher})
+			if err == nil || !strings.HasSuffix(err.Error(), "permission denied: its filesystem is mounted noexec: want it on another one (installed plugins are below XDG_DATA_HOME)") {
+				t.Errorf("%s, launcher %v: got %v", name, launcher, err)
+			}
+		}
+		// A copy elsewhere is fine.
+		install(t, Store{filepath.Join(t.TempDir(), "plugins")}, path)
 	}
 }
 

@@ -153,6 +153,8 @@ func Launch(p Policy, file, report *os.File, argv, env []string) error {
 		<-time.After(10 * time.Millisecond)
 	}
 	switch {
+	case errors.Is(err, unix.EACCES) && NoExec(file):
+		err = fmt.Errorf("%s: %w: %s", argv[0], err, NoExecAdvice)
 	case interpreter != "" && (errors.Is(err, unix.EACCES) || errors.Is(err, unix.ENOENT)):
 		err = fmt.Errorf("%s: its interpreter %s: %w: want one that every user may execute, below /usr", argv[0], interpreter, err)
 	case errors.Is(err, unix.EACCES) && p.UID != 0:
@@ -163,6 +165,15 @@ func Launch(p Policy, file, report *os.File, argv, env []string) error {
 		err = fmt.Errorf("%s: %w", argv[0], err)
 	}
 	return fail(err)
+}
+
+// NoExecAdvice is what to tell of a plugin that NoExec is true of.
+const NoExecAdvice = "its filesystem is mounted noexec: want it on another one (installed plugins are below XDG_DATA_HOME)"
+
+// NoExec reports whether nothing of f's filesystem can be executed.
+func NoExec(f *os.File) bool {
+	var on unix.Statfs_t
+	return unix.Fstatfs(int(f.Fd()), &on) == nil && on.Flags&unix.ST_NOEXEC != 0
 }
 
 // Enter takes the measures that a process can take before it has made its
