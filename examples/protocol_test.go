@@ -54,6 +54,7 @@ func TestProtocolPage(t *testing.T) {
 	kib := func(n int) string { return fmt.Sprintf("%d KiB", n>>10) }
 	mib := func(n int) string { return fmt.Sprintf("%d MiB", n>>20) }
 	wanted := []string{
+		"(../internal/wire/ktstr/plugin/v1/plugin.proto)",
 		wire.CookieKey + "=" + wire.CookieValue,
 		fmt.Sprintf("%d|%d|unix|", wire.CoreProtocol, wire.Protocol),
 		"| capture in one message | " + kib(wire.MaxChunk),

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"regexp"
 	"strconv"
 	"sync"
@@ -163,7 +164,22 @@ func (n *number) UnmarshalJSON(b []byte) error {
 		*n = number(v)
 		return nil
 	}
-	return (*ktstr.Number)(n).UnmarshalJSON(b)
+	// The words as strings, as one writes them whose JSON has no such numbers.
+	switch string(b) {
+	case `"NaN"`:
+		*n = number(math.NaN())
+		return nil
+	case `"Infinity"`, `"+Inf"`:
+		*n = number(math.Inf(1))
+		return nil
+	case `"-Infinity"`, `"-Inf"`:
+		*n = number(math.Inf(-1))
+		return nil
+	}
+	if err := (*ktstr.Number)(n).UnmarshalJSON(b); err != nil {
+		return fmt.Errorf("value %.100s: want a number, or NaN, Infinity, -Infinity", b)
+	}
+	return nil
 }
 
 // notFinite are a value that is a word, and strings, in which there is none. It is
@@ -177,7 +193,7 @@ var notFinite = sync.OnceValue(func() *regexp.Regexp {
 // a word is a mistake: a metric must not get it for its name or unit.
 func asStrings(line []byte) []byte {
 	return notFinite().ReplaceAllFunc(line, func(token []byte) []byte {
-		for _, w := range [...]struct{ word, text string }{{"NaN", `"NaN"`}, {"-Infinity", `"-Inf"`}, {"Infinity", `"+Inf"`}} {
+		for _, w := range [...]struct{ word, text string }{{"NaN", `"NaN"`}, {"-Infinity", `"-Infinity"`}, {"Infinity", `"Infinity"`}} {
 			if key, ok := bytes.CutSuffix(token, []byte(w.word)); ok {
 				return append(bytes.Clone(key), w.text...)
 			}

@@ -214,12 +214,15 @@ func TestNotFinite(t *testing.T) {
 		`{"metric": "h", "value": 1e999}`,
 		`{"metric": "i", "value": -1e99999999999999999999}`,
 		`{"metric": "j", "value": 1e-999}`,
+		`{"metric": "k", "value": "Infinity"}`,
+		`{"metric": "l", "value": "-Infinity"}`,
+		`{"metric": "m", "value": "-Inf"}`,
 	} {
 		if err := a.AddLine([]byte(line)); err != nil {
 			t.Errorf("%s: %v", line, err)
 		}
 	}
-	want := "[{a NaN   0} {b +Inf   0} {c 1   0} {d NaN   0} {e: NaN, \" -Infinity NaN Infinity  0} {f -Inf   0} {g +Inf   3} {h +Inf   0} {i -Inf   0} {j 0   0}]"
+	want := "[{a NaN   0} {b +Inf   0} {c 1   0} {d NaN   0} {e: NaN, \" -Infinity NaN Infinity  0} {f -Inf   0} {g +Inf   3} {h +Inf   0} {i -Inf   0} {j 0   0} {k +Inf   0} {l -Inf   0} {m -Inf   0}]"
 	type short struct {
 		name  string
 		value float64
@@ -272,7 +275,7 @@ func TestLines(t *testing.T) {
 		{`{"metric": "a", "value": 1, "line": NaN}`, "want a JSON object"},
 		{`{"metric": "a", "value": 1, "line": 1e999}`, "want a JSON object"},
 		{`{"metric": "a"}`, "no value"},
-		{`{"metric": "a", "value": "12"}`, "want a JSON object"},
+		{`{"metric": "a", "value": "12"}`, `: value "12": want a number, or NaN, Infinity, -Infinity`},
 		{`{"metric": "a", "value": 1, "hint": "b"}`, "one of metric, hint"},
 		{`{"value": 1}`, "one of metric, hint"},
 		{`12`, "want a JSON object"},
