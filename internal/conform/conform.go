@@ -325,9 +325,14 @@ func (r *run) document(ctx context.Context, c check, in *input) (extract.Result,
 	return res, res.AppendJSON(nil)
 }
 
-// asCaptured returns the streams of a case as they are.
+// asCaptured returns the streams of a case as they are. The first that is not empty
+// is shown.
 func asCaptured(k Case) *input {
-	return &input{words: k.Name, streams: k.Streams}
+	in := &input{words: k.Name, streams: k.Streams}
+	if i := slices.IndexFunc(k.Streams, func(o ktstr.Output) bool { return len(o.Data) > 0 }); i > 0 {
+		in.words, in.changed = k.Name+"/"+fileName(k.Streams[i].Stream), i
+	}
+	return in
 }
 
 // changed returns the streams of a case with other data in one of them.

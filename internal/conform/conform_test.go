@@ -427,6 +427,16 @@ func TestUpdateRefusesBrokenPlugin(t *testing.T) {
 	}
 }
 
+// Of a case that is on stderr only, that is what a failure shows.
+func TestFailureShowsStreamWithText(t *testing.T) {
+	x := honest()
+	x.Parse = func(ktstr.Output) (ktstr.Extraction, error) { return ktstr.Extraction{}, errors.New("no") }
+	r := verify(t, Config{Extractor: x, Corpus: corpusOf(t, map[string]string{"case/stdout": "", "case/stderr": capture}), Only: []string{"golden"}})
+	if f := r.Checks[0].Failures; len(f) != 1 || f[0].Input != "case/stderr" || !strings.HasPrefix(capture, string(f[0].Bytes)) || len(f[0].Bytes) == 0 {
+		t.Errorf("got %+v, want the beginning of stderr", f)
+	}
+}
+
 // One mistake that every input meets is told once.
 func TestEqualFailuresAreOne(t *testing.T) {
 	files := map[string]string{}
