@@ -175,6 +175,29 @@ func TestPythonException(t *testing.T) {
 	}
 }
 
+// verify shows the traceback under the error, once for all inputs that meet it.
+func TestVerifyShowsTraceback(t *testing.T) {
+	program, err := os.ReadFile("plugin-python/ktstr-plugin-sysbench")
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "ktstr-plugin-sysbench")
+	if err := os.WriteFile(path, bytes.Replace(program, []byte("    diagnostics = []\n"), []byte("    raise ValueError('boom')\n"), 1), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	report, err := conform.Verify(t.Context(), conform.Config{Path: path, Launcher: []string{"_launch"}, Only: []string{"empty"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b bytes.Buffer
+	report.Print(&b)
+	for _, want := range []string{"extract: panicked: ValueError: boom\": want what can be read", "\n              raise ValueError('boom')\n          ValueError: boom\n", "the same with 5 more inputs"} {
+		if !strings.Contains(b.String(), want) {
+			t.Errorf("want %q in\n%s", want, b.Bytes())
+		}
+	}
+}
+
 // Each promise about the process is broken in a copy of the Python plugin, and the
 // check that is about it notices.
 func TestVerifyFindsBrokenPlugins(t *testing.T) {

@@ -85,10 +85,11 @@ type Check struct {
 // Failure is one way in which a promise was broken.
 type Failure struct {
 	Message string
-	Also    int    // further inputs that gave the same message, beside Input
-	Input   string // which input did it first, in words; empty: no input was involved
-	Bytes   []byte // what stands around the place in it that matters
-	File    string // where the whole input was kept; empty: nowhere
+	Also    int      // further inputs that gave the same message, beside Input
+	Input   string   // which input did it first, in words; empty: no input was involved
+	Bytes   []byte   // what stands around the place in it that matters
+	Said    []string // the last lines that the plugin said on stderr
+	File    string   // where the whole input was kept; empty: nowhere
 }
 
 // OK reports whether no check failed.
@@ -121,8 +122,9 @@ const mostFailures = 5
 type input struct {
 	words   string // "cpu/stdout, first 120 bytes"
 	streams []ktstr.Output
-	changed int // index of the stream that was changed
-	at      int // the place in it that matters
+	changed int      // index of the stream that was changed
+	at      int      // the place in it that matters
+	said    []string // what the plugin said beside its last error
 }
 
 // check is a Check in the making.
@@ -147,7 +149,7 @@ func (c check) failf(in *input, format string, args ...any) {
 		return
 	}
 	if in != nil {
-		f.Input = in.words
+		f.Input, f.Said = in.words, in.said
 		data := in.streams[in.changed].Data
 		const around = 60
 		at := min(max(in.at, 0), len(data))
@@ -319,6 +321,7 @@ func (r *run) document(ctx context.Context, c check, in *input) (extract.Result,
 	if r.proc != nil && r.proc.plugin.Restarts() > restarts && len(x.problems) == 0 {
 		c.failf(in, "its process ended during the extraction, and was started again")
 	}
+	in.said = x.said
 	for _, problem := range x.problems {
 		c.failf(in, "%s", problem)
 	}

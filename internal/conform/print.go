@@ -29,6 +29,12 @@ func (r Report) Print(w io.Writer) error {
 		p.printf("%-4s  %-*s  %s\n", c.Outcome, width, c.Name, clean(detail))
 		for _, f := range c.Failures {
 			p.printf("      - %s\n", clean(f.Message))
+			if len(f.Said) > 0 {
+				p.printf("        the last it said:\n")
+			}
+			for _, line := range f.Said {
+				p.printf("          %s\n", clean(line))
+			}
 			if f.Input != "" {
 				p.printf("        input: %s\n        bytes: %q\n", clean(f.Input), f.Bytes)
 			}
@@ -78,15 +84,16 @@ func clean(text string) string {
 
 // MarshalJSON writes the report as {"schema": "ktstr.verify/v1", "subject", "name",
 // "version", "ok", "checks": [{"name", "about", "outcome": "pass|fail|skip",
-// "detail", "failures": [{"message", "also", "input", "bytes", "file"}], "more"}]}. Bytes are in
+// "detail", "failures": [{"message", "also", "input", "bytes", "said", "file"}], "more"}]}. Bytes are in
 // base64.
 func (r Report) MarshalJSON() ([]byte, error) {
 	type failure struct {
-		Message string `json:"message"`
-		Also    int    `json:"also,omitempty"`
-		Input   string `json:"input,omitempty"`
-		Bytes   []byte `json:"bytes,omitempty"`
-		File    string `json:"file,omitempty"`
+		Message string   `json:"message"`
+		Also    int      `json:"also,omitempty"`
+		Input   string   `json:"input,omitempty"`
+		Bytes   []byte   `json:"bytes,omitempty"`
+		Said    []string `json:"said,omitempty"`
+		File    string   `json:"file,omitempty"`
 	}
 	type check struct {
 		Name     string    `json:"name"`

@@ -11,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/ktstr/ktstr"
+	"github.com/ktstr/ktstr/extractors/external"
 )
 
 // probe is an extractor that watches another one: it notes what the engine
@@ -21,6 +22,7 @@ type probe struct {
 
 	mu       sync.Mutex
 	problems []string
+	said     []string // what the plugin said on stderr beside an error, such as a traceback
 	calls    int
 	infinite int // extractions that held a value that is not finite
 	broken   int // extractions that returned an error or panicked
@@ -46,7 +48,17 @@ func (p *probe) Extract(ctx context.Context, out ktstr.Output) (e ktstr.Extracti
 	}()
 	e, err = p.x.Extract(ctx, out)
 	if err != nil {
-		p.problem("it returned the error %q: want what can be read, and a diagnostic for the rest", err)
+		text := err.Error()
+		if failed, ok := err.(*external.Error); ok && len(failed.Stderr) > 0 {
+			// It may differ from input to input where the error is the same.
+			short := *failed
+			short.Stderr = nil
+			text = short.Error()
+			p.mu.Lock()
+			p.said = failed.Stderr
+			p.mu.Unlock()
+		}
+		p.problem("it returned the error %q: want what can be read, and a diagnostic for the rest", text)
 		return e, err
 	}
 	finite := true
