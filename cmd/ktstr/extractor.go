@@ -111,10 +111,7 @@ func (a *app) sources() ([]source, error) {
 	if err != nil {
 		return nil, err
 	}
-	lock, err := external.FindLock(".")
-	if err != nil {
-		return nil, err
-	}
+	lock := external.FindLock(".")
 	var all []source
 	add := func(from string) {
 		for _, c := range candidates {
@@ -192,9 +189,9 @@ func (e *unknownExtractor) Error() string { return e.text }
 // missingLocked says that the project's lock names a plugin that is meant, but
 // that is none of all. Nil: it names none.
 func missingLocked(all []source, meant func(ktstr.Description) bool) error {
-	found, err := external.FindLock(".")
-	if err != nil || found.Path == "" {
-		return err
+	found := external.FindLock(".")
+	if found.Path == "" {
+		return nil
 	}
 	lock, err := external.ReadLock(found.Path)
 	if err != nil {

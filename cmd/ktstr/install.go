@@ -149,10 +149,7 @@ func (a *app) lock(names []string) error {
 	if err != nil {
 		return err
 	}
-	before, err := external.FindLock(".")
-	if err != nil {
-		return err
-	}
+	before := external.FindLock(".")
 	lock, err := external.ReadLock(external.LockFile)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err

@@ -10,7 +10,7 @@ import (
 // Found is what a search for a project's lock came to.
 type Found struct {
 	Path    string   // of the lock that counts; empty: there is none
-	Ignored []string // locks nearer than that one that do not count, each with the reason
+	Ignored []string // locks nearer than that one that do not count, each with the reason; why none could be looked for
 }
 
 // FindLock finds the lock that counts in the directory dir: the one in it, else
@@ -18,32 +18,33 @@ type Found struct {
 // filesystem. Above dir, only what nobody else can have put there counts: a lock
 // refuses plugins, and its record says that they were locked. The Path of one right in dir is
 // LockFile, joined to dir unless that is ".".
-func FindLock(dir string) (Found, error) {
+func FindLock(dir string) Found {
 	var f Found
 	own := filepath.Join(dir, LockFile)
 	if _, err := os.Lstat(own); err == nil || !os.IsNotExist(err) {
 		f.Path = own // if it cannot be read, reading it will say why
-		return f, nil
+		return f
 	}
 	at, err := filepath.Abs(dir)
 	if err == nil {
 		at, err = filepath.EvalSymlinks(at)
 	}
-	if err != nil {
-		return f, fmt.Errorf("%s: %w", LockFile, err)
+	var here os.FileInfo
+	if err == nil {
+		here, err = os.Stat(at)
 	}
-	here, err := os.Stat(at)
-	if err != nil {
-		return f, fmt.Errorf("%s: %w", LockFile, err)
+	if err != nil { // its directory was removed, or may not be looked for by this user
+		f.Ignored = append(f.Ignored, fmt.Sprintf("whether a %s above the working directory counts cannot be seen: %v", LockFile, err))
+		return f
 	}
 	for {
 		if _, err := os.Lstat(filepath.Join(at, ".git")); err == nil || at == filepath.Dir(at) {
-			return f, nil
+			return f
 		}
 		at = filepath.Dir(at)
 		above, err := os.Stat(at)
 		if err != nil || device(above) != device(here) {
-			return f, nil
+			return f
 		}
 		path := filepath.Join(at, LockFile)
 		lock, err := os.Lstat(path)
@@ -58,7 +59,7 @@ func FindLock(dir string) (Found, error) {
 		}
 		if why == "" {
 			f.Path = path
-			return f, nil
+			return f
 		}
 		f.Ignored = append(f.Ignored, fmt.Sprintf("%s does not count below its directory: %s: want what only you or root can write", path, why))
 	}
