@@ -1,14 +1,13 @@
 package schbench
 
 import (
-	"math"
 	"runtime"
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/ktstr/ktstr"
+	"github.com/ktstr/ktstr/internal/corpustest"
 )
 
 func check(t *testing.T, what string, out ktstr.Output, want ...string) {
@@ -102,18 +101,15 @@ func TestOneLine(t *testing.T) {
 	const size, times, most = 1 << 14, 8, 32
 	for _, piece := range []string{`{"int": [1,2]}`, `{"int": {}} `, `{"int": [x]}`} {
 		for _, end := range []string{"", " "} {
-			took := [2]time.Duration{math.MaxInt64, math.MaxInt64}
-			for try := 0; try == 0 || took[1] > most*took[0] && try < 5; try++ { // other work on the machine may spoil some
-				for i, size := range []int{size, times * size} {
-					data := []byte(strings.Repeat(piece, size/len(piece)) + strings.Repeat(end, size))
-					begin := time.Now()
+			read := func(size int) func() {
+				data := []byte(strings.Repeat(piece, size/len(piece)) + strings.Repeat(end, size))
+				return func() {
 					if e, err := parse(ktstr.Output{Data: data}); err != nil || len(e.Diagnostics) == 0 {
 						t.Fatalf("%q: %v, %v", piece, e, err)
 					}
-					took[i] = min(took[i], time.Since(begin))
 				}
 			}
-			if ratio := float64(took[1]) / float64(took[0]); ratio > most {
+			if ratio := corpustest.Growth(t, most, read(size), read(times*size)); ratio > most {
 				t.Errorf("%q, then %q: %d times the text takes %.0f times as long, want about %d", piece, end, times, ratio, times)
 			}
 		}
@@ -146,7 +142,7 @@ func TestLinear(t *testing.T) {
 		`{"int": [`, "{\"normal\"\n", "Wakeup Latencies percentiles (usec)\n", "\t99.0th: 1\n", "current rps: 1.00\n", "min=1\n", "{\n", "failed to \n",
 		"RPS percentiles (requests) runtime 2 (s) (0 total samples)\n\t* 50.0th: 0\n",
 	} {
-		e, err := parse(ktstr.Output{Data: []byte(strings.Repeat(piece, 8<<20/len(piece)))})
+		e, err := parse(ktstr.Output{Data: []byte(strings.Repeat(piece, 2<<20/len(piece)))})
 		if err != nil || len(e.Diagnostics) > 1000 {
 			t.Errorf("%q: %d diagnostics, %v", piece, len(e.Diagnostics), err)
 		}
