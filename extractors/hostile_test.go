@@ -2,6 +2,9 @@ package extractors
 
 import (
 	"bytes"
+	"os"
+	"runtime"
+	"strings"
 	"testing"
 	"time"
 
@@ -18,6 +21,9 @@ var hostile = map[string]struct{ begin, repeat, end string }{
 	"open members":            {"", `{"a":`, ""},
 	"open arrays with a 1":    {"", `[1,`, ""},
 	"open and closed":         {"", `[{}`, ""},
+	"the wrong bracket":       {"", `[1}`, ""},
+	"cut literals":            {"", `[tru`, ""},
+	"arrays in open arrays":   {"", "[1]\n[", ""},
 	"log lines":               {"", "[INFO]\n", ""},
 	"number prefixes":         {"", "[1343] x\n", ""},
 	"times":                   {"", "[12:30:45] x\n", ""},
@@ -91,5 +97,39 @@ func TestLinear(t *testing.T) {
 				t.Errorf("%s, %s: as long as %.0f passes over the text, want a few, certainly fewer than %d", name, which, ratio, passes)
 			}
 		}
+	}
+}
+
+// What is no document costs no memory, however often it looks like one.
+func TestFlatMemory(t *testing.T) {
+	const size, most = 4 << 20, 1 << 20
+	for _, piece := range []string{"[", `{"`, "[INFO]\n", "[1}", `["`, "[tru", "x [1]\n[", `{"a"x`, "[{]", "{]", "[-", `["\u12`, "[1] "} {
+		out := ktstr.Output{Data: []byte(strings.Repeat(piece, size/len(piece)))}
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		e, err := JSON().Extract(t.Context(), out)
+		runtime.ReadMemStats(&after)
+		if took := after.TotalAlloc - before.TotalAlloc; err != nil || len(e.Metrics) > 0 || took > most {
+			t.Errorf("%q: %d bytes of memory, %d metrics, %v", piece, took, len(e.Metrics), err)
+		}
+	}
+}
+
+// A walk whose buffers were made by the one before allocates nothing.
+func TestReusedBuffers(t *testing.T) {
+	text, err := os.ReadFile(large)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var w Walker
+	walk := func() {
+		if e, err := w.Extract(ktstr.Output{Data: text}); err != nil || len(e.Metrics) < 1000 {
+			t.Fatalf("%d metrics, %v", len(e.Metrics), err)
+		}
+	}
+	walk()
+	walk() // the names now fit into one piece
+	if n := testing.AllocsPerRun(5, walk); n != 0 {
+		t.Errorf("%v allocations a walk, want none", n)
 	}
 }
