@@ -102,7 +102,7 @@ func TestLinear(t *testing.T) {
 
 // What is no document costs no memory, however often it looks like one.
 func TestFlatMemory(t *testing.T) {
-	const size, most = 1 << 18, 2 << 20 // what is put together for each of them takes 3 MB
+	const size, most = 1 << 18, 5 << 19 // what is put together for each of them takes 3 MB
 	for _, piece := range []string{"[", `{"`, "[INFO]\n", "[1}", `["`, "[tru", "x [1]\n[", `{"a"x`, "[{]", "{]", "[-", `["\u12`, "[1] "} {
 		out := ktstr.Output{Data: []byte(strings.Repeat(piece, size/len(piece)))}
 		var before, after runtime.MemStats
