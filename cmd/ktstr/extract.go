@@ -253,9 +253,11 @@ func (a *app) readInput(path string, limit int64) ([]byte, error) {
 		}
 		f, name, expected = opened, path, info.Size()
 	}
-	tooMuch := fmt.Errorf("%s: more than %s: want less, or --max-input SIZE to read so much", name, unit.Scale(float64(limit), "B"))
+	tooMuch := func() error { // units are only looked up where they are printed
+		return fmt.Errorf("%s: more than %s: want less, or --max-input SIZE to read so much", name, unit.Scale(float64(limit), "B"))
+	}
 	if expected > limit {
-		return nil, tooMuch
+		return nil, tooMuch()
 	}
 	var b bytes.Buffer
 	if expected > 0 {
@@ -265,7 +267,7 @@ func (a *app) readInput(path string, limit int64) ([]byte, error) {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	if int64(b.Len()) > limit {
-		return nil, tooMuch
+		return nil, tooMuch()
 	}
 	return b.Bytes(), nil
 }
