@@ -183,6 +183,9 @@ func (b *bench) build() {
 	check(err)
 	check(os.WriteFile(at("overlay.json"), overlay, 0o644))
 	check(sh("go", "build", "-tags", "grpcnotrace", "-overlay", at("overlay.json"), "-o", at("idle"), "./cmd/ktstr"))
+	check(os.WriteFile(at("goplugin.go"), []byte("package main\n\nimport _ \"github.com/hashicorp/go-plugin\"\n\nfunc main() {}\n"), 0o644))
+	check(sh("go", "build", "-tags", "grpcnotrace", "-o", at("goplugin"), at("goplugin.go")))
+	install(at("goplugin"))
 	b.idle = peer{name: "empty program with ktstr's code", argv: []string{at("idle")}, mute: true}
 	check(os.MkdirAll(at("pad"), 0o755))
 	check(os.WriteFile(at("pad/go.mod"), []byte("module pad\n\ngo 1.26\n"), 0o644))
@@ -476,32 +479,44 @@ func (b *bench) growth() {
 	}
 }
 
+// init: what is initialised before main, as the runtime tells it, of ktstr and
+// of a program that does nothing but import go-plugin.
 func (b *bench) init() {
-	var ours, whole []float64
+	command := b.ktstr.command(small, 1).Args
+	var ours, whole, alone []float64
 	for range 2 * *rounds {
-		c := b.ktstr.command(small, 1)
-		c.Env = append(os.Environ(), "GODEBUG=inittrace=1")
-		var trace bytes.Buffer
-		c.Stderr = &trace
-		check(c.Run())
-		sum, all := 0.0, 0.0
-		for _, line := range strings.Split(trace.String(), "\n") {
-			// init PACKAGE @TIME ms, DURATION ms clock, ...
-			f := strings.Fields(line)
-			if len(f) < 6 || f[0] != "init" {
-				continue
-			}
-			ms, err := strconv.ParseFloat(f[4], 64)
-			check(err)
-			all += ms
-			if host, _, _ := strings.Cut(f[1], "/"); strings.Contains(host, ".") {
-				sum += ms
-			}
-		}
+		sum, all := initTime(command...)
 		ours, whole = append(ours, sum), append(whole, all)
+		sum, _ = initTime(filepath.Join(b.tmp, "goplugin"))
+		alone = append(alone, sum)
 	}
 	got := median(ours)
 	row("start-up: init of ours and our dependencies", fmt.Sprintf("%.2f ms (%.2f with the standard library's)", got, median(whole)), "≤ 1 ms", got <= 1)
+	row("… of a program that only imports go-plugin", fmt.Sprintf("%.2f ms", median(alone)), "", true)
+}
+
+// initTime sums what GODEBUG=inittrace=1 prints, in milliseconds: of packages
+// outside the standard library, and of all.
+func initTime(argv ...string) (sum, all float64) {
+	c := exec.Command(argv[0], argv[1:]...)
+	c.Env = append(os.Environ(), "GODEBUG=inittrace=1")
+	var trace bytes.Buffer
+	c.Stderr = &trace
+	check(c.Run())
+	for _, line := range strings.Split(trace.String(), "\n") {
+		// init PACKAGE @TIME ms, DURATION ms clock, ...
+		f := strings.Fields(line)
+		if len(f) < 6 || f[0] != "init" {
+			continue
+		}
+		ms, err := strconv.ParseFloat(f[4], 64)
+		check(err)
+		all += ms
+		if host, _, _ := strings.Cut(f[1], "/"); strings.Contains(host, ".") {
+			sum += ms
+		}
+	}
+	return sum, all
 }
 
 func check(err error) {
