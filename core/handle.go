@@ -19,7 +19,7 @@ type Handle struct {
 	cancel     context.CancelFunc
 	spec       Spec
 	definition payload.Payload // as it was resolved
-	tool, note string          // of adapt
+	tool, note string          // what the program told, and what came of it
 	scratch    *scratch
 	command    spawn.Command
 	process    *spawn.Process

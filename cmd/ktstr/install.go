@@ -130,7 +130,7 @@ func (a *app) lockCommand() *cobra.Command {
 to ` + external.LockFile + ` in the working directory. While it is there, ktstr refuses every
 other plugin here and in the directories below (to the root of a git work tree, and
 not beyond the filesystem), and every other build of these; those inside ktstr itself are
-not concerned. A lock that others than you and root can write counts in its own directory
+not concerned. A lock that other users can write counts in its own directory
 only. What it says of other platforms is kept where the version is the
 same.`,
 		ValidArgsFunction: a.completeInstalled,

@@ -273,7 +273,9 @@ func (s *series) ask(ctx context.Context) error {
 	found := map[string]*payload.Found{} // by payload
 	for _, side := range s.sides {
 		name := side.spec.Payload.Name
-		side.spec.Found = found[name]
+		if len(side.spec.Payload.Needs) > 0 { // a program given by its path may be called like a payload
+			side.spec.Found = found[name]
+		}
 		var err error
 		if side.spec, err = core.Asked(ctx, side.spec); err != nil {
 			return err

@@ -78,7 +78,7 @@ func (a *app) printDetails(run runs.Run) error {
 // endText says how a payload ended.
 func endText(r core.Record) string {
 	if r.NotStarted != "" {
-		return "not started"
+		return "no result"
 	}
 	text := fmt.Sprintf("exit code %d", r.ExitCode)
 	if r.Signal != "" {

@@ -20,6 +20,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -220,10 +221,11 @@ const maxRecord = 1 << 30
 // kept bounds what Load takes as a stream of which seen is recorded, in bytes. It
 // leaves room for an edited one, as a run keeps as much by default.
 func kept(seen core.Seen) int64 {
-	if seen.Truncated {
-		return max(seen.Kept, 16<<20)
+	n := seen.Bytes
+	if seen.Truncated && seen.Kept > 0 { // 0: in a record from before that was noted
+		n = seen.Kept
 	}
-	return max(seen.Bytes, 16<<20)
+	return min(max(n, 16<<20), math.MaxInt64-1) // one byte more is asked for
 }
 
 // Load reads the bundle in dir.

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"regexp"
 	"runtime"
 	"slices"
 	"strings"
@@ -365,6 +366,36 @@ func TestLoadIsBounded(t *testing.T) {
 			if err, want := load(size), fmt.Sprintf("%s is not a whole bundle: stdout: %d bytes: want at most %d: it is not what the run left there", r.Bundle, size, c.most); err == nil || !strings.Contains(err.Error(), want) {
 				t.Errorf("%s: got %v, want %s", c.args, err, want)
 			}
+		}
+	}
+}
+
+// Records from before it was noted how much was kept, and those with a size that
+// no file has, are read all the same.
+func TestLoadOfOtherRecords(t *testing.T) {
+	s := spec(create(t, t.TempDir()))
+	s.Payload.Args, s.Payload.Outputs, s.Limit = []string{"-c", "head -c 30000000 /dev/zero"}, nil, 18000000
+	r, err := core.Run(t.Context(), s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(r.Bundle, "record.json")
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, bytes := range []string{"30000000", "9223372036854775807"} {
+		old := regexp.MustCompile(`"bytes": *30000000`).ReplaceAll(text, []byte(`"bytes": `+bytes))
+		old = regexp.MustCompile(`,\s*"kept": *18000000`).ReplaceAll(old, nil)
+		if len(old) >= len(text)+len(bytes) || string(old) == string(text) {
+			t.Fatalf("nothing was taken out of %s", text)
+		}
+		if err := os.WriteFile(path, old, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		b, err := bundle.Load(r.Bundle)
+		if err != nil || len(b.Streams[0].Data) != 18000000 {
+			t.Errorf("%s bytes: %v", bytes, err)
 		}
 	}
 }

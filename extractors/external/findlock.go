@@ -15,9 +15,9 @@ type Found struct {
 
 // FindLock finds the lock that counts in the directory dir: the one in it, else
 // the nearest above it, as far as the root of a git work tree or the end of dir's
-// filesystem. Above dir, only what nobody else can have put there counts: a lock
-// refuses plugins, and its record says that they were locked. The Path of one right in dir is
-// LockFile, joined to dir unless that is ".".
+// filesystem. Above dir, only what no other user can have put there counts (for
+// root: and no group): a lock refuses plugins, and its record says that they were
+// locked. The Path of one right in dir is LockFile, joined to dir unless that is ".".
 func FindLock(dir string) Found {
 	var f Found
 	own := filepath.Join(dir, LockFile)
@@ -37,8 +37,8 @@ func FindLock(dir string) Found {
 		f.Ignored = append(f.Ignored, fmt.Sprintf("whether a %s above the working directory counts cannot be seen: %v", LockFile, err))
 		return f
 	}
-	for {
-		if _, err := os.Lstat(filepath.Join(at, ".git")); err == nil || at == filepath.Dir(at) {
+	for start := at; ; {
+		if at == filepath.Dir(at) || endsTree(at, at == start) {
 			return f
 		}
 		at = filepath.Dir(at)
@@ -63,6 +63,18 @@ func FindLock(dir string) Found {
 		}
 		f.Ignored = append(f.Ignored, fmt.Sprintf("%s does not count below its directory: %s: want what only you or root can write", path, why))
 	}
+}
+
+// endsTree reports whether dir is the root of a git work tree. Above the
+// directory where somebody works, another user must not be able to end the
+// search by putting a .git there.
+func endsTree(dir string, chosen bool) bool {
+	git, err := os.Lstat(filepath.Join(dir, ".git"))
+	if err != nil || chosen {
+		return err == nil
+	}
+	at, err := os.Stat(dir)
+	return err == nil && distrust(git) == "" && distrust(at) == ""
 }
 
 // distrust says who else can have put a file or a directory there; empty: nobody

@@ -44,6 +44,9 @@ func TestFindLock(t *testing.T) {
 	put("p/module2/ktstr.lock", 0o644)
 	dir("p/module2/.git", 0o755)
 	dir("p/module2/x", 0o755)
+	dir("p/shared/.git", 0o755) // which anybody may have put there
+	dir("p/shared/x", 0o755)
+	dir("p/shared", 0o777|os.ModeSticky)
 	put("p/open/ktstr.lock", 0o644)
 	dir("p/open/x", 0o755)
 	dir("p/open", 0o777|os.ModeSticky)
@@ -67,6 +70,8 @@ func TestFindLock(t *testing.T) {
 		{"p/module", "", ""},
 		{"p/module/x", "", ""},
 		{"p/module2/x", "p/module2/ktstr.lock", ""},
+		{"p/shared", "", ""},
+		{"p/shared/x", "p/ktstr.lock", ""},
 		{"p/open", "p/open/ktstr.lock", ""}, // who works there has chosen it
 		{"p/open/x", "p/ktstr.lock", "p/open/ktstr.lock does not count below its directory: its directory can be written by others (mode 0777): want what only you or root can write"},
 		{"p/loose/x", "p/ktstr.lock", "p/loose/ktstr.lock does not count below its directory: can be written by others (mode 0666)"},

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -232,16 +231,12 @@ func lockAgain(path string) string {
 }
 
 // Restrict makes c start nothing but what the lock at path holds under c.Name.
-// It changes nothing where there is no such file, or where c is served by the
-// running executable itself.
+// It changes nothing where c is served by the running executable itself.
 func Restrict(c *Config, path string) error {
 	if c.Self != nil {
 		return nil
 	}
 	l, err := ReadLock(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
 	if err != nil {
 		return err
 	}

@@ -556,8 +556,8 @@ func (s *session) callError(ctx context.Context, op string, limit time.Duration,
 		s.process.kill()
 		<-s.process.exited
 		return s.plugin.fail(op, Hung, s.process, why)
-	case code == codes.Unavailable && s.process.awaitExit():
-		// The connection was gone, and with it the process, in a moment.
+	case code == codes.Unavailable && (s.process.awaitExit() || connectionLost(status.Convert(err).Message())):
+		// The connection was gone, and with it the process, in a moment, or what served it.
 		e := s.plugin.fail(op, Exited, s.process, nil)
 		if e.Exit == "" {
 			e.Err = errors.New("the host ended it")
@@ -569,6 +569,18 @@ func (s *session) callError(ctx context.Context, op string, limit time.Duration,
 		why = "answered " + codeName(code) + ": " + why
 	}
 	return s.plugin.fail(op, BadAnswer, s.process, errors.New(why))
+}
+
+// connectionLost reports whether the message of a status UNAVAILABLE is our own
+// end's about a connection that broke, as google.golang.org/grpc puts it, and no
+// answer.
+func connectionLost(message string) bool {
+	for _, own := range []string{"connection error: ", "error reading from server: ", "transport is closing", "the connection is draining"} {
+		if strings.HasPrefix(message, own) {
+			return true
+		}
+	}
+	return false
 }
 
 // codeName is the name of a gRPC status as its specification and most languages

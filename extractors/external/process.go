@@ -126,12 +126,19 @@ func (p *process) start(in *os.File) (err error) {
 	if p.doomed {
 		return errors.New("stopped before it was started")
 	}
-	p.forget, err = spawn.StartHelper(func() (int, error) {
+	start := func() (int, error) {
 		if err := p.fork(files); err != nil {
 			return 0, err
 		}
 		return p.proc.Pid, nil
-	})
+	}
+	p.forget, err = spawn.StartHelper(start)
+	// A binary that somebody's forked child still holds open for writing, as
+	// happens right after it was built, is ready in a moment.
+	for try := 0; errors.Is(err, syscall.ETXTBSY) && try < 100; try++ {
+		<-time.After(10 * time.Millisecond)
+		p.forget, err = spawn.StartHelper(start)
+	}
 	if err != nil {
 		return err
 	}
@@ -157,16 +164,10 @@ func (p *process) fork(files []*os.File) (err error) {
 			attr.Env = append(attr.Env, p.policy(spaces))
 		}
 		p.proc, err = os.StartProcess(p.command.path, p.command.argv, attr)
-		// A binary that somebody's forked child still holds open for writing, as
-		// happens right after it was built, is ready in a moment.
-		for try := 0; errors.Is(err, syscall.ETXTBSY) && try < 100; try++ {
-			<-time.After(10 * time.Millisecond)
-			p.proc, err = os.StartProcess(p.command.path, p.command.argv, attr)
-		}
 		if err != nil && p.command.file != nil && !p.command.sandbox && errors.Is(err, syscall.EACCES) && sandbox.NoExec(p.command.file) {
 			return fmt.Errorf("%w: %s", syscall.EACCES, sandbox.NoExecAdvice)
 		}
-		if err == nil || spaces == 0 {
+		if err == nil || spaces == 0 || errors.Is(err, syscall.ETXTBSY) {
 			return err
 		}
 	}
