@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+	"golang.org/x/sys/unix"
 
 	"github.com/ktstr/ktstr/core"
 	"github.com/ktstr/ktstr/core/bundle"
@@ -438,7 +439,11 @@ func (a *app) writeExport(format, path string, s export.Source) error {
 	if path == "-" {
 		return a.printExport(format, s)
 	}
-	f, err := os.Create(path)
+	// Without waiting: a named pipe that nobody reads is an error.
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC|unix.O_NONBLOCK, 0o666)
+	if errors.Is(err, unix.ENXIO) {
+		return errors.New("a named pipe that nobody reads: want its reader started first")
+	}
 	if err != nil {
 		return err
 	}

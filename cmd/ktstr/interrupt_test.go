@@ -10,12 +10,17 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"syscall"
 	"testing"
 
+	"github.com/ktstr/ktstr"
 	"github.com/ktstr/ktstr/core"
+	"github.com/ktstr/ktstr/core/export"
+	"github.com/ktstr/ktstr/core/payload"
+	"github.com/ktstr/ktstr/core/runs"
 )
 
 // started runs the command in a process of its own with a payload that says
@@ -241,5 +246,64 @@ func TestInterruptBeforeTheRun(t *testing.T) {
 	var exit *exitError
 	if _, err := a.runOnce(t.Context(), core.Spec{}, true); !errors.As(err, &exit) || exit.status != core.ExitInterrupted {
 		t.Errorf("got %v; want exit status %d", err, core.ExitInterrupted)
+	}
+}
+
+// stopsWhile is an extractor during which somebody presses Ctrl-C.
+type stopsWhile struct{ stops chan os.Signal }
+
+func (stopsWhile) Describe() ktstr.Description {
+	return ktstr.Description{Name: "x", Version: "1", NoMetrics: true}
+}
+
+func (x stopsWhile) Extract(context.Context, ktstr.Output) (ktstr.Extraction, error) {
+	x.stops <- os.Interrupt
+	for len(x.stops) > 0 {
+		runtime.Gosched()
+	}
+	return ktstr.Extraction{}, nil
+}
+
+// A request to stop that comes when the payload has ended by itself leaves its
+// run whole, and ends the series.
+func TestInterruptDuringTheExtraction(t *testing.T) {
+	var stdout, stderr bytes.Buffer
+	a := &app{stdout: &stdout, stderr: &stderr, stops: make(chan os.Signal, 2)}
+	spec := core.Spec{Payload: payload.Payload{Name: "true", Binary: "/bin/true"}, Extractor: stopsWhile{a.stops}}
+	r, err := a.runOnce(t.Context(), spec, false)
+	if err != nil || r.Interrupted || r.ExitCode != 0 {
+		t.Fatalf("got %v, %+v", err, r.Record)
+	}
+	var exit *exitError
+	if _, err = a.runOnce(t.Context(), spec, false); !errors.As(err, &exit) || exit.status != core.ExitInterrupted {
+		t.Errorf("the next run: got %v, want it not to be started", err)
+	}
+}
+
+// An export to a pipe that nobody reads is an error, not a wait for ever.
+func TestExportToAPipe(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "pipe")
+	if err := syscall.Mkfifo(path, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	a := &app{stdout: io.Discard, stderr: io.Discard}
+	source := export.Source{Runs: []runs.Run{{Record: core.Record{Payload: strings.Repeat("x", 1<<20)}}}}
+	if err := a.writeExport("json", path, source); err == nil || !strings.Contains(err.Error(), "nobody reads") {
+		t.Errorf("got %v", err)
+	}
+	read := make(chan int)
+	go func() {
+		text, _ := os.ReadFile(path)
+		read <- len(text)
+	}()
+	var err error
+	for { // until the reader is there
+		if err = a.writeExport("json", path, source); err == nil || !strings.Contains(err.Error(), "nobody reads") {
+			break
+		}
+		runtime.Gosched()
+	}
+	if n := <-read; err != nil || n < 1<<20 {
+		t.Errorf("%d bytes, %v", n, err)
 	}
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"fmt"
+	"os"
 	"os/signal"
 	"time"
 
@@ -13,8 +14,8 @@ import (
 // watch passes signals on to the payload and, on a terminal, keeps a line with
 // the time that has passed and when the timeout would end it. Without one it
 // sleeps until something happens, so that it does not disturb a
-// measurement.
-func (a *app) watch(h *core.Handle, spec core.Spec, ended <-chan struct{}, quiet bool) {
+// measurement. It returns the first signal, if there was one.
+func (a *app) watch(h *core.Handle, spec core.Spec, ended <-chan struct{}, quiet bool) (first os.Signal) {
 	var ticks <-chan time.Time
 	if !quiet && steerable(a.stderr) {
 		ticker := time.NewTicker(time.Second)
@@ -27,12 +28,13 @@ func (a *app) watch(h *core.Handle, spec core.Spec, ended <-chan struct{}, quiet
 	for {
 		select {
 		case <-ended:
-			return
+			return first
 		case s := <-a.stops:
 			if ticks != nil {
 				fmt.Fprint(a.stderr, "\r\x1b[K")
 			}
 			if asked++; asked == 1 {
+				first = s
 				a.notice(quiet)(fmt.Sprintf("%v: asking %s to stop; once more kills it at once, else it is killed after %v", s, h.Name(), cmp.Or(spec.Grace, spawn.DefaultGrace)))
 			} else {
 				a.notice(quiet)(fmt.Sprintf("%v: killing %s", s, h.Name()))

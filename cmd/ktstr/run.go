@@ -171,14 +171,17 @@ func (a *app) runOnce(ctx context.Context, spec core.Spec, quiet bool) (core.Res
 		return core.Result{}, err
 	}
 	ended := make(chan struct{})
-	watched := make(chan struct{})
-	go func() {
-		defer close(watched)
-		a.watch(h, spec, ended, quiet)
-	}()
+	watched := make(chan os.Signal, 1)
+	go func() { watched <- a.watch(h, spec, ended, quiet) }()
 	r, err := h.Wait()
 	close(ended)
-	<-watched
+	if s := <-watched; s != nil && err == nil && !r.Interrupted {
+		// The payload had ended by itself; the request is for what comes next.
+		select {
+		case a.stops <- s:
+		default:
+		}
+	}
 	if err != nil {
 		err = brokenOff{err}
 	}

@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 func TestFindLock(t *testing.T) {
@@ -85,6 +87,16 @@ func TestFindLock(t *testing.T) {
 		if f.Path != want || (c.ignored != "") != (len(f.Ignored) == 1) || !strings.Contains(strings.Join(f.Ignored, ""), c.ignored) {
 			t.Errorf("%s: got %+v; want %q, and ignored %q", c.dir, f, want, c.ignored)
 		}
+	}
+	pipe := filepath.Join(root, "ktstr.lock")
+	if err := unix.Mkfifo(pipe, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := ReadLock(pipe); err == nil || !strings.Contains(err.Error(), "this is no file: remove it") {
+		t.Errorf("a named pipe: got %v", err)
+	}
+	if err := os.Remove(pipe); err != nil {
+		t.Fatal(err)
 	}
 	t.Chdir(filepath.Join(root, "p"))
 	if f := FindLock("."); f.Path != LockFile {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -12,6 +13,7 @@ import (
 	"strings"
 
 	"al.essio.dev/pkg/shellescape"
+	"golang.org/x/sys/unix"
 
 	"github.com/ktstr/ktstr"
 	"github.com/ktstr/ktstr/internal/wire"
@@ -58,7 +60,16 @@ func ReadLock(path string) (Lock, error) {
 
 // readLock says remedy to a file that is damaged.
 func readLock(path, remedy string) (Lock, error) {
-	text, err := os.ReadFile(path)
+	// Without waiting: anybody may have put a named pipe there.
+	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return Lock{}, err
+	}
+	defer f.Close()
+	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
+		return Lock{}, errors.Join(err, fmt.Errorf("%s: this is no file: %s", path, remedy))
+	}
+	text, err := io.ReadAll(f)
 	if err != nil {
 		return Lock{}, err
 	}
