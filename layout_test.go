@@ -136,14 +136,14 @@ func TestPluginLibrariesStayInTheirRooms(t *testing.T) {
 	heavy := func(i string) bool {
 		return strings.HasPrefix(i, "github.com/hashicorp/go-plugin") || strings.HasPrefix(i, "google.golang.org/grpc")
 	}
-	allowed := map[string]bool{"internal/wire": true, "sdk": true, "extractors/external": true}
+	allowed := map[string]bool{"internal/wire": true, "sdk": true, "extractors/plugin": true}
 	for _, p := range goList(t, "./...") {
 		if strings.HasPrefix(short(p.ImportPath), "bench/") {
 			continue // what is measured against
 		}
 		for _, i := range p.Imports {
 			if heavy(i) && !allowed[short(p.ImportPath)] {
-				t.Errorf("%s imports %s: only internal/wire, sdk and extractors/external may", short(p.ImportPath), i)
+				t.Errorf("%s imports %s: only internal/wire, sdk and extractors/plugin may", short(p.ImportPath), i)
 			}
 		}
 	}

@@ -14,7 +14,7 @@ import (
 	"testing"
 
 	"github.com/ktstr/ktstr"
-	"github.com/ktstr/ktstr/extractors/external"
+	"github.com/ktstr/ktstr/extractors/plugin"
 	"github.com/ktstr/ktstr/internal/conform"
 )
 
@@ -26,7 +26,7 @@ func TestMain(m *testing.M) {
 	if len(os.Args) > 2 {
 		switch os.Args[1] {
 		case "_launch":
-			os.Exit(external.LauncherMain(os.Args[2:]))
+			os.Exit(plugin.LauncherMain(os.Args[2:]))
 		case "_host":
 			os.Exit(conform.Host(os.Args[2:]))
 		}
@@ -163,13 +163,13 @@ func TestPythonException(t *testing.T) {
 	if err := os.WriteFile(path, bytes.Replace(program, []byte("    diagnostics = []\n"), []byte("    raise ValueError('boom')\n"), 1), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	p, err := external.Start(t.Context(), external.Config{Path: path, Launcher: []string{"_launch"}})
+	p, err := plugin.Start(t.Context(), plugin.Config{Path: path, Launcher: []string{"_launch"}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer p.Close()
-	var e *external.Error
-	if _, err = p.Extract(t.Context(), ktstr.Output{Data: []byte("x")}); !errors.As(err, &e) || e.Fault != external.Panicked || p.Restarts() != 0 || !strings.Contains(err.Error(), "ValueError: boom") ||
+	var e *plugin.Error
+	if _, err = p.Extract(t.Context(), ktstr.Output{Data: []byte("x")}); !errors.As(err, &e) || e.Fault != plugin.Panicked || p.Restarts() != 0 || !strings.Contains(err.Error(), "ValueError: boom") ||
 		!strings.Contains(err.Error(), "in parse\n\t    raise ValueError('boom')\n\tValueError: boom") {
 		t.Errorf("got %v, %d restarts; want the exception and its traceback", err, p.Restarts())
 	}

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/ktstr/ktstr/extractors/external"
+	"github.com/ktstr/ktstr/extractors/plugin"
 	"github.com/ktstr/ktstr/internal/wire"
 )
 
@@ -69,7 +69,7 @@ func TestProtocolPage(t *testing.T) {
 	for _, key := range []string{wire.SocketDirKey, wire.VersionsKey, wire.LifelineKey, wire.StreamKey, wire.TruncatedKey, wire.ExitCodeKey, wire.ArgvKey, wire.OptionsKey} {
 		wanted = append(wanted, "| `"+key+"` |")
 	}
-	for _, code := range append(codes(t), string(external.Restarted)) {
+	for _, code := range append(codes(t), string(plugin.Restarted)) {
 		wanted = append(wanted, "| `"+code+"` |")
 	}
 	for _, w := range wanted {

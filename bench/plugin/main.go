@@ -28,7 +28,7 @@ import (
 
 	"github.com/ktstr/ktstr"
 	_ "github.com/ktstr/ktstr/core/bundle"
-	"github.com/ktstr/ktstr/extractors/external"
+	"github.com/ktstr/ktstr/extractors/plugin"
 	"github.com/ktstr/ktstr/sdk"
 	"github.com/ktstr/ktstr/stock"
 )
@@ -43,7 +43,7 @@ func main() {
 	if len(os.Args) > 1 {
 		switch os.Args[1] {
 		case "_launch":
-			os.Exit(external.LauncherMain(os.Args[2:]))
+			os.Exit(plugin.LauncherMain(os.Args[2:]))
 		case "_plugin":
 			for _, x := range append(stock.Plugins(), null) {
 				if x.Describe().Name == os.Args[2] {
@@ -97,10 +97,10 @@ func run(rounds int) error {
 	}
 	sum := sha256.Sum256(data)
 	launch := []string{"_launch"}
-	start := func(c external.Config) func() (time.Duration, error) {
+	start := func(c plugin.Config) func() (time.Duration, error) {
 		return func() (time.Duration, error) {
 			begin := time.Now()
-			p, err := external.Start(context.Background(), c)
+			p, err := plugin.Start(context.Background(), c)
 			took := time.Since(begin)
 			if err == nil {
 				err = p.Close()
@@ -120,11 +120,11 @@ func run(rounds int) error {
 			err = h.say(nil)
 			return time.Since(begin), err
 		}, 0},
-		{"bundled, no sandbox", start(external.Config{Self: []string{"_plugin", "fio"}, Unsandboxed: true}), 0},
-		{"bundled", start(external.Config{Self: []string{"_plugin", "fio"}}), 1.5},
-		{"installed, no sandbox", start(external.Config{Path: fio}), 0},
-		{"installed", start(external.Config{Path: fio, Interface: external.GRPC, Launcher: launch}), 2.2},
-		{"installed, hashed", start(external.Config{Path: fio, Interface: external.GRPC, Launcher: launch, SHA256: hex.EncodeToString(sum[:])}), 4.5},
+		{"bundled, no sandbox", start(plugin.Config{Self: []string{"_plugin", "fio"}, Unsandboxed: true}), 0},
+		{"bundled", start(plugin.Config{Self: []string{"_plugin", "fio"}}), 1.5},
+		{"installed, no sandbox", start(plugin.Config{Path: fio}), 0},
+		{"installed", start(plugin.Config{Path: fio, Interface: plugin.GRPC, Launcher: launch}), 2.2},
+		{"installed, hashed", start(plugin.Config{Path: fio, Interface: plugin.GRPC, Launcher: launch, SHA256: hex.EncodeToString(sum[:])}), 4.5},
 	}); err != nil {
 		return err
 	}
@@ -134,7 +134,7 @@ func run(rounds int) error {
 		return err
 	}
 	defer h.client.Kill()
-	p, err := external.Start(context.Background(), external.Config{Self: []string{"_plugin", "null"}})
+	p, err := plugin.Start(context.Background(), plugin.Config{Self: []string{"_plugin", "null"}})
 	if err != nil {
 		return err
 	}

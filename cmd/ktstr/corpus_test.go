@@ -28,12 +28,12 @@ func TestPluginsAgreeWithTheirParsers(t *testing.T) {
 			if c.plugin != "" {
 				a.plugins = []string{c.name + "=" + c.plugin}
 			}
-			x, plugin, done, err := a.startExtractor(t.Context(), c.name)
+			x, used, done, err := a.startExtractor(t.Context(), c.name)
 			if err != nil {
 				t.Fatal(err)
 			}
 			defer done()
-			if plugin == nil {
+			if used == nil {
 				t.Fatal("it is in this process: want a plugin")
 			}
 			goldens, err := filepath.Glob(filepath.Join(c.corpus, "*", "extract.json"))

@@ -13,7 +13,7 @@ import (
 
 	"github.com/ktstr/ktstr/core"
 	"github.com/ktstr/ktstr/core/payload"
-	"github.com/ktstr/ktstr/extractors/external"
+	"github.com/ktstr/ktstr/extractors/plugin"
 	"github.com/ktstr/ktstr/spawn"
 )
 
@@ -108,13 +108,13 @@ func (a *app) doctor(ctx context.Context, output format) error {
 			continue
 		}
 		h := health{Name: s.Name, From: s.From}
-		x, plugin, done, err := a.startExtractor(ctx, s.Name)
+		x, used, done, err := a.startExtractor(ctx, s.Name)
 		if err != nil {
 			h.Error, sick = err.Error(), true
 		} else {
 			h.Version = x.Describe().Version
-			if plugin != nil {
-				h.Sandbox = plugin.Sandbox
+			if used != nil {
+				h.Sandbox = used.Sandbox
 			}
 			done()
 		}
@@ -141,7 +141,7 @@ func (a *app) doctor(ctx context.Context, output format) error {
 	for _, f := range spawn.Features() {
 		d.Kernel = append(d.Kernel, feature{f.Name, f.Present, f.Detail, f.Consequence})
 	}
-	report, err := external.Probe(ctx, []string{hiddenLaunch})
+	report, err := plugin.Probe(ctx, []string{hiddenLaunch})
 	if err != nil {
 		return err
 	}

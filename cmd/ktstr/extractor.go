@@ -13,7 +13,7 @@ import (
 
 	"github.com/ktstr/ktstr"
 	"github.com/ktstr/ktstr/core"
-	"github.com/ktstr/ktstr/extractors/external"
+	"github.com/ktstr/ktstr/extractors/plugin"
 	"github.com/ktstr/ktstr/internal/conform"
 	"github.com/ktstr/ktstr/internal/nearest"
 	"github.com/ktstr/ktstr/internal/noise"
@@ -40,7 +40,7 @@ func hidden(args []string, _ io.Reader, stdout, stderr io.Writer) (status int, o
 	case hiddenNoise:
 		return noise.Main(args[1:], stdout, stderr), true
 	case hiddenLaunch:
-		return external.LauncherMain(args[1:]), true
+		return plugin.LauncherMain(args[1:]), true
 	case hiddenWatch:
 		spawn.WatcherMain()
 	case hiddenHost:
@@ -71,15 +71,15 @@ type source struct {
 
 	lock        string           // the project's lock that it must be in; empty: none, or not concerned
 	passed      []string         // locks above that do not count, and why
-	config      *external.Config // nil: built in
+	config      *plugin.Config // nil: built in
 	value       ktstr.Extractor  // set where it is in this executable
 	description *ktstr.Description
 	refused     error
 }
 
 // search is where plugins are looked for that are not part of this executable.
-func (a *app) search() (external.Search, error) {
-	var s external.Search
+func (a *app) search() (plugin.Search, error) {
+	var s plugin.Search
 	for _, pair := range a.plugins {
 		name, path, ok := strings.Cut(pair, "=")
 		if !ok || name == "" || path == "" {
@@ -89,14 +89,14 @@ func (a *app) search() (external.Search, error) {
 		if err != nil {
 			return s, err
 		}
-		if slices.ContainsFunc(s.Named, func(c external.Config) bool { return c.Name == name }) {
+		if slices.ContainsFunc(s.Named, func(c plugin.Config) bool { return c.Name == name }) {
 			return s, fmt.Errorf("--plugin %s: a second one of that name: want one", pair)
 		}
-		s.Named = append(s.Named, external.Config{Name: name, Path: path})
+		s.Named = append(s.Named, plugin.Config{Name: name, Path: path})
 	}
 	s.Path = os.Getenv("KTSTR_PLUGIN_PATH")
 	// Without a home, as in many containers and services, nothing is installed.
-	s.Store, _ = external.DefaultStore()
+	s.Store, _ = plugin.DefaultStore()
 	return s, nil
 }
 
@@ -111,7 +111,7 @@ func (a *app) sources() ([]source, error) {
 	if err != nil {
 		return nil, err
 	}
-	lock := external.FindLock(".")
+	lock := plugin.FindLock(".")
 	var all []source
 	add := func(from string) {
 		for _, c := range candidates {
@@ -121,7 +121,7 @@ func (a *app) sources() ([]source, error) {
 			c.Config.Launcher = []string{hiddenLaunch}
 			s := source{Name: c.Config.Name, From: c.From, Path: c.Config.Path, config: &c.Config, description: c.Description, refused: c.Err, lock: lock.Path, passed: lock.Ignored}
 			if s.refused == nil && s.lock != "" {
-				s.refused = external.Restrict(s.config, s.lock)
+				s.refused = plugin.Restrict(s.config, s.lock)
 			}
 			if s.refused != nil {
 				s.Problem = s.refused.Error()
@@ -143,7 +143,7 @@ func (a *app) sources() ([]source, error) {
 		d := x.Describe()
 		all = append(all, source{
 			Name: d.Name, From: "bundled", Version: d.Version, value: x, description: &d,
-			config: &external.Config{Name: d.Name, Self: []string{hiddenPlugin, d.Name}},
+			config: &plugin.Config{Name: d.Name, Self: []string{hiddenPlugin, d.Name}},
 		})
 	}
 	first := map[string]string{}
@@ -189,11 +189,11 @@ func (e *unknownExtractor) Error() string { return e.text }
 // missingLocked says that the project's lock names a plugin that is meant, but
 // that is none of all. Nil: it names none.
 func missingLocked(all []source, meant func(ktstr.Description) bool) error {
-	found := external.FindLock(".")
+	found := plugin.FindLock(".")
 	if found.Path == "" {
 		return nil
 	}
-	lock, err := external.ReadLock(found.Path)
+	lock, err := plugin.ReadLock(found.Path)
 	if err != nil {
 		return err
 	}
@@ -202,8 +202,8 @@ func missingLocked(all []source, meant func(ktstr.Description) bool) error {
 		if !meant(d) || slices.ContainsFunc(all, func(s source) bool { return s.Name == d.Name }) {
 			continue
 		}
-		build := "no build for " + external.Platform
-		if hash := p.SHA256[external.Platform]; hash != "" {
+		build := "no build for " + plugin.Platform
+		if hash := p.SHA256[plugin.Platform]; hash != "" {
 			build = "sha256 " + hash
 		}
 		return fmt.Errorf("%s names plugin %s %s (%s), which is not installed here: get that file and run `ktstr plugin install FILE`", found.Path, d.Name, line(d.Version), build)
@@ -213,8 +213,8 @@ func missingLocked(all []source, meant func(ktstr.Description) bool) error {
 
 // startExtractor finds and starts an extractor, so that one that cannot be
 // started is told before a payload runs. The caller calls done at the end.
-// plugin is what a record says of it; nil for one that is built in.
-func (a *app) startExtractor(ctx context.Context, name string) (x ktstr.Extractor, plugin *core.Plugin, done func(), err error) {
+// used is what a record says of it; nil for one that is built in.
+func (a *app) startExtractor(ctx context.Context, name string) (x ktstr.Extractor, used *core.Plugin, done func(), err error) {
 	s, err := a.findExtractor(name)
 	if err != nil {
 		return nil, nil, nil, err
@@ -235,7 +235,7 @@ func (a *app) startExtractor(ctx context.Context, name string) (x ktstr.Extracto
 	case filepath.IsAbs(s.lock):
 		a.notice(false)(fmt.Sprintf("plugin %s: %s, above the working directory, is the lock that counts here", name, s.lock))
 	}
-	p, err := external.Start(ctx, *s.config)
+	p, err := plugin.Start(ctx, *s.config)
 	if err != nil {
 		return nil, nil, nil, err
 	}
@@ -245,15 +245,15 @@ func (a *app) startExtractor(ctx context.Context, name string) (x ktstr.Extracto
 			return nil, nil, nil, err
 		}
 	}
-	plugin = &core.Plugin{From: s.From, Path: s.Path, Locked: locked, Lock: s.lock, Sandbox: []core.Measure{}}
-	if plugin.SHA256, err = p.SHA256(); err != nil {
+	used = &core.Plugin{From: s.From, Path: s.Path, Locked: locked, Lock: s.lock, Sandbox: []core.Measure{}}
+	if used.SHA256, err = p.SHA256(); err != nil {
 		p.Close()
 		return nil, nil, nil, err
 	}
 	for _, m := range p.Sandbox() {
-		plugin.Sandbox = append(plugin.Sandbox, core.Measure(m))
+		used.Sandbox = append(used.Sandbox, core.Measure(m))
 	}
-	return p, plugin, func() { p.Close() }, nil
+	return p, used, func() { p.Close() }, nil
 }
 
 func (a *app) completeExtractors(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {

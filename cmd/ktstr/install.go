@@ -13,7 +13,7 @@ import (
 	"github.com/ktstr/ktstr"
 	"github.com/ktstr/ktstr/core"
 	"github.com/ktstr/ktstr/core/payload"
-	"github.com/ktstr/ktstr/extractors/external"
+	"github.com/ktstr/ktstr/extractors/plugin"
 	"github.com/ktstr/ktstr/internal/conform"
 )
 
@@ -42,12 +42,12 @@ func (a *app) install(ctx context.Context, path, hash, corpus string) error {
 	if err != nil {
 		return err
 	}
-	store, err := external.DefaultStore()
+	store, err := plugin.DefaultStore()
 	if err != nil {
 		return err
 	}
 	var brought []payload.Payload
-	p, old, err := store.Install(ctx, external.Config{Path: path, SHA256: hash, Launcher: []string{hiddenLaunch}}, func(ctx context.Context, d ktstr.Description, copied string) error {
+	p, old, err := store.Install(ctx, plugin.Config{Path: path, SHA256: hash, Launcher: []string{hiddenLaunch}}, func(ctx context.Context, d ktstr.Description, copied string) error {
 		for _, f := range d.Payloads {
 			b, err := broughtBy(d.Name, f)
 			if err != nil {
@@ -57,20 +57,20 @@ func (a *app) install(ctx context.Context, path, hash, corpus string) error {
 		}
 		return a.verifyForInstall(ctx, copied, corpus)
 	})
-	if errors.As(err, new(*external.Error)) { // which names it
+	if errors.As(err, new(*plugin.Error)) { // which names it
 		return fmt.Errorf("plugin install: %w", err)
 	}
 	if err != nil {
 		return fmt.Errorf("plugin install %s: %w", path, err)
 	}
 	d := p.Description
-	fmt.Fprintf(a.stdout, "installed %s %s, sha256 %s\n", d.Name, line(d.Version), p.SHA256[external.Platform])
+	fmt.Fprintf(a.stdout, "installed %s %s, sha256 %s\n", d.Name, line(d.Version), p.SHA256[plugin.Platform])
 	if old != nil {
 		same := ""
 		if old.Description.Version == d.Version {
-			same = ", another file of the same version: a " + external.LockFile + " with that refuses this one"
+			same = ", another file of the same version: a " + plugin.LockFile + " with that refuses this one"
 		}
-		fmt.Fprintf(a.stdout, "replaced %s %s, sha256 %.12s%s\n", d.Name, line(old.Description.Version), old.SHA256[external.Platform], same)
+		fmt.Fprintf(a.stdout, "replaced %s %s, sha256 %.12s%s\n", d.Name, line(old.Description.Version), old.SHA256[plugin.Platform], same)
 	}
 	for _, b := range brought {
 		fmt.Fprintf(a.stdout, "payload %s runs %s\n", b.Name, line(executes(b)))
@@ -108,7 +108,7 @@ func (a *app) removeCommand() *cobra.Command {
 		Args:              arguments("the NAME of an installed plugin"),
 		ValidArgsFunction: a.completeInstalled,
 		RunE: func(_ *cobra.Command, args []string) error {
-			store, err := external.DefaultStore()
+			store, err := plugin.DefaultStore()
 			if err != nil {
 				return err
 			}
@@ -125,9 +125,9 @@ func (a *app) removeCommand() *cobra.Command {
 func (a *app) lockCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "lock [NAME...]",
-		Short: "Write " + external.LockFile + ": the only plugins that runs here may use",
+		Short: "Write " + plugin.LockFile + ": the only plugins that runs here may use",
 		Long: `Write the installed plugins (or those of the NAMEs) with their versions and hashes
-to ` + external.LockFile + ` in the working directory. While it is there, ktstr refuses every
+to ` + plugin.LockFile + ` in the working directory. While it is there, ktstr refuses every
 other plugin here and in the directories below (to the root of a git work tree, and
 not beyond the filesystem), and every other build of these; those inside ktstr itself are
 not concerned. A lock that other users can write counts in its own directory
@@ -141,7 +141,7 @@ same.`,
 }
 
 func (a *app) lock(names []string) error {
-	store, err := external.DefaultStore()
+	store, err := plugin.DefaultStore()
 	if err != nil {
 		return err
 	}
@@ -149,8 +149,8 @@ func (a *app) lock(names []string) error {
 	if err != nil {
 		return err
 	}
-	before := external.FindLock(".")
-	lock, err := external.ReadLock(external.LockFile)
+	before := plugin.FindLock(".")
+	lock, err := plugin.ReadLock(plugin.LockFile)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
@@ -175,21 +175,21 @@ func (a *app) lock(names []string) error {
 	for _, p := range chosen {
 		lock.Merge(p)
 	}
-	if err := lock.Write(external.LockFile); err != nil {
+	if err := lock.Write(plugin.LockFile); err != nil {
 		return &exitError{core.ExitRun, fmt.Errorf("plugin lock: %w", err)}
 	}
 	for _, p := range lock.Plugins {
 		fmt.Fprintf(a.stdout, "locked %s %s\n", p.Description.Name, line(p.Description.Version))
 	}
 	if filepath.IsAbs(before.Path) {
-		a.notice(false)(fmt.Sprintf("here and below, the new %s counts in the place of %s", external.LockFile, before.Path))
+		a.notice(false)(fmt.Sprintf("here and below, the new %s counts in the place of %s", plugin.LockFile, before.Path))
 	}
 	return nil
 }
 
 func (a *app) completeInstalled(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 	var names []string
-	if store, err := external.DefaultStore(); err == nil {
+	if store, err := plugin.DefaultStore(); err == nil {
 		if installed, err := store.Installed(); err == nil {
 			for _, p := range installed.Plugins {
 				names = append(names, p.Description.Name)

@@ -20,7 +20,7 @@ import (
 	"github.com/ktstr/ktstr/core"
 	"github.com/ktstr/ktstr/core/check"
 	"github.com/ktstr/ktstr/core/payload"
-	"github.com/ktstr/ktstr/extractors/external"
+	"github.com/ktstr/ktstr/extractors/plugin"
 	"github.com/ktstr/ktstr/internal/nearest"
 	"github.com/ktstr/ktstr/spawn"
 	"github.com/ktstr/ktstr/stock"
@@ -174,7 +174,7 @@ func (a *app) pluginPayload(ctx context.Context, name string) (payload.Payload, 
 			continue
 		}
 		if s.description == nil {
-			x, err := external.Start(ctx, *s.config)
+			x, err := plugin.Start(ctx, *s.config)
 			if err != nil {
 				return payload.Payload{}, false, err
 			}

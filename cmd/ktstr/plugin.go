@@ -7,7 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/ktstr/ktstr/extractors/external"
+	"github.com/ktstr/ktstr/extractors/plugin"
 	"github.com/ktstr/ktstr/internal/wire"
 )
 
@@ -79,14 +79,14 @@ func (a *app) describeExtractor(ctx context.Context, name string, f format) erro
 	}
 	d := s.description
 	if d == nil {
-		x, plugin, done, err := a.startExtractor(ctx, name)
+		x, used, done, err := a.startExtractor(ctx, name)
 		if err != nil {
 			return err
 		}
 		defer done()
 		known := x.Describe()
 		d = &known
-		if p, ok := x.(*external.Plugin); ok && plugin != nil {
+		if p, ok := x.(*plugin.Plugin); ok && used != nil {
 			kind = p.Interface()
 		}
 	}

@@ -216,12 +216,12 @@ func (s *series) prepare(ctx context.Context, names, args []string) (done func()
 		p.Extractor = cmp.Or(s.o.extractor, p.Extractor, "json")
 		x, ok := started[p.Extractor]
 		if !ok {
-			extractor, plugin, closer, err := s.app.startExtractor(ctx, p.Extractor)
+			extractor, used, closer, err := s.app.startExtractor(ctx, p.Extractor)
 			if err != nil {
 				return done, err
 			}
 			closers = append(closers, closer)
-			x = core.Spec{Extractor: extractor, Plugin: plugin}
+			x = core.Spec{Extractor: extractor, Plugin: used}
 			started[p.Extractor] = x
 		}
 		base := core.Spec{

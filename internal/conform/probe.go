@@ -11,7 +11,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/ktstr/ktstr"
-	"github.com/ktstr/ktstr/extractors/external"
+	"github.com/ktstr/ktstr/extractors/plugin"
 )
 
 // probe is an extractor that watches another one: it notes what the engine
@@ -49,7 +49,7 @@ func (p *probe) Extract(ctx context.Context, out ktstr.Output) (e ktstr.Extracti
 	e, err = p.x.Extract(ctx, out)
 	if err != nil {
 		text := err.Error()
-		if failed, ok := err.(*external.Error); ok && len(failed.Stderr) > 0 {
+		if failed, ok := err.(*plugin.Error); ok && len(failed.Stderr) > 0 {
 			// It may differ from input to input where the error is the same.
 			short := *failed
 			short.Stderr = nil

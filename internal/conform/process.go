@@ -17,7 +17,7 @@ import (
 
 	"github.com/ktstr/ktstr"
 	"github.com/ktstr/ktstr/core/extract"
-	"github.com/ktstr/ktstr/extractors/external"
+	"github.com/ktstr/ktstr/extractors/plugin"
 	"github.com/ktstr/ktstr/internal/wire"
 )
 
@@ -25,7 +25,7 @@ import (
 // most checks share.
 type process struct {
 	cfg    Config
-	plugin *external.Plugin
+	plugin *plugin.Plugin
 	script bool // a process a call, and none in between
 }
 
@@ -35,14 +35,14 @@ func startProcess(ctx context.Context, cfg Config) (*process, error) {
 	if p.plugin, err = p.start(ctx, 0); err != nil {
 		return nil, err
 	}
-	p.script = p.plugin.Interface() == external.Script
+	p.script = p.plugin.Interface() == plugin.Script
 	return p, nil
 }
 
 // start starts one more plugin, which gets captures in pieces of chunk bytes
 // (0: as usual).
-func (p *process) start(ctx context.Context, chunk int) (*external.Plugin, error) {
-	return external.Start(ctx, external.Config{Path: p.cfg.Path, Launcher: p.cfg.Launcher, Chunk: chunk})
+func (p *process) start(ctx context.Context, chunk int) (*plugin.Plugin, error) {
+	return plugin.Start(ctx, plugin.Config{Path: p.cfg.Path, Launcher: p.cfg.Launcher, Chunk: chunk})
 }
 
 func (p *process) close()                     { p.plugin.Close() }
@@ -65,7 +65,7 @@ func (p *process) memory() int64 {
 }
 
 // call executes the plugin with arguments, as a person would.
-func (p *process) call(ctx context.Context, stdin []byte, verb string, more ...string) (external.Answer, error) {
+func (p *process) call(ctx context.Context, stdin []byte, verb string, more ...string) (plugin.Answer, error) {
 	return p.plugin.Call(ctx, 10*time.Second, stdin, verb, more...)
 }
 
@@ -327,7 +327,7 @@ func Host(args []string) int {
 		fmt.Fprintln(os.Stderr, "want the path of a plugin")
 		return 2
 	}
-	plugin, err := external.Start(context.Background(), external.Config{Path: args[0], Launcher: args[1:]})
+	plugin, err := plugin.Start(context.Background(), plugin.Config{Path: args[0], Launcher: args[1:]})
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1

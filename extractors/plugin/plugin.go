@@ -1,6 +1,6 @@
-// Package external turns an executable into a ktstr.Extractor: it finds the
+// Package plugin turns an executable into a ktstr.Extractor: it finds the
 // plugin, checks it, starts it, speaks ktstr.plugin.v1 with it, and ends it.
-package external
+package plugin
 
 import (
 	"cmp"
