@@ -15,7 +15,7 @@ import (
 
 	"github.com/ktstr/ktstr"
 	"github.com/ktstr/ktstr/extractors/plugin"
-	"github.com/ktstr/ktstr/internal/conform"
+	"github.com/ktstr/ktstr/extractors/plugin/verify"
 )
 
 const corpus = "plugin-go/corpus"
@@ -28,7 +28,7 @@ func TestMain(m *testing.M) {
 		case "_launch":
 			os.Exit(plugin.LauncherMain(os.Args[2:]))
 		case "_host":
-			os.Exit(conform.Host(os.Args[2:]))
+			os.Exit(verify.Host(os.Args[2:]))
 		}
 	}
 	os.Exit(m.Run())
@@ -45,9 +45,9 @@ func run(t *testing.T, dir string, argv ...string) string {
 	return string(out)
 }
 
-func verify(t *testing.T, path string) {
+func holds(t *testing.T, path string) {
 	t.Helper()
-	report, err := conform.Verify(t.Context(), conform.Config{Path: path, Corpus: corpus, Launcher: []string{"_launch"}, Host: []string{"_host"}})
+	report, err := verify.Verify(t.Context(), verify.Config{Path: path, Corpus: corpus, Launcher: []string{"_launch"}, Host: []string{"_host"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -65,15 +65,15 @@ func TestGo(t *testing.T) {
 	run(t, "plugin-go", "go", "build", "-o", path, ".")
 	run(t, "plugin-go", "go", "vet", ".")
 	run(t, "plugin-go", "go", "test", ".")
-	verify(t, path)
+	holds(t, path)
 }
 
 func TestPython(t *testing.T) {
-	verify(t, "plugin-python/ktstr-plugin-sysbench")
+	holds(t, "plugin-python/ktstr-plugin-sysbench")
 }
 
 func TestScript(t *testing.T) {
-	verify(t, "plugin-script/ktstr-plugin-sysbench")
+	holds(t, "plugin-script/ktstr-plugin-sysbench")
 }
 
 // The messages inside the Python plugin are those of today's .proto.
@@ -185,7 +185,7 @@ func TestVerifyShowsTraceback(t *testing.T) {
 	if err := os.WriteFile(path, bytes.Replace(program, []byte("    diagnostics = []\n"), []byte("    raise ValueError('boom')\n"), 1), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	report, err := conform.Verify(t.Context(), conform.Config{Path: path, Launcher: []string{"_launch"}, Only: []string{"empty"}})
+	report, err := verify.Verify(t.Context(), verify.Config{Path: path, Launcher: []string{"_launch"}, Only: []string{"empty"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -236,7 +236,7 @@ func TestVerifyFindsBrokenPlugins(t *testing.T) {
 		if err := os.WriteFile(path, bytes.Replace(program, []byte(c.old), []byte(c.new), 1), 0o755); err != nil {
 			t.Fatal(err)
 		}
-		report, err := conform.Verify(t.Context(), conform.Config{Path: path, Corpus: one, Launcher: []string{"_launch"}, Host: []string{"_host"}, Only: []string{c.check}})
+		report, err := verify.Verify(t.Context(), verify.Config{Path: path, Corpus: one, Launcher: []string{"_launch"}, Host: []string{"_host"}, Only: []string{c.check}})
 		if err != nil {
 			t.Errorf("%s: %v", c.check, err)
 			continue

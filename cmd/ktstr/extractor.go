@@ -14,7 +14,7 @@ import (
 	"github.com/ktstr/ktstr"
 	"github.com/ktstr/ktstr/core"
 	"github.com/ktstr/ktstr/extractors/plugin"
-	"github.com/ktstr/ktstr/internal/conform"
+	"github.com/ktstr/ktstr/extractors/plugin/verify"
 	"github.com/ktstr/ktstr/internal/nearest"
 	"github.com/ktstr/ktstr/internal/noise"
 	"github.com/ktstr/ktstr/sdk"
@@ -44,7 +44,7 @@ func hidden(args []string, _ io.Reader, stdout, stderr io.Writer) (status int, o
 	case hiddenWatch:
 		spawn.WatcherMain()
 	case hiddenHost:
-		return conform.Host(args[1:]), true
+		return verify.Host(args[1:]), true
 	case hiddenPlugin:
 		if len(args) == 2 {
 			for _, x := range stock.Plugins() {
@@ -69,10 +69,10 @@ type source struct {
 	Hidden  string `json:"hidden,omitempty"`  // where one of the same name is that counts instead
 	Problem string `json:"problem,omitempty"` // why it is refused
 
-	lock        string           // the project's lock that it must be in; empty: none, or not concerned
-	passed      []string         // locks above that do not count, and why
-	config      *plugin.Config // nil: built in
-	value       ktstr.Extractor  // set where it is in this executable
+	lock        string          // the project's lock that it must be in; empty: none, or not concerned
+	passed      []string        // locks above that do not count, and why
+	config      *plugin.Config  // nil: built in
+	value       ktstr.Extractor // set where it is in this executable
 	description *ktstr.Description
 	refused     error
 }

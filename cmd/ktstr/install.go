@@ -14,7 +14,7 @@ import (
 	"github.com/ktstr/ktstr/core"
 	"github.com/ktstr/ktstr/core/payload"
 	"github.com/ktstr/ktstr/extractors/plugin"
-	"github.com/ktstr/ktstr/internal/conform"
+	"github.com/ktstr/ktstr/extractors/plugin/verify"
 )
 
 func (a *app) installCommand() *cobra.Command {
@@ -81,7 +81,7 @@ func (a *app) install(ctx context.Context, path, hash, corpus string) error {
 // verifyForInstall makes the checks of `ktstr plugin verify` and shows those
 // that fail.
 func (a *app) verifyForInstall(ctx context.Context, path, corpus string) error {
-	report, err := conform.Verify(ctx, conform.Config{Path: path, Corpus: corpus, Launcher: []string{hiddenLaunch}, Host: []string{hiddenHost}})
+	report, err := verify.Verify(ctx, verify.Config{Path: path, Corpus: corpus, Launcher: []string{hiddenLaunch}, Host: []string{hiddenHost}})
 	if err != nil {
 		return err
 	}

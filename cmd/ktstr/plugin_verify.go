@@ -8,14 +8,14 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ktstr/ktstr/core"
-	"github.com/ktstr/ktstr/internal/conform"
+	"github.com/ktstr/ktstr/extractors/plugin/verify"
 )
 
 // errFailed is a verification that came to its end and found something.
 var errFailed = &exitError{status: core.ExitCheck}
 
 func (a *app) pluginVerifyCommand() *cobra.Command {
-	cfg := conform.Config{Launcher: []string{hiddenLaunch}, Host: []string{hiddenHost}}
+	cfg := verify.Config{Launcher: []string{hiddenLaunch}, Host: []string{hiddenHost}}
 	var output format
 	c := &cobra.Command{
 		Use:   "verify PATH",
@@ -32,7 +32,7 @@ meta.json with "argv" and "exit_code".
 
 Exit status: 0 no check failed; 1 one did; 2 none could be made.
 
-Checks: ` + strings.Join(conform.Names(), ", ") + ".",
+Checks: ` + strings.Join(verify.Names(), ", ") + ".",
 		Example: `  ktstr plugin verify ./ktstr-plugin-mybench --corpus corpus`,
 		Args:    arguments("the path of a plugin"),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -45,7 +45,7 @@ Checks: ` + strings.Join(conform.Names(), ", ") + ".",
 					return err
 				}
 			}
-			report, err := conform.Verify(c.Context(), cfg)
+			report, err := verify.Verify(c.Context(), cfg)
 			if cfg.Progress != nil {
 				fmt.Fprint(a.stderr, "\r\x1b[K")
 			}
@@ -71,7 +71,7 @@ Checks: ` + strings.Join(conform.Names(), ", ") + ".",
 	f.DurationVar(&cfg.Fuzz, "fuzz", 0, "also try captures damaged at random, for that `TIME`")
 	f.StringVar(&cfg.Keep, "keep", "", "write the inputs of failures into `DIR`")
 	c.RegisterFlagCompletionFunc("only", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-		return conform.Names(), cobra.ShellCompDirectiveNoFileComp
+		return verify.Names(), cobra.ShellCompDirectiveNoFileComp
 	})
 	return c
 }

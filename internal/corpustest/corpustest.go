@@ -11,13 +11,13 @@ import (
 
 	"github.com/ktstr/ktstr"
 	"github.com/ktstr/ktstr/core/extract"
-	"github.com/ktstr/ktstr/internal/conform"
+	"github.com/ktstr/ktstr/extractors/plugin/verify"
 )
 
 // Load reads the cases of a directory.
-func Load(t testing.TB, dir string) []conform.Case {
+func Load(t testing.TB, dir string) []verify.Case {
 	t.Helper()
-	cases, err := conform.LoadCorpus(dir)
+	cases, err := verify.LoadCorpus(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -35,7 +35,7 @@ func Read(t testing.TB, dir, name string) []byte {
 }
 
 // Expect reads expect.json of a case into v.
-func Expect(t testing.TB, k conform.Case, v any) {
+func Expect(t testing.TB, k verify.Case, v any) {
 	t.Helper()
 	if err := json.Unmarshal(Read(t, k.Dir, "expect.json"), v); err != nil {
 		t.Fatalf("%s: expect.json: %v", k.Dir, err)
@@ -75,7 +75,7 @@ func Match(t testing.TB, got, want map[string]ktstr.Metric) {
 
 // Golden holds a result against extract.json of a case, to the byte. update
 // writes the file anew.
-func Golden(t testing.TB, k conform.Case, res extract.Result, update bool) {
+func Golden(t testing.TB, k verify.Case, res extract.Result, update bool) {
 	t.Helper()
 	// one line to each metric and diagnostic, so that a change shows as one line in review
 	got := res.AppendJSON(nil)

@@ -10,7 +10,7 @@ import (
 	"testing"
 
 	"github.com/ktstr/ktstr/core/payload"
-	"github.com/ktstr/ktstr/internal/conform"
+	"github.com/ktstr/ktstr/extractors/plugin/verify"
 )
 
 func run(t *testing.T, dir string, argv ...string) string {
@@ -61,7 +61,7 @@ func TestScript(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	report, err := conform.Verify(t.Context(), conform.Config{Path: filepath.Join(dir, "ktstr-plugin-mybench"), Corpus: filepath.Join(dir, "corpus")})
+	report, err := verify.Verify(t.Context(), verify.Config{Path: filepath.Join(dir, "ktstr-plugin-mybench"), Corpus: filepath.Join(dir, "corpus")})
 	if err != nil {
 		t.Fatal(err)
 	}

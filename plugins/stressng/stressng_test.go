@@ -14,7 +14,7 @@ import (
 
 	"github.com/ktstr/ktstr"
 	"github.com/ktstr/ktstr/core/extract"
-	"github.com/ktstr/ktstr/internal/conform"
+	"github.com/ktstr/ktstr/extractors/plugin/verify"
 	"github.com/ktstr/ktstr/internal/corpustest"
 )
 
@@ -22,7 +22,7 @@ var update = flag.Bool("update", false, "rewrite testdata/*/*/extract.json")
 
 // capture is one case of the corpus.
 type capture struct {
-	conform.Case
+	verify.Case
 	expect expectation
 }
 

@@ -18,18 +18,18 @@ import (
 	"testing"
 
 	"github.com/ktstr/ktstr"
-	"github.com/ktstr/ktstr/internal/conform"
+	"github.com/ktstr/ktstr/extractors/plugin/verify"
 )
 
 // Config says what to check: an Extractor in the test's own process, or the
 // executable at Path as a host runs it, with the checks that are about processes.
-type Config = conform.Config
+type Config = verify.Config
 
 // Report is what the checks came to.
-type Report = conform.Report
+type Report = verify.Report
 
 // Verify makes all checks. The error says why none could be made.
-func Verify(ctx context.Context, c Config) (Report, error) { return conform.Verify(ctx, c) }
+func Verify(ctx context.Context, c Config) (Report, error) { return verify.Verify(ctx, c) }
 
 // Run makes all checks, each as a subtest of its name. A check that cannot be made is
 // skipped with its reason.
@@ -42,9 +42,9 @@ func Run(t *testing.T, c Config) {
 	for _, check := range report.Checks {
 		t.Run(check.Name, func(t *testing.T) {
 			switch check.Outcome {
-			case conform.Skip:
+			case verify.Skip:
 				t.Skip(check.Detail)
-			case conform.Fail:
+			case verify.Fail:
 				var b bytes.Buffer
 				fmt.Fprintf(&b, "%s: not so:", check.About)
 				for _, f := range check.Failures {
@@ -72,4 +72,4 @@ func Run(t *testing.T, c Config) {
 // Sound says what is wrong with what x makes of out, whatever out is: a panic, an
 // error, a value that is not finite, a name that is no name. It is what a fuzz
 // target should call.
-func Sound(x ktstr.Extractor, out ktstr.Output) error { return conform.Sound(x, out) }
+func Sound(x ktstr.Extractor, out ktstr.Output) error { return verify.Sound(x, out) }

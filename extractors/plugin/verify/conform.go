@@ -1,7 +1,7 @@
-// Package conform turns an extractor and a folder of captures into a report
+// Package verify turns an extractor and a folder of captures into a report
 // that says, check by check, whether the extractor keeps what a plugin promises.
 // It is the engine behind sdk/plugintest and `ktstr plugin verify`.
-package conform
+package verify
 
 import (
 	"bytes"
