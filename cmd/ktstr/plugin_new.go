@@ -9,7 +9,7 @@ import (
 	"al.essio.dev/pkg/shellescape"
 	"github.com/spf13/cobra"
 
-	"github.com/ktstr/ktstr/internal/scaffold"
+	"github.com/ktstr/ktstr/extractors/plugin/scaffold"
 	"github.com/ktstr/ktstr/stock"
 )
 
