@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"github.com/ktstr/ktstr"
-	"github.com/ktstr/ktstr/internal/corpustest"
+	"github.com/ktstr/ktstr/plugins/internal/corpustest"
 )
 
 // doc is the smallest document with a job of that name.

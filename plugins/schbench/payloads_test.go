@@ -4,7 +4,7 @@ import (
 	"testing"
 
 	"github.com/ktstr/ktstr/core/payload"
-	"github.com/ktstr/ktstr/internal/corpustest"
+	"github.com/ktstr/ktstr/plugins/internal/corpustest"
 )
 
 // TestPayloads holds the stock payloads to the strict reader, and to what each

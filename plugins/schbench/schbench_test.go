@@ -12,7 +12,7 @@ import (
 	"github.com/ktstr/ktstr"
 	"github.com/ktstr/ktstr/core/extract"
 	"github.com/ktstr/ktstr/extractors/plugin/verify"
-	"github.com/ktstr/ktstr/internal/corpustest"
+	"github.com/ktstr/ktstr/plugins/internal/corpustest"
 )
 
 var update = flag.Bool("update", false, "rewrite testdata/*/*/extract.json")

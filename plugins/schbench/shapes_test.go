@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"github.com/ktstr/ktstr"
-	"github.com/ktstr/ktstr/internal/corpustest"
+	"github.com/ktstr/ktstr/plugins/internal/corpustest"
 )
 
 func check(t *testing.T, what string, out ktstr.Output, want ...string) {

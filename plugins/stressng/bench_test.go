@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"testing"
 
-	"github.com/ktstr/ktstr/internal/corpustest"
+	"github.com/ktstr/ktstr/plugins/internal/corpustest"
 )
 
 // BenchmarkReports reads 16 MiB of runs, one after the other.
