@@ -10,8 +10,8 @@ import (
 	"github.com/ktstr/ktstr"
 	"github.com/ktstr/ktstr/core/payload"
 	"github.com/ktstr/ktstr/extractors"
-	"github.com/ktstr/ktstr/internal/noise"
 	"github.com/ktstr/ktstr/plugins/fio"
+	"github.com/ktstr/ktstr/plugins/noise"
 	"github.com/ktstr/ktstr/plugins/schbench"
 	"github.com/ktstr/ktstr/plugins/stressng"
 )

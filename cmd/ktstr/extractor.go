@@ -16,7 +16,7 @@ import (
 	"github.com/ktstr/ktstr/extractors/plugin"
 	"github.com/ktstr/ktstr/extractors/plugin/verify"
 	"github.com/ktstr/ktstr/internal/nearest"
-	"github.com/ktstr/ktstr/internal/noise"
+	"github.com/ktstr/ktstr/plugins/noise"
 	"github.com/ktstr/ktstr/sdk"
 	"github.com/ktstr/ktstr/spawn"
 	"github.com/ktstr/ktstr/stock"
