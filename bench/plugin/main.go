@@ -30,7 +30,7 @@ import (
 	_ "github.com/ktstr/ktstr/core/bundle"
 	"github.com/ktstr/ktstr/extractors/plugin"
 	"github.com/ktstr/ktstr/sdk"
-	"github.com/ktstr/ktstr/stock"
+	"github.com/ktstr/ktstr/plugins"
 )
 
 // null reads nothing and finds nothing: what is left is the way there and back.
@@ -45,7 +45,7 @@ func main() {
 		case "_launch":
 			os.Exit(plugin.LauncherMain(os.Args[2:]))
 		case "_plugin":
-			for _, x := range append(stock.Plugins(), null) {
+			for _, x := range append(plugins.Plugins(), null) {
 				if x.Describe().Name == os.Args[2] {
 					sdk.Serve(x)
 				}

@@ -16,10 +16,10 @@ import (
 	"github.com/ktstr/ktstr/extractors/plugin"
 	"github.com/ktstr/ktstr/extractors/plugin/verify"
 	"github.com/ktstr/ktstr/internal/nearest"
+	"github.com/ktstr/ktstr/plugins"
 	"github.com/ktstr/ktstr/plugins/noise"
 	"github.com/ktstr/ktstr/sdk"
 	"github.com/ktstr/ktstr/spawn"
-	"github.com/ktstr/ktstr/stock"
 )
 
 // Names of the commands that this executable runs itself as. They stand
@@ -47,7 +47,7 @@ func hidden(args []string, _ io.Reader, stdout, stderr io.Writer) (status int, o
 		return verify.Host(args[1:]), true
 	case hiddenPlugin:
 		if len(args) == 2 {
-			for _, x := range stock.Plugins() {
+			for _, x := range plugins.Plugins() {
 				if x.Describe().Name == args[1] {
 					sdk.Serve(x)
 				}
@@ -134,12 +134,12 @@ func (a *app) sources() ([]source, error) {
 		}
 	}
 	add("--plugin")
-	for _, x := range stock.BuiltIn() {
+	for _, x := range plugins.BuiltIn() {
 		d := x.Describe()
 		all = append(all, source{Name: d.Name, From: "built in", Version: d.Version, value: x, description: &d})
 	}
 	add("")
-	for _, x := range stock.Plugins() {
+	for _, x := range plugins.Plugins() {
 		d := x.Describe()
 		all = append(all, source{
 			Name: d.Name, From: "bundled", Version: d.Version, value: x, description: &d,

@@ -22,8 +22,8 @@ import (
 	"github.com/ktstr/ktstr/core/payload"
 	"github.com/ktstr/ktstr/extractors/plugin"
 	"github.com/ktstr/ktstr/internal/nearest"
+	"github.com/ktstr/ktstr/plugins"
 	"github.com/ktstr/ktstr/spawn"
-	"github.com/ktstr/ktstr/stock"
 )
 
 // payloadDirs are the directories of payload files, in the order in which they
@@ -88,7 +88,7 @@ func (a *app) payloads() ([]payload.Payload, []broken, error) {
 			bad = append(bad, broken{name, f.Path, f.Err})
 		}
 	}
-	stocked, err := stock.Payloads()
+	stocked, err := plugins.Payloads()
 	if err != nil {
 		return nil, nil, err
 	}
@@ -124,7 +124,7 @@ func (a *app) namedPayload(ctx context.Context, name string) (payload.Payload, b
 		}
 		return p, err == nil, err
 	}
-	p, ok, err := stock.Payload(name)
+	p, ok, err := plugins.Payload(name)
 	if ok || err != nil {
 		return p, ok, err
 	}
@@ -302,7 +302,7 @@ func selfProgram(p payload.Payload) ([]string, error) {
 	if err != nil {
 		return nil, fmt.Errorf("payload %s: this executable cannot be found: %w", p.Name, err)
 	}
-	if p.Source != stock.Source {
+	if p.Source != plugins.Source {
 		return []string{self}, nil
 	}
 	return []string{self, "_" + p.Name}, nil

@@ -10,7 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ktstr/ktstr/extractors/plugin/scaffold"
-	"github.com/ktstr/ktstr/stock"
+	"github.com/ktstr/ktstr/plugins"
 )
 
 func (a *app) pluginNewCommand() *cobra.Command {
@@ -28,7 +28,7 @@ script: one file of sh and awk, nothing to build.`,
 		Args:    arguments("a NAME for the plugin"),
 		RunE: func(_ *cobra.Command, args []string) error {
 			p.Name = args[0]
-			for _, x := range append(stock.BuiltIn(), stock.Plugins()...) {
+			for _, x := range append(plugins.BuiltIn(), plugins.Plugins()...) {
 				p.Reserved = append(p.Reserved, x.Describe().Name)
 			}
 			dir, files, err := scaffold.Write(p)

@@ -1,4 +1,4 @@
-package stock_test
+package plugins_test
 
 import (
 	"slices"
@@ -8,16 +8,16 @@ import (
 	"github.com/ktstr/ktstr"
 	"github.com/ktstr/ktstr/core/check"
 	"github.com/ktstr/ktstr/core/payload"
-	"github.com/ktstr/ktstr/stock"
+	"github.com/ktstr/ktstr/plugins"
 )
 
 func TestStockPayloadsAreReadyToRun(t *testing.T) {
-	payloads, err := stock.Payloads()
+	payloads, err := plugins.Payloads()
 	if err != nil {
 		t.Fatal(err)
 	}
 	var extractors []string
-	for _, x := range stock.Extractors() {
+	for _, x := range plugins.Extractors() {
 		extractors = append(extractors, x.Describe().Name)
 	}
 	for _, p := range payloads {
@@ -42,19 +42,19 @@ func TestStockPayloadsAreReadyToRun(t *testing.T) {
 		if p.Binary != payload.Self && (len(p.Needs) == 0 || p.Install() == "") {
 			t.Errorf("%s: want needs that say how to install %s", p.Name, p.Binary)
 		}
-		got, ok, err := stock.Payload(p.Name)
-		if err != nil || !ok || got.Name != p.Name || got.Source != stock.Source {
+		got, ok, err := plugins.Payload(p.Name)
+		if err != nil || !ok || got.Name != p.Name || got.Source != plugins.Source {
 			t.Errorf("Payload(%s) = %s, %v, %v", p.Name, got.Name, ok, err)
 		}
 	}
-	if _, ok, err := stock.Payload("nothing"); ok || err != nil {
+	if _, ok, err := plugins.Payload("nothing"); ok || err != nil {
 		t.Errorf("Payload(nothing) = %v, %v", ok, err)
 	}
 }
 
 func TestExtractorNamesAreUnique(t *testing.T) {
 	seen := map[string]bool{}
-	for _, x := range stock.Extractors() {
+	for _, x := range plugins.Extractors() {
 		d := x.Describe()
 		if seen[d.Name] || d.Version == "" {
 			t.Errorf("extractor %q version %q: want one of each name, with a version", d.Name, d.Version)

@@ -1,6 +1,6 @@
-// Package stock is what ships with ktstr: the built-in and the stock
+// Package plugins is what ships with ktstr: the built-in and the stock
 // extractors, as plain values in this process, and the stock payloads.
-package stock
+package plugins
 
 import (
 	"fmt"
