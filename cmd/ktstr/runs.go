@@ -19,10 +19,10 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/ktstr/ktstr/core"
-	"github.com/ktstr/ktstr/core/compare"
 	"github.com/ktstr/ktstr/core/export"
 	"github.com/ktstr/ktstr/core/runs"
 	"github.com/ktstr/ktstr/core/unit"
+	"github.com/ktstr/ktstr/internal/compare"
 )
 
 // filterFlags are the flags that choose runs.

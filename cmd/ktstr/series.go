@@ -22,12 +22,12 @@ import (
 	"github.com/ktstr/ktstr/core"
 	"github.com/ktstr/ktstr/core/bundle"
 	"github.com/ktstr/ktstr/core/check"
-	"github.com/ktstr/ktstr/core/compare"
 	"github.com/ktstr/ktstr/core/export"
 	"github.com/ktstr/ktstr/core/extract"
 	"github.com/ktstr/ktstr/core/payload"
 	"github.com/ktstr/ktstr/core/runs"
 	"github.com/ktstr/ktstr/core/unit"
+	"github.com/ktstr/ktstr/internal/compare"
 )
 
 // seriesOptions are the flags of `ktstr run` about several runs.

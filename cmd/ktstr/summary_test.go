@@ -3,7 +3,7 @@ package main
 import (
 	"testing"
 
-	"github.com/ktstr/ktstr/core/compare"
+	"github.com/ktstr/ktstr/internal/compare"
 )
 
 // Several runs show no digit that was not measured, and none less than the

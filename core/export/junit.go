@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/ktstr/ktstr/core/check"
-	"github.com/ktstr/ktstr/core/compare"
+	"github.com/ktstr/ktstr/internal/compare"
 	"github.com/ktstr/ktstr/core/extract"
 	"github.com/ktstr/ktstr/core/runs"
 )

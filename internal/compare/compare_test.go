@@ -9,7 +9,7 @@ import (
 	"testing"
 
 	"github.com/ktstr/ktstr"
-	"github.com/ktstr/ktstr/core/compare"
+	"github.com/ktstr/ktstr/internal/compare"
 )
 
 // side makes runs of one metric each.

@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"github.com/ktstr/ktstr"
-	"github.com/ktstr/ktstr/core/compare"
+	"github.com/ktstr/ktstr/internal/compare"
 )
 
 // sides makes two sides of n runs with several headline metrics; value gives

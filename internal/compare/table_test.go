@@ -10,7 +10,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/ktstr/ktstr"
-	"github.com/ktstr/ktstr/core/compare"
+	"github.com/ktstr/ktstr/internal/compare"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
