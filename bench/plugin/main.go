@@ -27,7 +27,7 @@ import (
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
 	"github.com/ktstr/ktstr"
-	_ "github.com/ktstr/ktstr/core/bundle"
+	_ "github.com/ktstr/ktstr/internal/bundle"
 	"github.com/ktstr/ktstr/extractors/plugin"
 	"github.com/ktstr/ktstr/sdk"
 	"github.com/ktstr/ktstr/plugins"

@@ -10,9 +10,9 @@ import (
 
 	"github.com/ktstr/ktstr"
 	"github.com/ktstr/ktstr/core"
-	"github.com/ktstr/ktstr/core/bundle"
 	"github.com/ktstr/ktstr/core/extract"
 	"github.com/ktstr/ktstr/core/runs"
+	"github.com/ktstr/ktstr/internal/bundle"
 )
 
 // replaySchema names the version of what `ktstr extract --replay -o json` prints.

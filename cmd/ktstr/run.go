@@ -13,7 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ktstr/ktstr/core"
-	"github.com/ktstr/ktstr/core/bundle"
+	"github.com/ktstr/ktstr/internal/bundle"
 )
 
 // runOptions are the flags of `ktstr run`.

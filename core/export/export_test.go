@@ -21,7 +21,7 @@ import (
 
 	"github.com/ktstr/ktstr"
 	"github.com/ktstr/ktstr/core"
-	"github.com/ktstr/ktstr/core/bundle"
+	"github.com/ktstr/ktstr/internal/bundle"
 	"github.com/ktstr/ktstr/core/check"
 	"github.com/ktstr/ktstr/internal/compare"
 	"github.com/ktstr/ktstr/core/export"

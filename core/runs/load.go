@@ -10,7 +10,7 @@ import (
 	"path/filepath"
 
 	"github.com/ktstr/ktstr/core"
-	"github.com/ktstr/ktstr/core/bundle"
+	"github.com/ktstr/ktstr/internal/bundle"
 )
 
 // SetSchema names the version of the JSON of several records.

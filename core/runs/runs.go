@@ -18,7 +18,7 @@ import (
 	"time"
 
 	"github.com/ktstr/ktstr/core"
-	"github.com/ktstr/ktstr/core/bundle"
+	"github.com/ktstr/ktstr/internal/bundle"
 	"github.com/ktstr/ktstr/internal/nearest"
 )
 

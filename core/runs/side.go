@@ -5,7 +5,7 @@ import (
 	"strings"
 
 	"github.com/ktstr/ktstr/core"
-	"github.com/ktstr/ktstr/core/bundle"
+	"github.com/ktstr/ktstr/internal/bundle"
 	"github.com/ktstr/ktstr/core/check"
 	"github.com/ktstr/ktstr/internal/compare"
 	"github.com/ktstr/ktstr/core/extract"

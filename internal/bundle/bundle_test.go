@@ -19,10 +19,10 @@ import (
 
 	"github.com/ktstr/ktstr"
 	"github.com/ktstr/ktstr/core"
-	"github.com/ktstr/ktstr/core/bundle"
 	"github.com/ktstr/ktstr/core/check"
 	"github.com/ktstr/ktstr/core/extract"
 	"github.com/ktstr/ktstr/core/payload"
+	"github.com/ktstr/ktstr/internal/bundle"
 )
 
 // one is an extractor that finds one metric in any text.

@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"github.com/ktstr/ktstr/core"
-	"github.com/ktstr/ktstr/core/bundle"
+	"github.com/ktstr/ktstr/internal/bundle"
 )
 
 // A later record stands beside the run's own, whoever else adds one.
