@@ -19,10 +19,10 @@ import (
 	"github.com/ktstr/ktstr/core"
 	"github.com/ktstr/ktstr/core/export"
 	"github.com/ktstr/ktstr/core/extract"
-	"github.com/ktstr/ktstr/core/runs"
 	"github.com/ktstr/ktstr/internal/bundle"
 	"github.com/ktstr/ktstr/internal/compare"
 	"github.com/ktstr/ktstr/internal/nearest"
+	"github.com/ktstr/ktstr/internal/runs"
 )
 
 // compareOptions are the flags that say how runs are compared.

@@ -16,10 +16,10 @@ import (
 	"github.com/ktstr/ktstr"
 	"github.com/ktstr/ktstr/core"
 	"github.com/ktstr/ktstr/core/extract"
-	"github.com/ktstr/ktstr/core/runs"
 	"github.com/ktstr/ktstr/core/unit"
 	"github.com/ktstr/ktstr/internal/bundle"
 	"github.com/ktstr/ktstr/internal/huge"
+	"github.com/ktstr/ktstr/internal/runs"
 )
 
 // extractOptions are the flags of `ktstr extract`.

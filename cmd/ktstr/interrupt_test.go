@@ -20,7 +20,7 @@ import (
 	"github.com/ktstr/ktstr/core"
 	"github.com/ktstr/ktstr/core/export"
 	"github.com/ktstr/ktstr/core/payload"
-	"github.com/ktstr/ktstr/core/runs"
+	"github.com/ktstr/ktstr/internal/runs"
 )
 
 // started runs the command in a process of its own with a payload that says

@@ -11,8 +11,8 @@ import (
 	"github.com/ktstr/ktstr"
 	"github.com/ktstr/ktstr/core"
 	"github.com/ktstr/ktstr/core/extract"
-	"github.com/ktstr/ktstr/core/runs"
 	"github.com/ktstr/ktstr/internal/bundle"
+	"github.com/ktstr/ktstr/internal/runs"
 )
 
 // replaySchema names the version of what `ktstr extract --replay -o json` prints.

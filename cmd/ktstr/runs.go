@@ -20,9 +20,9 @@ import (
 
 	"github.com/ktstr/ktstr/core"
 	"github.com/ktstr/ktstr/core/export"
-	"github.com/ktstr/ktstr/core/runs"
 	"github.com/ktstr/ktstr/core/unit"
 	"github.com/ktstr/ktstr/internal/compare"
+	"github.com/ktstr/ktstr/internal/runs"
 )
 
 // filterFlags are the flags that choose runs.

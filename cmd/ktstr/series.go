@@ -24,10 +24,10 @@ import (
 	"github.com/ktstr/ktstr/core/export"
 	"github.com/ktstr/ktstr/core/extract"
 	"github.com/ktstr/ktstr/core/payload"
-	"github.com/ktstr/ktstr/core/runs"
 	"github.com/ktstr/ktstr/core/unit"
 	"github.com/ktstr/ktstr/internal/bundle"
 	"github.com/ktstr/ktstr/internal/compare"
+	"github.com/ktstr/ktstr/internal/runs"
 )
 
 // seriesOptions are the flags of `ktstr run` about several runs.

@@ -10,8 +10,8 @@ import (
 
 	"github.com/ktstr/ktstr"
 	"github.com/ktstr/ktstr/core"
-	"github.com/ktstr/ktstr/core/runs"
 	"github.com/ktstr/ktstr/core/unit"
+	"github.com/ktstr/ktstr/internal/runs"
 )
 
 // printDetails prints what the record knows about a run besides its metrics:

@@ -8,7 +8,7 @@ import (
 
 	"golang.org/x/perf/benchfmt"
 
-	"github.com/ktstr/ktstr/core/runs"
+	"github.com/ktstr/ktstr/internal/runs"
 )
 
 // benchfmtRuns writes the Go benchmark format, for benchstat: a line a metric

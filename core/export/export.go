@@ -19,7 +19,7 @@ import (
 	"github.com/ktstr/ktstr/core"
 	"github.com/ktstr/ktstr/core/check"
 	"github.com/ktstr/ktstr/internal/compare"
-	"github.com/ktstr/ktstr/core/runs"
+	"github.com/ktstr/ktstr/internal/runs"
 	"github.com/ktstr/ktstr/core/unit"
 )
 

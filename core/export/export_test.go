@@ -27,7 +27,7 @@ import (
 	"github.com/ktstr/ktstr/core/export"
 	"github.com/ktstr/ktstr/core/extract"
 	"github.com/ktstr/ktstr/core/payload"
-	"github.com/ktstr/ktstr/core/runs"
+	"github.com/ktstr/ktstr/internal/runs"
 )
 
 func parse(t *testing.T, texts ...string) []check.Check {

@@ -13,7 +13,7 @@ import (
 	"github.com/ktstr/ktstr/core/check"
 	"github.com/ktstr/ktstr/internal/compare"
 	"github.com/ktstr/ktstr/core/extract"
-	"github.com/ktstr/ktstr/core/runs"
+	"github.com/ktstr/ktstr/internal/runs"
 )
 
 // The elements of JUnit's XML that CI systems read; see

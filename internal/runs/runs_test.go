@@ -13,12 +13,12 @@ import (
 
 	"github.com/ktstr/ktstr"
 	"github.com/ktstr/ktstr/core"
-	"github.com/ktstr/ktstr/internal/bundle"
 	"github.com/ktstr/ktstr/core/check"
-	"github.com/ktstr/ktstr/internal/compare"
 	"github.com/ktstr/ktstr/core/extract"
 	"github.com/ktstr/ktstr/core/payload"
-	"github.com/ktstr/ktstr/core/runs"
+	"github.com/ktstr/ktstr/internal/bundle"
+	"github.com/ktstr/ktstr/internal/compare"
+	"github.com/ktstr/ktstr/internal/runs"
 )
 
 var start = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)

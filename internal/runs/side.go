@@ -5,10 +5,10 @@ import (
 	"strings"
 
 	"github.com/ktstr/ktstr/core"
-	"github.com/ktstr/ktstr/internal/bundle"
 	"github.com/ktstr/ktstr/core/check"
-	"github.com/ktstr/ktstr/internal/compare"
 	"github.com/ktstr/ktstr/core/extract"
+	"github.com/ktstr/ktstr/internal/bundle"
+	"github.com/ktstr/ktstr/internal/compare"
 )
 
 // Side is a set of runs as comparing sees it, under the name that the reader
