@@ -18,8 +18,8 @@ import (
 
 	"github.com/ktstr/ktstr"
 	"github.com/ktstr/ktstr/core"
-	"github.com/ktstr/ktstr/core/export"
 	"github.com/ktstr/ktstr/core/payload"
+	"github.com/ktstr/ktstr/internal/export"
 	"github.com/ktstr/ktstr/internal/runs"
 )
 

@@ -19,9 +19,9 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/ktstr/ktstr/core"
-	"github.com/ktstr/ktstr/core/export"
 	"github.com/ktstr/ktstr/core/unit"
 	"github.com/ktstr/ktstr/internal/compare"
+	"github.com/ktstr/ktstr/internal/export"
 	"github.com/ktstr/ktstr/internal/runs"
 )
 

@@ -21,12 +21,12 @@ import (
 
 	"github.com/ktstr/ktstr"
 	"github.com/ktstr/ktstr/core"
-	"github.com/ktstr/ktstr/internal/bundle"
 	"github.com/ktstr/ktstr/core/check"
-	"github.com/ktstr/ktstr/internal/compare"
-	"github.com/ktstr/ktstr/core/export"
 	"github.com/ktstr/ktstr/core/extract"
 	"github.com/ktstr/ktstr/core/payload"
+	"github.com/ktstr/ktstr/internal/bundle"
+	"github.com/ktstr/ktstr/internal/compare"
+	"github.com/ktstr/ktstr/internal/export"
 	"github.com/ktstr/ktstr/internal/runs"
 )
 

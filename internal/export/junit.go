@@ -11,8 +11,8 @@ import (
 	"time"
 
 	"github.com/ktstr/ktstr/core/check"
-	"github.com/ktstr/ktstr/internal/compare"
 	"github.com/ktstr/ktstr/core/extract"
+	"github.com/ktstr/ktstr/internal/compare"
 	"github.com/ktstr/ktstr/internal/runs"
 )
 

@@ -18,9 +18,9 @@ import (
 	"github.com/ktstr/ktstr"
 	"github.com/ktstr/ktstr/core"
 	"github.com/ktstr/ktstr/core/check"
+	"github.com/ktstr/ktstr/core/unit"
 	"github.com/ktstr/ktstr/internal/compare"
 	"github.com/ktstr/ktstr/internal/runs"
-	"github.com/ktstr/ktstr/core/unit"
 )
 
 // Source is what is exported: runs, or with a Report the comparison of them.
