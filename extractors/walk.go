@@ -10,8 +10,8 @@ import (
 	"unsafe"
 
 	"github.com/ktstr/ktstr"
-	"github.com/ktstr/ktstr/internal/decimal"
 	"github.com/ktstr/ktstr/internal/huge"
+	"github.com/ktstr/ktstr/internal/text"
 )
 
 // MaxDepth is how many levels of nesting are walked; numbers below are cut.
@@ -575,7 +575,7 @@ func number(b []byte, i int) (v float64, end int, kind numberKind) {
 	i += n
 	if n == 8 {
 		k, more := digits(load(b, i))
-		m = decimal.Append(m, k, more)
+		m = text.JoinDigits(m, k, more)
 		i += k
 		if k == 8 {
 			return slowNumber(b, first)
@@ -588,14 +588,14 @@ func number(b []byte, i int) (v float64, end int, kind numberKind) {
 		if k == 0 {
 			return 0, i, notNumber
 		}
-		m = decimal.Append(m, k, more)
+		m = text.JoinDigits(m, k, more)
 		i += k
 		c = b[i]
 		if k == 8 || m >= 1<<53 || i-first > 19 || c|0x20 == 'e' {
 			return slowNumber(b, first)
 		}
 		// Clinger's fast path: both are exact, and division rounds once.
-		v = decimal.Shift(float64(int64(m)), k)
+		v = text.MovePoint(float64(int64(m)), k)
 	} else {
 		if c|0x20 == 'e' || m > 1<<53 {
 			return slowNumber(b, first)

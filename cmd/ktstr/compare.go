@@ -23,6 +23,7 @@ import (
 	"github.com/ktstr/ktstr/internal/export"
 	"github.com/ktstr/ktstr/internal/nearest"
 	"github.com/ktstr/ktstr/internal/runs"
+	"github.com/ktstr/ktstr/internal/text"
 )
 
 // compareOptions are the flags that say how runs are compared.
@@ -457,14 +458,14 @@ func (a *app) printExport(format string, s export.Source) error {
 	if err := export.Write(&b, format, s); err != nil {
 		return err
 	}
-	text := b.Bytes()
+	out := b.Bytes()
 	switch {
 	case strings.HasPrefix(format, "json"):
-		text = escaped(text)
+		out = text.EscapeJSON(out)
 	case terminal(a.stdout) > 0:
-		text = []byte(printable(b.String()))
+		out = []byte(text.Printable(b.String()))
 	}
-	_, err := a.stdout.Write(text)
+	_, err := a.stdout.Write(out)
 	return err
 }
 

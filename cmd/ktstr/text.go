@@ -2,97 +2,42 @@ package main
 
 import (
 	"bytes"
-	"encoding/binary"
-	"fmt"
 	"io"
 	"os"
-	"slices"
 	"strings"
 	"text/tabwriter"
-	"unicode"
 	"unicode/utf8"
 
 	"golang.org/x/term"
+
+	"github.com/ktstr/ktstr/internal/text"
 )
 
-// printable makes text that a payload, a plugin or a file may have a part in
-// safe for a terminal: control characters but newline and tab, and the marks
-// that reorder text, become U+FFFD.
-func printable(text string) string { return strings.Map(printableRune, text) }
+// printable is text.Printable.
+func printable(s string) string { return text.Printable(s) }
 
-func printableRune(r rune) rune {
-	switch {
-	case r == '\n' || r == '\t':
-		return r
-	case unicode.IsControl(r), unicode.Is(unicode.Bidi_Control, r):
-		return utf8.RuneError
-	}
-	return r
-}
-
-// escaped makes a JSON document safe for a terminal: what printable replaces is
-// written as \u escapes, which mean the same. In valid JSON such characters
-// stand in strings only; those below U+0020 are escaped there already.
-func escaped(document []byte) []byte {
-	if bytes.IndexByte(document, 0x7f) < 0 && ascii(document) {
-		return document
-	}
-	safe := make([]byte, 0, len(document)+64)
-	for _, r := range string(document) {
-		if r != printableRune(r) && r <= 0xffff {
-			safe = fmt.Appendf(safe, `\u%04x`, r)
-			continue
-		}
-		safe = utf8.AppendRune(safe, r)
-	}
-	return safe
-}
-
-// escaping is a writer of JSON that escapes it. Pieces must not end within a
+// escaping is a writer of JSON that escapes it with text.EscapeJSON. Pieces must not end within a
 // character.
 type escaping struct{ w io.Writer }
 
 func (e escaping) Write(p []byte) (int, error) {
-	if _, err := e.w.Write(escaped(p)); err != nil {
+	if _, err := e.w.Write(text.EscapeJSON(p)); err != nil {
 		return 0, err
 	}
 	return len(p), nil
 }
 
-// ascii looks at eight bytes at a time: documents have megabytes.
-func ascii(b []byte) bool {
-	for ; len(b) >= 8; b = b[8:] {
-		if binary.NativeEndian.Uint64(b)&0x8080808080808080 != 0 {
-			return false
-		}
-	}
-	return !slices.ContainsFunc(b, func(c byte) bool { return c >= utf8.RuneSelf })
-}
-
 // writeJSON prints a JSON document and the newline behind it.
 func (a *app) writeJSON(document []byte) error {
-	_, err := a.stdout.Write(append(escaped(bytes.TrimSpace(document)), '\n'))
+	_, err := a.stdout.Write(append(text.EscapeJSON(bytes.TrimSpace(document)), '\n'))
 	return err
 }
 
-// line is printable for what belongs on one line, such as a name: a newline in
-// it could show lines that ktstr never printed.
-func line(text string) string {
-	return strings.Map(func(r rune) rune {
-		if r == '\n' || r == '\t' {
-			return utf8.RuneError
-		}
-		return r
-	}, printable(text))
-}
+// line is text.Line.
+func line(s string) string { return text.Line(s) }
 
-// count is "1 run" or "2 runs".
-func count(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
-}
+// count is text.Count.
+func count(n int, noun string) string { return text.Count(n, noun) }
 
 // output remembers the first error of its writer: text that did not arrive must
 // not end in a success, whoever printed it.

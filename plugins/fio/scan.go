@@ -11,7 +11,7 @@ import (
 	"unicode/utf16"
 	"unicode/utf8"
 
-	"github.com/ktstr/ktstr/internal/decimal"
+	decimal "github.com/ktstr/ktstr/internal/text"
 )
 
 // A scanner reads the members of one JSON document in place, in one pass. It
@@ -362,7 +362,7 @@ func shortNumber(text string) (float64, bool) {
 	case dot < 0 || dot == len(text)-1:
 		return 0, false
 	}
-	return decimal.Shift(float64(v), len(text)-1-dot), true
+	return decimal.MovePoint(float64(v), len(text)-1-dot), true
 }
 
 // exact says whether v is the integer that text spells.

@@ -4,14 +4,14 @@ import (
 	"bytes"
 	"strconv"
 
-	"github.com/ktstr/ktstr/internal/decimal"
+	decimal "github.com/ktstr/ktstr/internal/text"
 )
 
 // number reads a whole field as schbench prints numbers: digits, with or
 // without a decimal part. Anything else (a sign, an exponent, "nan") is not a
 // number of schbench's.
 func number(field []byte) (float64, bool) {
-	if v, end, ok := decimal.Read(field, 0); ok && end == len(field) {
+	if v, end, ok := decimal.ReadDecimal(field, 0); ok && end == len(field) {
 		return v, true
 	}
 	if len(field) == 0 || len(field) > 40 {
@@ -33,7 +33,7 @@ func number(field []byte) (float64, bool) {
 
 // cutNumber reads the number that text starts with and returns the rest.
 func cutNumber(text []byte) (v float64, rest []byte, ok bool) {
-	v, end, ok := decimal.Read(text, 0)
+	v, end, ok := decimal.ReadDecimal(text, 0)
 	if ok && (end == len(text) || text[end] != '.') {
 		return v, text[end:], true
 	}

@@ -6,12 +6,12 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/ktstr/ktstr/internal/decimal"
+	decimal "github.com/ktstr/ktstr/internal/text"
 )
 
 // number reads a whole field as stress-ng prints numbers: 1694.09, 1.79445e+03.
 func number(field []byte) (float64, bool) {
-	if v, end, ok := decimal.Read(field, 0); ok && end == len(field) {
+	if v, end, ok := decimal.ReadDecimal(field, 0); ok && end == len(field) {
 		return v, true
 	}
 	return slowNumber(field)

@@ -7,9 +7,9 @@ import (
 	"strings"
 
 	"github.com/ktstr/ktstr"
-	"github.com/ktstr/ktstr/internal/decimal"
 	"github.com/ktstr/ktstr/internal/huge"
 	"github.com/ktstr/ktstr/internal/tally"
+	decimal "github.com/ktstr/ktstr/internal/text"
 )
 
 // columns are the numbers of a row, in their order. Brief tables, and all up
@@ -194,7 +194,7 @@ func (p *parser) tableRow(l *line, extras bool) {
 	for i = skipGap(text, i); i < len(text) && n < len(p.cells); i = skipGap(text, i) {
 		c := &p.cells[n]
 		from := i
-		if c.value, i, c.ok = decimal.Read(text, i); !c.ok || i < len(text) && !isGap(text[i]) {
+		if c.value, i, c.ok = decimal.ReadDecimal(text, i); !c.ok || i < len(text) && !isGap(text[i]) {
 			for i < len(text) && !isGap(text[i]) {
 				i++
 			}
