@@ -27,10 +27,10 @@ import (
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
 	"github.com/ktstr/ktstr"
-	_ "github.com/ktstr/ktstr/internal/bundle"
 	"github.com/ktstr/ktstr/extractors/plugin"
-	"github.com/ktstr/ktstr/sdk"
+	_ "github.com/ktstr/ktstr/internal/bundle"
 	"github.com/ktstr/ktstr/plugins"
+	"github.com/ktstr/ktstr/sdk"
 )
 
 // null reads nothing and finds nothing: what is left is the way there and back.
