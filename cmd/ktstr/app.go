@@ -16,7 +16,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/ktstr/ktstr/core"
-	"github.com/ktstr/ktstr/extractors/plugin"
+	"github.com/ktstr/ktstr/extractors/plugin/store"
 	"github.com/ktstr/ktstr/internal/nearest"
 )
 
@@ -171,7 +171,7 @@ end; 4 extraction gave nothing or failed; 5 not enough runs to tell (compare);
 	root.SetUsageTemplate(strings.Replace(root.UsageTemplate(), "{{if .Runnable}}", "{{if and .Runnable (not .HasAvailableSubCommands)}}", 1))
 	root.PersistentPreRunE = refuseEmpty
 	root.SetVersionTemplate("{{.Name}} {{.Version}}\n")
-	root.PersistentFlags().StringArrayVar(&a.plugins, "plugin", nil, "use the plugin executable `NAME=PATH`, installed or not; beside a "+plugin.LockFile+", only the build that it names (repeatable)")
+	root.PersistentFlags().StringArrayVar(&a.plugins, "plugin", nil, "use the plugin executable `NAME=PATH`, installed or not; beside a "+store.LockFile+", only the build that it names (repeatable)")
 	root.PersistentFlags().StringArrayVar(&a.payloadDirs, "payload-dir", nil, "read payload files from `DIR` before all other places (repeatable)")
 	root.AddCommand(a.runCommand(), a.extractCommand(), a.payloadCommand(), a.pluginCommand(), a.doctorCommand(), a.compareCommand(), a.runsCommand(), a.explainCommand())
 	root.SetHelpCommand(helpCommand())

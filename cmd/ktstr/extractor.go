@@ -14,6 +14,7 @@ import (
 	"github.com/ktstr/ktstr"
 	"github.com/ktstr/ktstr/core"
 	"github.com/ktstr/ktstr/extractors/plugin"
+	"github.com/ktstr/ktstr/extractors/plugin/store"
 	"github.com/ktstr/ktstr/extractors/plugin/verify"
 	"github.com/ktstr/ktstr/internal/nearest"
 	"github.com/ktstr/ktstr/plugins"
@@ -78,8 +79,8 @@ type source struct {
 }
 
 // search is where plugins are looked for that are not part of this executable.
-func (a *app) search() (plugin.Search, error) {
-	var s plugin.Search
+func (a *app) search() (store.Search, error) {
+	var s store.Search
 	for _, pair := range a.plugins {
 		name, path, ok := strings.Cut(pair, "=")
 		if !ok || name == "" || path == "" {
@@ -96,7 +97,7 @@ func (a *app) search() (plugin.Search, error) {
 	}
 	s.Path = os.Getenv("KTSTR_PLUGIN_PATH")
 	// Without a home, as in many containers and services, nothing is installed.
-	s.Store, _ = plugin.DefaultStore()
+	s.Store, _ = store.DefaultStore()
 	return s, nil
 }
 
@@ -111,7 +112,7 @@ func (a *app) sources() ([]source, error) {
 	if err != nil {
 		return nil, err
 	}
-	lock := plugin.FindLock(".")
+	lock := store.FindLock(".")
 	var all []source
 	add := func(from string) {
 		for _, c := range candidates {
@@ -121,7 +122,7 @@ func (a *app) sources() ([]source, error) {
 			c.Config.Launcher = []string{hiddenLaunch}
 			s := source{Name: c.Config.Name, From: c.From, Path: c.Config.Path, config: &c.Config, description: c.Description, refused: c.Err, lock: lock.Path, passed: lock.Ignored}
 			if s.refused == nil && s.lock != "" {
-				s.refused = plugin.Restrict(s.config, s.lock)
+				s.refused = store.Restrict(s.config, s.lock)
 			}
 			if s.refused != nil {
 				s.Problem = s.refused.Error()
@@ -189,11 +190,11 @@ func (e *unknownExtractor) Error() string { return e.text }
 // missingLocked says that the project's lock names a plugin that is meant, but
 // that is none of all. Nil: it names none.
 func missingLocked(all []source, meant func(ktstr.Description) bool) error {
-	found := plugin.FindLock(".")
+	found := store.FindLock(".")
 	if found.Path == "" {
 		return nil
 	}
-	lock, err := plugin.ReadLock(found.Path)
+	lock, err := store.ReadLock(found.Path)
 	if err != nil {
 		return err
 	}
@@ -202,8 +203,8 @@ func missingLocked(all []source, meant func(ktstr.Description) bool) error {
 		if !meant(d) || slices.ContainsFunc(all, func(s source) bool { return s.Name == d.Name }) {
 			continue
 		}
-		build := "no build for " + plugin.Platform
-		if hash := p.SHA256[plugin.Platform]; hash != "" {
+		build := "no build for " + store.Platform
+		if hash := p.SHA256[store.Platform]; hash != "" {
 			build = "sha256 " + hash
 		}
 		return fmt.Errorf("%s names plugin %s %s (%s), which is not installed here: get that file and run `ktstr plugin install FILE`", found.Path, d.Name, line(d.Version), build)

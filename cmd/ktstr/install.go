@@ -14,6 +14,7 @@ import (
 	"github.com/ktstr/ktstr/core"
 	"github.com/ktstr/ktstr/core/payload"
 	"github.com/ktstr/ktstr/extractors/plugin"
+	"github.com/ktstr/ktstr/extractors/plugin/store"
 	"github.com/ktstr/ktstr/extractors/plugin/verify"
 )
 
@@ -42,12 +43,12 @@ func (a *app) install(ctx context.Context, path, hash, corpus string) error {
 	if err != nil {
 		return err
 	}
-	store, err := plugin.DefaultStore()
+	plugins, err := store.DefaultStore()
 	if err != nil {
 		return err
 	}
 	var brought []payload.Payload
-	p, old, err := store.Install(ctx, plugin.Config{Path: path, SHA256: hash, Launcher: []string{hiddenLaunch}}, func(ctx context.Context, d ktstr.Description, copied string) error {
+	p, old, err := plugins.Install(ctx, plugin.Config{Path: path, SHA256: hash, Launcher: []string{hiddenLaunch}}, func(ctx context.Context, d ktstr.Description, copied string) error {
 		for _, f := range d.Payloads {
 			b, err := broughtBy(d.Name, f)
 			if err != nil {
@@ -64,13 +65,13 @@ func (a *app) install(ctx context.Context, path, hash, corpus string) error {
 		return fmt.Errorf("plugin install %s: %w", path, err)
 	}
 	d := p.Description
-	fmt.Fprintf(a.stdout, "installed %s %s, sha256 %s\n", d.Name, line(d.Version), p.SHA256[plugin.Platform])
+	fmt.Fprintf(a.stdout, "installed %s %s, sha256 %s\n", d.Name, line(d.Version), p.SHA256[store.Platform])
 	if old != nil {
 		same := ""
 		if old.Description.Version == d.Version {
-			same = ", another file of the same version: a " + plugin.LockFile + " with that refuses this one"
+			same = ", another file of the same version: a " + store.LockFile + " with that refuses this one"
 		}
-		fmt.Fprintf(a.stdout, "replaced %s %s, sha256 %.12s%s\n", d.Name, line(old.Description.Version), old.SHA256[plugin.Platform], same)
+		fmt.Fprintf(a.stdout, "replaced %s %s, sha256 %.12s%s\n", d.Name, line(old.Description.Version), old.SHA256[store.Platform], same)
 	}
 	for _, b := range brought {
 		fmt.Fprintf(a.stdout, "payload %s runs %s\n", b.Name, line(executes(b)))
@@ -108,11 +109,11 @@ func (a *app) removeCommand() *cobra.Command {
 		Args:              arguments("the NAME of an installed plugin"),
 		ValidArgsFunction: a.completeInstalled,
 		RunE: func(_ *cobra.Command, args []string) error {
-			store, err := plugin.DefaultStore()
+			plugins, err := store.DefaultStore()
 			if err != nil {
 				return err
 			}
-			p, err := store.Remove(args[0])
+			p, err := plugins.Remove(args[0])
 			if err != nil {
 				return fmt.Errorf("plugin remove: %w", err)
 			}
@@ -125,9 +126,9 @@ func (a *app) removeCommand() *cobra.Command {
 func (a *app) lockCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "lock [NAME...]",
-		Short: "Write " + plugin.LockFile + ": the only plugins that runs here may use",
+		Short: "Write " + store.LockFile + ": the only plugins that runs here may use",
 		Long: `Write the installed plugins (or those of the NAMEs) with their versions and hashes
-to ` + plugin.LockFile + ` in the working directory. While it is there, ktstr refuses every
+to ` + store.LockFile + ` in the working directory. While it is there, ktstr refuses every
 other plugin here and in the directories below (to the root of a git work tree, and
 not beyond the filesystem), and every other build of these; those inside ktstr itself are
 not concerned. A lock that other users can write counts in its own directory
@@ -141,16 +142,16 @@ same.`,
 }
 
 func (a *app) lock(names []string) error {
-	store, err := plugin.DefaultStore()
+	plugins, err := store.DefaultStore()
 	if err != nil {
 		return err
 	}
-	installed, err := store.Installed()
+	installed, err := plugins.Installed()
 	if err != nil {
 		return err
 	}
-	before := plugin.FindLock(".")
-	lock, err := plugin.ReadLock(plugin.LockFile)
+	before := store.FindLock(".")
+	lock, err := store.ReadLock(store.LockFile)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
@@ -175,22 +176,22 @@ func (a *app) lock(names []string) error {
 	for _, p := range chosen {
 		lock.Merge(p)
 	}
-	if err := lock.Write(plugin.LockFile); err != nil {
+	if err := lock.Write(store.LockFile); err != nil {
 		return &exitError{core.ExitRun, fmt.Errorf("plugin lock: %w", err)}
 	}
 	for _, p := range lock.Plugins {
 		fmt.Fprintf(a.stdout, "locked %s %s\n", p.Description.Name, line(p.Description.Version))
 	}
 	if filepath.IsAbs(before.Path) {
-		a.notice(false)(fmt.Sprintf("here and below, the new %s counts in the place of %s", plugin.LockFile, before.Path))
+		a.notice(false)(fmt.Sprintf("here and below, the new %s counts in the place of %s", store.LockFile, before.Path))
 	}
 	return nil
 }
 
 func (a *app) completeInstalled(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 	var names []string
-	if store, err := plugin.DefaultStore(); err == nil {
-		if installed, err := store.Installed(); err == nil {
+	if plugins, err := store.DefaultStore(); err == nil {
+		if installed, err := plugins.Installed(); err == nil {
 			for _, p := range installed.Plugins {
 				names = append(names, p.Description.Name)
 			}

@@ -2,9 +2,7 @@ package plugin
 
 import (
 	"crypto/rand"
-	"crypto/sha256"
 	"encoding/binary"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -18,6 +16,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/ktstr/ktstr/extractors/plugin/internal/program"
 	"github.com/ktstr/ktstr/internal/sandbox"
 	"github.com/ktstr/ktstr/internal/wire"
 )
@@ -58,7 +57,7 @@ func (p *Plugin) findProgram() error {
 		return p.fail("start", Refused, nil, err)
 	}
 	c.Path = path
-	if p.file, err = openProgram(path); err != nil {
+	if p.file, err = program.Open(path); err != nil {
 		fault := Refused
 		if errors.Is(err, fs.ErrNotExist) {
 			fault = CannotStart
@@ -103,27 +102,17 @@ func (p *Plugin) closeProgram() {
 
 // checkHash compares the hash of the very descriptor that is executed later.
 func (p *Plugin) checkHash() error {
-	got, err := hashFile(p.file)
+	got, err := program.Hash(p.file)
 	if err != nil {
 		return err
 	}
 	if !strings.EqualFold(got, p.config.SHA256) {
-		if lock := p.config.lock; lock != "" {
-			return fmt.Errorf("its SHA-256 is %s: %s wants %s: use that build, or install this one and %s", got, lock, p.config.SHA256, lockAgain(lock))
+		if why := p.config.Mismatch; why != "" {
+			return fmt.Errorf("its SHA-256 is %s: %s", got, why)
 		}
 		return fmt.Errorf("its SHA-256 is %s: want %s: it was changed, or another build was installed", got, p.config.SHA256)
 	}
 	return nil
-}
-
-// hashFile returns the SHA-256 of f from its beginning.
-func hashFile(f *os.File) (string, error) {
-	h := sha256.New()
-	// Through a buffer that stays in the CPU's cache.
-	if _, err := io.CopyBuffer(h, struct{ io.Reader }{io.NewSectionReader(f, 0, 1<<62)}, make([]byte, 128<<10)); err != nil {
-		return "", err
-	}
-	return hex.EncodeToString(h.Sum(nil)), nil
 }
 
 // copyProgram replaces p.file by a copy in memory that everybody may execute.

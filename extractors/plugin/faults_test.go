@@ -25,6 +25,8 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/ktstr/ktstr"
+	"github.com/ktstr/ktstr/extractors/plugin/internal/program"
+	"github.com/ktstr/ktstr/extractors/plugin/internal/testkit"
 	"github.com/ktstr/ktstr/internal/sandbox"
 	"github.com/ktstr/ktstr/internal/wire"
 	"github.com/ktstr/ktstr/sdk"
@@ -281,14 +283,14 @@ func self(name string) Config { return Config{Self: []string{"_plugin", name}} }
 
 // own is the same plugin as an executable of its own, in the sandbox.
 func own(t *testing.T, name string) Config {
-	return Config{Path: executable(t, name), Launcher: []string{"_launch"}}
+	return Config{Path: testkit.Executable(t, name), Launcher: []string{"_launch"}}
 }
 
 func bare(c Config) Config { c.Unsandboxed = true; return c }
 
 // C29
 func TestBadHandshakes(t *testing.T) {
-	leavesNothing(t)
+	testkit.LeavesNothing(t)
 	for _, c := range []struct {
 		name  string
 		fault Fault
@@ -387,7 +389,7 @@ func TestTail(t *testing.T) {
 
 // Only the process that was started may answer.
 func TestPeer(t *testing.T) {
-	leavesNothing(t)
+	testkit.LeavesNothing(t)
 	c := bare(self("wrapper"))
 	if p, err := Start(context.Background(), c); err == nil || !strings.Contains(err.Error(), "answers on the plugin's socket") {
 		t.Errorf("got %v, %v; want the other process refused", p, err)
@@ -519,18 +521,18 @@ func TestRestart(t *testing.T) {
 // What was hashed is what is executed, also when it is started again.
 func TestSameDescriptor(t *testing.T) {
 	for _, launcher := range [][]string{nil, {"_launch"}} {
-		path := executable(t, "trouble")
+		path := testkit.Executable(t, "trouble")
 		f, err := os.Open(path)
 		if err != nil {
 			t.Fatal(err)
 		}
-		hash, err := hashFile(f)
+		hash, err := program.Hash(f)
 		f.Close()
 		if err != nil {
 			t.Fatal(err)
 		}
 		p := startConfig(t, Config{Name: "trouble", Path: path, SHA256: hash, Launcher: launcher})
-		swapped := script(t, "#!/bin/sh\nexit 99\n")
+		swapped := testkit.Script(t, "#!/bin/sh\nexit 99\n")
 		if err := os.Rename(swapped, path); err != nil {
 			t.Fatal(err)
 		}
@@ -546,7 +548,7 @@ func TestSameDescriptor(t *testing.T) {
 
 // A file that only root may execute still runs, as another user.
 func TestPrivateExecutable(t *testing.T) {
-	path := executable(t, "echo")
+	path := testkit.Executable(t, "echo")
 	data, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
@@ -624,11 +626,11 @@ func TestGrandchildren(t *testing.T) {
 		if err != nil || x.Metrics[0].Value != c.started {
 			t.Errorf("%s, sandbox %v: got %+v, %v; want started = %v", c.verb, p.Sandbox(), x, err, c.started)
 		}
-		if c.started == 1 && len(running(t, mark)) == 0 {
+		if c.started == 1 && len(testkit.Running(t, mark)) == 0 {
 			t.Errorf("%s: is not there, so its end proves nothing", c.verb)
 		}
 		p.Close()
-		if left := running(t, mark); len(left) > 0 {
+		if left := testkit.Running(t, mark); len(left) > 0 {
 			t.Errorf("%s, sandbox %v: left behind: %v", c.verb, p.Sandbox(), left)
 		}
 	}
@@ -782,8 +784,8 @@ func hostMain() {
 
 // C18
 func TestHostKilled(t *testing.T) {
-	leavesNothing(t)
-	host := exec.Command("/proc/self/exe", "_host", executable(t, "deaf"), executable(t, "echo"))
+	testkit.LeavesNothing(t)
+	host := exec.Command("/proc/self/exe", "_host", testkit.Executable(t, "deaf"), testkit.Executable(t, "echo"))
 	host.Stderr = os.Stderr
 	out, err := host.StdoutPipe()
 	if err != nil {

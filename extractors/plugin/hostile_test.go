@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ktstr/ktstr"
+	"github.com/ktstr/ktstr/extractors/plugin/internal/testkit"
 	"github.com/ktstr/ktstr/internal/sandbox"
 	"github.com/ktstr/ktstr/sdk"
 )
@@ -270,7 +271,7 @@ func TestHostilePlugin(t *testing.T) {
 func TestHostileScript(t *testing.T) {
 	home := t.TempDir()
 	must(os.Chmod(home, 0o777), "chmod")
-	p := startConfig(t, Config{Launcher: []string{"_launch"}, Path: script(t, "#!/bin/sh\n"+describeLine+`
+	p := startConfig(t, Config{Launcher: []string{"_launch"}, Path: testkit.Script(t, "#!/bin/sh\n"+testkit.DescribeLine+`
 could() { echo '{"metric": "'$1'", "value": 1}'; }
 (cat /etc/shadow >/dev/null) 2>/dev/null && could shadow
 (echo x >`+home+`/written) 2>/dev/null && could write
@@ -290,7 +291,7 @@ echo '{"metric": "end", "value": 1}'
 	case len(x.Metrics) != 1 || x.Metrics[0].Name != "end":
 		t.Errorf("it could: %+v", x.Metrics)
 	}
-	if left := running(t, "sleep\x0098765."+strconv.Itoa(os.Getpid())); len(left) > 0 {
+	if left := testkit.Running(t, "sleep\x0098765."+strconv.Itoa(os.Getpid())); len(left) > 0 {
 		t.Errorf("left behind: %v", left)
 	}
 }

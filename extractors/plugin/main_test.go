@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/ktstr/ktstr"
+	"github.com/ktstr/ktstr/extractors/plugin/internal/testkit"
 	"github.com/ktstr/ktstr/sdk"
 )
 
@@ -111,26 +112,6 @@ func moody(out ktstr.Output) (ktstr.Extraction, error) {
 	return good, nil
 }
 
-// executable returns the path of a test plugin that is an executable of its own.
-func executable(t *testing.T, name string) string {
-	t.Helper()
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	path := filepath.Join(t.TempDir(), "ktstr-plugin-"+name)
-	if err := os.Link(self, path); err != nil {
-		data, err := os.ReadFile(self)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, data, 0o755); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return path
-}
-
 // start starts a bundled test plugin.
 func start(t *testing.T, name string) *Plugin {
 	t.Helper()
@@ -139,57 +120,11 @@ func start(t *testing.T, name string) *Plugin {
 
 func startConfig(t *testing.T, c Config) *Plugin {
 	t.Helper()
-	leavesNothing(t)
+	testkit.LeavesNothing(t)
 	p, err := Start(context.Background(), c)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { p.Close() })
 	return p
-}
-
-// leavesNothing fails the test if, at its end, a child process, or a socket
-// directory of this process is left.
-func leavesNothing(t *testing.T) {
-	t.Helper()
-	before := leftovers(t)
-	t.Cleanup(func() {
-		for what := range leftovers(t) {
-			if !before[what] {
-				t.Errorf("left behind: %s", what)
-			}
-		}
-	})
-}
-
-func leftovers(t *testing.T) map[string]bool {
-	t.Helper()
-	found := map[string]bool{}
-	self := os.Getpid()
-	procs, err := filepath.Glob("/proc/[0-9]*/stat")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, path := range procs {
-		stat, err := os.ReadFile(path)
-		if err != nil {
-			continue // it ended meanwhile
-		}
-		_, rest, _ := strings.Cut(string(stat), ") ")
-		var state string
-		var parent int
-		fmt.Sscan(rest, &state, &parent)
-		if parent == self {
-			name, _, _ := strings.Cut(string(stat), ")")
-			found["process "+name+")"] = true
-		}
-	}
-	dirs, err := filepath.Glob(filepath.Join("/tmp", fmt.Sprintf("ktstr-%d-*", self)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, d := range dirs {
-		found[d] = true
-	}
-	return found
 }

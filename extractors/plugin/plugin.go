@@ -26,6 +26,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/ktstr/ktstr"
+	"github.com/ktstr/ktstr/extractors/plugin/internal/program"
 	"github.com/ktstr/ktstr/internal/sandbox"
 	"github.com/ktstr/ktstr/internal/wire"
 )
@@ -41,6 +42,9 @@ type Config struct {
 	Self []string
 	// SHA256 is the wanted hash of Path, in hexadecimal digits; empty: any.
 	SHA256 string
+	// Mismatch ends the error for a file with another hash than SHA256, for example
+	// "ktstr.lock wants 12ab…: run `ktstr plugin lock`"; empty: a general remedy.
+	Mismatch string
 	// Interface says how to speak to Path; empty: found out by trying.
 	Interface Interface
 	// Launcher are arguments with which the running executable becomes a launcher,
@@ -63,8 +67,6 @@ type Config struct {
 	Chunk int
 	// Logger gets what operators may want to know; nil: nothing is logged.
 	Logger hclog.Logger
-
-	lock string // the file that SHA256 is from; empty: it was given otherwise
 }
 
 // Restarted is the code of the diagnostic for an extraction that needed a second
@@ -171,7 +173,7 @@ func (p *Plugin) SHA256() (string, error) {
 	if p.config.SHA256 != "" || p.file == nil {
 		return strings.ToLower(p.config.SHA256), nil
 	}
-	return hashFile(p.file)
+	return program.Hash(p.file)
 }
 
 // Interface says how the plugin is spoken to.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/ktstr/ktstr"
 	"github.com/ktstr/ktstr/core/extract"
+	"github.com/ktstr/ktstr/extractors/plugin/internal/testkit"
 	"github.com/ktstr/ktstr/internal/sandbox"
 )
 
@@ -28,7 +29,7 @@ func TestBothWays(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, c := range []Config{{Name: "echo", Self: []string{"_plugin", "echo"}}, {Path: executable(t, "echo")}, {Path: executable(t, "echo"), Launcher: []string{"_launch"}}} {
+	for _, c := range []Config{{Name: "echo", Self: []string{"_plugin", "echo"}}, {Path: testkit.Executable(t, "echo")}, {Path: testkit.Executable(t, "echo"), Launcher: []string{"_launch"}}} {
 		p := startConfig(t, c)
 		t.Logf("sandbox: %v", p.Sandbox())
 		got, err := p.Extract(context.Background(), out)
@@ -63,7 +64,7 @@ func TestNotFiniteAsInProcess(t *testing.T) {
 	over := startConfig(t, Config{Name: "moody", Self: []string{"_plugin", "moody"}})
 	within := ktstr.Parser{Description: over.Describe(), Parse: moody}
 	scripted := startConfig(t, Config{Name: "script", Interface: Script, Launcher: []string{"_launch"},
-		Path: script(t, "#!/bin/sh\n"+describeLine+`
+		Path: testkit.Script(t, "#!/bin/sh\n"+testkit.DescribeLine+`
 echo '{"metric": "good", "value": 1}'
 case $(cat) in
 nan) echo '{"metric": "p99", "value": NaN}' ;;
@@ -126,7 +127,7 @@ func TestExtractFaults(t *testing.T) {
 
 // C29
 func TestStartFaults(t *testing.T) {
-	leavesNothing(t)
+	testkit.LeavesNothing(t)
 	for _, c := range []struct {
 		config Config
 		fault  Fault
@@ -154,7 +155,7 @@ func TestStartFaults(t *testing.T) {
 }
 
 func TestStartCancelled(t *testing.T) {
-	leavesNothing(t)
+	testkit.LeavesNothing(t)
 	ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
 	defer cancel()
 	_, err := Start(ctx, Config{Self: []string{"_plugin", "silent"}})
@@ -269,7 +270,7 @@ func state(t *testing.T, pid int) string {
 }
 
 func TestProbe(t *testing.T) {
-	leavesNothing(t)
+	testkit.LeavesNothing(t)
 	r, err := Probe(context.Background(), []string{"_launch"})
 	if err != nil {
 		t.Fatal(err)

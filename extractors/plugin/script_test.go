@@ -15,22 +15,11 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ktstr/ktstr"
+	"github.com/ktstr/ktstr/extractors/plugin/internal/testkit"
 )
 
-// script writes an executable with that text and returns its path.
-func script(t *testing.T, text string) string {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), "ktstr-plugin-script")
-	if err := os.WriteFile(path, []byte(text), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	return path
-}
-
-const describeLine = `[ "$1" = describe ] && { echo '{"name": "script", "version": "1.0"}'; exit; }` + "\n"
-
 func TestScript(t *testing.T) {
-	p := startConfig(t, Config{Name: "script", Launcher: []string{"_launch"}, Path: script(t, `#!/bin/sh
+	p := startConfig(t, Config{Name: "script", Launcher: []string{"_launch"}, Path: testkit.Script(t, `#!/bin/sh
 case $1 in
 describe) cat <<'END'
 {"name": "script", "version": "1.0", "hints": [{"name": "lat.*", "unit": "ms", "polarity": "lower", "headline": true}]}
@@ -82,23 +71,23 @@ func TestScriptFaults(t *testing.T) {
 			fault Fault
 			want  string
 		}{
-			{describeLine + "echo nonsense", "extract", BadAnswer, `line "nonsense": want a JSON object`},
-			{describeLine + `echo '{"metric": "m", "value": 1}'; echo oops >&2; exit 3`, "extract", Exited, "exit status 3; the last it said:\n\toops"},
-			{describeLine + `echo '{"error": "not a version that I know"}'`, "extract", Failed, "not a version that I know"},
-			{describeLine + `echo '{"metric": "m", "value": "many"}'`, "extract", BadAnswer, "many"},
-			{describeLine + `while :; do :; done`, "extract", Hung, "no end within 300ms"},
-			{describeLine + `sleep 1000`, "extract", Hung, "no end within 300ms"},
-			{describeLine + `kill -SEGV $$; exit 9`, "extract", Exited, ""},
-			{describeLine + `yes '{"metric": "m", "value": 1, "unit": "` + strings.Repeat("u", 10000) + `"}'`, "extract", BadAnswer, "the answer exceeds 256 MiB"},
-			{describeLine + `head -c 5000000 /dev/zero | tr '\0' ' '`, "extract", BadAnswer, "a line has more than 4194304 bytes"},
+			{testkit.DescribeLine + "echo nonsense", "extract", BadAnswer, `line "nonsense": want a JSON object`},
+			{testkit.DescribeLine + `echo '{"metric": "m", "value": 1}'; echo oops >&2; exit 3`, "extract", Exited, "exit status 3; the last it said:\n\toops"},
+			{testkit.DescribeLine + `echo '{"error": "not a version that I know"}'`, "extract", Failed, "not a version that I know"},
+			{testkit.DescribeLine + `echo '{"metric": "m", "value": "many"}'`, "extract", BadAnswer, "many"},
+			{testkit.DescribeLine + `while :; do :; done`, "extract", Hung, "no end within 300ms"},
+			{testkit.DescribeLine + `sleep 1000`, "extract", Hung, "no end within 300ms"},
+			{testkit.DescribeLine + `kill -SEGV $$; exit 9`, "extract", Exited, ""},
+			{testkit.DescribeLine + `yes '{"metric": "m", "value": 1, "unit": "` + strings.Repeat("u", 10000) + `"}'`, "extract", BadAnswer, "the answer exceeds 256 MiB"},
+			{testkit.DescribeLine + `head -c 5000000 /dev/zero | tr '\0' ' '`, "extract", BadAnswer, "a line has more than 4194304 bytes"},
 			{`echo '{"name": "other", "version": "1"}'`, "describe", BadAnswer, `calls itself "other": want "script"`},
 			{`echo '{"name": "script"}'`, "describe", BadAnswer, "the version is empty"},
 			{`echo hello`, "describe", BadAnswer, "this is no plugin: `describe` printed \"hello\": want one JSON object"},
 			{`yes`, "describe", BadAnswer, "4194304 bytes and more: want one JSON object"},
 			{`echo no perl here >&2; exit 127`, "describe", Exited, "exit status 127; the last it said:\n\tno perl here"},
 		} {
-			leavesNothing(t)
-			config := Config{Name: "script", Interface: Script, Path: script(t, "#!/bin/sh\n"+c.text+"\n"), Launcher: launcher, DescribeTimeout: time.Minute, ExtractTimeout: time.Minute}
+			testkit.LeavesNothing(t)
+			config := Config{Name: "script", Interface: Script, Path: testkit.Script(t, "#!/bin/sh\n"+c.text+"\n"), Launcher: launcher, DescribeTimeout: time.Minute, ExtractTimeout: time.Minute}
 			if c.fault == Hung {
 				config.ExtractTimeout = 300 * time.Millisecond
 			}
@@ -124,7 +113,7 @@ func TestNoExec(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { unix.Unmount(dir, unix.MNT_DETACH) })
-	for name, from := range map[string]string{"script": script(t, "#!/bin/sh\n"+describeLine), "echo": executable(t, "echo")} {
+	for name, from := range map[string]string{"script": testkit.Script(t, "#!/bin/sh\n"+testkit.DescribeLine), "echo": testkit.Executable(t, "echo")} {
 		text, err := os.ReadFile(from)
 		if err != nil {
 			t.Fatal(err)
@@ -134,14 +123,12 @@ func TestNoExec(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, launcher := range [][]string{nil, {"_launch"}} {
-			leavesNothing(t)
+			testkit.LeavesNothing(t)
 			_, err := Start(context.Background(), Config{Path: path, Launcher: launcher})
 			if err == nil || !strings.HasSuffix(err.Error(), "permission denied: its filesystem is mounted noexec: want it on another one (installed plugins are below XDG_DATA_HOME)") {
 				t.Errorf("%s, launcher %v: got %v", name, launcher, err)
 			}
 		}
-		// A copy elsewhere is fine.
-		install(t, Store{filepath.Join(t.TempDir(), "plugins")}, path)
 	}
 }
 
@@ -153,8 +140,8 @@ func TestScriptDescribesWrongly(t *testing.T) {
 		`echo loading; echo '{"name": "x", "version": "1"}'`:                  "want one JSON object",
 		`echo '{"name": "x", "version": "1", "interface": "carrier-pigeon"}'`: "carrier-pigeon",
 	} {
-		leavesNothing(t)
-		_, err := Start(context.Background(), Config{Name: "x", Path: script(t, "#!/bin/sh\n"+text+"\n"), Launcher: []string{"_launch"}})
+		testkit.LeavesNothing(t)
+		_, err := Start(context.Background(), Config{Name: "x", Path: testkit.Script(t, "#!/bin/sh\n"+text+"\n"), Launcher: []string{"_launch"}})
 		var e *Error
 		if !errors.As(err, &e) || e.Op != "describe" || !strings.Contains(e.Error(), want) || strings.Contains(e.Error(), "handshake") {
 			t.Errorf("%s: got %v; want describe's error with %q", text, err, want)
@@ -166,7 +153,7 @@ func TestScriptDescribesWrongly(t *testing.T) {
 func TestScriptLeavesChild(t *testing.T) {
 	for _, launcher := range [][]string{nil, {"_launch"}} {
 		mark := filepath.Base(t.TempDir()) + t.Name()
-		p := startConfig(t, Config{Launcher: launcher, Path: script(t, "#!/bin/sh\n"+describeLine+`
+		p := startConfig(t, Config{Launcher: launcher, Path: testkit.Script(t, "#!/bin/sh\n"+testkit.DescribeLine+`
 sleep 98765 &
 setsid sh -c 'sleep 98765; : `+mark+`' &
 echo '{"metric": "m", "value": 1}'
@@ -174,24 +161,8 @@ echo '{"metric": "m", "value": 1}'
 		if x, err := p.Extract(context.Background(), ktstr.Output{}); err != nil || len(x.Metrics) != 1 {
 			t.Errorf("got %+v, %v", x, err)
 		}
-		if pids := running(t, mark); len(pids) > 0 {
+		if pids := testkit.Running(t, mark); len(pids) > 0 {
 			t.Errorf("launcher %q: left behind: %v", launcher, pids)
 		}
 	}
-}
-
-// running lists the processes whose command line contains text.
-func running(t *testing.T, text string) []string {
-	t.Helper()
-	files, err := filepath.Glob("/proc/[0-9]*/cmdline")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var found []string
-	for _, f := range files {
-		if line, err := os.ReadFile(f); err == nil && bytes.Contains(line, []byte(text)) {
-			found = append(found, f)
-		}
-	}
-	return found
 }

@@ -1,4 +1,4 @@
-package plugin
+package store
 
 import (
 	"context"
@@ -11,11 +11,14 @@ import (
 	"testing"
 
 	"github.com/ktstr/ktstr"
+	"github.com/ktstr/ktstr/extractors/plugin"
+	"github.com/ktstr/ktstr/extractors/plugin/internal/testkit"
+	"golang.org/x/sys/unix"
 )
 
 func install(t *testing.T, s Store, path string) Locked {
 	t.Helper()
-	l, _, err := s.Install(context.Background(), Config{Path: path, Launcher: []string{"_launch"}}, nil)
+	l, _, err := s.Install(context.Background(), plugin.Config{Path: path, Launcher: []string{"_launch"}}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -38,7 +41,7 @@ func files(t *testing.T, dir string) []string {
 }
 
 func TestStore(t *testing.T) {
-	leavesNothing(t)
+	testkit.LeavesNothing(t)
 	s := Store{filepath.Join(t.TempDir(), "plugins")}
 	if l, err := s.Installed(); err != nil || len(l.Plugins) != 0 {
 		t.Fatalf("a store that is not there: got %+v, %v", l, err)
@@ -46,16 +49,16 @@ func TestStore(t *testing.T) {
 	if _, err := s.Remove("echo"); err == nil || !strings.Contains(err.Error(), "not installed") {
 		t.Errorf("remove from no store: got %v", err)
 	}
-	echo := install(t, s, executable(t, "echo"))
-	if echo.Description.Name != "echo" || echo.Interface != GRPC || !isHash(echo.SHA256[Platform]) {
+	echo := install(t, s, testkit.Executable(t, "echo"))
+	if echo.Description.Name != "echo" || echo.Interface != plugin.GRPC || !isHash(echo.SHA256[Platform]) {
 		t.Errorf("got %+v", echo)
 	}
-	v1 := install(t, s, script(t, "#!/bin/sh\n"+describeLine))
-	again := install(t, s, script(t, "#!/bin/sh\n"+describeLine))
+	v1 := install(t, s, testkit.Script(t, "#!/bin/sh\n"+testkit.DescribeLine))
+	again := install(t, s, testkit.Script(t, "#!/bin/sh\n"+testkit.DescribeLine))
 	if !reflect.DeepEqual(v1, again) {
 		t.Errorf("installed again: got %+v, want %+v", again, v1)
 	}
-	v2 := install(t, s, script(t, "#!/bin/sh\n"+strings.ReplaceAll(describeLine, "1.0", "2.0")+`echo '{"metric": "m", "value": 1}'`))
+	v2 := install(t, s, testkit.Script(t, "#!/bin/sh\n"+strings.ReplaceAll(testkit.DescribeLine, "1.0", "2.0")+`echo '{"metric": "m", "value": 1}'`))
 
 	l, err := s.Installed()
 	if err != nil || !reflect.DeepEqual(l.Plugins, []Locked{echo, v2}) {
@@ -71,7 +74,11 @@ func TestStore(t *testing.T) {
 	}
 	c := s.Config(v2)
 	c.Launcher = []string{"_launch"}
-	p := startConfig(t, c)
+	p, err := plugin.Start(context.Background(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
 	if x, err := p.Extract(context.Background(), ktstr.Output{}); err != nil || len(x.Metrics) != 1 {
 		t.Errorf("installed script: got %+v, %v", x, err)
 	}
@@ -85,18 +92,18 @@ func TestStore(t *testing.T) {
 }
 
 func TestInstallFails(t *testing.T) {
-	leavesNothing(t)
+	testkit.LeavesNothing(t)
 	s := Store{filepath.Join(t.TempDir(), "plugins")}
-	good := script(t, "#!/bin/sh\n"+describeLine)
+	good := testkit.Script(t, "#!/bin/sh\n"+testkit.DescribeLine)
 	for _, c := range []struct {
-		config Config
+		config plugin.Config
 		verify func(context.Context, ktstr.Description, string) error
 		want   string
 	}{
-		{Config{Path: script(t, "#!/bin/sh\nexit 1")}, nil, "exit status 1"},
-		{Config{Path: "/nonexistent"}, nil, "no such file"},
-		{Config{Path: good}, func(context.Context, ktstr.Description, string) error { return errors.New("loses its headline") }, "loses its headline"},
-		{Config{Path: good, SHA256: strings.Repeat("0", 64)}, nil, "want 000"},
+		{plugin.Config{Path: testkit.Script(t, "#!/bin/sh\nexit 1")}, nil, "exit status 1"},
+		{plugin.Config{Path: "/nonexistent"}, nil, "no such file"},
+		{plugin.Config{Path: good}, func(context.Context, ktstr.Description, string) error { return errors.New("loses its headline") }, "loses its headline"},
+		{plugin.Config{Path: good, SHA256: strings.Repeat("0", 64)}, nil, "want 000"},
 	} {
 		if _, _, err := s.Install(context.Background(), c.config, c.verify); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%+v: got %v, want an error with %q", c.config, err, c.want)
@@ -107,11 +114,28 @@ func TestInstallFails(t *testing.T) {
 	}
 }
 
+// An installed plugin runs although it comes from a filesystem that executes
+// nothing.
+func TestInstallFromNoExec(t *testing.T) {
+	dir := t.TempDir()
+	if err := unix.Mount("ktstr-test", dir, "tmpfs", unix.MS_NOEXEC, "size=1m,mode=755"); errors.Is(err, fs.ErrPermission) {
+		t.Skip("only root may mount what this needs")
+	} else if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { unix.Unmount(dir, unix.MNT_DETACH) })
+	path := filepath.Join(dir, "ktstr-plugin-script")
+	if err := os.WriteFile(path, []byte("#!/bin/sh\n"+testkit.DescribeLine), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	install(t, Store{filepath.Join(t.TempDir(), "plugins")}, path)
+}
+
 // Of what an install replaces it tells, whatever the version says.
 func TestInstallTellsWhatItReplaces(t *testing.T) {
-	leavesNothing(t)
+	testkit.LeavesNothing(t)
 	s := Store{filepath.Join(t.TempDir(), "plugins")}
-	first := "#!/bin/sh\n" + describeLine
+	first := "#!/bin/sh\n" + testkit.DescribeLine
 	var last Locked
 	for _, c := range []struct {
 		text     string
@@ -123,7 +147,7 @@ func TestInstallTellsWhatItReplaces(t *testing.T) {
 		{strings.ReplaceAll(first, "1.0", "2.0"), true},
 		{first, true},
 	} {
-		now, old, err := s.Install(context.Background(), Config{Path: script(t, c.text), Launcher: []string{"_launch"}}, nil)
+		now, old, err := s.Install(context.Background(), plugin.Config{Path: testkit.Script(t, c.text), Launcher: []string{"_launch"}}, nil)
 		if err != nil || (old != nil) != c.replaces || old != nil && !reflect.DeepEqual(*old, last) {
 			t.Errorf("got %+v, %v; want %+v: %t", old, err, last, c.replaces)
 		}
@@ -136,7 +160,7 @@ func TestInstallTellsWhatItReplaces(t *testing.T) {
 
 // What a killed install left is deleted by the next change of the store.
 func TestKilledInstall(t *testing.T) {
-	leavesNothing(t)
+	testkit.LeavesNothing(t)
 	s := Store{t.TempDir()}
 	leave := func() {
 		t.Helper()
@@ -156,7 +180,7 @@ func TestKilledInstall(t *testing.T) {
 		}
 	}
 	leave()
-	p := install(t, s, script(t, "#!/bin/sh\n"+describeLine))
+	p := install(t, s, testkit.Script(t, "#!/bin/sh\n"+testkit.DescribeLine))
 	build := "script/1.0/" + p.SHA256[Platform]
 	check(".install-link", "ktstr.lock", "script", "script/1.0", build, build+"/ktstr-plugin-script")
 	leave()
@@ -168,10 +192,10 @@ func TestKilledInstall(t *testing.T) {
 
 // What is not what was locked, or what others can have changed, is not executed.
 func TestRefused(t *testing.T) {
-	leavesNothing(t)
-	text := "#!/bin/sh\n" + describeLine
+	testkit.LeavesNothing(t)
+	text := "#!/bin/sh\n" + testkit.DescribeLine
 	s := Store{filepath.Join(t.TempDir(), "plugins")}
-	p := install(t, s, script(t, text))
+	p := install(t, s, testkit.Script(t, text))
 	path := s.path(p)
 	swap := func(t *testing.T) string {
 		if err := os.Chmod(path, 0o755); err != nil {
@@ -190,34 +214,34 @@ func TestRefused(t *testing.T) {
 		{"swapped", swap, "it was changed"},
 		{"symlink", func(t *testing.T) string {
 			link := filepath.Join(t.TempDir(), "ktstr-plugin-script")
-			if err := os.Symlink(script(t, text), link); err != nil {
+			if err := os.Symlink(testkit.Script(t, text), link); err != nil {
 				t.Fatal(err)
 			}
 			return link
 		}, "it is a symbolic link: name the file itself, /"},
 		{"world-writable file", func(t *testing.T) string {
-			path := script(t, text)
+			path := testkit.Script(t, text)
 			if err := os.Chmod(path, 0o777); err != nil {
 				t.Fatal(err)
 			}
 			return path
 		}, "everybody may write to it"},
 		{"world-writable directory", func(t *testing.T) string {
-			path := script(t, text)
+			path := testkit.Script(t, text)
 			if err := os.Chmod(filepath.Dir(path), 0o777|fs.ModeSticky); err != nil {
 				t.Fatal(err)
 			}
 			return path
 		}, "everybody may write to the directory"},
 		{"world-writable directory above", func(t *testing.T) string {
-			path := script(t, text)
+			path := testkit.Script(t, text)
 			if err := os.Chmod(filepath.Dir(filepath.Dir(path)), 0o777); err != nil {
 				t.Fatal(err)
 			}
 			return path
 		}, "everybody may write to the directory"},
 		{"not executable", func(t *testing.T) string {
-			path := script(t, text)
+			path := testkit.Script(t, text)
 			if err := os.Chmod(path, 0o644); err != nil {
 				t.Fatal(err)
 			}
@@ -228,9 +252,9 @@ func TestRefused(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			config := s.Config(p)
 			config.Path = c.path(t)
-			_, err := Start(context.Background(), config)
-			var e *Error
-			if !errors.As(err, &e) || e.Fault != Refused || !strings.Contains(e.Error(), c.want) {
+			_, err := plugin.Start(context.Background(), config)
+			var e *plugin.Error
+			if !errors.As(err, &e) || e.Fault != plugin.Refused || !strings.Contains(e.Error(), c.want) {
 				t.Errorf("got %v, want it refused with %q", err, c.want)
 			}
 		})
@@ -246,9 +270,9 @@ func TestLock(t *testing.T) {
 		Payloads: []ktstr.PayloadFile{{Name: "x-cpu", YAML: []byte("name: x-cpu\n")}},
 	}
 	var l Lock
-	l.Put(Locked{Description: d, Interface: Script, SHA256: map[string]string{Platform: hash}})
+	l.Put(Locked{Description: d, Interface: plugin.Script, SHA256: map[string]string{Platform: hash}})
 	d.Name, d.Payloads = "a", nil
-	l.Put(Locked{Description: d, Interface: GRPC, SHA256: map[string]string{"plan9/mips": hash}})
+	l.Put(Locked{Description: d, Interface: plugin.GRPC, SHA256: map[string]string{"plan9/mips": hash}})
 	if err := l.Write(path); err != nil {
 		t.Fatal(err)
 	}
@@ -256,12 +280,12 @@ func TestLock(t *testing.T) {
 	if err != nil || !reflect.DeepEqual(got, l) || got.Plugins[0].Description.Name != "a" {
 		t.Fatalf("got %+v, %v; want %+v", got, err, l)
 	}
-	got.Merge(Locked{Description: d, Interface: GRPC, SHA256: map[string]string{Platform: hash}})
+	got.Merge(Locked{Description: d, Interface: plugin.GRPC, SHA256: map[string]string{Platform: hash}})
 	if a, _ := got.Find("a"); len(a.SHA256) != 2 {
 		t.Errorf("merge of another platform: got %+v", a)
 	}
 	d.Version = "1.1"
-	got.Merge(Locked{Description: d, Interface: GRPC, SHA256: map[string]string{Platform: hash}})
+	got.Merge(Locked{Description: d, Interface: plugin.GRPC, SHA256: map[string]string{Platform: hash}})
 	if a, _ := got.Find("a"); len(a.SHA256) != 1 {
 		t.Errorf("merge of another version: got %+v", a)
 	}
@@ -270,23 +294,23 @@ func TestLock(t *testing.T) {
 	}
 
 	for _, c := range []struct {
-		config Config
+		config plugin.Config
 		want   string // of the error; empty: none
 		hash   string
 	}{
-		{Config{Name: "x", Path: "/p"}, "", hash},
-		{Config{Name: "x", Path: "/p", SHA256: hash}, "", hash},
-		{Config{Name: "x", Path: "/p", SHA256: strings.Repeat("0", 64)}, "its SHA-256 is 0000", ""},
-		{Config{Name: "a", Path: "/p"}, "not for " + Platform, ""},
-		{Config{Name: "other", Path: "/p"}, `has no plugin other`, ""},
-		{Config{Name: "fio", Self: []string{"_plugin", "fio"}}, "", ""},
+		{plugin.Config{Name: "x", Path: "/p"}, "", hash},
+		{plugin.Config{Name: "x", Path: "/p", SHA256: hash}, "", hash},
+		{plugin.Config{Name: "x", Path: "/p", SHA256: strings.Repeat("0", 64)}, "its SHA-256 is 0000", ""},
+		{plugin.Config{Name: "a", Path: "/p"}, "not for " + Platform, ""},
+		{plugin.Config{Name: "other", Path: "/p"}, `has no plugin other`, ""},
+		{plugin.Config{Name: "fio", Self: []string{"_plugin", "fio"}}, "", ""},
 	} {
 		err := Restrict(&c.config, path)
 		if c.want == "" && (err != nil || c.config.SHA256 != c.hash) || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
 			t.Errorf("%+v: got %v, want %q", c.config, err, c.want)
 		}
 	}
-	c := Config{Name: "other", Path: "/p"}
+	c := plugin.Config{Name: "other", Path: "/p"}
 	if err := Restrict(&c, filepath.Join(dir, "none")); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("a lock that is gone, or a link to nothing, restricts nothing: got %v", err)
 	}
@@ -318,8 +342,8 @@ func TestLock(t *testing.T) {
 
 func TestSearch(t *testing.T) {
 	s := Store{filepath.Join(t.TempDir(), "plugins")}
-	text := "#!/bin/sh\n" + describeLine
-	p := install(t, s, script(t, text))
+	text := "#!/bin/sh\n" + testkit.DescribeLine
+	p := install(t, s, testkit.Script(t, text))
 	dir := t.TempDir()
 	for _, name := range []string{"ktstr-plugin-script", "ktstr-plugin-b", "ktstr-plugin-Bad", "other"} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte("#!/bin/sh\necho executed >>"+dir+"/trace\n"), 0o755); err != nil {
@@ -329,8 +353,8 @@ func TestSearch(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "ktstr-plugin-text"), nil, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	named := script(t, text)
-	search := Search{Named: []Config{{Name: "script", Path: named}}, Store: s, Path: "/nonexistent::" + dir}
+	named := testkit.Script(t, text)
+	search := Search{Named: []plugin.Config{{Name: "script", Path: named}}, Store: s, Path: "/nonexistent::" + dir}
 	all, err := search.Candidates()
 	if err != nil {
 		t.Fatal(err)
@@ -363,7 +387,7 @@ func TestSearch(t *testing.T) {
 	if _, err := os.Stat(dir + "/trace"); err == nil {
 		t.Error("a search executed what it found")
 	}
-	for _, bad := range []Search{{Store: s, Path: "plugins"}, {Store: s, Named: []Config{{Name: "A/b", Path: named}}}} {
+	for _, bad := range []Search{{Store: s, Path: "plugins"}, {Store: s, Named: []plugin.Config{{Name: "A/b", Path: named}}}} {
 		if _, err := bad.Candidates(); err == nil {
 			t.Errorf("%+v: want an error", bad)
 		}

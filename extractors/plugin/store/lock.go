@@ -1,4 +1,4 @@
-package plugin
+package store
 
 import (
 	"bytes"
@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ktstr/ktstr"
+	"github.com/ktstr/ktstr/extractors/plugin"
 	"github.com/ktstr/ktstr/internal/wire"
 )
 
@@ -36,7 +37,7 @@ type Lock struct {
 // lock need not execute the plugin to know it.
 type Locked struct {
 	Description ktstr.Description
-	Interface   Interface
+	Interface   plugin.Interface
 	SHA256      map[string]string // by platform, in hexadecimal digits
 }
 
@@ -87,7 +88,7 @@ func readLock(path, remedy string) (Lock, error) {
 type otherSchema struct{ schema string }
 
 func (e *otherSchema) Error() string {
-	return fmt.Sprintf("schema %s: want %q, or the version of ktstr that wrote this", quote(e.schema), lockSchema)
+	return fmt.Sprintf("schema %s: want %q, or the version of ktstr that wrote this", wire.Quote(e.schema), lockSchema)
 }
 
 func parseLock(text []byte) (Lock, error) {
@@ -107,18 +108,18 @@ func parseLock(text []byte) (Lock, error) {
 	for _, p := range v.Plugins {
 		d, i, err := wire.ParseDescription(p.Description)
 		if err != nil {
-			return Lock{}, fmt.Errorf("plugin %s: %w", quote(p.Name), err)
+			return Lock{}, fmt.Errorf("plugin %s: %w", wire.Quote(p.Name), err)
 		}
 		if d.Name != p.Name || d.Version != p.Version {
-			return Lock{}, fmt.Errorf("plugin %s %s: its description says %s %s", quote(p.Name), quote(p.Version), quote(d.Name), quote(d.Version))
+			return Lock{}, fmt.Errorf("plugin %s %s: its description says %s %s", wire.Quote(p.Name), wire.Quote(p.Version), wire.Quote(d.Name), wire.Quote(d.Version))
 		}
 		for platform, hash := range p.SHA256 {
 			if !isHash(hash) {
-				return Lock{}, fmt.Errorf("plugin %s: %s: SHA-256 %s: want 64 hexadecimal digits", quote(p.Name), quote(platform), quote(hash))
+				return Lock{}, fmt.Errorf("plugin %s: %s: SHA-256 %s: want 64 hexadecimal digits", wire.Quote(p.Name), wire.Quote(platform), wire.Quote(hash))
 			}
 		}
 		if _, twice := l.Find(p.Name); twice {
-			return Lock{}, fmt.Errorf("plugin %s is there twice", quote(p.Name))
+			return Lock{}, fmt.Errorf("plugin %s is there twice", wire.Quote(p.Name))
 		}
 		l.Put(Locked{Description: d, Interface: i, SHA256: p.SHA256})
 	}
@@ -243,7 +244,7 @@ func lockAgain(path string) string {
 
 // Restrict makes c start nothing but what the lock at path holds under c.Name.
 // It changes nothing where c is served by the running executable itself.
-func Restrict(c *Config, path string) error {
+func Restrict(c *plugin.Config, path string) error {
 	if c.Self != nil {
 		return nil
 	}
@@ -253,13 +254,13 @@ func Restrict(c *Config, path string) error {
 	}
 	want, err := l.want(c.Name, path)
 	if err != nil {
-		return &Error{Plugin: c.Name, Path: c.Path, Op: "start", Fault: Refused, Err: err}
+		return &plugin.Error{Plugin: c.Name, Path: c.Path, Op: "start", Fault: plugin.Refused, Err: err}
 	}
 	if c.SHA256 != "" && c.SHA256 != want {
-		return &Error{Plugin: c.Name, Path: c.Path, Op: "start", Fault: Refused, Err: fmt.Errorf("its SHA-256 is %s: %s wants %s: install that one, or %s", c.SHA256, path, want, lockAgain(path))}
+		return &plugin.Error{Plugin: c.Name, Path: c.Path, Op: "start", Fault: plugin.Refused, Err: fmt.Errorf("its SHA-256 is %s: %s wants %s: install that one, or %s", c.SHA256, path, want, lockAgain(path))}
 	}
 	if c.SHA256 == "" {
-		c.SHA256, c.lock = want, path
+		c.SHA256, c.Mismatch = want, fmt.Sprintf("%s wants %s: use that build, or install this one and %s", path, want, lockAgain(path))
 	}
 	return nil
 }

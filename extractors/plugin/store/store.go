@@ -1,4 +1,4 @@
-package plugin
+package store
 
 import (
 	"context"
@@ -8,13 +8,12 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"syscall"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/ktstr/ktstr"
+	"github.com/ktstr/ktstr/extractors/plugin"
+	"github.com/ktstr/ktstr/extractors/plugin/internal/program"
 	"github.com/ktstr/ktstr/internal/wire"
 )
 
@@ -63,15 +62,15 @@ func (s Store) path(p Locked) string {
 }
 
 // Config returns how to start the installed plugin p.
-func (s Store) Config(p Locked) Config {
-	return Config{Name: p.Description.Name, Path: s.path(p), SHA256: p.SHA256[Platform], Interface: p.Interface}
+func (s Store) Config(p Locked) plugin.Config {
+	return plugin.Config{Name: p.Description.Name, Path: s.path(p), SHA256: p.SHA256[Platform], Interface: p.Interface}
 }
 
 // Install copies the executable at c.Path into the store, starts the copy as c
 // says, gives it to verify (nil: nothing more is verified), and records it, in
 // the place of another build of it, which old is; nil: this platform had none, or
 // this very file. What fails leaves nothing behind, and the other build as it was.
-func (s Store) Install(ctx context.Context, c Config, verify func(ctx context.Context, d ktstr.Description, path string) error) (_ Locked, old *Locked, err error) {
+func (s Store) Install(ctx context.Context, c plugin.Config, verify func(ctx context.Context, d ktstr.Description, path string) error) (_ Locked, old *Locked, err error) {
 	if err := os.MkdirAll(s.Dir, 0o755); err != nil {
 		return Locked{}, nil, err
 	}
@@ -102,12 +101,12 @@ func (s Store) Install(ctx context.Context, c Config, verify func(ctx context.Co
 	}
 	from := c.Path
 	defer func() { // the copy is gone when somebody reads the error
-		if e := (*Error)(nil); errors.As(err, &e) && e.Path == copied {
+		if e := (*plugin.Error)(nil); errors.As(err, &e) && e.Path == copied {
 			e.Path = from
 		}
 	}()
 	c.Path, c.SHA256 = copied, hash
-	p, err := Start(ctx, c)
+	p, err := plugin.Start(ctx, c)
 	if err != nil {
 		return Locked{}, nil, err
 	}
@@ -151,7 +150,7 @@ func (s Store) Install(ctx context.Context, c Config, verify func(ctx context.Co
 func (s Store) Remove(name string) (Locked, error) {
 	unlock, err := s.exclusive()
 	if errors.Is(err, fs.ErrNotExist) {
-		return Locked{}, fmt.Errorf("%s is not installed: want a plugin of `ktstr plugin list`", quote(name))
+		return Locked{}, fmt.Errorf("%s is not installed: want a plugin of `ktstr plugin list`", wire.Quote(name))
 	}
 	if err != nil {
 		return Locked{}, err
@@ -163,7 +162,7 @@ func (s Store) Remove(name string) (Locked, error) {
 	}
 	p, ok := installed.Find(name)
 	if !ok {
-		return Locked{}, fmt.Errorf("%s is not installed: want a plugin of `ktstr plugin list`", quote(name))
+		return Locked{}, fmt.Errorf("%s is not installed: want a plugin of `ktstr plugin list`", wire.Quote(name))
 	}
 	installed.Drop(name)
 	if err := installed.Write(filepath.Join(s.Dir, LockFile)); err != nil {
@@ -223,7 +222,7 @@ func (s Store) exclusive() (unlock func(), err error) {
 // copyExecutable copies a plugin so that nobody writes to the copy, and returns
 // the copy's SHA-256.
 func copyExecutable(from, to string) (string, error) {
-	in, err := openProgram(from)
+	in, err := program.Open(from)
 	if err != nil {
 		return "", err
 	}
@@ -243,140 +242,5 @@ func copyExecutable(from, to string) (string, error) {
 	if err := out.Sync(); err != nil {
 		return "", err
 	}
-	return hashFile(out)
-}
-
-// openProgram opens an executable that nobody but its owner can have put there.
-func openProgram(path string) (*os.File, error) {
-	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
-	if errors.Is(err, unix.ELOOP) {
-		to, _ := filepath.EvalSymlinks(path)
-		return nil, fmt.Errorf("it is a symbolic link: name the file itself, %s", to)
-	}
-	if err != nil {
-		var pe *fs.PathError
-		if errors.As(err, &pe) {
-			err = pe.Err
-		}
-		return nil, err
-	}
-	info, err := f.Stat()
-	switch {
-	case err != nil:
-	case info.IsDir():
-		err = errors.New("it is a directory: want an executable file")
-	case !info.Mode().IsRegular():
-		err = errors.New("it is no regular file: want an executable file")
-	case info.Mode()&0o111 == 0:
-		err = fmt.Errorf("it is not executable (mode %v): chmod +x it", info.Mode().Perm())
-	case info.Mode()&0o002 != 0:
-		err = fmt.Errorf("everybody may write to it (mode %v): chmod o-w it", info.Mode().Perm())
-	default:
-		err = checkOwner(info)
-	}
-	for dir := filepath.Dir(path); err == nil; dir = filepath.Dir(dir) {
-		var d fs.FileInfo
-		// In a directory with the sticky bit, others cannot replace what is ours; but
-		// right in it they may have put the file before us.
-		if d, err = os.Stat(dir); err == nil && d.Mode()&0o002 != 0 && (d.Mode()&fs.ModeSticky == 0 || dir == filepath.Dir(path)) {
-			err = fmt.Errorf("everybody may write to the directory %s (mode %v): move it to a directory of your own, or chmod o-w that one", dir, d.Mode().Perm())
-		}
-		if dir == filepath.Dir(dir) {
-			break
-		}
-	}
-	if err != nil {
-		f.Close()
-		return nil, err
-	}
-	return f, nil
-}
-
-// checkOwner refuses what another user put there.
-func checkOwner(info fs.FileInfo) error {
-	st, ok := info.Sys().(*syscall.Stat_t)
-	if ok && st.Uid != 0 && int(st.Uid) != os.Geteuid() && os.Geteuid() != 0 {
-		return fmt.Errorf("it belongs to user %d: want a file of yours or of root", st.Uid)
-	}
-	return nil
-}
-
-// Candidate is a plugin that a search found.
-type Candidate struct {
-	Config      Config
-	From        string             // "--plugin", "installed", "KTSTR_PLUGIN_PATH"
-	Description *ktstr.Description // nil: only executing it would tell
-	Err         error              // why it is refused; such a one still hides others of its name
-}
-
-// Search is where plugins are looked for, in this order. Never in the working
-// directory, and never along PATH.
-type Search struct {
-	Named []Config // of --plugin: Name and Path
-	Store Store
-	Path  string // of KTSTR_PLUGIN_PATH: directories, with colons
-}
-
-// Candidates returns all plugins that are found, and executes none. The first of
-// a name is the one that counts.
-func (s Search) Candidates() ([]Candidate, error) {
-	var all []Candidate
-	add := func(c Candidate) {
-		f, err := openProgram(c.Config.Path)
-		if err == nil {
-			f.Close()
-		} else {
-			c.Err = &Error{Plugin: c.Config.Name, Path: c.Config.Path, Op: "start", Fault: Refused, Err: err}
-		}
-		all = append(all, c)
-	}
-	for _, c := range s.Named {
-		if err := wire.CheckName(c.Name); err != nil {
-			return nil, fmt.Errorf("--plugin: %w", err)
-		}
-		add(Candidate{Config: c, From: "--plugin"})
-	}
-	installed, err := s.Store.Installed()
-	if err != nil {
-		return nil, err
-	}
-	for _, p := range installed.Plugins {
-		if p.SHA256[Platform] == "" {
-			continue // a store shared with another machine
-		}
-		add(Candidate{Config: s.Store.Config(p), From: "installed", Description: &p.Description})
-	}
-	for _, dir := range filepath.SplitList(s.Path) {
-		if dir == "" {
-			continue
-		}
-		if !filepath.IsAbs(dir) {
-			return nil, fmt.Errorf("KTSTR_PLUGIN_PATH: %s: want absolute directories", quote(dir))
-		}
-		entries, err := os.ReadDir(dir)
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
-		}
-		if err != nil {
-			return nil, fmt.Errorf("KTSTR_PLUGIN_PATH: %w", err)
-		}
-		for _, e := range entries {
-			name, ok := strings.CutPrefix(e.Name(), Prefix)
-			if ok && wire.CheckName(name) == nil {
-				add(Candidate{Config: Config{Name: name, Path: filepath.Join(dir, e.Name())}, From: "KTSTR_PLUGIN_PATH"})
-			}
-		}
-	}
-	return all, nil
-}
-
-// Find returns the candidate of that name that counts; ok is false where there
-// is none.
-func (s Search) Find(name string) (_ Candidate, ok bool, err error) {
-	all, err := s.Candidates()
-	i := slices.IndexFunc(all, func(c Candidate) bool { return c.Config.Name == name })
-	if err != nil || i < 0 {
-		return Candidate{}, false, err
-	}
-	return all[i], true, nil
+	return program.Hash(out)
 }
