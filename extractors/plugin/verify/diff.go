@@ -4,9 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"sort"
-	"strings"
-	"time"
 
 	"github.com/ktstr/ktstr"
 	"github.com/ktstr/ktstr/core/extract"
@@ -120,21 +117,3 @@ func Indent(doc []byte) []byte {
 	b.WriteString("}\n")
 	return b.Bytes()
 }
-
-// list names what is in a set, at most ten.
-func list(set map[string]bool) string {
-	names := make([]string, 0, len(set))
-	for name := range set {
-		names = append(names, name)
-	}
-	sort.Strings(names)
-	if n := len(names) - 10; n > 0 {
-		names = append(names[:10], fmt.Sprintf("… (%d more)", n))
-	}
-	return strings.Join(names, ", ")
-}
-
-func now() time.Time { return time.Now() }
-
-// since rounds for a reader.
-func since(t time.Time) time.Duration { return time.Since(t).Round(time.Millisecond) }
