@@ -47,7 +47,7 @@ func run(t *testing.T, dir string, argv ...string) string {
 
 func holds(t *testing.T, path string) {
 	t.Helper()
-	report, err := verify.Verify(t.Context(), verify.Config{Path: path, Corpus: corpus, Launcher: []string{"_launch"}, Host: []string{"_host"}})
+	report, err := verify.Run(t.Context(), verify.Config{Path: path, Corpus: corpus, Launcher: []string{"_launch"}, Host: []string{"_host"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -185,7 +185,7 @@ func TestVerifyShowsTraceback(t *testing.T) {
 	if err := os.WriteFile(path, bytes.Replace(program, []byte("    diagnostics = []\n"), []byte("    raise ValueError('boom')\n"), 1), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	report, err := verify.Verify(t.Context(), verify.Config{Path: path, Launcher: []string{"_launch"}, Only: []string{"empty"}})
+	report, err := verify.Run(t.Context(), verify.Config{Path: path, Launcher: []string{"_launch"}, Only: []string{"empty"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -236,7 +236,7 @@ func TestVerifyFindsBrokenPlugins(t *testing.T) {
 		if err := os.WriteFile(path, bytes.Replace(program, []byte(c.old), []byte(c.new), 1), 0o755); err != nil {
 			t.Fatal(err)
 		}
-		report, err := verify.Verify(t.Context(), verify.Config{Path: path, Corpus: one, Launcher: []string{"_launch"}, Host: []string{"_host"}, Only: []string{c.check}})
+		report, err := verify.Run(t.Context(), verify.Config{Path: path, Corpus: one, Launcher: []string{"_launch"}, Host: []string{"_host"}, Only: []string{c.check}})
 		if err != nil {
 			t.Errorf("%s: %v", c.check, err)
 			continue

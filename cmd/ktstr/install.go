@@ -82,7 +82,7 @@ func (a *app) install(ctx context.Context, path, hash, corpus string) error {
 // verifyForInstall makes the checks of `ktstr plugin verify` and shows those
 // that fail.
 func (a *app) verifyForInstall(ctx context.Context, path, corpus string) error {
-	report, err := verify.Verify(ctx, verify.Config{Path: path, Corpus: corpus, Launcher: []string{hiddenLaunch}, Host: []string{hiddenHost}})
+	report, err := verify.Run(ctx, verify.Config{Path: path, Corpus: corpus, Launcher: []string{hiddenLaunch}, Host: []string{hiddenHost}})
 	if err != nil {
 		return err
 	}

@@ -45,7 +45,7 @@ Checks: ` + strings.Join(verify.Names(), ", ") + ".",
 					return err
 				}
 			}
-			report, err := verify.Verify(c.Context(), cfg)
+			report, err := verify.Run(c.Context(), cfg)
 			if cfg.Progress != nil {
 				fmt.Fprint(a.stderr, "\r\x1b[K")
 			}

@@ -29,7 +29,7 @@ type Config = verify.Config
 type Report = verify.Report
 
 // Verify makes all checks. The error says why none could be made.
-func Verify(ctx context.Context, c Config) (Report, error) { return verify.Verify(ctx, c) }
+func Verify(ctx context.Context, c Config) (Report, error) { return verify.Run(ctx, c) }
 
 // Run makes all checks, each as a subtest of its name. A check that cannot be made is
 // skipped with its reason.

@@ -61,7 +61,7 @@ func TestScript(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	report, err := verify.Verify(t.Context(), verify.Config{Path: filepath.Join(dir, "ktstr-plugin-mybench"), Corpus: filepath.Join(dir, "corpus")})
+	report, err := verify.Run(t.Context(), verify.Config{Path: filepath.Join(dir, "ktstr-plugin-mybench"), Corpus: filepath.Join(dir, "corpus")})
 	if err != nil {
 		t.Fatal(err)
 	}

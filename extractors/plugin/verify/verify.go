@@ -112,9 +112,10 @@ func Names() []string {
 	return names
 }
 
-// Verify makes all checks: of an Extractor those that can be made of a function. The error says why none could be made: the plugin
-// does not start, the corpus cannot be read.
-func Verify(ctx context.Context, cfg Config) (Report, error) {
+// Run runs every check that applies. An in-process Extractor skips the checks
+// that need an executable. The error says why no check could run, for example
+// because the plugin does not start or the corpus cannot be read.
+func Run(ctx context.Context, cfg Config) (Report, error) {
 	r := &run{cfg: cfg, plain: map[string][]byte{}}
 	report := Report{Subject: "in process"}
 	if cfg.Corpus != "" {
@@ -134,7 +135,7 @@ func Verify(ctx context.Context, cfg Config) (Report, error) {
 		x = r.proc.extractor()
 	}
 	if x == nil {
-		return report, fmt.Errorf("conform.Config: neither Extractor nor Path is set: want one of them")
+		return report, fmt.Errorf("verify.Config: neither Extractor nor Path is set: want one of them")
 	}
 	r.x = &probe{x: x}
 	r.desc = r.x.Describe()

@@ -81,7 +81,7 @@ func corpusOf(t *testing.T, files map[string]string) string {
 
 func verify(t *testing.T, cfg Config) Report {
 	t.Helper()
-	r, err := Verify(t.Context(), cfg)
+	r, err := Run(t.Context(), cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -279,10 +279,10 @@ func TestOnly(t *testing.T) {
 	if len(r.Checks) != 2 || r.Checks[0].Name != "empty" || r.Checks[1].Name != "finite" {
 		t.Errorf("checks %+v: want empty and finite, in their usual order", r.Checks)
 	}
-	if _, err := Verify(t.Context(), Config{Extractor: honest(), Only: []string{"emty"}}); err == nil || !strings.Contains(err.Error(), "empty") {
+	if _, err := Run(t.Context(), Config{Extractor: honest(), Only: []string{"emty"}}); err == nil || !strings.Contains(err.Error(), "empty") {
 		t.Errorf("an unknown check: error %v, want the known ones", err)
 	}
-	if _, err := Verify(t.Context(), Config{}); err == nil {
+	if _, err := Run(t.Context(), Config{}); err == nil {
 		t.Error("nothing to check: no error")
 	}
 }
