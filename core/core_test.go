@@ -132,8 +132,8 @@ func TestInvalidPayloadsAreRefused(t *testing.T) {
 		if !errors.As(err, &usage) || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want a usage error with %q", err, want)
 		}
-		if again := core.Validate(t.Context(), s); again == nil || again.Error() != err.Error() {
-			t.Errorf("Validate: got %v, want %v", again, err)
+		if _, prepareErr := core.Prepare(t.Context(), s); prepareErr == nil || "run "+prepareErr.Error() != err.Error() {
+			t.Errorf("Prepare: got %v, want %v without its first word", prepareErr, err)
 		}
 	}
 	check(payload.Payload{Name: "../bench", Binary: "/bin/true"}, `name: "../bench": want`)

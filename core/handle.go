@@ -7,7 +7,6 @@ import (
 	"os"
 	"runtime"
 
-	"github.com/ktstr/ktstr/core/payload"
 	"github.com/ktstr/ktstr/spawn"
 )
 
@@ -15,19 +14,18 @@ import (
 // Result, to whichever of Wait, Kill and TryWait gets there first; every later
 // call is an error. Its methods may be called from several goroutines.
 type Handle struct {
-	ctx        context.Context
-	cancel     context.CancelFunc
-	spec       Spec
-	definition payload.Payload // as it was resolved
-	tool, note string          // what the program told, and what came of it
-	scratch    *scratch
-	command    spawn.Command
-	process    *spawn.Process
-	thaw       func() (spawn.Usage, error) // nil when the extractor runs
+	prepared *Prepared
+	sinks    []Sink
+	ctx      context.Context
+	cancel   context.CancelFunc
+	scratch  *scratch
+	command  spawn.Command
+	process  *spawn.Process
+	thaw     func() (spawn.Usage, error) // nil when the extractor runs
 }
 
 // Name is the payload's name.
-func (h *Handle) Name() string { return h.spec.Payload.Name }
+func (h *Handle) Name() string { return h.prepared.spec.Payload.Name }
 
 // Pid is the payload's process id while it is alive, else 0.
 func (h *Handle) Pid() int { return h.process.Pid() }
@@ -74,8 +72,8 @@ func (h *Handle) lost() { go h.Close() }
 
 func (h *Handle) warn() {
 	text := fmt.Sprintf("payload %s: its handle was dropped before wait or kill: killed, its metrics are lost", h.Name())
-	if h.spec.Notice != nil {
-		h.spec.Notice(text)
+	if h.prepared.spec.Notice != nil {
+		h.prepared.spec.Notice(text)
 		return
 	}
 	fmt.Fprintln(os.Stderr, "ktstr: "+text)

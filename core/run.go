@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"sync/atomic"
 
 	"github.com/ktstr/ktstr"
@@ -43,75 +44,62 @@ type Result struct {
 var finished atomic.Int64
 
 // Run runs the payload in the foreground. A payload that fails, times out or
-// prints nothing is a Result, not an error; see Record.Err. An error means
-// that there is no result to trust: a *UsageError before anything ran, else
+// prints nothing is a Result, not an error; see Record.Err. An error means that
+// there is no result to trust: a *UsageError before anything ran, else the reason
 // why the payload could not be started or captured.
 func Run(ctx context.Context, s Spec) (Result, error) {
-	h, err := start(ctx, s, "run")
+	h, err := prepareAndStart(ctx, s)
 	if err != nil {
-		return Result{}, err
+		return Result{}, fmt.Errorf("run %w", err)
 	}
 	return h.Wait()
 }
 
 // Start starts the payload in the background. The caller must end the Handle
 // by Wait, Kill, a TryWait that is done, or Close.
-func Start(ctx context.Context, s Spec) (*Handle, error) { return start(ctx, s, "start") }
-
-// Validate refuses what Run would refuse before it runs anything, with the same
-// errors. The payload's program may be asked for its version.
-func Validate(ctx context.Context, s Spec) error {
-	return new(Handle).plan(ctx, s, "run")
-}
-
-// plan resolves what is to be run.
-func (h *Handle) plan(ctx context.Context, s Spec, operation string) error {
-	s, err := asked(ctx, s, operation)
+func Start(ctx context.Context, s Spec) (*Handle, error) {
+	h, err := prepareAndStart(ctx, s)
 	if err != nil {
-		return err
+		return nil, fmt.Errorf("start %w", err)
 	}
-	if s.Found != nil {
-		h.tool = s.Found.Version
-		if s.Payload, h.note, err = payload.Resolve(s.Payload, *s.Found); err != nil {
-			return fmt.Errorf("payload %s: %w", s.Payload.Name, err)
-		}
-	}
-	if h.definition, err = s.resolve(); err != nil {
-		return &UsageError{fmt.Errorf("%s payload %s: %w", operation, s.Payload.Name, err)}
-	}
-	h.spec = s
-	return nil
+	return h, nil
 }
 
-func start(ctx context.Context, s Spec, operation string) (*Handle, error) {
-	h := &Handle{}
-	err := h.plan(ctx, s, operation)
+func prepareAndStart(ctx context.Context, s Spec) (*Handle, error) {
+	p, err := Prepare(ctx, s)
 	if err != nil {
 		return nil, err
 	}
-	s, definition := h.spec, h.definition
-	if h.scratch, err = makeScratch(definition, s.Scratch); err != nil {
+	return p.Start(ctx)
+}
+
+// Start starts one run of p in the background, as the function Start does. The
+// run's record goes to the sinks of the Spec and then to those given here.
+func (p *Prepared) Start(ctx context.Context, sinks ...Sink) (*Handle, error) {
+	h := &Handle{prepared: p, sinks: append(slices.Clone(p.spec.Sinks), sinks...)}
+	var err error
+	if h.scratch, err = makeScratch(p.definition, p.spec.Scratch); err != nil {
 		return nil, &UsageError{err}
 	}
-	if f, ok := s.Extractor.(Freezer); ok {
+	if f, ok := p.spec.Extractor.(Freezer); ok {
 		if h.thaw, err = f.Freeze(); err != nil {
 			h.scratch.remove()
-			return nil, fmt.Errorf("extractor %s could not be stopped for the measurement: %w", definition.Extractor, err)
+			return nil, fmt.Errorf("extractor %s could not be stopped for the measurement: %w", p.definition.Extractor, err)
 		}
 	}
 	h.ctx, h.cancel = context.WithCancel(ctx)
-	h.command = s.command(definition, h.scratch)
+	h.command = p.spec.command(p.definition, h.scratch)
 	if h.process, err = spawn.Start(h.ctx, h.command); err != nil {
 		h.release()
-		return nil, notStarted(operation, definition.Name, err)
+		return nil, notStarted(p.definition.Name, err)
 	}
 	runtime.SetFinalizer(h, (*Handle).lost)
 	return h, nil
 }
 
-// notStarted says what could not be started, once: a payload often has the name
-// of its program.
-func notStarted(operation, name string, err error) error {
+// notStarted adds the payload's name to err, unless err names a program of that
+// name already.
+func notStarted(name string, err error) error {
 	var program *spawn.StartError
 	var place *spawn.PlacementError
 	binary := ""
@@ -122,19 +110,19 @@ func notStarted(operation, name string, err error) error {
 		binary = place.Binary
 	}
 	if filepath.Base(binary) == name {
-		return fmt.Errorf("%s %w", operation, err)
+		return err
 	}
-	return fmt.Errorf("%s payload %s: %w", operation, name, err)
+	return fmt.Errorf("payload %s: %w", name, err)
 }
 
 // finish is the second half of a run, from the ended process to the record.
 func (h *Handle) finish(ended spawn.Result) (Result, error) {
 	defer h.release()
-	r := Result{Definition: h.definition}
+	r := Result{Definition: h.prepared.definition}
 	h.describe(&r, ended)
 	var kept []Sink
 	var lost []check.Detail
-	for _, sink := range h.spec.Sinks {
+	for _, sink := range h.sinks {
 		before := r.Bundle
 		if err := sink.Raw(&r); err != nil {
 			lost = append(lost, notKept(err))
@@ -147,7 +135,7 @@ func (h *Handle) finish(ended spawn.Result) (Result, error) {
 	h.continueExtractor(&r)
 
 	// What was printed until a run was cancelled is worth reading.
-	found := extract.Run(context.WithoutCancel(h.ctx), h.spec.Extractor, r.Streams, h.definition.MetricHints())
+	found := extract.Run(context.WithoutCancel(h.ctx), h.prepared.spec.Extractor, r.Streams, h.prepared.definition.MetricHints())
 	r.Index = finished.Add(1) - 1
 	r.setExtraction(found)
 	r.judge(h, found)

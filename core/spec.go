@@ -34,10 +34,6 @@ type Spec struct {
 	Cgroup   string // relative name; empty: the payload's, else a private one where one can be made
 	NoCgroup bool   // stay in the caller's cgroup
 
-	// Found is what the payload's program told when it was asked for its version
-	// and options; nil: it is asked before the run, see Asked.
-	Found *payload.Found
-
 	Plugin *Plugin // for the record: the executable that Extractor is; nil: it is in process
 
 	Sinks  []Sink       // get the record of the finished run, in order

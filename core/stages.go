@@ -47,11 +47,11 @@ func (s Spec) validate() error {
 	return p.CheckFlags(s.Args) // C4
 }
 
-// resolve is the payload as this run uses it: with the run's args, checks,
-// options, timeout and cgroup in the place of its own. It refuses what could
-// only fail later.
-func (s Spec) resolve() (payload.Payload, error) {
-	p := s.Payload
+// resolve returns the payload p, which is s.Payload for the installed version of
+// its program, with the arguments, checks, options, timeout and cgroup of this run.
+// It refuses everything that could only fail later.
+func (s Spec) resolve(p payload.Payload) (payload.Payload, error) {
+	s.Payload = p
 	for _, name := range p.Files {
 		if _, err := os.Stat(name); err != nil {
 			return p, fmt.Errorf("file %s, which it needs: %w: want it there before the run", name, errors.Unwrap(err))
@@ -136,7 +136,7 @@ func (s Spec) command(p payload.Payload, dir *scratch) spawn.Command {
 // describe fills in what is known before extraction: how the process ended and
 // what it printed.
 func (h *Handle) describe(r *Result, ended spawn.Result) {
-	p := h.definition
+	p := h.prepared.definition
 	r.Record = Record{
 		Schema:     Schema,
 		Payload:    p.Name,
@@ -154,16 +154,16 @@ func (h *Handle) describe(r *Result, ended spawn.Result) {
 		Capture: map[string]Seen{},
 		Host:    ThisHost(),
 		Notices: ended.Notices,
-		Tool:    h.tool,
-		Labels:  h.spec.Labels,
+		Tool:    h.prepared.tool,
+		Labels:  h.prepared.spec.Labels,
 		Harness: costOf(ended.Harness),
 		Used:    costOf(ended.Payload),
 		Watcher: watcherCost(ended.Watcher),
 		Cgroup:  cgroupOf(ended.Cgroup),
-		Plugin:  h.spec.Plugin,
+		Plugin:  h.prepared.spec.Plugin,
 	}
-	if h.note != "" {
-		r.Notices = append(r.Notices, h.note)
+	if h.prepared.note != "" {
+		r.Notices = append(r.Notices, h.prepared.note)
 	}
 	if r.Dir == "" {
 		r.Dir, _ = os.Getwd()
@@ -274,7 +274,7 @@ func (r *Record) NotKept(err error) { r.fail(notKept(err)) }
 
 // judge evaluates the checks of the resolved payload.
 func (r *Result) judge(h *Handle, x extract.Result) {
-	r.Judge(h.definition, r.Streams[1].Data, x.Looked, h.spec.Extractor.Describe().Hints)
+	r.Judge(h.prepared.definition, r.Streams[1].Data, x.Looked, h.prepared.spec.Extractor.Describe().Hints)
 }
 
 // Judge evaluates the checks of the resolved payload p on the record's metrics

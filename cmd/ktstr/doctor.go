@@ -121,7 +121,8 @@ func (a *app) doctor(ctx context.Context, output format) error {
 		d.Plugins = append(d.Plugins, h)
 		fails[s.Name] = h.Error
 	}
-	ask := askOnce(ctx)
+	var prober core.Prober
+	ask := func(need payload.Need, help bool) (payload.Found, error) { return prober.Ask(ctx, need, help) }
 	for _, p := range all {
 		able := d.examine(p, ask)
 		name := cmp.Or(p.Extractor, "json")
@@ -165,24 +166,6 @@ func (a *app) doctor(ctx context.Context, output format) error {
 		return ending(core.ExitUsage)
 	}
 	return nil
-}
-
-// askOnce is core.Probe for the payloads of one program: they ask it the same.
-func askOnce(ctx context.Context) func(need payload.Need, help bool) (payload.Found, error) {
-	type answer struct {
-		found payload.Found
-		err   error
-	}
-	known := map[string]answer{}
-	return func(need payload.Need, help bool) (payload.Found, error) {
-		key := fmt.Sprintf("%q %q %q %q %t", need.Binary, need.VersionArgs, need.VersionPattern, need.HelpArgs, help)
-		a, ok := known[key]
-		if !ok {
-			a.found, a.err = core.Probe(ctx, need, help)
-			known[key] = a
-		}
-		return a.found, a.err
-	}
 }
 
 // examine says what p can do here, and notes the programs that it needs.

@@ -244,7 +244,7 @@ func TestInterruptBeforeTheRun(t *testing.T) {
 	defer a.catchStops()()
 	a.stops <- syscall.SIGINT
 	var exit *exitError
-	if _, err := a.runOnce(t.Context(), core.Spec{}, true); !errors.As(err, &exit) || exit.status != core.ExitInterrupted {
+	if _, err := a.runOnce(t.Context(), &side{}, nil, true); !errors.As(err, &exit) || exit.status != core.ExitInterrupted {
 		t.Errorf("got %v; want exit status %d", err, core.ExitInterrupted)
 	}
 }
@@ -264,18 +264,29 @@ func (x stopsWhile) Extract(context.Context, ktstr.Output) (ktstr.Extraction, er
 	return ktstr.Extraction{}, nil
 }
 
+// discard is a sink that keeps nothing.
+type discard struct{}
+
+func (discard) Raw(*core.Result) error  { return nil }
+func (discard) Emit(*core.Result) error { return nil }
+
 // A request to stop that comes when the payload has ended by itself leaves its
 // run whole, and ends the series.
 func TestInterruptDuringTheExtraction(t *testing.T) {
 	var stdout, stderr bytes.Buffer
 	a := &app{stdout: &stdout, stderr: &stderr, stops: make(chan os.Signal, 2)}
 	spec := core.Spec{Payload: payload.Payload{Name: "true", Binary: "/bin/true"}, Extractor: stopsWhile{a.stops}}
-	r, err := a.runOnce(t.Context(), spec, false)
+	prepared, err := core.Prepare(t.Context(), spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	one := &side{spec: spec, prepared: prepared}
+	r, err := a.runOnce(t.Context(), one, discard{}, false)
 	if err != nil || r.Interrupted || r.ExitCode != 0 {
 		t.Fatalf("got %v, %+v", err, r.Record)
 	}
 	var exit *exitError
-	if _, err = a.runOnce(t.Context(), spec, false); !errors.As(err, &exit) || exit.status != core.ExitInterrupted {
+	if _, err = a.runOnce(t.Context(), one, discard{}, false); !errors.As(err, &exit) || exit.status != core.ExitInterrupted {
 		t.Errorf("the next run: got %v, want it not to be started", err)
 	}
 }

@@ -160,19 +160,19 @@ func (a *app) untilStopped(parent context.Context) (ctx context.Context, done fu
 
 // runOnce runs one payload in the foreground: with a live line on a terminal,
 // and Ctrl-C passed on as a request to stop, the second time as a kill.
-func (a *app) runOnce(ctx context.Context, spec core.Spec, quiet bool) (core.Result, error) {
+func (a *app) runOnce(ctx context.Context, side *side, sink core.Sink, quiet bool) (core.Result, error) {
 	select {
 	case s := <-a.stops:
-		return core.Result{}, &exitError{core.ExitInterrupted, fmt.Errorf("%v: payload %s was not started", s, spec.Payload.Name)}
+		return core.Result{}, &exitError{core.ExitInterrupted, fmt.Errorf("%v: payload %s was not started", s, side.spec.Payload.Name)}
 	default:
 	}
-	h, err := core.Start(ctx, spec)
+	h, err := side.prepared.Start(ctx, sink)
 	if err != nil {
 		return core.Result{}, err
 	}
 	ended := make(chan struct{})
 	watched := make(chan os.Signal, 1)
-	go func() { watched <- a.watch(h, spec, ended, quiet) }()
+	go func() { watched <- a.watch(h, side.spec, ended, quiet) }()
 	r, err := h.Wait()
 	close(ended)
 	if s := <-watched; s != nil && err == nil && !r.Interrupted {

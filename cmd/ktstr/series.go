@@ -83,10 +83,11 @@ func (o seriesOptions) check(given func(flag string) bool, payloads int) error {
 
 // side is one of the payloads or variants that a series runs.
 type side struct {
-	name string // the variant's, else the payload's
-	set  string
-	spec core.Spec
-	kept []runs.Run
+	name     string // the variant's, else the payload's
+	set      string
+	spec     core.Spec
+	prepared *core.Prepared
+	kept     []runs.Run
 }
 
 // limit is the timeout that the side's runs have, and where it comes from; empty:
@@ -124,12 +125,13 @@ func (a *app) run(ctx context.Context, names, args []string, o runOptions) error
 	preparing, prepared := a.untilStopped(ctx)
 	done, err := s.prepare(preparing, names, args)
 	defer done()
+	var bad *side
 	if err == nil {
 		if _, err := s.store.Sweep(); err != nil && !isPath(err, s.root) { // of which the first bundle tells
 			a.notice(o.quiet)("what a prune left half-way could not be deleted: " + err.Error())
 		}
 		defer a.guardRuns(o.quiet)()
-		err = s.ask(preparing)
+		bad, err = s.ask(preparing)
 	}
 	prepared()
 	select {
@@ -141,6 +143,9 @@ func (a *app) run(ctx context.Context, names, args []string, o runOptions) error
 		}
 		return s.lose(first, &exitError{core.ExitInterrupted, err})
 	default:
+	}
+	if usage := (*core.UsageError)(nil); bad != nil && !errors.As(err, &usage) { // its program is too old
+		return s.lose(bad, &exitError{core.ExitRun, err})
 	}
 	if err != nil {
 		return err
@@ -267,32 +272,23 @@ func (s *series) prepare(ctx context.Context, names, args []string) (done func()
 	return done, nil
 }
 
-// ask has each payload's program tell its version, once: not before every run,
-// and while a request to stop can still end it.
-func (s *series) ask(ctx context.Context) error {
-	found := map[string]*payload.Found{} // by payload
+// ask prepares each side: a mistake in the second must be found before the first
+// runs, and a request to stop can still end it. With an error, it returns the side
+// that cannot be prepared.
+func (s *series) ask(ctx context.Context) (*side, error) {
+	var prober core.Prober
+	told := map[string]bool{}
 	for _, side := range s.sides {
-		name := side.spec.Payload.Name
-		if len(side.spec.Payload.Needs) > 0 { // a program given by its path may be called like a payload
-			side.spec.Found = found[name]
-		}
 		var err error
-		if side.spec, err = core.Asked(ctx, side.spec); err != nil {
-			return err
+		if side.prepared, err = prober.Prepare(ctx, side.spec); err != nil {
+			return side, err
 		}
-		if f := side.spec.Found; f != nil && found[name] == nil {
-			if found[name] = f; f.Problem != "" && !s.alone() { // of one run, its notes say so
-				s.app.notice(s.o.quiet)(f.Problem)
-			}
-		}
-	}
-	for _, side := range s.sides { // a mistake in the second must not be found when the first has run
-		var usage *core.UsageError
-		if err := core.Validate(ctx, side.spec); errors.As(err, &usage) {
-			return err
+		if note := side.prepared.Note(); note != "" && !s.alone() && !told[note] { // the notes of a single run say it
+			told[note] = true
+			s.app.notice(s.o.quiet)(note)
 		}
 	}
-	return nil
+	return nil, nil
 }
 
 // parseVariant reads NAME='ARGS', the args quoted as in a shell.
@@ -347,16 +343,14 @@ func (s *series) one(ctx context.Context, side *side) (core.Record, error) {
 	}
 	defer sink.Close()
 	s.begun++
-	spec := side.spec
-	spec.Sinks = []core.Sink{sink}
-	r, err := s.app.runOnce(ctx, spec, s.o.quiet)
+	r, err := s.app.runOnce(ctx, side, sink, s.o.quiet)
 	var usage *core.UsageError
 	var stopped *exitError
 	switch {
 	case errors.As(err, &stopped), errors.As(err, &usage) && s.begun == 1: // a mistake is one before anything ran
 		return r.Record, err
 	case err != nil:
-		return r.Record, &exitError{core.ExitRun, withInstall(spec.Payload, err)}
+		return r.Record, &exitError{core.ExitRun, withInstall(side.spec.Payload, err)}
 	}
 	if s.o.series.tag != "" && r.Bundle != "" {
 		if err := s.store.Tag(s.o.series.tag, filepath.Base(r.Bundle)); err != nil {

@@ -38,7 +38,8 @@ func TestProbeOfAHangingProgram(t *testing.T) {
 	p := tool(t, `echo "$1" >> `+asked+`; echo tool 1.2; exec sleep 1000`)
 	within := time.Millisecond // longer where the machine did not get to the script
 	for {
-		found, err := probe(t.Context(), p.Needs[0], true, within)
+		prober := Prober{timeout: within}
+		found, err := prober.Ask(t.Context(), p.Needs[0], true)
 		if err != nil || found.Help != "" || !strings.Contains(found.Problem, p.Binary+" --version: killed: it had not ended after "+within.String()+": want version_args") {
 			t.Fatalf("got %+v, %v; want its version, and what hung", found, err)
 		}
@@ -60,9 +61,8 @@ func TestCancelledProbe(t *testing.T) {
 	}
 	s := Spec{Payload: tool(t, `exec 9> `+ready+`; setsid sleep 1000 & echo >&9; sleep 1000`), Extractor: nothing}
 	for name, ask := range map[string]func(context.Context) error{
-		"Asked":    func(ctx context.Context) error { _, err := Asked(ctx, s); return err },
-		"Validate": func(ctx context.Context) error { return Validate(ctx, s) },
-		"Run":      func(ctx context.Context) error { _, err := Run(ctx, s); return err },
+		"Prepare": func(ctx context.Context) error { _, err := Prepare(ctx, s); return err },
+		"Run":     func(ctx context.Context) error { _, err := Run(ctx, s); return err },
 	} {
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan error, 1)
@@ -76,7 +76,7 @@ func TestCancelledProbe(t *testing.T) {
 			t.Fatal(err)
 		}
 		cancel()
-		if err := <-ended; !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "run payload tool: ") {
+		if err := <-ended; !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "payload tool: ") {
 			t.Errorf("%s: got %v; want it canceled", name, err)
 		}
 		if _, err := io.ReadAll(r); err != nil { // to the end: nobody holds it
@@ -86,19 +86,27 @@ func TestCancelledProbe(t *testing.T) {
 	}
 }
 
-// Several runs of what Asked gave ask the program once.
-func TestAskedOnce(t *testing.T) {
+// The runs of one Prepared, and other runs prepared by the same Prober, ask the
+// program once.
+func TestProgramIsAskedOnce(t *testing.T) {
 	asked := filepath.Join(t.TempDir(), "asked")
 	p := tool(t, `case "$1" in --version) echo x >> `+asked+`; echo tool 1.2;; esac`)
 	p.Variants = []payload.Variant{{When: payload.When{Version: ">= 1.2"}, Args: []string{"--new"}}}
-	s, err := Asked(t.Context(), Spec{Payload: p, Extractor: nothing})
-	if err != nil {
-		t.Fatal(err)
-	}
+	var prober Prober
 	for range 2 {
-		r, err := Run(t.Context(), s)
-		if err != nil || r.Tool != "1.2" || r.Argv[len(r.Argv)-1] != "--new" {
-			t.Errorf("got tool %q, %q, %v; want 1.2, and the args of its variant", r.Tool, r.Argv, err)
+		prepared, err := prober.Prepare(t.Context(), Spec{Payload: p, Extractor: nothing})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			h, err := prepared.Start(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			r, err := h.Wait()
+			if err != nil || r.Tool != "1.2" || r.Argv[len(r.Argv)-1] != "--new" {
+				t.Errorf("got tool %q, %q, %v; want 1.2, and the args of its variant", r.Tool, r.Argv, err)
+			}
 		}
 	}
 	if text, err := os.ReadFile(asked); string(text) != "x\n" {
