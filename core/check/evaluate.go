@@ -3,14 +3,12 @@ package check
 import (
 	"fmt"
 	"math"
-	"math/bits"
 	"strconv"
 	"strings"
 	"unicode/utf8"
 
 	"github.com/ktstr/ktstr"
 	"github.com/ktstr/ktstr/core/unit"
-	"github.com/ktstr/ktstr/internal/names"
 	"github.com/ktstr/ktstr/internal/nearest"
 )
 
@@ -75,7 +73,7 @@ func Evaluate(checks []Check, in Input) Verdict {
 			return Verdict{Details: []Detail{{Kind: ExitCode, Check: c.String(), Message: exitMessage(c.code, in)}}}
 		}
 	}
-	found, number := first(checks, in.Metrics)
+	found := firstOf(checks, in.Metrics)
 	var details []Detail
 	suggestions := 8 // each is a walk over all names
 	for i := range checks {
@@ -85,7 +83,7 @@ func Evaluate(checks []Check, in Input) Verdict {
 		}
 		var m *ktstr.Metric
 		if c.name != "" {
-			if m = found[number[i]]; m == nil {
+			if m = found[c.name]; m == nil {
 				d := Detail{Kind: Missing, Check: c.String(), Metric: valid(c.name), Message: "metric '" + valid(c.name) + "' not found in payload output"}
 				d.Message += searched(in, c.name, suggestions > 0)
 				suggestions--
@@ -101,30 +99,23 @@ func Evaluate(checks []Check, in Input) Verdict {
 	return Verdict{Pass: len(details) == 0, Details: details}
 }
 
-// first finds the first metric of each name that a check asks for, nil where
-// there is none. number has the place in found for each check that has a name.
-func first(checks []Check, metrics []ktstr.Metric) (found []*ktstr.Metric, number []int32) {
-	var set names.Set
-	set.Grow(len(checks))
-	number = make([]int32, len(checks))
+// firstOf returns the first metric of each name that a check looks at. The value
+// is nil for a name that no metric has.
+func firstOf(checks []Check, metrics []ktstr.Metric) map[string]*ktstr.Metric {
+	found := make(map[string]*ktstr.Metric, len(checks))
 	for i := range checks {
 		if name := checks[i].name; name != "" {
-			number[i] = int32(set.AddName(name))
+			found[name] = nil
 		}
 	}
-	found = make([]*ktstr.Metric, set.Len())
 	missing := len(found)
-	for i := 0; i < len(metrics) && missing > 0; i += 64 {
-		piece := metrics[i:min(i+64, len(metrics))]
-		for left, _ := names.Sift(&set, piece, &piece[0].Name); left != 0; left &= left - 1 {
-			m := &piece[bits.TrailingZeros64(left)]
-			if k := set.Exact(m.Name); k >= 0 && found[k] == nil {
-				found[k] = m
-				missing--
-			}
+	for i := 0; i < len(metrics) && missing > 0; i++ {
+		if m, wanted := found[metrics[i].Name]; wanted && m == nil {
+			found[metrics[i].Name] = &metrics[i]
+			missing--
 		}
 	}
-	return found, number
+	return found
 }
 
 // judge returns how the metric fails c, "" if it holds.

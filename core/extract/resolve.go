@@ -2,12 +2,11 @@ package extract
 
 import (
 	"fmt"
-	"math/bits"
+	"slices"
 	"strings"
 
 	"github.com/ktstr/ktstr"
 	"github.com/ktstr/ktstr/core/unit"
-	"github.com/ktstr/ktstr/internal/names"
 )
 
 // Resolve fills in the unit and the polarity of metrics from sources of hints,
@@ -24,146 +23,113 @@ func Resolve(metrics []ktstr.Metric, sources ...[]ktstr.Hint) (headlines []int, 
 	return NewResolver(sources...).Resolve(metrics)
 }
 
-// Resolver is sources of hints, made ready to be asked about many names. The
-// zero value knows no hints.
+// A Resolver holds sources of hints, prepared for lookups of many names. The
+// zero value knows no hints. A Resolver does not change after NewResolver, so
+// several goroutines may use it.
 type Resolver struct {
-	names    names.Set
-	meanings []meaning // by number in names
-	found    []int     // used again
+	exact    map[string]*meaning // by the hint's name
+	patterns []pattern
 }
 
-// meaning is what hints say about one name or pattern. Of each field, rank
-// tells how much it counts against those of other names: the greater the more.
+// A meaning is the unit, polarity and headline mark that hints give to one name
+// or pattern. If several meanings apply to a metric, each field comes from the
+// meaning with the higher rank. Rank 0 means that no hint sets the field.
 type meaning struct {
 	unit                   string
 	polarity               ktstr.Polarity
-	unitRank, polarityRank int32
+	unitRank, polarityRank int
 	headline               bool
 }
 
-// add adds what m says where it counts more.
-func (all *meaning) add(m *meaning) {
-	if m.unitRank > all.unitRank {
-		all.unit, all.unitRank = m.unit, m.unitRank
+// setFrom overwrites the fields for which a hint has a higher rank than m has.
+func (m *meaning) setFrom(other *meaning) {
+	if other.unitRank > m.unitRank {
+		m.unit, m.unitRank = other.unit, other.unitRank
 	}
-	if m.polarityRank > all.polarityRank {
-		all.polarity, all.polarityRank = m.polarity, m.polarityRank
+	if other.polarityRank > m.polarityRank {
+		m.polarity, m.polarityRank = other.polarity, other.polarityRank
 	}
-	all.headline = all.headline || m.headline
+	m.headline = m.headline || other.headline
 }
 
-// NewResolver makes a Resolver of sources, the first of which counts most.
+func meaningOf(h ktstr.Hint, rank int) meaning {
+	m := meaning{headline: h.Headline}
+	if h.Unit != "" {
+		m.unit, m.unitRank = h.Unit, rank
+	}
+	if h.Polarity != ktstr.Unknown {
+		m.polarity, m.polarityRank = h.Polarity, rank
+	}
+	return m
+}
+
+// NewResolver prepares sources, the first of which has the highest precedence.
 func NewResolver(sources ...[]ktstr.Hint) *Resolver {
-	n := 0
-	for _, source := range sources {
-		n += len(source)
-	}
-	r := &Resolver{}
-	if n == 0 {
-		return r
-	}
-	r.names.Grow(n)
-	r.meanings = make([]meaning, n)
-	rank := int32(0) // of the last hint of the least source, patterns first
-	for i := len(sources) - 1; i >= 0; i-- {
-		n := int32(len(sources[i]))
-		for k := range sources[i] {
-			h := &sources[i][k]
-			rank := rank + int32(k) + 1
-			var number int
-			if strings.IndexByte(h.Name, '*') >= 0 {
-				number = r.names.AddPattern(h.Name)
-			} else {
-				number = r.names.AddName(h.Name)
-				rank += n
+	r := &Resolver{exact: map[string]*meaning{}}
+	rank := 0
+	for _, source := range slices.Backward(sources) {
+		for _, h := range source {
+			if strings.Contains(h.Name, "*") {
+				rank++
+				r.patterns = append(r.patterns, newPattern(h.Name, meaningOf(h, rank)))
 			}
-			m := &r.meanings[number]
-			if h.Unit != "" {
-				m.unit, m.unitRank = h.Unit, rank
-			}
-			if h.Polarity != ktstr.Unknown {
-				m.polarity, m.polarityRank = h.Polarity, rank
-			}
-			m.headline = m.headline || h.Headline
 		}
-		rank += 2 * n
+		for _, h := range source {
+			if strings.Contains(h.Name, "*") {
+				continue
+			}
+			rank++
+			m := meaningOf(h, rank)
+			if known := r.exact[h.Name]; known != nil {
+				known.setFrom(&m)
+			} else {
+				r.exact[h.Name] = &m
+			}
+		}
 	}
 	return r
 }
 
-// Hint is what all hints together say about a name; its fields are empty where
-// they say nothing.
+// Hint returns the unit, polarity and headline mark that the hints give to a
+// name. A field is empty if no hint sets it.
 func (r *Resolver) Hint(name string) ktstr.Hint {
-	h := ktstr.Hint{Name: name}
-	var several meaning
-	if m := r.meaning(name, &several); m != nil {
-		h.Unit, h.Polarity, h.Headline = m.unit, m.polarity, m.headline
-	}
-	return h
+	m, _ := r.meaning(name)
+	return ktstr.Hint{Name: name, Unit: m.unit, Polarity: m.polarity, Headline: m.headline}
 }
 
-// meaning is nil where no hint is about name. It uses several where more than one is.
-func (r *Resolver) meaning(name string, several *meaning) *meaning {
-	r.found = r.names.Patterns(name, r.found[:0])
-	return r.together(r.names.Exact(name), several)
+// meaning returns ok false if no hint applies to name.
+func (r *Resolver) meaning(name string) (m meaning, ok bool) {
+	if exact := r.exact[name]; exact != nil {
+		m, ok = *exact, true
+	}
+	for i := range r.patterns {
+		if p := &r.patterns[i]; p.matches(name) {
+			m.setFrom(&p.meaning)
+			ok = true
+		}
+	}
+	return m, ok
 }
 
-// together is what the hints of a name, number, and of the patterns found say.
-func (r *Resolver) together(number int, several *meaning) *meaning {
-	switch {
-	case len(r.found) == 0 && number < 0:
-		return nil
-	case len(r.found) == 0:
-		return &r.meanings[number]
-	case len(r.found) == 1 && number < 0:
-		return &r.meanings[r.found[0]]
-	}
-	*several = meaning{}
-	if number >= 0 {
-		several.add(&r.meanings[number])
-	}
-	for _, number := range r.found {
-		several.add(&r.meanings[number])
-	}
-	return several
-}
-
-// Resolve is the function of that name. A Resolver serves one goroutine at a time.
+// Resolve fills in metrics as the function Resolve does.
 func (r *Resolver) Resolve(metrics []ktstr.Metric) (headlines []int, odd []ktstr.Diagnostic) {
-	if r.names.Len() == 0 {
-		return nil, nil
-	}
 	var pairs mismatches
-	var several meaning
-	for i := 0; i < len(metrics); i += 64 {
-		piece := metrics[i:min(i+64, len(metrics))]
-		exact, patterns := names.Sift(&r.names, piece, &piece[0].Name)
-		for left := exact | patterns; left != 0; left &= left - 1 {
-			k := bits.TrailingZeros64(left)
-			m := &piece[k]
-			number := -1
-			if exact>>k&1 != 0 {
-				number = r.names.Exact(m.Name)
-			}
-			r.found = r.found[:0]
-			if patterns>>k&1 != 0 {
-				r.found = r.names.Patterns(m.Name, r.found)
-			}
-			hint := r.together(number, &several)
-			if hint == nil {
-				continue
-			}
-			if hint.polarity != ktstr.Unknown {
-				m.Polarity = hint.polarity
-			}
-			if m.Unit == "" {
-				m.Unit = hint.unit
-			} else if hint.unit != "" && hint.unit != m.Unit {
-				pairs.add(hint.unit, m)
-			}
-			if hint.headline {
-				headlines = append(headlines, i+k)
-			}
+	for i := range metrics {
+		m := &metrics[i]
+		hint, ok := r.meaning(m.Name)
+		if !ok {
+			continue
+		}
+		if hint.polarityRank > 0 {
+			m.Polarity = hint.polarity
+		}
+		if m.Unit == "" {
+			m.Unit = hint.unit
+		} else if hint.unit != "" && hint.unit != m.Unit {
+			pairs.add(hint.unit, m)
+		}
+		if hint.headline {
+			headlines = append(headlines, i)
 		}
 	}
 	return headlines, pairs.report()
@@ -211,7 +177,3 @@ func (p *mismatches) report() (odd []ktstr.Diagnostic) {
 	}
 	return odd
 }
-
-// Match reports whether name is the hint name, or matches it as a pattern, in
-// which '*' stands for any run of characters, also none, but a dot.
-func Match(pattern, name string) bool { return names.Match(pattern, name) }
