@@ -1,9 +1,6 @@
 package plugin
 
 import (
-	"crypto/rand"
-	"encoding/binary"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -11,36 +8,12 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"syscall"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/ktstr/ktstr/extractors/plugin/internal/program"
-	"github.com/ktstr/ktstr/internal/sandbox"
-	"github.com/ktstr/ktstr/internal/wire"
 )
-
-// LauncherMain is the main function of a launcher: of the process that a
-// Config's Launcher starts. args are the plugin's argv, as they follow Launcher
-// on the command line. It restricts itself and becomes the plugin; it returns,
-// with an exit status, only if that fails.
-func LauncherMain(args []string) int {
-	var p sandbox.Policy
-	policy := os.Getenv(wire.SandboxKey)
-	if err := json.Unmarshal([]byte(policy), &p); policy == "" || err != nil || len(args) == 0 {
-		fmt.Fprintln(os.Stderr, "ktstr: this is the launcher of plugins, which ktstr starts by itself")
-		return 2
-	}
-	var env []string
-	for _, v := range os.Environ() {
-		if !strings.HasPrefix(v, wire.SandboxKey+"=") {
-			env = append(env, v)
-		}
-	}
-	sandbox.Launch(p, os.NewFile(3, args[0]), os.NewFile(4, "report"), args, env)
-	return 126 // the report says why
-}
 
 // findProgram opens the executable and checks it, once for all the times that
 // it may be started.
@@ -138,55 +111,3 @@ func (p *Plugin) copyProgram() error {
 	p.file = r
 	return nil
 }
-
-// command returns what to execute for the plugin.
-func (p *Plugin) command() command {
-	const self = "/proc/self/exe"
-	c := &p.config
-	switch {
-	case c.Self != nil:
-		return command{path: self, argv: append([]string{os.Args[0]}, c.Self...), name: os.Args[0], sandbox: c.sandboxed()}
-	case c.sandboxed():
-		path, argv := self, append(append([]string{os.Args[0]}, c.Launcher...), c.Path)
-		if len(c.Launcher) > 0 && filepath.IsAbs(c.Launcher[0]) {
-			path, argv = c.Launcher[0], argv[1:]
-		}
-		return command{path: path, argv: argv, file: p.file, name: c.Path, sandbox: true, isolated: true}
-	}
-	return command{path: "/proc/self/fd/3", argv: []string{c.Path}, file: p.file, name: c.Path}
-}
-
-// firstUser begins the range of private users.
-const firstUser = 0x70000000
-
-// privateUser returns a number for a user and a group that nobody else has, if
-// this process is root; else 0. The range is one that no distribution and no
-// container manager gives out.
-func privateUser() int {
-	if os.Geteuid() != 0 {
-		return 0
-	}
-	const bits = 0x00ffffff
-	var b [4]byte
-	rand.Read(b[:])
-	if uid := firstUser + int(binary.LittleEndian.Uint32(b[:])&bits); allUsers() {
-		return uid
-	}
-	return 0
-}
-
-// allUsers reports whether this process may become any user: in a container it
-// may be root over a few only.
-var allUsers = sync.OnceValue(func() bool {
-	for _, path := range []string{"/proc/self/uid_map", "/proc/self/gid_map"} {
-		text, err := os.ReadFile(path)
-		if err != nil {
-			return false
-		}
-		var inside, outside, count uint64
-		if _, err := fmt.Sscan(string(text), &inside, &outside, &count); err != nil || inside != 0 || count < 0x7fffffff {
-			return false
-		}
-	}
-	return true
-})
