@@ -17,7 +17,10 @@ import (
 
 // Extract gives out to the plugin. If the plugin's process ends meanwhile, it is
 // started once more and asked again. Errors are of type *Error.
-func (p *Plugin) Extract(ctx context.Context, out ktstr.Output) (ktstr.Extraction, error) {
+func (p *Plugin) Extract(ctx context.Context, out ktstr.Output) (x ktstr.Extraction, err error) {
+	defer func(began time.Time) {
+		p.step("extract", began, err, "stream", out.Stream, "bytes", len(out.Data), "metrics", len(x.Metrics))
+	}(time.Now())
 	if p.config.Interface == Script {
 		return p.extractByCommand(ctx, out)
 	}
@@ -27,10 +30,9 @@ func (p *Plugin) Extract(ctx context.Context, out ktstr.Output) (ktstr.Extractio
 	}
 	rest := p.awaken()
 	defer rest()
-	x, err := s.extract(ctx, out)
+	x, err = s.extract(ctx, out)
 	var e *Error
 	if errors.As(err, &e) && e.Fault == Exited && ctx.Err() == nil {
-		p.config.Logger.Warn("plugin ended during extract; starting it again", "plugin", e.Plugin, "exit", e.Exit)
 		if s, err = p.session(ctx, s); err != nil {
 			return ktstr.Extraction{}, err
 		}

@@ -109,6 +109,7 @@ func init() {
 		"core-2":           announce("2|1|unix|/tmp/x|grpc"),
 		"netrpc":           announce("1|1|unix|/tmp/x|netrpc"),
 		"docker":           announce("1|1|unix|/run/docker.sock|grpc"),
+		"control":          announce("1|1|unix|/tmp/\x1b[31m\x07|grpc"),
 		"tcp":              announce("1|1|tcp|127.0.0.1:1|grpc"),
 		"traversal":        announce("1|1|unix|" + os.Getenv(wire.SocketDirKey) + "/../x|grpc"),
 		"no-socket":        announce("1|1|unix|" + os.Getenv(wire.SocketDirKey) + "/none|grpc"),

@@ -30,6 +30,7 @@ func (p *Plugin) Freeze() (thaw func() (spawn.Usage, error), err error) {
 		// A script has no process between its calls.
 		return func() (spawn.Usage, error) { return spawn.Usage{}, nil }, nil
 	}
+	defer func(began time.Time) { p.step("freeze", began, err) }(time.Now())
 	if p.current.process.ended() {
 		// Better found out now than when the payload has run.
 		if err := p.replace(context.Background()); err != nil {
@@ -51,13 +52,16 @@ func (p *Plugin) Freeze() (thaw func() (spawn.Usage, error), err error) {
 		return nil, p.fail("freeze", Exited, s.process, err)
 	}
 	done := false
-	return func() (spawn.Usage, error) {
+	return func() (used spawn.Usage, err error) {
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		if done || p.closed {
 			return spawn.Usage{}, nil
 		}
 		done = true
+		defer func(began time.Time) {
+			p.step("thaw", began, err, "switches", used.Voluntary+used.Involuntary, "cpu", used.User)
+		}(time.Now())
 		after, err := s.process.usage()
 		p.thawed()
 		if err != nil {

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/hashicorp/go-hclog"
 	"github.com/ktstr/ktstr/internal/sandbox"
 	"github.com/ktstr/ktstr/internal/wire"
 )
@@ -57,7 +58,7 @@ func (p *Plugin) command() command {
 // putting the running executable itself through its launcher. launcher is as in
 // Config, and must name the running executable.
 func Probe(ctx context.Context, launcher []string) (sandbox.Report, error) {
-	p := &Plugin{config: Config{Name: "probe", Path: os.Args[0], Launcher: launcher}}
+	p := &Plugin{config: Config{Name: "probe", Path: os.Args[0], Launcher: launcher, Log: hclog.NewNullLogger()}}
 	if len(launcher) == 0 {
 		return nil, p.fail("start", Refused, nil, errors.New("want a launcher"))
 	}

@@ -53,8 +53,12 @@ type Config struct {
 	// Chunk is how many bytes of a capture go into one message; 0, and whatever is
 	// above the protocol's 256 KiB: 256 KiB. The answer does not depend on it.
 	Chunk int
-	// Logger gets what operators may want to know; nil: nothing is logged.
-	Logger hclog.Logger
+	// Log receives the log of the host and of go-plugin. The host logs each step
+	// of the plugin's life (launch, handshake, describe, freeze, thaw, extract,
+	// restart, stop) with its duration at debug level, and each fault at warn
+	// level. hclog escapes control characters in the values, for example in a
+	// plugin's message. Nil: nothing is logged.
+	Log hclog.Logger
 }
 
 // Restarted is the code of the diagnostic for an extraction that needed a second
@@ -84,15 +88,19 @@ func Start(ctx context.Context, c Config) (*Plugin, error) {
 	c.StartTimeout = defaulted(c.StartTimeout, 10*time.Second)
 	c.DescribeTimeout = defaulted(c.DescribeTimeout, 2*time.Second)
 	c.ExtractTimeout = defaulted(c.ExtractTimeout, 10*time.Second)
-	if c.Logger == nil {
-		c.Logger = hclog.NewNullLogger()
+	if c.Log == nil {
+		c.Log = hclog.NewNullLogger()
 	}
 	p := &Plugin{config: c}
-	if err := p.findProgram(); err != nil {
-		return nil, err
+	began := time.Now()
+	err := p.findProgram()
+	if err == nil {
+		if err = p.begin(ctx); err != nil {
+			p.closeProgram()
+		}
 	}
-	if err := p.begin(ctx); err != nil {
-		p.closeProgram()
+	p.step("start", began, err, "path", p.config.Path, "interface", p.config.Interface, "sandbox", p.report.String())
+	if err != nil {
 		return nil, err
 	}
 	return p, nil
@@ -184,8 +192,10 @@ func (p *Plugin) session(ctx context.Context, dead *session) (*session, error) {
 
 // replace puts a new session in the place of one that has ended. p.mu is held.
 func (p *Plugin) replace(ctx context.Context) error {
+	began, exit := time.Now(), p.current.process.exit()
 	p.current.close()
 	s, err := p.open(ctx)
+	p.step("restart", began, err, "ended", exit)
 	if err != nil {
 		return err
 	}
@@ -198,14 +208,17 @@ func (p *Plugin) replace(ctx context.Context) error {
 func (p *Plugin) Close() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if !p.closed {
-		p.closed = true
-		if p.current != nil {
-			p.current.close()
-		}
-		sweepBases()
-		p.closeProgram()
+	if p.closed {
+		return nil
 	}
+	p.closed = true
+	if p.current != nil {
+		began := time.Now()
+		p.current.close()
+		p.step("stop", began, nil, "exit", p.current.process.state)
+	}
+	sweepBases()
+	p.closeProgram()
 	return nil
 }
 

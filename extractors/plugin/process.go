@@ -34,10 +34,11 @@ type process struct {
 	reported chan struct{}
 
 	proc     *os.Process
-	forget   func()   // to be called when it was reaped
-	lifeline *os.File // held open while we live
-	stderr   *os.File // our end of its standard error, closed after exited
-	said     tail     // its standard error, and what else it printed
+	launched time.Time // when it was started
+	forget   func()    // to be called when it was reaped
+	lifeline *os.File  // held open while we live
+	stderr   *os.File  // our end of its standard error, closed after exited
+	said     tail      // its standard error, and what else it printed
 
 	address   string        // that the plugin announced, once it was checked
 	handshake chan []byte   // the handshake line, or closed without one
@@ -135,7 +136,7 @@ func (p *process) start(in *os.File) (err error) {
 	if err != nil {
 		return err
 	}
-	p.stderr = errR
+	p.launched, p.stderr = time.Now(), errR
 	p.follow(outR, errR, reportR)
 	return nil
 }

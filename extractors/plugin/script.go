@@ -228,6 +228,7 @@ func (p *Plugin) runOnce(ctx context.Context, verb string, more, env []string, i
 		<-proc.exited
 	}
 	proc.sweep()
+	p.config.Log.Debug("run", "plugin", p.name(), "verb", verb, "pid", proc.proc.Pid, "took", time.Since(proc.launched).Round(time.Microsecond), "ended", proc.state)
 	switch {
 	case proc.report.Error != "":
 		return proc, p.fail(verb, CannotStart, nil, errors.New(printable(proc.report.Error)))

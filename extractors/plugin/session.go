@@ -61,7 +61,7 @@ func (p *Plugin) open(ctx context.Context) (_ *session, err error) {
 		Plugins:          goplugin.PluginSet{"extractor": extractorPlugin{}},
 		AllowedProtocols: []goplugin.Protocol{goplugin.ProtocolGRPC},
 		SkipHostEnv:      true,
-		Logger:           p.config.Logger,
+		Logger:           p.config.Log.Named("go-plugin"),
 		StartTimeout:     p.config.StartTimeout,
 		SyncStdout:       &proc.said,
 		SyncStderr:       &proc.said,
@@ -97,10 +97,13 @@ func (p *Plugin) open(ctx context.Context) (_ *session, err error) {
 	// it ends when the process does.
 	stop := context.AfterFunc(ctx, proc.stopEarly)
 	defer stop()
+	began := time.Now()
 	if _, err := s.client.Start(); err != nil {
 		return nil, p.startError(ctx, proc, err)
 	}
+	p.step("handshake", began, nil, "pid", proc.proc.Pid, "launch", proc.launched.Sub(began).Round(time.Microsecond), "address", proc.address)
 	<-proc.reported
+	began = time.Now()
 	hung := time.AfterFunc(p.config.DescribeTimeout, func() {
 		s.late.Store(true)
 		proc.stopEarly()
@@ -128,6 +131,7 @@ func (p *Plugin) open(ctx context.Context) (_ *session, err error) {
 	if err := p.checkOwnName(s.description.Name); err != nil {
 		return nil, p.fail("describe", BadAnswer, proc, err)
 	}
+	p.step("describe", began, nil, "name", s.description.Name, "version", s.description.Version)
 	return s, nil
 }
 
