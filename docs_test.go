@@ -79,8 +79,9 @@ func TestDocumentedCommands(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, page := range append(pages, "README.md") {
-		if page == "docs/writing-a-plugin.md" {
-			continue // a walk with files to write in between: examples/ runs it
+		switch page {
+		case "docs/writing-a-plugin.md", "docs/installing-a-plugin.md", "docs/script-plugins.md":
+			continue // a tutorial with files to write in between: TestWalk in examples/ runs it
 		}
 		t.Run(page, func(t *testing.T) {
 			dir := t.TempDir()
@@ -108,6 +109,62 @@ func TestDocumentedCommands(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+var (
+	link    = regexp.MustCompile(`\]\(([^)\s]+)\)`)
+	fenced  = regexp.MustCompile("(?s)```.*?\n```")
+	heading = regexp.MustCompile(`(?m)^#+ (.*)$`)
+	dropped = regexp.MustCompile(`[^\p{L}\p{N} _-]`)
+)
+
+// Links in the pages lead to files that exist and to headings that exist, and no
+// page is longer than 150 lines.
+func TestPages(t *testing.T) {
+	var pages []string
+	for _, pattern := range []string{"*.md", "docs/*.md", "bench/*/README.md", "examples/README.md"} {
+		found, err := filepath.Glob(pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		pages = append(pages, found...)
+	}
+	read := func(page string) string {
+		text, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(text)
+	}
+	// anchors are the names by which GitHub links to the headings of a page.
+	anchors := func(page string) map[string]bool {
+		names := map[string]bool{}
+		for _, m := range heading.FindAllStringSubmatch(fenced.ReplaceAllString(read(page), ""), -1) {
+			names[strings.ReplaceAll(dropped.ReplaceAllString(strings.ToLower(m[1]), ""), " ", "-")] = true
+		}
+		return names
+	}
+	for _, page := range pages {
+		text := read(page)
+		if n := strings.Count(text, "\n"); n > 150 && page != "CHANGELOG.md" {
+			t.Errorf("%s has %d lines: want at most 150; split it by subject", page, n)
+		}
+		for _, m := range link.FindAllStringSubmatch(fenced.ReplaceAllString(text, ""), -1) {
+			if strings.Contains(m[1], "://") {
+				continue
+			}
+			path, anchor, _ := strings.Cut(m[1], "#")
+			target := page
+			if path != "" {
+				target = filepath.Join(filepath.Dir(page), path)
+			}
+			if _, err := os.Stat(target); err != nil {
+				t.Errorf("%s links to %s: %v", page, m[1], err)
+			} else if anchor != "" && !anchors(target)[anchor] {
+				t.Errorf("%s links to %s: %s has no heading for #%s", page, m[1], target, anchor)
+			}
+		}
 	}
 }
 

@@ -8,7 +8,7 @@
 // The corpus has one folder a case: what the tool printed (stdout, stderr, file-NAME),
 // what is to be read from it (extract.json, the document that
 // `ktstr extract -o json` prints), and if known meta.json with "argv" and
-// "exit_code". docs/writing-a-plugin.md lists the checks.
+// "exit_code". docs/plugin-checks.md lists the checks.
 package plugintest
 
 import (

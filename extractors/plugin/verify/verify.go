@@ -71,7 +71,7 @@ type promise struct {
 }
 
 // promises are all checks, in order. The documentation lists them
-// (docs/writing-a-plugin.md).
+// (docs/plugin-checks.md).
 func promises() []promise {
 	return []promise{
 		{name: "describe", about: "the description is valid, and the same each time", check: checkDescribe},
