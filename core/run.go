@@ -18,6 +18,7 @@ import (
 	"github.com/ktstr/ktstr/core/extract"
 	"github.com/ktstr/ktstr/core/payload"
 	"github.com/ktstr/ktstr/spawn"
+	"github.com/ktstr/ktstr/spawn/cgroup"
 )
 
 // UsageError is a mistake in what was asked for, found before anything ran.
@@ -101,7 +102,7 @@ func (p *Prepared) Start(ctx context.Context, sinks ...Sink) (*Handle, error) {
 // name already.
 func notStarted(name string, err error) error {
 	var program *spawn.StartError
-	var place *spawn.PlacementError
+	var place *cgroup.PlacementError
 	binary := ""
 	switch {
 	case errors.As(err, &program):

@@ -14,6 +14,7 @@ import (
 	"github.com/ktstr/ktstr/core/extract"
 	"github.com/ktstr/ktstr/core/payload"
 	"github.com/ktstr/ktstr/spawn"
+	"github.com/ktstr/ktstr/spawn/cgroup"
 )
 
 // validate refuses what is wrong whatever program is installed.
@@ -34,7 +35,7 @@ func (s Spec) validate() error {
 		return fmt.Errorf("payload %s: capture limit %d: want 0 for 16 MiB, or more", p.Name, s.Limit)
 	}
 	if name := s.cgroup(); name != "" { // C19
-		if err := spawn.CheckCgroupName("", name); err != nil {
+		if err := cgroup.CheckName("", name); err != nil {
 			return fmt.Errorf("payload %s: %w", p.Name, err)
 		}
 	}
@@ -219,11 +220,11 @@ func watcherCost(u *spawn.Usage) *Cost {
 	return costOf(*u)
 }
 
-func cgroupOf(s *spawn.CgroupStat) *Cgroup {
+func cgroupOf(s *cgroup.Stat) *Cgroup {
 	if s == nil {
 		return nil
 	}
-	pressure := func(p spawn.Pressure) Pressure { return Pressure{Seconds(p.Some), Seconds(p.Full)} }
+	pressure := func(p cgroup.Pressure) Pressure { return Pressure{Seconds(p.Some), Seconds(p.Full)} }
 	return &Cgroup{
 		Path: s.Path, Controllers: s.Controllers,
 		CPU: Seconds(s.CPU), User: Seconds(s.User), System: Seconds(s.System),

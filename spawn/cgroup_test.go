@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ktstr/ktstr/spawn/cgroup"
 	"golang.org/x/sys/unix"
 )
 
@@ -18,7 +19,7 @@ import (
 func cgroupName(t *testing.T) string {
 	t.Helper()
 	name := fmt.Sprintf("spawntest-%d", os.Getpid())
-	own, err := systemMount().own()
+	own, err := cgroup.Mounted().Own()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -35,29 +36,19 @@ func cgroupName(t *testing.T) string {
 }
 
 func TestCgroupNames(t *testing.T) { // C19
-	for _, tt := range []struct{ name, want, problem string }{
-		{"a", "a", ""}, {"/a", "a", ""}, {"a/b", "a/b", ""}, {"a//b/./c/", "a/b/c", ""}, {"..a", "..a", ""},
-		{"", "", "empty"}, {"/", "", "empty"}, {".", "", "empty"}, {"a\x00b", "", "NUL"}, {"a\nb", "", "line break"},
-		{"..", "", `".."`}, {"a/../b", "", `".."`}, {"/../a", "", `".."`}, {"a/..", "", `".."`},
-	} {
-		got, err := cleanCgroupName("run", tt.name)
-		if got != tt.want || (err == nil) != (tt.problem == "") || err != nil && !strings.Contains(err.Error(), tt.problem) {
-			t.Errorf("%q: got %q, %v, want %q, %q", tt.name, got, err, tt.want, tt.problem)
-		}
-	}
 	for op, start := range map[string]func(Command) error{
 		"run":   func(c Command) error { _, err := Run(context.Background(), c); return err },
 		"start": func(c Command) error { _, err := Start(context.Background(), c); return err },
 	} {
 		err := start(Command{Path: "/bin/true", Cgroup: "../x"})
-		if _, ok := errors.AsType[*CgroupNameError](err); !ok || !strings.Contains(err.Error(), op) {
+		if _, ok := errors.AsType[*cgroup.NameError](err); !ok || !strings.Contains(err.Error(), op) {
 			t.Errorf("%s: error %v, want one that names the operation", op, err)
 		}
 	}
 }
 
 func TestPlacement(t *testing.T) { // C20
-	own, err := systemMount().own()
+	own, err := cgroup.Mounted().Own()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -66,7 +57,7 @@ func TestPlacement(t *testing.T) { // C20
 		t.Fatal("placement is measured in full or not at all")
 	}
 	outside := 0
-	var stat *CgroupStat
+	var stat *cgroup.Stat
 	for i := range 500 {
 		c := Command{Path: "/bin/cat", Args: []string{"/proc/self/cgroup"}}
 		if i%2 == 0 {
@@ -77,7 +68,7 @@ func TestPlacement(t *testing.T) { // C20
 		if stat == nil {
 			t.Fatal("no cgroup")
 		}
-		if want := "0::" + "/" + strings.TrimPrefix(strings.TrimPrefix(stat.Path, systemMount().dir), "/") + "\n"; !strings.Contains(string(res.Stdout.Data), want) {
+		if want := "0::" + "/" + strings.TrimPrefix(strings.TrimPrefix(stat.Path, cgroup.Mounted().Dir), "/") + "\n"; !strings.Contains(string(res.Stdout.Data), want) {
 			outside++
 			t.Logf("in %q, want %q", res.Stdout.Data, want)
 		}
@@ -101,13 +92,10 @@ func TestCgroupStatCountsTheRun(t *testing.T) { // C23
 	if res.Payload.User+res.Payload.System < 50*time.Millisecond || res.Payload.MaxRSS < 1<<20 {
 		t.Errorf("payload %+v", res.Payload)
 	}
-	if p := parsePressure([]byte("some avg10=0.00 avg60=1.25 avg300=0.10 total=1234\nfull avg10=0.00 avg60=0.00 avg300=0.00 total=56\n")); p.Some != 1234*time.Microsecond || p.Full != 56*time.Microsecond {
-		t.Errorf("pressure %+v", p)
-	}
 }
 
 func TestNamedCgroupIsKeptIfItWasThere(t *testing.T) { // C19
-	own, err := systemMount().own()
+	own, err := cgroup.Mounted().Own()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -148,7 +136,7 @@ func wantMisplaced(t *testing.T, c Command, words ...string) {
 	t.Helper()
 	start := time.Now()
 	res, err := Run(context.Background(), c)
-	e, ok := errors.AsType[*PlacementError](err)
+	e, ok := errors.AsType[*cgroup.PlacementError](err)
 	if !ok {
 		t.Fatalf("result %+v, error %v, want a PlacementError", res, err)
 	}
@@ -166,10 +154,10 @@ func wantMisplaced(t *testing.T, c Command, words ...string) {
 }
 
 // killed gives leaves that were killed before.
-type killed struct{ systemCgroups }
+type killed struct{ cgroup.Hierarchy }
 
-func (k killed) Create(name string) (Cgroup, error) {
-	leaf, err := k.systemCgroups.Create(name)
+func (k killed) Create(name, id string) (cgroup.Leaf, error) {
+	leaf, err := k.Hierarchy.Create(name, id)
 	if err == nil {
 		err = leaf.Kill()
 	}
@@ -180,7 +168,7 @@ func (k killed) Create(name string) (Cgroup, error) {
 // birth. To the fork that looks like a success.
 func TestPlacementInAKilledCgroup(t *testing.T) { // C21
 	name := cgroupName(t)
-	c := Command{Path: "/bin/true", Cgroup: name, Cgroups: killed{systemCgroups{systemMount()}}}
+	c := Command{Path: "/bin/true", Cgroup: name, Cgroups: killed{cgroup.Mounted()}}
 	if res, err := Run(context.Background(), c); err == nil {
 		// Then the kernel is one that does not do that, and the run is a run.
 		if res.ExitCode != 0 {
@@ -209,7 +197,7 @@ func TestRunAfterAKilledOne(t *testing.T) { // C21
 }
 
 func TestPlacementInAFrozenCgroup(t *testing.T) { // C21
-	own, err := systemMount().own()
+	own, err := cgroup.Mounted().Own()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -226,7 +214,7 @@ func TestPlacementInAFrozenCgroup(t *testing.T) { // C21
 }
 
 func TestPlacementErrors(t *testing.T) { // C21
-	own, err := systemMount().own()
+	own, err := cgroup.Mounted().Own()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -250,7 +238,7 @@ func TestPlacementErrors(t *testing.T) { // C21
 // The payload's own cgroups go with its leaf.
 func TestPayloadMakesCgroups(t *testing.T) { // C19
 	cgroupName(t)
-	res := mustRun(t, Command{Path: "/bin/sh", Args: []string{"-c", `d=` + systemMount().dir + `$(sed -n s/^0:://p /proc/self/cgroup); mkdir -p $d/x/y && (echo 0 >$d/x/y/cgroup.procs; sleep 1000 & echo $!)`}})
+	res := mustRun(t, Command{Path: "/bin/sh", Args: []string{"-c", `d=` + cgroup.Mounted().Dir + `$(sed -n s/^0:://p /proc/self/cgroup); mkdir -p $d/x/y && (echo 0 >$d/x/y/cgroup.procs; sleep 1000 & echo $!)`}})
 	list := pids(t, res.Stdout.Data)
 	if len(list) != 1 || alive(list[0]) || res.ExitCode != 0 {
 		t.Errorf("exit %d, printed %q, stderr %q", res.ExitCode, res.Stdout.Data, res.Stderr.Data)
@@ -259,11 +247,11 @@ func TestPayloadMakesCgroups(t *testing.T) { // C19
 
 // A payload that moves its child to another cgroup has not escaped.
 func TestPayloadLeavesItsCgroup(t *testing.T) { // C13
-	own, err := systemMount().own()
+	own, err := cgroup.Mounted().Own()
 	if err != nil {
 		t.Fatal(err)
 	}
-	res := mustRun(t, Command{Path: "/bin/sh", Timeout: 20 * time.Second, Args: []string{"-c", `setsid sh -c 'echo $$ >` + own + `/cgroup.procs; echo $$; exec sleep 1000' & while ! grep -q ` + "'^0::" + strings.TrimPrefix(own, systemMount().dir) + `/*$' /proc/$!/cgroup; do :; done`}})
+	res := mustRun(t, Command{Path: "/bin/sh", Timeout: 20 * time.Second, Args: []string{"-c", `setsid sh -c 'echo $$ >` + own + `/cgroup.procs; echo $$; exec sleep 1000' & while ! grep -q ` + "'^0::" + strings.TrimPrefix(own, cgroup.Mounted().Dir) + `/*$' /proc/$!/cgroup; do :; done`}})
 	list := pids(t, res.Stdout.Data)
 	if len(list) != 1 || alive(list[0]) || len(res.Killed) != 1 || !res.Stdout.Complete {
 		t.Errorf("printed %q, killed %v, stderr %q", res.Stdout.Data, res.Killed, res.Stderr.Data)
@@ -273,7 +261,7 @@ func TestPayloadLeavesItsCgroup(t *testing.T) { // C13
 // A payload that moves itself to another cgroup, with all that it forks later,
 // leaves an empty leaf, and has not escaped.
 func TestPayloadMovesItselfAway(t *testing.T) { // C13
-	own, err := systemMount().own()
+	own, err := cgroup.Mounted().Own()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -305,11 +293,11 @@ func TestPayloadMovesItselfAway(t *testing.T) { // C13
 // A payload may remove the cgroup that it is to run in. With a grace time of an
 // hour, a run that waited for the kernel's word on it would not end.
 func TestLeafThatThePayloadRemoves(t *testing.T) { // C13
-	own, err := systemMount().own()
+	own, err := cgroup.Mounted().Own()
 	if err != nil {
 		t.Fatal(err)
 	}
-	script := `d=` + systemMount().dir + `$(sed -n s/^0:://p /proc/self/cgroup); echo $$ >` + own + `/cgroup.procs && rmdir $d && echo gone`
+	script := `d=` + cgroup.Mounted().Dir + `$(sed -n s/^0:://p /proc/self/cgroup); echo $$ >` + own + `/cgroup.procs && rmdir $d && echo gone`
 	res := mustRun(t, Command{Path: "/bin/sh", Args: []string{"-c", script}, Grace: time.Hour})
 	if string(res.Stdout.Data) != "gone\n" || res.Cgroup != nil {
 		t.Fatalf("printed %q and %q, cgroup %v: want it gone, and no counters", res.Stdout.Data, res.Stderr.Data, res.Cgroup)
@@ -325,7 +313,7 @@ func TestManyProcesses(t *testing.T) { // C13, C19, C23
 	const many = 800 // of 6 bytes each; the first read gives 4096 at most
 	script := `i=0; while [ $i -lt $1 ]; do sleep 1000 & i=$((i+1)); done
 		setsid sleep 1000 & until [ "$(cat /proc/$!/comm)" = sleep ]; do :; done; `
-	inner := `d=` + systemMount().dir + `$(sed -n s/^0:://p /proc/self/cgroup); mkdir -p $d/x/y
+	inner := `d=` + cgroup.Mounted().Dir + `$(sed -n s/^0:://p /proc/self/cgroup); mkdir -p $d/x/y
 		(echo 0 >$d/x/y/cgroup.procs; echo ready; exec sleep 1000) & `
 	for _, tt := range []struct {
 		name, script string
@@ -369,7 +357,7 @@ func TestPlacementWithoutClone3(t *testing.T) { // C20
 	name := cgroupName(t)
 	for range 100 {
 		res := mustRun(t, Command{Path: "/bin/cat", Args: []string{"/proc/self/cgroup"}, Cgroup: name})
-		if want := strings.TrimPrefix(res.Cgroup.Path, systemMount().dir) + "\n"; !strings.Contains(string(res.Stdout.Data), want) {
+		if want := strings.TrimPrefix(res.Cgroup.Path, cgroup.Mounted().Dir) + "\n"; !strings.Contains(string(res.Stdout.Data), want) {
 			t.Fatalf("in %q, want %q", res.Stdout.Data, want)
 		}
 	}
@@ -385,30 +373,30 @@ func TestPlacementWithoutClone3(t *testing.T) { // C20
 }
 
 func TestPlacementOnCgroupV1(t *testing.T) { // C20
-	v1 := findMount(withoutV2(t))
-	if v1.version == 0 {
+	v1 := cgroup.FindHierarchy(withoutV2(t))
+	if v1.Version == 0 {
 		t.Skip("no cgroup v1 hierarchy is mounted on this host: v2 is all that it has to offer")
 	}
 	name := fmt.Sprintf("spawntest-%d", os.Getpid())
 	for range 20 {
-		c := Command{Path: "/bin/cat", Args: []string{"/proc/self/cgroup"}, Cgroup: name, Cgroups: systemCgroups{v1}}
+		c := Command{Path: "/bin/cat", Args: []string{"/proc/self/cgroup"}, Cgroup: name, Cgroups: v1}
 		res := mustRun(t, c)
-		if want := ":" + strings.TrimPrefix(res.Cgroup.Path, v1.dir) + "\n"; !strings.Contains(string(res.Stdout.Data), want) {
+		if want := ":" + strings.TrimPrefix(res.Cgroup.Path, v1.Dir) + "\n"; !strings.Contains(string(res.Stdout.Data), want) {
 			t.Fatalf("in %q, want %q", res.Stdout.Data, want)
 		}
 	}
 	c := help("bg=hang", "daemon=hang", "exit=3")
-	c.Cgroup, c.Cgroups = name, systemCgroups{v1}
+	c.Cgroup, c.Cgroups = name, v1
 	res := mustRun(t, c)
 	for _, pid := range pids(t, res.Stdout.Data) {
 		if alive(pid) {
 			t.Errorf("%d is alive", pid)
 		}
 	}
-	if _, err := os.Stat(filepath.Join(v1.dir, name)); err == nil {
-		os.Remove(filepath.Join(v1.dir, name))
+	if _, err := os.Stat(filepath.Join(v1.Dir, name)); err == nil {
+		os.Remove(filepath.Join(v1.Dir, name))
 	}
-	if left, _ := filepath.Glob(v1.dir + "/" + name + "/*/tasks"); len(left) != 0 {
+	if left, _ := filepath.Glob(v1.Dir + "/" + name + "/*/tasks"); len(left) != 0 {
 		t.Errorf("left: %v", left)
 	}
 }
@@ -428,42 +416,20 @@ func withoutV2(t *testing.T) string {
 	return kept.String()
 }
 
-func TestFindMount(t *testing.T) { // C20, C22
-	for _, tt := range []struct {
-		name, table, cgroup string
-		version             int
-		own                 string
-	}{
-		{"pure v2", "30 23 0:26 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n", "0::/user.slice/a.scope\n", 2, "/sys/fs/cgroup/user.slice/a.scope"},
-		{"hybrid", "31 23 0:28 / /sys/fs/cgroup rw - tmpfs tmpfs rw\n32 31 0:29 / /sys/fs/cgroup/cpu rw - cgroup cgroup rw,cpu,cpuacct\n41 31 0:38 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw\n", "2:cpu,cpuacct:/x\n0::/\n", 2, "/sys/fs/cgroup/unified"},
-		{"v1", "32 31 0:29 / /sys/fs/cgroup/cpu rw - cgroup cgroup rw,cpu,cpuacct\n33 31 0:30 / /sys/fs/cgroup/freezer rw - cgroup cgroup rw,freezer\n", "3:freezer:/f\n2:cpu,cpuacct:/x\n", 1, "/sys/fs/cgroup/freezer/f"},
-		{"container without a namespace", "30 23 0:26 /docker/abc /sys/fs/cgroup ro - cgroup2 cgroup rw\n", "0::/docker/abc/x\n", 2, "/sys/fs/cgroup/x"},
-		{"outside of the mount", "30 23 0:26 /docker/abc /sys/fs/cgroup ro - cgroup2 cgroup rw\n", "0::/docker/abcd\n", 2, ""},
-		{"outside of the namespace", "30 23 0:26 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n", "0::/../x\n", 2, ""},
-		{"a space", `30 23 0:26 / /mnt/a\040b rw - cgroup2 cgroup2 rw` + "\n", "0::/\n", 2, "/mnt/a b"},
-		{"none", "22 27 0:21 / /proc rw - proc proc rw\n", "", 0, ""},
-	} {
-		m := findMount(tt.table)
-		own, err := m.find(tt.cgroup)
-		if m.version != tt.version || own != tt.own || (err == nil) != (tt.own != "") {
-			t.Errorf("%s: version %d, own %q, %v, want %d, %q", tt.name, m.version, own, err, tt.version, tt.own)
-		}
-	}
-}
-
 // fakeCgroups fails, or gives a leaf that takes nobody.
 type fakeCgroups struct {
-	Cgroup
+	cgroup.Leaf
 	err     error
 	removed int
 }
 
-func (f *fakeCgroups) Create(string) (Cgroup, error) { return f, f.err }
-func (f *fakeCgroups) Path() string                  { return "/fake" }
-func (f *fakeCgroups) FD() int                       { return -1 }
-func (f *fakeCgroups) Place(int) error               { return unix.EBUSY }
-func (f *fakeCgroups) Kill() error                   { return nil }
-func (f *fakeCgroups) Remove() error                 { f.removed++; return nil }
+func (f *fakeCgroups) Create(_, _ string) (cgroup.Leaf, error) { return f, f.err }
+func (f *fakeCgroups) Preload()                                {}
+func (f *fakeCgroups) Path() string                            { return "/fake" }
+func (f *fakeCgroups) FD() int                                 { return -1 }
+func (f *fakeCgroups) Place(int) error                         { return unix.EBUSY }
+func (f *fakeCgroups) Kill() error                             { return nil }
+func (f *fakeCgroups) Remove() error                           { f.removed++; return nil }
 
 func TestCgroupsStandBehindAnInterface(t *testing.T) { // C21, C22, C23
 	f := &fakeCgroups{}

@@ -3,19 +3,12 @@ package spawn
 import (
 	"errors"
 	"fmt"
-	"runtime"
-	"sync"
-	"sync/atomic"
 	"syscall"
 	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
-
-// noGroupSignal remembers that the kernel cannot signal a group by its pidfd
-// (before Linux 6.9).
-var noGroupSignal atomic.Bool
 
 // signalLeader signals the process of a pidfd. That it is gone is fine.
 func signalLeader(pidfd, pid int, sig unix.Signal) error {
@@ -157,70 +150,4 @@ func (u Usage) minus(v Usage) Usage {
 		MinorFaults: u.MinorFaults - v.MinorFaults,
 		MajorFaults: u.MajorFaults - v.MajorFaults,
 	}
-}
-
-// sigaction is the kernel's, not libc's: on every architecture that Go knows,
-// but MIPS, the handler comes first and the flags second.
-type sigaction struct {
-	handler, flags, restorer uintptr
-	mask                     [4]uint64
-}
-
-// children is the disposition of SIGCHLD while runs are going on. A process
-// that ignores SIGCHLD has its children reaped by the kernel, status and all.
-var children struct {
-	mu    sync.Mutex
-	runs  int
-	saved *sigaction // as it was before the first run, if we changed it
-	ours  sigaction  // what we changed it to
-}
-
-const (
-	sigIgn      = 1
-	saNoCldWait = 2
-)
-
-// holdChildren makes the kernel keep exit statuses until dropChildren.
-func holdChildren() {
-	children.mu.Lock()
-	defer children.mu.Unlock()
-	children.runs++
-	if children.runs > 1 || children.saved != nil {
-		return
-	}
-	var sa sigaction
-	if rtSigaction(nil, &sa) != 0 || sa.handler != sigIgn && sa.flags&saNoCldWait == 0 {
-		return
-	}
-	changed := sa
-	changed.flags &^= saNoCldWait
-	if sa.handler == sigIgn {
-		changed = sigaction{} // the default, which is to ignore it too, but to keep zombies
-	}
-	if rtSigaction(&changed, nil) == 0 {
-		children.saved, children.ours = &sa, changed
-	}
-}
-
-func dropChildren() {
-	children.mu.Lock()
-	defer children.mu.Unlock()
-	children.runs--
-	if children.runs == 0 && children.saved != nil {
-		var now sigaction
-		// What the host has set in the meantime is the host's.
-		if rtSigaction(nil, &now) == 0 && now.handler == children.ours.handler {
-			rtSigaction(children.saved, nil)
-		}
-		children.saved = nil
-	}
-}
-
-func rtSigaction(set, get *sigaction) syscall.Errno {
-	const setBytes = 8
-	_, _, errno := unix.RawSyscall6(unix.SYS_RT_SIGACTION, uintptr(unix.SIGCHLD),
-		uintptr(unsafe.Pointer(set)), uintptr(unsafe.Pointer(get)), setBytes, 0, 0)
-	runtime.KeepAlive(set)
-	runtime.KeepAlive(get)
-	return errno
 }

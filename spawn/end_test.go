@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ktstr/ktstr/internal/linux"
 	"golang.org/x/sys/unix"
 )
 
@@ -197,7 +198,7 @@ func TestDeadlineSurvivesSignals(t *testing.T) { // C14
 				return
 			default:
 				syscall.Kill(os.Getpid(), syscall.SIGURG) // which the Go runtime takes for its own
-				pause(time.Millisecond)
+				linux.Pause(time.Millisecond)
 			}
 		}
 	}()
@@ -290,7 +291,7 @@ func TestEnvironment(t *testing.T) { // C6
 	}
 	// A run in a run carries both cookies.
 	res = mustRun(t, Command{Path: "/bin/sh", Args: []string{"-c", "echo $" + CookieVar}, Env: []string{CookieVar + "=outer"}})
-	if got := string(res.Stdout.Data); !strings.HasPrefix(got, "outer:"+cookieBase()) {
+	if got := string(res.Stdout.Data); !strings.HasPrefix(got, "outer:"+self.Cookies()) {
 		t.Errorf("cookie %q", got)
 	}
 }

@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ktstr/ktstr/spawn/cgroup"
+	"github.com/ktstr/ktstr/spawn/internal/descendants"
 	"golang.org/x/sys/unix"
 )
 
@@ -96,7 +98,7 @@ func TestHermits(t *testing.T) { // C13
 
 func TestListOfTheKilledIsBounded(t *testing.T) { // C13
 	var r run
-	for pid := range maxVictims {
+	for pid := range descendants.MaxVictims {
 		r.listKilled(pid, "sleep")
 	}
 	r.listKilled(0, "sleep") // again
@@ -105,12 +107,12 @@ func TestListOfTheKilledIsBounded(t *testing.T) { // C13
 		r.note()
 		return slices.ContainsFunc(r.notices, func(s string) bool { return strings.HasPrefix(s, "more than 256") })
 	}
-	if len(r.killed) != maxVictims || more() {
-		t.Errorf("%d are listed, notices %q: want %d and none about more", len(r.killed), r.notices, maxVictims)
+	if len(r.killed) != descendants.MaxVictims || more() {
+		t.Errorf("%d are listed, notices %q: want %d and none about more", len(r.killed), r.notices, descendants.MaxVictims)
 	}
-	r.listKilled(maxVictims, "sleep")
-	if len(r.killed) != maxVictims || !more() {
-		t.Errorf("%d are listed, notices %q: want %d and one about more", len(r.killed), r.notices, maxVictims)
+	r.listKilled(descendants.MaxVictims, "sleep")
+	if len(r.killed) != descendants.MaxVictims || !more() {
+		t.Errorf("%d are listed, notices %q: want %d and one about more", len(r.killed), r.notices, descendants.MaxVictims)
 	}
 }
 
@@ -145,7 +147,7 @@ func TestHeadless(t *testing.T) { // C13
 
 // Where the payload may, as root, it can move what it starts out of the cgroup.
 func TestEscapeFromTheCgroup(t *testing.T) { // C13
-	own, err := systemMount().own()
+	own, err := cgroup.Mounted().Own()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -277,22 +279,4 @@ func TestEachRunLosesOnlyItsOwn(t *testing.T) { // C13
 			}
 		}
 	})
-}
-
-// The second list of all processes is for those that the first one missed, and
-// for orphans, which may have become ours in between.
-func TestSecondList(t *testing.T) { // C13
-	for _, orphans := range []bool{false, true} {
-		tr := trace{leader: os.Getpid(), orphans: orphans}
-		first, err := tr.candidates(time.Hour)
-		if err != nil || !slices.Contains(first, 1) {
-			t.Fatalf("first list %v, %v", first, err)
-		}
-		late := startForeign(t)
-		tr.seen = 0
-		second, err := tr.candidates(time.Hour)
-		if err != nil || !slices.Contains(second, late) || slices.Contains(second, 1) != orphans {
-			t.Errorf("orphans %v: second list %v, %v; want it with %d", orphans, second, err, late)
-		}
-	}
 }

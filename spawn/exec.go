@@ -1,65 +1,25 @@
 package spawn
 
 import (
-	"bytes"
-	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
 	"strconv"
-	"strings"
-	"sync"
-	"sync/atomic"
 	"syscall"
 	"time"
 
+	"github.com/ktstr/ktstr/internal/linux"
+	"github.com/ktstr/ktstr/spawn/cgroup"
+	"github.com/ktstr/ktstr/spawn/internal/descendants"
 	"golang.org/x/sys/unix"
 )
 
-// CookieVar is the environment variable that every process of a run carries,
-// so that it can be found again. Its value is a list separated by colons: a
-// run inside of a run carries both cookies.
-const CookieVar = "KTSTR_RUN"
-
-var (
-	cookieBase = sync.OnceValue(func() string {
-		var b [12]byte
-		rand.Read(b[:]) // never fails
-		return hex.EncodeToString(b[:])
-	})
-	cookieCount atomic.Uint64
-)
-
-// newCookie makes the cookie and the mark of a run.
-func newCookie() (cookie string, mark uint64) {
-	n := cookieCount.Add(1)
-	// Of one length, so that no cookie is the beginning of another.
-	return fmt.Sprintf("%s%012x", cookieBase(), n), ownMarking().run(n)
-}
-
-// environ is the environment of the child. The cookie comes first, so that a
-// search finds it in the first bytes it reads.
-func (r *run) environ() []string {
-	env := r.c.Env
-	if env == nil {
-		env = Environ()
+// env is the environment of the child.
+func (r *run) env() []string {
+	if r.c.Env == nil {
+		return Environ()
 	}
-	all := make([]string, 1, len(env)+1)
-	value := r.trace.cookie
-	outer := os.Getenv(CookieVar)
-	for _, kv := range env {
-		if v, ok := strings.CutPrefix(kv, CookieVar+"="); ok {
-			outer = v
-			continue
-		}
-		all = append(all, kv)
-	}
-	if outer != "" {
-		value = outer + ":" + value
-	}
-	all[0] = CookieVar + "=" + value
-	return all
+	return r.c.Env
 }
 
 // fork makes the pipes and the child. It must run on a locked thread that lasts
@@ -100,9 +60,7 @@ func (r *run) fork() (err error) {
 	if err := r.makeLeaf(); err != nil {
 		return err
 	}
-	if subreaper.Load() {
-		r.trace.older = ownChildren()
-	}
+	r.search.Before()
 	if r.watcher = current.Load(); r.watcher != nil {
 		r.watcher.settle()
 		r.watched, _ = r.watcher.Usage()
@@ -119,7 +77,7 @@ func (r *run) fork() (err error) {
 func (r *run) exec(files []uintptr) error {
 	attr := &syscall.ProcAttr{
 		Dir:   r.c.Dir,
-		Env:   r.environ(),
+		Env:   r.search.Environ(r.env()),
 		Files: files,
 		Sys: &syscall.SysProcAttr{
 			Setpgid:   !r.c.ShareGroup,
@@ -149,11 +107,16 @@ func (r *run) exec(files []uintptr) error {
 	if r.watcher != nil {
 		r.slot = r.watcher.enter(leaf, r.pipes())
 	}
+	r.search.Begin()
 	holdChildren()
-	pid, err := family.fork(func() (int, error) { return forkExec(r.path, argv, attr) })
+	pid, err := self.Fork(func() (pid int, err error) {
+		err = linux.RetryBusy(func() error { pid, err = syscall.ForkExec(r.path, argv, attr); return err })
+		return pid, err
+	})
 	if err != nil {
 		r.unwatch()
 		dropChildren()
+		r.search.End()
 		if !attr.Sys.UseCgroupFD || !refusedPlace(err, r.path, r.c.Dir) {
 			return startError(r.c, r.path, err)
 		}
@@ -175,8 +138,8 @@ func (r *run) exec(files []uintptr) error {
 		}
 		return again
 	}
-	markLeader(pid, r.trace.mark)
-	r.pid, r.trace.leader = pid, pid
+	r.search.Lead(pid)
+	r.pid = pid
 	switch {
 	case r.pidfd < 0:
 		err = fmt.Errorf("%s: the kernel gave no pidfd: want Linux 5.4 or later, and a seccomp filter that allows it", r.c.Path)
@@ -190,8 +153,9 @@ func (r *run) exec(files []uintptr) error {
 		unix.Kill(pid, unix.SIGKILL)
 		wait4(pid, 0)
 		r.unwatch()
-		family.forget(pid)
+		self.Reaped(pid)
 		dropChildren()
+		r.search.End()
 		return err
 	}
 	return nil
@@ -208,7 +172,7 @@ func (r *run) pipes() []string {
 	var names []string
 	for _, s := range []*stream{&r.out, &r.err_} {
 		if s.fd >= 0 {
-			names = append(names, pipeName(s.fd))
+			names = append(names, descendants.PipeName(s.fd))
 		}
 	}
 	return names
@@ -216,11 +180,6 @@ func (r *run) pipes() []string {
 
 // placeMax is how long a placement may take.
 const placeMax = 8 * time.Second
-
-var (
-	noCloneInto atomic.Bool // clone3 cannot place: Linux before 5.7, or a seccomp filter
-	noPrivate   atomic.Bool // a private cgroup can be made, but not be used
-)
 
 // private tells whether the cgroup of the run was our idea.
 func (r *run) private() bool { return r.c.Cgroup == "" }
@@ -234,35 +193,38 @@ func (r *run) makeLeaf() error {
 			return nil
 		}
 		if from == nil {
-			if systemMount().version != 2 {
+			if cgroup.Mounted().Version != 2 {
 				return nil
 			}
-			from = systemCgroups{systemMount()}
+			from = cgroup.Mounted()
 		}
-		if leaf, err := from.Create(""); err == nil {
+		if leaf, err := from.Create("", r.leafName()); err == nil {
 			r.leaf = leaf
 		}
 		return nil
 	}
 	if from == nil {
-		from = systemCgroups{systemMount()}
+		from = cgroup.Mounted()
 	}
-	leaf, err := from.Create(r.c.Cgroup)
+	leaf, err := from.Create(r.c.Cgroup, r.leafName())
 	if err != nil {
-		if p, ok := errors.AsType[*PlacementError](err); ok {
+		if p, ok := errors.AsType[*cgroup.PlacementError](err); ok {
 			p.Binary = r.c.Path
 			return p
 		}
-		return &PlacementError{Binary: r.c.Path, Cgroup: r.c.Cgroup, Procs: r.c.Cgroup + "/cgroup.procs", Err: err}
+		return &cgroup.PlacementError{Binary: r.c.Path, Cgroup: r.c.Cgroup, Procs: r.c.Cgroup + "/cgroup.procs", Err: err}
 	}
 	r.leaf = leaf
 	if r.c.CPUs != "" {
 		if err := leaf.SetCPUs(r.c.CPUs); err != nil {
-			return &PlacementError{Binary: r.c.Path, Cgroup: r.c.Cgroup, Procs: leaf.Path() + "/cgroup.procs", Err: err}
+			return &cgroup.PlacementError{Binary: r.c.Path, Cgroup: r.c.Cgroup, Procs: leaf.Path() + "/cgroup.procs", Err: err}
 		}
 	}
 	return nil
 }
+
+// leafName is what the fresh cgroup of the run is called.
+func (r *run) leafName() string { return fmt.Sprintf("ktstr-%d-%s", os.Getpid(), r.search.Cookie()) }
 
 // dropLeaf removes the cgroup again, before anything ran in it.
 func (r *run) dropLeaf() {
@@ -273,7 +235,7 @@ func (r *run) dropLeaf() {
 }
 
 func (r *run) misplaced(err error) error {
-	return &PlacementError{Binary: r.c.Path, Cgroup: r.c.Cgroup, Procs: r.leaf.Path() + "/cgroup.procs", Err: err}
+	return &cgroup.PlacementError{Binary: r.c.Path, Cgroup: r.c.Cgroup, Procs: r.leaf.Path() + "/cgroup.procs", Err: err}
 }
 
 // refusedPlace tells whether the errno of a failed fork and exec was about the
@@ -297,29 +259,14 @@ func (r *run) stillborn() bool {
 	if pgid, err := unix.Getpgid(r.pid); err == nil && pgid == r.pid {
 		return false
 	}
-	proc := "/proc/" + strconv.Itoa(r.pid)
 	var link [256]byte
-	if n, err := unix.Readlink(proc+"/exe", link[:]); err == nil && string(link[:n]) != ownExe() {
+	if n, err := unix.Readlink("/proc/"+strconv.Itoa(r.pid)+"/exe", link[:]); err == nil && string(link[:n]) != ownExe() {
 		return false
 	}
 	// Gone already, or a program that starts itself: the flags of the task tell.
-	const forkedNoExec = 0x40 // PF_FORKNOEXEC
-	text, err := os.ReadFile(proc + "/stat")
-	if err != nil {
-		return false
-	}
-	fields := bytes.Fields(text[bytes.LastIndexByte(text, ')')+1:])
-	if len(fields) < 7 {
-		return false
-	}
-	flags, _ := strconv.ParseUint(string(fields[6]), 10, 64)
-	return flags&forkedNoExec != 0
+	s, err := linux.ReadStat(r.pid)
+	return err == nil && s.Flags&linux.ForkedNoExec != 0
 }
-
-var ownExe = sync.OnceValue(func() string {
-	exe, _ := os.Readlink("/proc/self/exe")
-	return exe
-})
 
 // placeStopped is the placement for kernels that cannot clone into a cgroup.
 // The child is traced, so it stops when its program is loaded and before the
@@ -345,25 +292,6 @@ func wait4(pid, options int) (ws unix.WaitStatus, err error) {
 			return ws, err
 		}
 	}
-}
-
-// forkExec is syscall.ForkExec with patience for ETXTBSY: a binary that was
-// just written may still be open for writing in a child that another goroutine
-// forked and that has not executed its own program yet.
-func forkExec(path string, argv []string, attr *syscall.ProcAttr) (int, error) {
-	for try := 0; ; try++ {
-		pid, err := syscall.ForkExec(path, argv, attr)
-		if err != syscall.ETXTBSY || try == 6 {
-			return pid, err
-		}
-		pause(time.Millisecond << try)
-	}
-}
-
-// pause waits in the kernel; signals may cut it short.
-func pause(d time.Duration) {
-	ts := unix.NsecToTimespec(d.Nanoseconds())
-	unix.Ppoll(nil, &ts, nil)
 }
 
 // release closes whatever is open.

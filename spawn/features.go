@@ -9,6 +9,8 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/ktstr/ktstr/spawn/cgroup"
+	"github.com/ktstr/ktstr/spawn/internal/descendants"
 	"golang.org/x/sys/unix"
 )
 
@@ -54,26 +56,26 @@ func Features() []Feature {
 		unix.Close(pidfd)
 	}
 
-	m := systemMount()
-	own, err := m.own()
-	if err == nil && m.version != 2 {
-		err = fmt.Errorf("only cgroup v1 is mounted (%s)", m.dir)
+	m := cgroup.Mounted()
+	own, err := m.Own()
+	if err == nil && m.Version != 2 {
+		err = fmt.Errorf("only cgroup v1 is mounted (%s)", m.Dir)
 	}
 	add("cgroup v2", false, err, "this process is in "+own,
 		"runs get no cgroup of their own: what leaves the process group is searched for in /proc, and there is no cpu.stat or pressure")
 	if err == nil {
 		list = append(list, cgroupFeatures(m)...)
 	}
-	if m.version == 1 {
+	if m.Version == 1 {
 		add("placement by ptrace", false, ptraceable(), "a child can be stopped before its first instruction", "--cgroup cannot be used on this host")
 	}
 
 	add("process table", false, readable("/proc/self/environ", "/proc/self/fd", "/proc/loadavg"), "/proc can be searched",
 		"without a cgroup, a process that left the payload's group is not found")
 	err = nil
-	if l, ok := lockLimit(0); !ok {
+	if l, ok := descendants.LockLimit(0); !ok {
 		err = errors.New("prlimit does not work")
-	} else if ownMarking().base == 0 {
+	} else if self.Mark() == 0 {
 		err = fmt.Errorf("RLIMIT_LOCKS is taken: soft limit %s, hard limit %s", limitText(l.Cur), limitText(l.Max))
 	}
 	add("mark", false, err, "what descends from a run is known by its limit of file locks (RLIMIT_LOCKS), which means nothing else",
@@ -95,8 +97,8 @@ func Features() []Feature {
 	return list
 }
 
-func cgroupFeatures(m mount) []Feature {
-	leaf, err := systemCgroups{m}.Create("")
+func cgroupFeatures(m cgroup.Hierarchy) []Feature {
+	leaf, err := m.Create("", fmt.Sprintf("ktstr-%d-probe", os.Getpid()))
 	if err != nil {
 		return []Feature{{Name: "private cgroup", Detail: err.Error(),
 			Consequence: "runs get no cgroup of their own: run as root, or in a delegated subtree (systemd-run --user --scope)"}}

@@ -1,22 +1,5 @@
 package spawn
 
-import (
-	"runtime"
-	"sync"
-)
-
-// lasting runs functions on one thread that lives as long as the process.
-var lasting = sync.OnceValue(func() chan<- func() {
-	work := make(chan func())
-	go func() {
-		runtime.LockOSThread() // and never unlocked
-		for f := range work {
-			f()
-		}
-	}()
-	return work
-})
-
 // onLastingThread runs f on a thread that lives as long as the process, and
 // waits for it. Calls are served one at a time, so f must not block.
 func onLastingThread(f func()) {
@@ -35,9 +18,9 @@ func onLastingThread(f func()) {
 // orphans of theirs. Whoever has reaped the child calls reaped.
 func StartHelper(start func() (pid int, err error)) (reaped func(), err error) {
 	var pid int
-	onLastingThread(func() { pid, err = family.fork(start) })
+	onLastingThread(func() { pid, err = self.Fork(start) })
 	if err != nil {
 		return nil, err
 	}
-	return func() { family.forget(pid) }, nil
+	return func() { self.Reaped(pid) }, nil
 }

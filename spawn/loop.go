@@ -5,6 +5,9 @@ import (
 	"slices"
 	"time"
 
+	"github.com/ktstr/ktstr/internal/linux"
+	"github.com/ktstr/ktstr/spawn/cgroup"
+	"github.com/ktstr/ktstr/spawn/internal/descendants"
 	"golang.org/x/sys/unix"
 )
 
@@ -45,8 +48,8 @@ func (r *run) serve() {
 	r.mu.Lock()
 	r.result.Pid = r.pid
 	r.mu.Unlock()
-	if g, ok := r.leaf.(*systemCgroup); ok {
-		g.watch()
+	if r.leaf != nil {
+		r.leaf.Preload()
 	}
 	err := r.watch()
 	r.result.Duration = time.Since(r.start)
@@ -57,7 +60,7 @@ func (r *run) serve() {
 	}
 	r.closeLeaf()
 	r.unwatch()
-	family.forget(r.result.Pid)
+	self.Reaped(r.result.Pid)
 	r.result.Start = r.start
 	r.result.Cause = r.cause
 	r.result.Stdout = r.out.capture()
@@ -76,13 +79,14 @@ func (r *run) serve() {
 	r.mu.Unlock()
 	r.release()
 	dropChildren()
+	r.search.End()
 	close(r.done)
 }
 
 // note writes the notices about the streams, and about the list of the killed.
 func (r *run) note() {
 	if r.killedMore {
-		r.notices = append(r.notices, fmt.Sprintf("more than %d processes that had left the payload's group were killed: the first ones are listed", maxVictims))
+		r.notices = append(r.notices, fmt.Sprintf("more than %d processes that had left the payload's group were killed: the first ones are listed", descendants.MaxVictims))
 	}
 	for i, s := range []*stream{&r.out, &r.err_} {
 		c := []*Capture{&r.result.Stdout, &r.result.Stderr}[i]
@@ -239,23 +243,6 @@ func (r *run) drainSome() (bytes, size int64) {
 	return bytes, size
 }
 
-// pollUntil waits until one of fds is ready, or until that long after start; 0
-// means for ever. An interrupted wait goes on to the same moment.
-func pollUntil(fds []unix.PollFd, start time.Time, until time.Duration) error {
-	for {
-		var ts *unix.Timespec
-		if until > 0 {
-			left := max(until-time.Since(start), 0)
-			t := unix.NsecToTimespec(left.Nanoseconds())
-			ts = &t
-		}
-		_, err := unix.Ppoll(fds, ts, nil)
-		if err != unix.EINTR {
-			return err
-		}
-	}
-}
-
 func addSat(a, b time.Duration) time.Duration {
 	if c := a + b; c >= a {
 		return c
@@ -295,12 +282,12 @@ func (r *run) killLeaf() {
 		switch pgid, err := unix.Getpgid(pid); {
 		case err != nil:
 		case pgid == r.pid:
-			r.trace.dead = append(r.trace.dead, pid)
+			r.search.Dead = append(r.search.Dead, pid)
 		default:
 			r.listKilled(pid, "")
 		}
 	}
-	slices.Sort(r.trace.dead)
+	slices.Sort(r.search.Dead)
 	r.leafKilled = true
 	if err := r.leaf.Kill(); err != nil {
 		r.notices = append(r.notices, fmt.Sprintf("cgroup: kill: %v", err))
@@ -348,7 +335,7 @@ func (r *run) finish() error {
 	e, used, ok, err := reap(r.pidfd)
 	// A debugger that is attached gets the status first, and gives it back.
 	for !ok && err == nil && time.Since(r.start) < end {
-		pause(time.Millisecond)
+		linux.Pause(time.Millisecond)
 		e, used, ok, err = reap(r.pidfd)
 	}
 	if err != nil {
@@ -384,7 +371,7 @@ func (r *run) atEnd() bool { return r.out.fd < 0 && r.err_.fd < 0 }
 func (r *run) awaitEnds(until time.Duration) error {
 	for !r.atEnd() && time.Since(r.start) < until {
 		fds := []unix.PollFd{{Fd: int32(r.out.fd), Events: unix.POLLIN}, {Fd: int32(r.err_.fd), Events: unix.POLLIN}}
-		if err := pollUntil(fds, r.start, until); err != nil {
+		if err := linux.Poll(fds, r.start, until); err != nil {
 			return fmt.Errorf("poll: %w", err)
 		}
 		r.drainAll()
@@ -401,7 +388,7 @@ func (r *run) hunt(end time.Duration) error {
 		// Who dies closes the streams before it leaves the cgroup, and of that
 		// the kernel tells at once.
 		if !r.leafEmpty {
-			if err := r.awaitEnds(min(addSat(time.Since(r.start), eventGap), end)); err != nil {
+			if err := r.awaitEnds(min(addSat(time.Since(r.start), cgroup.EventGap), end)); err != nil {
 				return err
 			}
 		}
@@ -409,28 +396,28 @@ func (r *run) hunt(end time.Duration) error {
 			r.notices = append(r.notices, fmt.Sprintf("cgroup: %v", err))
 		}
 		r.drainAll()
-		r.trace.markOnly = r.atEnd()
+		r.search.MarkOnly = r.atEnd()
 	}
 	wait := time.Millisecond
 	holders := false
 	for {
 		now := time.Since(r.start)
-		victims, err := family.hunt(&r.trace, now, holders)
+		victims, err := r.search.Kill(now, holders)
 		if err != nil {
 			r.notices = append(r.notices, fmt.Sprintf("processes that left the group could not be searched for: %v", err))
 		}
 		for _, v := range victims {
-			if !v.group {
+			if !v.Group {
 				r.listKilled(v.Pid, v.Name)
 			}
 		}
-		awaitDeath(victims, r.start, end)
+		r.search.AwaitDeath(victims, r.start, end)
 		r.drainAll()
 		now = time.Since(r.start)
 		if now >= end {
 			return nil
 		}
-		if len(victims) > 0 || err == nil && !r.trace.settled() {
+		if len(victims) > 0 || err == nil && !r.search.Settled() {
 			continue
 		}
 		if r.atEnd() {
@@ -441,7 +428,7 @@ func (r *run) hunt(end time.Duration) error {
 		if err := r.awaitEnds(min(addSat(now, wait), end)); err != nil {
 			return err
 		}
-		holders, r.trace.markOnly, r.trace.pipes = true, false, r.pipes()
+		holders, r.search.MarkOnly, r.search.Pipes = true, false, r.pipes()
 		wait = min(2*wait, lastNap)
 	}
 }
@@ -465,12 +452,12 @@ func (r *run) listKilled(pid int, name string) {
 	if slices.ContainsFunc(r.killed, func(s Survivor) bool { return s.Pid == pid }) {
 		return
 	}
-	if len(r.killed) >= maxVictims {
+	if len(r.killed) >= descendants.MaxVictims {
 		r.killedMore = true
 		return
 	}
 	if name == "" {
-		name = comm(pid)
+		name = linux.Name(pid)
 	}
 	r.killed = append(r.killed, Survivor{Pid: pid, Name: name})
 }

@@ -16,6 +16,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ktstr/ktstr/internal/linux"
+	"github.com/ktstr/ktstr/spawn/cgroup"
 	"golang.org/x/sys/unix"
 )
 
@@ -103,12 +105,12 @@ func helper(list []string) {
 				panic(err)
 			}
 			fmt.Println(n)
-			pollUntil([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, time.Now(), 0)
+			linux.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, time.Now(), 0)
 			time.Sleep(100 * time.Millisecond)
 			wait4(n, unix.WALL)
 		case "wake": // a stopped process, until it has run
-			before, _ := cpuTime(n)
-			for now := before; now == before; now, _ = cpuTime(n) {
+			before, _ := linux.CPUTime(n)
+			for now := before; now == before; now, _ = linux.CPUTime(n) {
 				unix.Kill(n, unix.SIGCONT)
 			}
 		case "watcher":
@@ -140,11 +142,11 @@ func helper(list []string) {
 			if err != nil {
 				panic(err)
 			}
-			own, err := systemMount().own()
+			own, err := cgroup.Mounted().Own()
 			if err != nil {
 				panic(err)
 			}
-			if err := os.Mkdir(fmt.Sprintf("%s/ktstr-%d-%sleft", own, os.Getpid(), cookieBase()), 0o755); err != nil {
+			if err := os.Mkdir(fmt.Sprintf("%s/ktstr-%d-%sleft", own, os.Getpid(), self.Cookies()), 0o755); err != nil {
 				panic(err)
 			}
 			child("bg", "hang")
@@ -192,9 +194,6 @@ func helper(list []string) {
 			cmd.Process.Kill()
 			cmd.Wait()
 			reaped()
-			if _, ok := family.known.Load(cmd.Process.Pid); ok {
-				panic("a helper that was reaped is still known")
-			}
 		case "bg", "setsid", "setpgid", "daemon", "hermit":
 			child(verb, arg)
 		case "storm": // hermits, one after the other, with an argument to know them by
@@ -262,7 +261,7 @@ func runAwaited(c Command) (Result, error) {
 
 // headless ends the thread that the process began with; the others go on.
 func headless() {
-	for !procStat("/proc/self").headless {
+	for s, err := linux.ReadStat(os.Getpid()); err != nil || !s.WithoutFirst(); s, err = linux.ReadStat(os.Getpid()) {
 		// One goroutine after the other keeps its thread, until one has the first.
 		there := make(chan bool)
 		go func() {

@@ -1,6 +1,7 @@
 package spawn
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -12,6 +13,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/ktstr/ktstr/internal/linux"
 )
 
 // inventory is what a process has that runs could leave behind.
@@ -35,14 +38,13 @@ func takeInventory(t *testing.T) inventory {
 			inv.descriptors = append(inv.descriptors, link)
 		}
 	}
-	tr := trace{cookie: cookieBase()}
-	all, err := tr.candidates(time.Hour)
+	all, err := linux.Processes()
 	if err != nil {
 		t.Fatal(err)
 	}
-	buf := make([]byte, firstBuffer)
 	for _, pid := range all {
-		if tr.carries(fmt.Sprintf("/proc/%d", pid), buf) {
+		env, _ := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid))
+		if pid != os.Getpid() && bytes.Contains(env, []byte(self.Cookies())) {
 			line, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
 			stat, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 			inv.cookies = append(inv.cookies, fmt.Sprintf("%q: %s", line, stat))
@@ -102,7 +104,7 @@ func TestSoak(t *testing.T) {
 	wg.Wait()
 	after := takeInventory(t)
 	// A goroutine that has said that it is done may not have returned yet.
-	for start := time.Now(); after.goroutines > before.goroutines && time.Since(start) < 10*time.Second; pause(time.Millisecond) {
+	for start := time.Now(); after.goroutines > before.goroutines && time.Since(start) < 10*time.Second; linux.Pause(time.Millisecond) {
 		after.goroutines = runtime.NumGoroutine()
 	}
 	if after.goroutines > before.goroutines || len(after.descriptors) > len(before.descriptors) || len(after.children) > len(before.children) ||
@@ -157,7 +159,7 @@ func TestFioInterrupted(t *testing.T) { // C9
 	}
 	defer p.Close()
 	// Its jobs run once the report file has its first status.
-	for start := time.Now(); ; pause(10 * time.Millisecond) {
+	for start := time.Now(); ; linux.Pause(10 * time.Millisecond) {
 		if st, err := os.Stat(dir + "/report"); err == nil && st.Size() > 0 {
 			break
 		}

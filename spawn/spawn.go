@@ -34,6 +34,9 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/ktstr/ktstr/spawn/cgroup"
+	"github.com/ktstr/ktstr/spawn/internal/descendants"
 )
 
 // Defaults of Command.
@@ -41,6 +44,19 @@ const (
 	DefaultLimit = 16 << 20        // bytes kept of each stream
 	DefaultGrace = 5 * time.Second // from the polite request to the kill
 )
+
+// CookieVar is the environment variable that every process of a run carries.
+const CookieVar = descendants.CookieVar
+
+// BecomeSubreaper makes orphaned descendants children of this process, so that
+// also one that cleared its environment and closed its streams is found and
+// killed with its run, and so that none stays a zombie. It is for a program
+// that is about runs, like the ktstr command. From then on spawn takes every
+// child that was started during a run, and not by spawn (Start, Run, StartHelper),
+// for such an orphan: it is killed and reaped when the run ends. It also marks
+// this process, so that a Watcher knows whatever descends from it by its limit
+// of file locks (RLIMIT_LOCKS, without meaning since Linux 2.4.25).
+func BecomeSubreaper() error { return self.BecomeSubreaper() }
 
 // Command says what to run. Only Path is required.
 type Command struct {
@@ -100,7 +116,7 @@ type Command struct {
 	CPUs string
 
 	// Cgroups makes the leaf; nil means on the mounted cgroup filesystem.
-	Cgroups Cgroups
+	Cgroups cgroup.Creator
 
 	// Warn is told when a handle was dropped and its result lost; nil means
 	// slog's default logger.
@@ -144,7 +160,7 @@ type Result struct {
 	Payload Usage
 
 	// Cgroup is what the kernel counted for the run's cgroup; nil without one.
-	Cgroup *CgroupStat
+	Cgroup *cgroup.Stat
 
 	// Harness is what the whole process that called Start used from the spawn
 	// to the leader's end; the work of other goroutines, and of overlapping
@@ -369,11 +385,11 @@ func mergeEnv(base, extra []string) []string {
 type run struct {
 	c          Command
 	path       string // absolute
-	trace      trace
-	leaf       Cgroup // nil: none
-	leafKilled bool   // somebody was in it and was killed
-	leafEmpty  bool   // nobody was in it when that was asked last
-	stopped    bool   // placed by stopping it, because the kernel could not at its birth
+	search     descendants.Search
+	leaf       cgroup.Leaf // nil: none
+	leafKilled bool        // somebody was in it and was killed
+	leafEmpty  bool        // nobody was in it when that was asked last
+	stopped    bool        // placed by stopping it, because the kernel could not at its birth
 	grace      time.Duration
 	pidfd      int
 	null       int // /dev/null: the child's stdin, and the sink of what is not kept
@@ -409,7 +425,7 @@ func prepare(ctx context.Context, op string, c Command) (*run, error) {
 		return nil, fmt.Errorf("%s: timeout %v: want 0 for none, or more", c.Path, c.Timeout)
 	}
 	if c.Cgroup != "" {
-		name, err := cleanCgroupName(op, c.Cgroup)
+		name, err := cgroup.CleanName(op, c.Cgroup)
 		if err != nil {
 			return nil, err
 		}
@@ -427,7 +443,7 @@ func prepare(ctx context.Context, op string, c Command) (*run, error) {
 	}
 	r.out = stream{name: "stdout", fd: -1, limit: c.Limit, tee: c.TeeStdout}
 	r.err_ = stream{name: "stderr", fd: -1, limit: c.Limit, tee: c.TeeStderr}
-	r.trace.cookie, r.trace.mark = newCookie()
+	r.search = self.NewRun()
 	var err error
 	if r.path, err = lookPath(c.Path); err != nil {
 		return nil, err

@@ -3,7 +3,6 @@ package spawn
 import (
 	"os"
 	"slices"
-	"sync"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -13,13 +12,6 @@ const (
 	firstBuffer = 64 << 10 // what most payloads print fits in it
 	pipeBuffer  = 1 << 20  // asked of the kernel for a pipe; an unprivileged user's limit
 	copyMost    = 2 << 20  // is copied out of a buffer that is mostly empty
-)
-
-// smallBuffers and largeBuffers keep capture memory between runs: a buffer
-// whose pages were touched before is more than twice as fast as a fresh one.
-var (
-	smallBuffers sync.Pool // *[]byte of firstBuffer bytes
-	largeBuffers sync.Pool // *[]byte of more
 )
 
 // stream is the reading end of one of the child's two pipes, and what came out

@@ -6,6 +6,7 @@ import (
 	"time"
 	"unsafe"
 
+	"github.com/ktstr/ktstr/internal/linux"
 	"golang.org/x/sys/unix"
 )
 
@@ -57,7 +58,7 @@ func (w *waiter) wait(streams bool, until time.Duration) (events, error) {
 	if streams {
 		fds[2].Fd, fds[3].Fd = int32(w.r.out.fd), int32(w.r.err_.fd)
 	}
-	err := pollUntil(fds[:], w.r.start, until)
+	err := linux.Poll(fds[:], w.r.start, until)
 	return events{fds[0].Revents != 0, fds[1].Revents != 0, fds[2].Revents|fds[3].Revents != 0}, err
 }
 

@@ -10,10 +10,12 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"syscall"
 	"time"
 
+	"github.com/ktstr/ktstr/internal/linux"
+	"github.com/ktstr/ktstr/spawn/cgroup"
+	"github.com/ktstr/ktstr/spawn/internal/descendants"
 	"golang.org/x/sys/unix"
 )
 
@@ -45,9 +47,6 @@ var farewell = []byte{'q'}
 
 // cleanUpPatience is how long the watcher tries to end what is left of runs.
 const cleanUpPatience = 10 * time.Second
-
-// current is the watcher of this process.
-var current atomic.Pointer[Watcher]
 
 // StartWatcher starts this very program again, with args, for its main to call
 // WatcherMain. From then on all runs of this process are watched. There is at
@@ -89,10 +88,10 @@ func (w *Watcher) start(args []string) error {
 		return &os.PathError{Op: "open", Path: "/dev/null", Err: err}
 	}
 	defer unix.Close(null)
-	pid, err := family.fork(func() (int, error) {
+	pid, err := self.Fork(func() (int, error) {
 		return syscall.ForkExec("/proc/self/exe", append(os.Args[:1:1], args...), &syscall.ProcAttr{
 			Dir: "/",
-			Env: append(os.Environ(), fmt.Sprintf("%s=%s:%x", watchVar, cookieBase(), ownMarking().base)),
+			Env: append(os.Environ(), fmt.Sprintf("%s=%s:%x", watchVar, self.Cookies(), self.Mark())),
 			// The streams are not ours to hold open.
 			Files: []uintptr{uintptr(null), uintptr(null), uintptr(null), uintptr(p[0]), uintptr(w.ledger), uintptr(asleep[1])},
 			// A session of its own: what a terminal sends to us is not for it.
@@ -128,13 +127,13 @@ func (w *Watcher) Close() error {
 	p.Signal(unix.SIGCONT)
 	if fd, err := unix.PidfdOpen(p.Pid, 0); err == nil {
 		end := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
-		if pollUntil(end, time.Now(), 2*cleanUpPatience) == nil && end[0].Revents == 0 {
+		if linux.Poll(end, time.Now(), 2*cleanUpPatience) == nil && end[0].Revents == 0 {
 			p.Kill()
 		}
 		unix.Close(fd)
 	}
 	state, err := p.Wait()
-	family.forget(p.Pid)
+	self.Reaped(p.Pid)
 	if errors.Is(err, unix.ECHILD) {
 		return nil // this process ignores SIGCHLD, so the kernel reaps
 	}
@@ -167,7 +166,7 @@ func (w *Watcher) settle() {
 	if w.asleep < 0 {
 		return
 	}
-	pollUntil([]unix.PollFd{{Fd: int32(w.asleep)}}, time.Now(), patience)
+	linux.Poll([]unix.PollFd{{Fd: int32(w.asleep)}}, time.Now(), patience)
 	unix.Close(w.asleep)
 	w.asleep = -1
 }
@@ -217,7 +216,7 @@ func WatcherMain() {
 	signal.Ignore(syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGPIPE)
 	base, marks, _ := strings.Cut(os.Getenv(watchVar), ":")
 	mark, err := strconv.ParseUint(marks, 16, 64)
-	if len(base) != len(cookieBase()) || err != nil {
+	if len(base) != len(self.Cookies()) || err != nil {
 		fmt.Fprintf(os.Stderr, "%s: this is for a run to start, not for a person\n", os.Args[0])
 		os.Exit(2)
 	}
@@ -248,53 +247,54 @@ func cleanUp(base string, mark uint64, hostLives bool, slots []string) {
 	const patience = cleanUpPatience
 	var (
 		start  = time.Now()
-		t      = trace{cookie: base, mark: mark, anyRun: true, noHost: hostLives}
-		leaves []*systemCgroup
-		m      = systemMount()
-		own, _ = m.own()
+		t      = descendants.OfHost(base, mark, hostLives)
+		leaves []cgroup.Leaf
+		m      = cgroup.Mounted()
+		own, _ = m.Own()
 	)
 	for _, slot := range slots {
 		if slot == "" {
 			continue
 		}
 		lines := strings.Split(slot, "\n")
-		t.pipes = append(t.pipes, lines[1:]...)
+		t.Pipes = append(t.Pipes, lines[1:]...)
 		if lines[0] != "" {
-			leaves = append(leaves, &systemCgroup{m: m, dir: lines[0], top: own, fd: -1})
+			if leaf, err := m.Open(lines[0]); err == nil {
+				leaves = append(leaves, leaf)
+			}
 		}
 	}
 	// A leaf that was made and not entered yet.
 	if own != "" {
 		more, _ := filepath.Glob(own + "/ktstr-*-" + base + "*")
 		for _, dir := range more {
-			leaves = append(leaves, &systemCgroup{m: m, dir: dir, top: own, fd: -1})
+			if leaf, err := m.Open(dir); err == nil {
+				leaves = append(leaves, leaf)
+			}
 		}
 	}
 	for _, g := range leaves {
 		g.Kill()
 	}
-	if len(leaves) == 0 && len(t.pipes) == 0 {
+	if len(leaves) == 0 && len(t.Pipes) == 0 {
 		return // no run was going on
 	}
 	for pass := 0; pass < 2 && time.Since(start) < patience; pass++ {
-		victims, err := t.kill(time.Hour, true)
+		victims, err := t.Kill(time.Hour, true)
 		if err != nil {
 			break
 		}
-		awaitDeath(victims, start, patience)
+		t.AwaitDeath(victims, start, patience)
 		if len(victims) > 0 {
 			pass = -1 // whoever was forked meanwhile is found by another search
 		}
 	}
 	for _, g := range leaves {
-		g.fd, _ = unix.Open(g.dir, unix.O_DIRECTORY|unix.O_RDONLY|unix.O_CLOEXEC, 0)
-		if g.fd >= 0 {
-			if g.Drain(lastNap) != nil {
-				g.Kill()
-				g.Drain(max(patience-time.Since(start), 0))
-			}
-			g.Remove()
+		if g.Drain(lastNap) != nil {
+			g.Kill()
+			g.Drain(max(patience-time.Since(start), 0))
 		}
+		g.Remove()
 	}
 }
 
@@ -306,7 +306,7 @@ func (w *Watcher) Usage() (Usage, error) {
 	if w.process == nil {
 		return Usage{}, errors.New("watcher: it was closed")
 	}
-	cpu, err := cpuTime(w.process.Pid)
+	cpu, err := linux.CPUTime(w.process.Pid)
 	if err != nil {
 		return Usage{}, fmt.Errorf("watcher: it is gone: %w", err)
 	}
@@ -315,23 +315,9 @@ func (w *Watcher) Usage() (Usage, error) {
 	if cpu == w.used.User {
 		return w.used, nil
 	}
-	tasks, err := filepath.Glob("/proc/" + strconv.Itoa(w.process.Pid) + "/task/*/status")
-	if err != nil || len(tasks) == 0 {
-		return Usage{}, errors.New("watcher: it is gone")
-	}
 	u := Usage{User: cpu}
-	for _, task := range tasks {
-		status, _ := os.ReadFile(task)
-		for line := range strings.Lines(string(status)) {
-			name, value, _ := strings.Cut(line, ":")
-			n, _ := strconv.ParseInt(strings.TrimSpace(value), 10, 64)
-			switch name {
-			case "voluntary_ctxt_switches":
-				u.Voluntary += n
-			case "nonvoluntary_ctxt_switches":
-				u.Involuntary += n
-			}
-		}
+	if u.Voluntary, u.Involuntary, err = linux.ContextSwitches(w.process.Pid); err != nil {
+		return Usage{}, fmt.Errorf("watcher: it is gone: %w", err)
 	}
 	w.used = u
 	return u, nil
@@ -348,14 +334,4 @@ func (w *Watcher) since(before Usage) *Usage {
 	}
 	used := now.minus(before)
 	return &used
-}
-
-// cpuTime is how long a process was on the processor, to the nanosecond.
-func cpuTime(pid int) (time.Duration, error) {
-	const scheduled = 2 // CPUCLOCK_SCHED; a clock of a process has the complement of its pid
-	var ts unix.Timespec
-	if err := unix.ClockGettime(int32(^pid<<3|scheduled), &ts); err != nil {
-		return 0, os.NewSyscallError("clock_gettime", err)
-	}
-	return time.Duration(ts.Nano()), nil
 }

@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ktstr/ktstr/internal/linux"
+	"github.com/ktstr/ktstr/spawn/cgroup"
 	"golang.org/x/sys/unix"
 )
 
@@ -67,7 +69,7 @@ func wantDead(t *testing.T, what string, fds []int) {
 	start := time.Now()
 	for i, fd := range fds {
 		p := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
-		if err := pollUntil(p, start, 30*time.Second); err != nil || p[0].Revents == 0 {
+		if err := linux.Poll(p, start, 30*time.Second); err != nil || p[0].Revents == 0 {
 			t.Errorf("%s: process number %d lives on", what, i)
 		}
 	}
@@ -207,7 +209,7 @@ func TestRunsWaitForTheWatcherToSleep(t *testing.T) {
 	}
 	defer w.Close()
 	p := []unix.PollFd{{Fd: int32(w.asleep)}}
-	if err := pollUntil(p, time.Now(), 30*time.Second); err != nil || p[0].Revents&unix.POLLHUP == 0 {
+	if err := linux.Poll(p, time.Now(), 30*time.Second); err != nil || p[0].Revents&unix.POLLHUP == 0 {
 		t.Fatalf("the watcher does not say that it sleeps (%v)", err)
 	}
 	mustRun(t, help("exit=0"))
@@ -260,7 +262,7 @@ func childrenOf(t *testing.T, pid int, but []int) (list []int) {
 // leaves lists the cgroups that runs of a process have, and those of the tests.
 func leaves(t *testing.T, pid int) []string {
 	t.Helper()
-	own, err := systemMount().own()
+	own, err := cgroup.Mounted().Own()
 	if err != nil {
 		t.Fatal(err)
 	}

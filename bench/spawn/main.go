@@ -24,6 +24,7 @@ import (
 	"time"
 
 	"github.com/ktstr/ktstr/spawn"
+	"github.com/ktstr/ktstr/spawn/cgroup"
 )
 
 // sample is one run as one side saw it.
@@ -392,12 +393,12 @@ func killing(c spawn.Command, count int) {
 var ready *readyCgroup
 
 type readyCgroup struct {
-	spawn.Cgroup // only for the methods that a plain run does not call
-	dir          string
-	fd           int
+	cgroup.Leaf // only for the methods that a plain run does not call
+	dir         string
+	fd          int
 }
 
-func newReady() spawn.Cgroups {
+func newReady() cgroup.Creator {
 	root := "/sys/fs/cgroup"
 	if _, err := os.Stat(root + "/unified/cgroup.procs"); err == nil {
 		root += "/unified"
@@ -414,10 +415,11 @@ func newReady() spawn.Cgroups {
 	return ready
 }
 
-func (r *readyCgroup) Create(string) (spawn.Cgroup, error) { return r, nil }
-func (r *readyCgroup) Path() string                        { return r.dir }
-func (r *readyCgroup) FD() int                             { return r.fd }
-func (r *readyCgroup) Procs() ([]int, error)               { return nil, nil }
-func (r *readyCgroup) Drain(time.Duration) error           { return nil }
-func (r *readyCgroup) Stat() (spawn.CgroupStat, error)     { return spawn.CgroupStat{}, nil }
-func (r *readyCgroup) Remove() error                       { return nil }
+func (r *readyCgroup) Create(_, _ string) (cgroup.Leaf, error) { return r, nil }
+func (r *readyCgroup) Preload()                                {}
+func (r *readyCgroup) Path() string                            { return r.dir }
+func (r *readyCgroup) FD() int                                 { return r.fd }
+func (r *readyCgroup) Procs() ([]int, error)                   { return nil, nil }
+func (r *readyCgroup) Drain(time.Duration) error               { return nil }
+func (r *readyCgroup) Stat() (cgroup.Stat, error)              { return cgroup.Stat{}, nil }
+func (r *readyCgroup) Remove() error                           { return nil }

@@ -1,4 +1,4 @@
-package spawn
+package cgroup
 
 import (
 	"bytes"
@@ -8,26 +8,26 @@ import (
 	"os"
 	"path"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"time"
 
+	"github.com/ktstr/ktstr/internal/linux"
 	"golang.org/x/sys/unix"
 )
 
-// Cgroups makes the cgroups that runs are placed in. Command.Cgroups replaces
+// Creator makes the cgroups that runs are placed in. Command.Cgroups replaces
 // the system's, so that callers can be tested without a cgroup filesystem.
-type Cgroups interface {
+type Creator interface {
 	// Create makes a fresh leaf for one run: below the named cgroup, which is
 	// made if it is absent, or for the empty name a private one below the
 	// cgroup that the process itself is in.
-	Create(name string) (Cgroup, error)
+	Create(name, leaf string) (Leaf, error)
 }
 
-// Cgroup is the fresh leaf of one run.
-type Cgroup interface {
+// Leaf is the fresh leaf of one run.
+type Leaf interface {
 	// Path is the directory of the leaf.
 	Path() string
 
@@ -37,6 +37,10 @@ type Cgroup interface {
 
 	// Place moves a process, which has not executed anything yet, into the leaf.
 	Place(pid int) error
+
+	// Preload opens what Drain and Stat are going to read. It is optional, and it
+	// may do nothing.
+	Preload()
 
 	// Procs lists the processes in the leaf and below it.
 	Procs() ([]int, error)
@@ -52,14 +56,14 @@ type Cgroup interface {
 	SetCPUs(list string) error
 
 	// Stat reads the counters of the leaf, which began at zero.
-	Stat() (CgroupStat, error)
+	Stat() (Stat, error)
 
 	// Remove removes the leaf, and what Create had made above it.
 	Remove() error
 }
 
-// CgroupStat is what the kernel counted for the cgroup of one run, from zero.
-type CgroupStat struct {
+// Stat is what the kernel counted for the cgroup of one run, from zero.
+type Stat struct {
 	Path        string   // of the leaf, which is gone when a Result shows it
 	Controllers []string // in force in the leaf; nil: it only groups and counts
 
@@ -76,10 +80,10 @@ type CgroupStat struct {
 // resource.
 type Pressure struct{ Some, Full time.Duration }
 
-// CgroupNameError says why a cgroup name is refused. Nothing was spawned.
-type CgroupNameError struct{ Op, Name, Problem string }
+// NameError says why a cgroup name is refused. Nothing was spawned.
+type NameError struct{ Op, Name, Problem string }
 
-func (e *CgroupNameError) Error() string {
+func (e *NameError) Error() string {
 	op := ""
 	if e.Op != "" {
 		op = e.Op + ": "
@@ -113,15 +117,15 @@ func (e *PlacementError) Error() string {
 	return fmt.Sprintf("%s: cannot be placed in %s (%s): %v%s", subject, cgroup, e.Procs, e.Err, wanted)
 }
 
-// CheckCgroupName tells whether a name may be given as Command.Cgroup. op is
+// CheckName tells whether a name may be given as Command.Cgroup. op is
 // the operation that the error is to name; empty: none.
-func CheckCgroupName(op, name string) error {
-	_, err := cleanCgroupName(op, name)
+func CheckName(op, name string) error {
+	_, err := CleanName(op, name)
 	return err
 }
 
-func cleanCgroupName(op, name string) (string, error) {
-	refuse := func(problem string) (string, error) { return "", &CgroupNameError{op, name, problem} }
+func CleanName(op, name string) (string, error) {
+	refuse := func(problem string) (string, error) { return "", &NameError{op, name, problem} }
 	if strings.ContainsRune(name, 0) {
 		return refuse("it contains a NUL byte")
 	}
@@ -140,28 +144,28 @@ func cleanCgroupName(op, name string) (string, error) {
 	return clean, nil
 }
 
-// mount is the cgroup hierarchy that runs are placed in.
-type mount struct {
-	version    int    // 1 or 2; 0: there is none
-	dir        string // where it is mounted
+// Hierarchy is the cgroup hierarchy that runs are placed in.
+type Hierarchy struct {
+	Version    int    // 1 or 2; 0: there is none
+	Dir        string // where it is mounted
 	root       string // what part of the hierarchy is mounted there
 	controller string // v1: a controller of it, as /proc/self/cgroup spells it
 }
 
-// systemMount reads the mount table once: cgroup v2 wherever it is mounted
+// Mounted reads the mount table once: cgroup v2 wherever it is mounted
 // (pure at /sys/fs/cgroup, hybrid at /sys/fs/cgroup/unified), else the v1
 // hierarchy that is best at killing, or at least at grouping.
-var systemMount = sync.OnceValue(func() mount {
+var Mounted = sync.OnceValue(func() Hierarchy {
 	table, err := os.ReadFile("/proc/self/mountinfo")
 	if err != nil {
-		return mount{}
+		return Hierarchy{}
 	}
-	return findMount(string(table))
+	return FindHierarchy(string(table))
 })
 
-func findMount(table string) mount {
+func FindHierarchy(table string) Hierarchy {
 	preferred := []string{"freezer", "pids", "memory", "cpu", "devices", "blkio", "cpuset", "name=systemd"}
-	var best mount
+	var best Hierarchy
 	rank := len(preferred)
 	for line := range strings.Lines(table) {
 		before, after, ok := strings.Cut(line, " - ")
@@ -169,16 +173,16 @@ func findMount(table string) mount {
 		if !ok || len(f) < 6 || len(g) < 3 {
 			continue
 		}
-		m := mount{root: unescapeMount(f[3]), dir: unescapeMount(f[4])}
+		m := Hierarchy{root: unescapeMount(f[3]), Dir: unescapeMount(f[4])}
 		switch g[0] {
 		case "cgroup2":
-			m.version = 2
+			m.Version = 2
 			return m
 		case "cgroup":
 			for opt := range strings.SplitSeq(g[2], ",") {
 				for i, name := range preferred[:rank] {
 					if opt == name {
-						m.version, m.controller = 1, name
+						m.Version, m.controller = 1, name
 						best, rank = m, i
 						break
 					}
@@ -195,35 +199,35 @@ func unescapeMount(s string) string {
 }
 
 // own is the directory of the cgroup that this process is in.
-func (m mount) own() (string, error) {
-	if m.version == 0 {
+func (m Hierarchy) Own() (string, error) {
+	if m.Version == 0 {
 		return "", errors.New("no cgroup filesystem is mounted")
 	}
-	text, err := readAt(unix.AT_FDCWD, "/proc/self/cgroup")
+	text, err := linux.ReadFile(unix.AT_FDCWD, "/proc/self/cgroup")
 	if err != nil {
 		return "", err
 	}
 	return m.find(string(text))
 }
 
-func (m mount) find(text string) (string, error) {
+func (m Hierarchy) find(text string) (string, error) {
 	for line := range strings.Lines(text) {
 		id, rest, _ := strings.Cut(strings.TrimSuffix(line, "\n"), ":")
 		controllers, dir, _ := strings.Cut(rest, ":")
-		if m.version == 2 && id != "0" || m.version == 1 && !contains(controllers, m.controller) {
+		if m.Version == 2 && id != "0" || m.Version == 1 && !contains(controllers, m.controller) {
 			continue
 		}
 		rel := dir
 		if m.root != "/" {
 			var ok bool
 			if rel, ok = strings.CutPrefix(dir, m.root); !ok || rel != "" && rel[0] != '/' {
-				return "", fmt.Errorf("the cgroup of this process (%s) is not below what is mounted at %s", dir, m.dir)
+				return "", fmt.Errorf("the cgroup of this process (%s) is not below what is mounted at %s", dir, m.Dir)
 			}
 		}
 		if strings.HasPrefix(rel, "/..") {
 			return "", fmt.Errorf("the cgroup of this process (%s) is outside of its cgroup namespace", dir)
 		}
-		return filepath.Join(m.dir, rel), nil
+		return filepath.Join(m.Dir, rel), nil
 	}
 	return "", errors.New("this process is in no cgroup of the mounted hierarchy")
 }
@@ -237,29 +241,24 @@ func contains(list, item string) bool {
 	return false
 }
 
-// systemCgroups is Cgroups on the mounted filesystem.
-type systemCgroups struct{ m mount }
-
 // madeByUs is the extended attribute of the cgroups that we made above a leaf, so
 // that of several runs, also of several processes, the last one removes them.
 const madeByUs = "user.ktstr"
 
-func (s systemCgroups) Create(name string) (Cgroup, error) {
-	parent, err := s.m.own()
+func (m Hierarchy) Create(name, leaf string) (Leaf, error) {
+	parent, err := m.Own()
 	if err != nil {
 		return nil, err
 	}
-	leaf, err := s.create(parent, name)
+	l, err := m.create(parent, name, leaf)
 	if err != nil {
 		return nil, &PlacementError{Cgroup: name, Procs: filepath.Join(parent, name, "cgroup.procs"), Err: err}
 	}
-	return leaf, nil
+	return l, nil
 }
 
-func (s systemCgroups) create(parent, name string) (_ Cgroup, err error) {
-	cookie, _ := newCookie()
-	leaf := fmt.Sprintf("ktstr-%d-%s", os.Getpid(), cookie)
-	g := &systemCgroup{m: s.m, top: parent, fd: -1}
+func (m Hierarchy) create(parent, name, leaf string) (_ Leaf, err error) {
+	g := &systemLeaf{m: m, top: parent, fd: -1}
 	// A run that ends may remove the named cgroup between our finding it and
 	// our using it; then it is made again.
 	for range 10 {
@@ -283,7 +282,7 @@ func (s systemCgroups) create(parent, name string) (_ Cgroup, err error) {
 }
 
 // descend makes the named cgroup, component by component.
-func (g *systemCgroup) descend(name string) error {
+func (g *systemLeaf) descend(name string) error {
 	if name == "" {
 		return nil
 	}
@@ -302,8 +301,8 @@ func (g *systemCgroup) descend(name string) error {
 
 // prepare opens the leaf. A named cgroup may be of any making, so it is asked
 // whether a child could start in it at all.
-func (g *systemCgroup) prepare(named bool) (err error) {
-	if g.m.version != 2 {
+func (g *systemLeaf) prepare(named bool) (err error) {
+	if g.m.Version != 2 {
 		if g.m.controller == "cpuset" {
 			return g.inheritCPUs()
 		}
@@ -326,9 +325,22 @@ func (g *systemCgroup) prepare(named bool) (err error) {
 	return nil
 }
 
-// systemCgroup is a leaf on the filesystem.
-type systemCgroup struct {
-	m   mount
+// Open gives a leaf that another process has made, by the path of its directory.
+func (m Hierarchy) Open(dir string) (Leaf, error) {
+	top, err := m.Own()
+	if err != nil {
+		return nil, err
+	}
+	g := &systemLeaf{m: m, dir: dir, top: top, fd: -1}
+	if err := g.prepare(false); err != nil {
+		return nil, err
+	}
+	return g, nil
+}
+
+// systemLeaf is a leaf on the filesystem.
+type systemLeaf struct {
+	m   Hierarchy
 	top string // the cgroup below which it was made
 	dir string
 	fd  int // v2: of dir
@@ -349,9 +361,9 @@ const (
 	fileCPUPressure // and the other two
 )
 
-// watch opens what the end of the run is going to read. To open these files
+// Preload opens what the end of the run is going to read. To open these files
 // takes twice as long as to read them, and while the payload runs nobody waits.
-func (g *systemCgroup) watch() {
+func (g *systemLeaf) Preload() {
 	if g.fd < 0 || g.files != nil {
 		return
 	}
@@ -368,8 +380,8 @@ func (g *systemCgroup) watch() {
 }
 
 // file reads one of the leafFiles.
-func (g *systemCgroup) file(i int, b []byte) ([]byte, error) {
-	g.watch()
+func (g *systemLeaf) file(i int, b []byte) ([]byte, error) {
+	g.Preload()
 	if g.files == nil || g.files[i] < 0 {
 		return g.read(leafFiles[i]) // which says why it cannot be opened
 	}
@@ -380,45 +392,21 @@ func (g *systemCgroup) file(i int, b []byte) ([]byte, error) {
 	return b[:n], nil
 }
 
-func (g *systemCgroup) Path() string { return g.dir }
+func (g *systemLeaf) Path() string { return g.dir }
 
-func (g *systemCgroup) FD() int { return g.fd }
+func (g *systemLeaf) FD() int { return g.fd }
 
-func (g *systemCgroup) Place(pid int) error { return g.write("cgroup.procs", strconv.Itoa(pid)) }
+func (g *systemLeaf) Place(pid int) error { return g.write("cgroup.procs", strconv.Itoa(pid)) }
 
 // read reads one file of the leaf.
-func (g *systemCgroup) read(name string) ([]byte, error) {
+func (g *systemLeaf) read(name string) ([]byte, error) {
 	if g.fd >= 0 {
-		return readAt(g.fd, name)
+		return linux.ReadFile(g.fd, name)
 	}
-	return readAt(unix.AT_FDCWD, filepath.Join(g.dir, name))
+	return linux.ReadFile(unix.AT_FDCWD, filepath.Join(g.dir, name))
 }
 
-// readAt reads a file of a kernel filesystem, with as few system calls as can
-// be.
-func readAt(dir int, name string) ([]byte, error) {
-	fd, err := unix.Openat(dir, name, unix.O_RDONLY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return nil, &fs.PathError{Op: "open", Path: name, Err: err}
-	}
-	defer unix.Close(fd)
-	text := make([]byte, 0, 1024)
-	for {
-		n, err := unix.Read(fd, text[len(text):cap(text)])
-		if err == unix.EINTR {
-			continue
-		}
-		if err != nil {
-			return nil, &fs.PathError{Op: "read", Path: name, Err: err}
-		}
-		if n == 0 {
-			return text, nil
-		}
-		text = slices.Grow(text[:len(text)+n], 1)
-	}
-}
-
-func (g *systemCgroup) write(name, value string) error {
+func (g *systemLeaf) write(name, value string) error {
 	file := filepath.Join(g.dir, name)
 	fd, err := unix.Open(file, unix.O_WRONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -432,7 +420,7 @@ func (g *systemCgroup) write(name, value string) error {
 }
 
 // Procs walks where the payload has made cgroups in its own.
-func (g *systemCgroup) Procs() (pids []int, err error) {
+func (g *systemLeaf) Procs() (pids []int, err error) {
 	add := func(text []byte) {
 		for f := range bytes.FieldsSeq(text) {
 			if pid, err := strconv.Atoi(string(f)); err == nil && pid > 0 {
@@ -470,8 +458,8 @@ func ignoreGone(err error) error {
 	return err
 }
 
-func (g *systemCgroup) Kill() error {
-	if g.m.version == 2 {
+func (g *systemLeaf) Kill() error {
+	if g.m.Version == 2 {
 		err := g.write("cgroup.kill", "1")
 		if err == nil && g.killed {
 			// The kernel's kill goes to the first thread of each process. One whose
@@ -495,7 +483,7 @@ func (g *systemCgroup) Kill() error {
 			return err
 		}
 		g.killMembers()
-		if g.m.controller == "freezer" || g.m.version == 2 {
+		if g.m.controller == "freezer" || g.m.Version == 2 {
 			return nil // all were stopped, so all were seen
 		}
 	}
@@ -503,7 +491,7 @@ func (g *systemCgroup) Kill() error {
 }
 
 // killMembers kills the processes that are in the leaf, one by one.
-func (g *systemCgroup) killMembers() error {
+func (g *systemLeaf) killMembers() error {
 	pids, err := g.Procs()
 	for _, pid := range pids {
 		g.killMember(pid)
@@ -512,7 +500,7 @@ func (g *systemCgroup) killMembers() error {
 }
 
 // killMember kills a process if it is still in the leaf.
-func (g *systemCgroup) killMember(pid int) {
+func (g *systemLeaf) killMember(pid int) {
 	fd, err := unix.PidfdOpen(pid, 0)
 	if err != nil {
 		return
@@ -527,14 +515,14 @@ func (g *systemCgroup) killMember(pid int) {
 	}
 }
 
-// eventGap is the least time between two words of the kernel about one cgroup
+// EventGap is the least time between two words of the kernel about one cgroup
 // (CGROUP_FILE_NOTIFY_MIN_INTV); the second may come that late.
-const eventGap = 10 * time.Millisecond
+const EventGap = 10 * time.Millisecond
 
 // Drain waits for the kernel's word that the leaf is empty.
-func (g *systemCgroup) Drain(timeout time.Duration) error {
+func (g *systemLeaf) Drain(timeout time.Duration) error {
 	start := time.Now()
-	if g.m.version != 2 {
+	if g.m.Version != 2 {
 		// v1 gives no word, so it is asked.
 		for {
 			pids, err := g.Procs()
@@ -544,10 +532,10 @@ func (g *systemCgroup) Drain(timeout time.Duration) error {
 			if time.Since(start) > timeout {
 				return fmt.Errorf("%s: still has processes after %v", g.dir, timeout)
 			}
-			pause(time.Millisecond)
+			linux.Pause(time.Millisecond)
 		}
 	}
-	g.watch()
+	g.Preload()
 	fds := []unix.PollFd{{Fd: -1, Events: unix.POLLPRI}}
 	if g.files != nil {
 		fds[0].Fd = int32(g.files[fileEvents])
@@ -567,15 +555,15 @@ func (g *systemCgroup) Drain(timeout time.Duration) error {
 		}
 		// The word may come late, so we look in between: whoever has just closed
 		// the last stream is gone in some microseconds.
-		look := addSat(past, max(past/4, 50*time.Microsecond))
-		if err := pollUntil(fds, start, min(look, timeout)); err != nil {
+		look := past + max(past/4, 50*time.Microsecond)
+		if err := linux.Poll(fds, start, min(look, timeout)); err != nil {
 			return err
 		}
 	}
 }
 
-func (g *systemCgroup) SetCPUs(list string) error {
-	if g.m.version == 2 {
+func (g *systemLeaf) SetCPUs(list string) error {
+	if g.m.Version == 2 {
 		if err := unix.Access(filepath.Join(g.dir, "cpuset.cpus"), unix.F_OK); err != nil {
 			return fmt.Errorf("%s: cpuset.cpus is not there: want a cgroup whose parent has +cpuset in cgroup.subtree_control", g.dir)
 		}
@@ -584,7 +572,7 @@ func (g *systemCgroup) SetCPUs(list string) error {
 }
 
 // inheritCPUs fills in what a v1 cpuset starts without.
-func (g *systemCgroup) inheritCPUs() error {
+func (g *systemLeaf) inheritCPUs() error {
 	for _, name := range []string{"cpuset.cpus", "cpuset.mems"} {
 		text, err := os.ReadFile(filepath.Join(filepath.Dir(g.dir), name))
 		if err != nil {
@@ -597,9 +585,9 @@ func (g *systemCgroup) inheritCPUs() error {
 	return nil
 }
 
-func (g *systemCgroup) Stat() (CgroupStat, error) {
-	s := CgroupStat{Path: g.dir}
-	if g.m.version != 2 {
+func (g *systemLeaf) Stat() (Stat, error) {
+	s := Stat{Path: g.dir}
+	if g.m.Version != 2 {
 		return s, nil
 	}
 	var b [1024]byte
@@ -654,7 +642,7 @@ func parsePressure(text []byte) (p Pressure) {
 
 // Remove removes the leaf with whatever cgroups the payload made in it, and
 // then upwards what bears that attribute and is empty.
-func (g *systemCgroup) Remove() error {
+func (g *systemLeaf) Remove() error {
 	for _, fd := range g.files {
 		if fd >= 0 {
 			unix.Close(fd)

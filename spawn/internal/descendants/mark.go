@@ -1,12 +1,12 @@
-package spawn
+package descendants
 
 import (
 	"bytes"
 	"os"
 	"strconv"
-	"sync"
 	"time"
 
+	"github.com/ktstr/ktstr/internal/linux"
 	"golang.org/x/sys/unix"
 )
 
@@ -36,12 +36,6 @@ type marking struct {
 	base  uint64 // what its marks have in common; 0: it cannot mark
 	outer uint64 // the mark of the run that it is in itself; 0: of none
 }
-
-// ownMarking is decided by the limits that the process was started with.
-var ownMarking = sync.OnceValue(func() marking {
-	was, _ := lockLimit(0)
-	return markingIn(was, cookieBase())
-})
 
 // markingIn is what limits of file locks leave to a process whose cookies have
 // that base.
@@ -78,8 +72,8 @@ func (m marking) limit(mark uint64) *unix.Rlimit {
 
 // markSelf marks this process, as the host of its runs; what it starts from then
 // on has that mark from birth.
-func markSelf() {
-	if m := ownMarking(); m.base != 0 {
+func (h *Host) markSelf() {
+	if m := h.marking(); m.base != 0 {
 		unix.Prlimit(0, unix.RLIMIT_LOCKS, m.limit(m.base|markHost), nil)
 	}
 }
@@ -89,24 +83,24 @@ func markSelf() {
 // so to fork with others would mark what another goroutine forks meanwhile. Where
 // it is refused, as to a payload with more rights than ours, the other signs
 // remain.
-func markLeader(pid int, mark uint64) {
+func (h *Host) markLeader(pid int, mark uint64) {
 	if mark != 0 {
-		unix.Prlimit(pid, unix.RLIMIT_LOCKS, ownMarking().limit(mark), nil)
+		unix.Prlimit(pid, unix.RLIMIT_LOCKS, h.marking().limit(mark), nil)
 	}
 }
 
 // marked tells whether pid is a live process that carries the mark. A zombie
 // still has it, and so has who is dying of the signal that the leader's group
 // was sent: where the group may be large, it is no matter of the mark.
-func (t *trace) marked(pid int) bool {
+func (t *Search) marked(pid int) bool {
 	if t.mark == 0 {
 		return false
 	}
-	l, ok := lockLimit(pid)
+	l, ok := LockLimit(pid)
 	if !ok || !t.isMark(l.Cur) && !t.isMark(l.Max) {
 		return false
 	}
-	if !t.markOnly {
+	if !t.MarkOnly {
 		if group, err := unix.Getpgid(pid); err != nil || t.leader > 0 && group == t.leader {
 			return false
 		}
@@ -117,20 +111,20 @@ func (t *trace) marked(pid int) bool {
 	}
 	defer unix.Close(fd)
 	p := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
-	pollUntil(p, time.Now(), 1) // a signal must not pass for its death
+	linux.Poll(p, time.Now(), 1) // a signal must not pass for its death
 	return p[0].Revents == 0
 }
 
-func (t *trace) isMark(v uint64) bool {
+func (t *Search) isMark(v uint64) bool {
 	if t.anyRun {
 		return (v^t.mark)>>markCount == 0 && !(t.noHost && v&markHost == markHost)
 	}
 	return v == t.mark
 }
 
-// lockLimit reads RLIMIT_LOCKS of a process; 0 is this one. Of a process that
+// LockLimit reads RLIMIT_LOCKS of a process; 0 is this one. Of a process that
 // may be killed and not asked, such as a setuid program, /proc tells it.
-func lockLimit(pid int) (l unix.Rlimit, ok bool) {
+func LockLimit(pid int) (l unix.Rlimit, ok bool) {
 	switch unix.Prlimit(pid, unix.RLIMIT_LOCKS, nil, &l) {
 	case nil:
 		return l, true

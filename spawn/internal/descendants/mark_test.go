@@ -1,4 +1,4 @@
-package spawn
+package descendants
 
 import (
 	"os"
@@ -41,7 +41,7 @@ func TestMarking(t *testing.T) { // C13
 
 func TestIsMark(t *testing.T) { // C13
 	mark := marking{base: markAlone | 77<<markCount}.run(3)
-	one, all := trace{mark: mark}, trace{mark: mark, anyRun: true}
+	one, all := Search{mark: mark}, Search{mark: mark, anyRun: true}
 	for _, c := range []struct {
 		name     string
 		v        uint64
@@ -59,7 +59,7 @@ func TestIsMark(t *testing.T) { // C13
 			t.Errorf("%s: %v for the run, %v for the host; want %v, %v", c.name, one.isMark(c.v), all.isMark(c.v), c.one, c.all)
 		}
 	}
-	if (&trace{}).marked(os.Getpid()) {
+	if (&Search{}).marked(os.Getpid()) {
 		t.Error("without a mark, a process is marked")
 	}
 }
@@ -69,7 +69,7 @@ func TestParseLockLimit(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want, ok := lockLimit(0)
+	want, ok := LockLimit(0)
 	if got, parsed := parseLockLimit(text); !ok || !parsed || got != want {
 		t.Errorf("from /proc: %v %v, by prlimit: %v %v", got, parsed, want, ok)
 	}
@@ -91,7 +91,7 @@ func TestNobodyHeedsTheLimitOfLocks(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	was, _ := lockLimit(0)
+	was, _ := LockLimit(0)
 	if err := unix.Prlimit(0, unix.RLIMIT_LOCKS, &unix.Rlimit{Cur: 0, Max: was.Max}, nil); err != nil {
 		t.Fatal(err)
 	}
@@ -110,7 +110,7 @@ func TestNobodyHeedsTheLimitOfLocks(t *testing.T) {
 }
 
 func TestKernelTasksExecuteNothing(t *testing.T) {
-	if executing("/proc/2") { // kthreadd
+	if executing(2) { // kthreadd
 		t.Error("a kernel thread is taken for a process in the middle of an exec")
 	}
 }

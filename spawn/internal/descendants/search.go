@@ -1,63 +1,63 @@
-package spawn
+package descendants
 
 import (
 	"bytes"
+	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"time"
 
+	"github.com/ktstr/ktstr/internal/linux"
 	"golang.org/x/sys/unix"
 )
 
-// trace is what the processes of one run can be recognised by, whatever group,
+// Search is what the processes of one run can be recognised by, whatever group,
 // session or parent they have.
-type trace struct {
+type Search struct {
+	host     *Host        // nil: this is no host, but its watcher
 	leader   int          // the first of them: the others got their pids after it
 	cookie   string       // in their environment
 	mark     uint64       // in their limit of file locks; 0: none
-	markOnly bool         // nothing else is looked at, but for orphans
-	dead     []int        // sorted: of the group, killed with the cgroup, which is empty; many a zombie
+	MarkOnly bool         // nothing else is looked at, but for orphans
+	Dead     []int        // sorted: of the group, killed with the cgroup, which is empty; many a zombie
 	anyRun   bool         // the cookie and the mark are those of all runs of one host
 	noHost   bool         // with anyRun: but not the mark of the host itself
-	pipes    []string     // whose writing end they hold: "pipe:[123]"
+	Pipes    []string     // whose writing end they hold: "pipe:[123]"
 	alone    bool         // when it was searched last, nobody had got a pid after the leader
 	seen     int          // the last pid when it was searched last; 0: all are to be looked at
 	lists    int          // how many searches since the last find were of all of /proc
 	listed   []int        // the pids of the first of them
+	buf      []byte       // for environments
 	holders  bool         // the last search was for holders of the pipes too
 	older    map[int]bool // in a subreaper, our children before the run; nil: it is none
 	orphans  bool         // and any child of ours that we did not start, and is not of those, is the run's
 }
 
-// victim is a process of the run that was sent SIGKILL.
-type victim struct {
-	Survivor
+// Victim is a process of the run that was sent SIGKILL.
+type Victim struct {
+	Pid   int
+	Name  string // comm, at most 15 bytes
+	Group bool   // it was in the leader's process group
+
 	pidfd int
-	group bool // it was in the leader's process group
 }
 
-// maxVictims bounds the descriptors that one search holds; a fork bomb is met
+// environBuffer is how much of an environment is read at once.
+const environBuffer = 16 << 10
+
+// MaxVictims bounds the descriptors that one search holds; a fork bomb is met
 // by searching again.
-const maxVictims = 256
+const MaxVictims = 256
 
 // lastPid is the last pid that was given away in our pid namespace; 0 where it
 // is not known.
 func lastPid() int {
-	fd, err := unix.Open("/proc/loadavg", unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	load, err := linux.ReadLoad()
 	if err != nil {
 		return 0
 	}
-	defer unix.Close(fd)
-	var b [128]byte
-	n, _ := unix.Read(fd, b[:])
-	text := bytes.TrimSpace(b[:max(n, 0)])
-	pid, err := strconv.Atoi(string(text[bytes.LastIndexByte(text, ' ')+1:]))
-	if err != nil {
-		return 0
-	}
-	return pid
+	return load.LastPid
 }
 
 // candidates gives the pids that may be of the run and were not given before.
@@ -66,7 +66,7 @@ func lastPid() int {
 // quiet machine, none. In a longer run they are all. Later they are those that were
 // given away since the last call, so that whoever was forked behind the back of
 // one search is found by the next.
-func (t *trace) candidates(age time.Duration) ([]int, error) {
+func (t *Search) candidates(age time.Duration) ([]int, error) {
 	const (
 		short = 50 * time.Millisecond
 		few   = 2048
@@ -87,21 +87,11 @@ func (t *trace) candidates(age time.Duration) ([]int, error) {
 		return pids, nil
 	}
 	t.lists++
-	dir, err := os.Open("/proc")
+	all, err := linux.Processes()
 	if err != nil {
 		return nil, err
 	}
-	defer dir.Close()
-	names, err := dir.Readdirnames(-1)
-	if err != nil {
-		return nil, err
-	}
-	var pids []int
-	for _, name := range names {
-		if pid, err := strconv.Atoi(name); err == nil && pid != t.leader {
-			pids = append(pids, pid)
-		}
-	}
+	pids := slices.DeleteFunc(all, func(pid int) bool { return pid == t.leader })
 	switch {
 	case t.lists == 1:
 		t.listed = slices.Sorted(slices.Values(pids))
@@ -116,12 +106,12 @@ func (t *trace) candidates(age time.Duration) ([]int, error) {
 	return pids, nil
 }
 
-// settled tells whether a search that found nobody is the last one: if nobody
+// Settled tells whether a search that found nobody is the last one: if nobody
 // has got a pid since it began (which nobody of the run can, where the leader is
 // dead and was alone), and if it was no list of /proc, or the second one. While
 // a list is made, a process may be forked behind the place that was reached and
 // its parent may exit before that.
-func (t *trace) settled() bool {
+func (t *Search) Settled() bool {
 	if t.alone {
 		return true
 	}
@@ -135,9 +125,24 @@ func (t *trace) settled() bool {
 	return true
 }
 
+// Kill is one search for live processes of a run. In a subreaper it includes
+// the orphans that nothing else tells, if no other run could have left them,
+// and reaps those that are dead.
+func (t *Search) Kill(age time.Duration, holders bool) ([]Victim, error) {
+	if t.older == nil {
+		return t.kill(age, holders)
+	}
+	t.host.mu.Lock()
+	defer t.host.mu.Unlock()
+	t.orphans = t.host.runs.Load() == 1
+	found, err := t.kill(age, holders)
+	t.host.reapDead(t)
+	return found, err
+}
+
 // kill finds the live processes of the run and sends them SIGKILL. It looks at
 // the descriptors of processes only if holders is set, because that is slow.
-func (t *trace) kill(age time.Duration, holders bool) ([]victim, error) {
+func (t *Search) kill(age time.Duration, holders bool) ([]Victim, error) {
 	if holders != t.holders {
 		t.holders, t.seen, t.lists = holders, 0, 0 // with other eyes, so at all of them again
 		age = time.Hour
@@ -147,19 +152,20 @@ func (t *trace) kill(age time.Duration, holders bool) ([]victim, error) {
 		return nil, err
 	}
 	var (
-		found []victim
-		slot  = getBuffer(firstBuffer)
+		found []Victim
 		self  = os.Getpid()
 	)
-	defer putBuffer(slot)
 	for _, pid := range pids {
 		if pid <= 1 || pid == self {
 			continue
 		}
-		if len(found) == maxVictims {
+		if len(found) == MaxVictims {
 			break
 		}
-		buf := (*slot)[:firstBuffer]
+		if t.buf == nil {
+			t.buf = make([]byte, environBuffer)
+		}
+		buf := t.buf
 		if !t.owns(pid, buf) {
 			continue
 		}
@@ -179,9 +185,9 @@ func (t *trace) kill(age time.Duration, holders bool) ([]victim, error) {
 			unix.Close(fd)
 			continue
 		}
-		v := victim{Survivor: Survivor{Pid: pid, Name: comm(pid)}, pidfd: fd}
+		v := Victim{Pid: pid, Name: linux.Name(pid), pidfd: fd}
 		pgid, _ := unix.Getpgid(pid)
-		v.group = pgid == t.leader
+		v.Group = pgid == t.leader
 		if unix.PidfdSendSignal(fd, unix.SIGKILL, nil, 0) != nil {
 			unix.Close(fd) // gone meanwhile, or not ours to kill
 			continue
@@ -191,55 +197,55 @@ func (t *trace) kill(age time.Duration, holders bool) ([]victim, error) {
 	return found, nil
 }
 
-func (t *trace) owns(pid int, buf []byte) bool {
-	if _, ok := slices.BinarySearch(t.dead, pid); ok && t.markOnly {
+func (t *Search) owns(pid int, buf []byte) bool {
+	if _, ok := slices.BinarySearch(t.Dead, pid); ok && t.MarkOnly {
 		if pgid, err := unix.Getpgid(pid); err != nil || pgid == t.leader {
 			return false
 		}
 	}
-	if t.marked(pid) || t.orphans && family.orphan(t, pid) {
+	if t.marked(pid) || t.orphans && t.host.orphan(t, pid) {
 		return true
 	}
-	if t.markOnly {
+	if t.MarkOnly {
 		return false
 	}
-	proc := "/proc/" + strconv.Itoa(pid)
-	return t.carries(proc, buf) || t.holders && t.holds(proc)
+	return t.carries(pid, buf) || t.holders && t.holds(pid)
 }
 
 // carries tells whether the cookie is in the environment that the process was
 // started with.
-func (t *trace) carries(proc string, buf []byte) bool {
+func (t *Search) carries(pid int, buf []byte) bool {
 	const patience = time.Second // on a crowded machine an exec may wait for its turn
 	none := 0
 	for wait := 50 * time.Microsecond; ; {
-		found, empty := t.environ(proc, buf)
+		found, empty := t.environ("/proc/"+strconv.Itoa(pid), buf)
 		if !empty || wait > patience {
 			return found
 		}
-		if executing(proc) {
-			pause(wait)
+		if executing(pid) {
+			linux.Pause(wait)
 			wait *= 2
 			continue
 		}
 		// The exec may have come to its end between the two looks.
 		if none++; none == 3 {
-			return procStat(proc).headless && t.carriedByThread(proc, buf)
+			s, err := linux.ReadStat(pid)
+			return err == nil && s.WithoutFirst() && t.carriedByThread(pid, buf)
 		}
 	}
 }
 
 // carriedByThread is carries for a process that goes on in other threads than
 // its first.
-func (t *trace) carriedByThread(proc string, buf []byte) bool {
-	threads, _ := filepath.Glob(proc + "/task/*")
-	return slices.ContainsFunc(threads, func(thread string) bool {
-		found, _ := t.environ(thread, buf)
+func (t *Search) carriedByThread(pid int, buf []byte) bool {
+	threads, _ := linux.Threads(pid)
+	return slices.ContainsFunc(threads, func(tid int) bool {
+		found, _ := t.environ(fmt.Sprintf("/proc/%d/task/%d", pid, tid), buf)
 		return found
 	})
 }
 
-func (t *trace) environ(proc string, buf []byte) (found, empty bool) {
+func (t *Search) environ(proc string, buf []byte) (found, empty bool) {
 	fd, err := unix.Open(proc+"/environ", unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return false, false
@@ -266,20 +272,19 @@ func (t *trace) environ(proc string, buf []byte) (found, empty bool) {
 // executing tells whether the process is in the middle of an exec: its new
 // memory is there already, and its environment is not. A process that really has
 // none has a place where it would be.
-func executing(proc string) bool {
-	const kernelTask = 0x200000 // PF_KTHREAD: it never has memory
-	s := procStat(proc)
-	return s.alive && !s.headless && !s.envEnd && s.flags&kernelTask == 0
+func executing(pid int) bool {
+	s, err := linux.ReadStat(pid)
+	return err == nil && !s.Ended() && !s.WithoutFirst() && !s.EnvironEnd && s.Flags&linux.KernelThread == 0
 }
 
 // holds tells whether the process has a writing end of one of the pipes and no
 // reading end. A child of this very process that has not executed its program
 // yet holds both, and is none of ours to kill.
-func (t *trace) holds(proc string) bool {
-	if len(t.pipes) == 0 {
+func (t *Search) holds(pid int) bool {
+	if len(t.Pipes) == 0 {
 		return false
 	}
-	dir, err := os.Open(proc + "/fd")
+	dir, err := os.Open("/proc/" + strconv.Itoa(pid) + "/fd")
 	if err != nil {
 		return false
 	}
@@ -295,7 +300,7 @@ func (t *trace) holds(proc string) bool {
 		if err != nil {
 			continue
 		}
-		for _, p := range t.pipes {
+		for _, p := range t.Pipes {
 			if string(link[:n]) != p {
 				continue
 			}
@@ -313,32 +318,22 @@ func (t *trace) holds(proc string) bool {
 	return writes
 }
 
-// comm is the name of a process, "" if it is gone.
-func comm(pid int) string {
-	text, _ := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/comm")
-	return string(bytes.TrimSuffix(text, []byte{'\n'}))
-}
-
-// awaitDeath waits until all victims are dead, or until that long after start,
+// AwaitDeath waits until all victims are dead, or until that long after start,
 // and closes their descriptors. Where they became children of ours it reaps
 // them.
-func awaitDeath(victims []victim, start time.Time, until time.Duration) (alive int) {
+func (t *Search) AwaitDeath(victims []Victim, start time.Time, until time.Duration) {
 	for _, v := range victims {
 		fds := []unix.PollFd{{Fd: int32(v.pidfd), Events: unix.POLLIN}}
-		pollUntil(fds, start, max(until, 1))
-		if fds[0].Revents == 0 {
-			alive++
-		}
-		if subreaper.Load() {
-			reap(v.pidfd) // fails where it is not our child
+		linux.Poll(fds, start, max(until, 1))
+		if t.host != nil && t.host.subreaper.Load() {
+			unix.Waitid(unix.P_PIDFD, v.pidfd, nil, unix.WEXITED|unix.WNOHANG, nil) // fails where it is not our child
 		}
 		unix.Close(v.pidfd)
 	}
-	return alive
 }
 
-// pipeName is what /proc shows for a descriptor of a pipe.
-func pipeName(fd int) string {
+// PipeName is what /proc shows for a descriptor of a pipe.
+func PipeName(fd int) string {
 	var st unix.Stat_t
 	if unix.Fstat(fd, &st) != nil {
 		return ""
