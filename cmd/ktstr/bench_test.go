@@ -12,22 +12,22 @@ import (
 func BenchmarkPluginStart(b *testing.B) {
 	a := &app{stderr: io.Discard}
 	for b.Loop() {
-		_, _, done, err := a.startExtractor(b.Context(), "fio")
+		x, err := a.catalog(true).Start(b.Context(), "fio")
 		if err != nil {
 			b.Fatal(err)
 		}
-		done()
+		x.Close()
 	}
 }
 
 // One capture of 7 KB to a plugin and its metrics back.
 func BenchmarkPluginRoundTrip(b *testing.B) {
 	a := &app{stderr: io.Discard}
-	x, _, done, err := a.startExtractor(b.Context(), "fio")
+	x, err := a.catalog(true).Start(b.Context(), "fio")
 	if err != nil {
 		b.Fatal(err)
 	}
-	defer done()
+	defer x.Close()
 	streams := saved(b, "../../plugins/fio/testdata/json-randrw-3.33")
 	for b.Loop() {
 		if r := extract.Run(b.Context(), x, streams, nil); r.Status != extract.OK {

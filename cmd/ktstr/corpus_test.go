@@ -28,12 +28,12 @@ func TestPluginsAgreeWithTheirParsers(t *testing.T) {
 			if c.plugin != "" {
 				a.plugins = []string{c.name + "=" + c.plugin}
 			}
-			x, used, done, err := a.startExtractor(t.Context(), c.name)
+			x, err := a.catalog(true).Start(t.Context(), c.name)
 			if err != nil {
 				t.Fatal(err)
 			}
-			defer done()
-			if used == nil {
+			defer x.Close()
+			if x.Plugin == nil {
 				t.Fatal("it is in this process: want a plugin")
 			}
 			goldens, err := filepath.Glob(filepath.Join(c.corpus, "*", "extract.json"))

@@ -92,12 +92,12 @@ installed; 2 when a payload file cannot; 3 when a plugin does not start.`,
 }
 
 func (a *app) doctor(ctx context.Context, output format) error {
-	all, bad, err := a.payloads()
+	all, bad, err := a.catalog(false).Payloads()
 	if err != nil {
 		return err
 	}
 	var d diagnosis
-	sources, err := a.sources()
+	sources, err := a.catalog(false).Extractors()
 	if err != nil {
 		return err
 	}
@@ -108,15 +108,15 @@ func (a *app) doctor(ctx context.Context, output format) error {
 			continue
 		}
 		h := health{Name: s.Name, From: s.From}
-		x, used, done, err := a.startExtractor(ctx, s.Name)
+		x, err := a.catalog(false).Start(ctx, s.Name)
 		if err != nil {
 			h.Error, sick = err.Error(), true
 		} else {
 			h.Version = x.Describe().Version
-			if used != nil {
-				h.Sandbox = used.Sandbox
+			if x.Plugin != nil {
+				h.Sandbox = x.Plugin.Sandbox
 			}
-			done()
+			x.Close()
 		}
 		d.Plugins = append(d.Plugins, h)
 		fails[s.Name] = h.Error
@@ -137,7 +137,7 @@ func (a *app) doctor(ctx context.Context, output format) error {
 		d.Payloads = append(d.Payloads, able)
 	}
 	for _, b := range bad {
-		d.Payloads = append(d.Payloads, ability{Name: b.name, Problem: b.err.Error()})
+		d.Payloads = append(d.Payloads, ability{Name: b.Name, Problem: b.Err.Error()})
 	}
 	for _, f := range spawn.Features() {
 		d.Kernel = append(d.Kernel, feature{f.Name, f.Present, f.Detail, f.Consequence})

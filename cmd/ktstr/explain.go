@@ -117,11 +117,11 @@ func (a *app) lookInto(ctx context.Context, b bundle.Bundle, name string) (expla
 		}
 		return e, errors.New(text)
 	}
-	x, _, done, err := a.startExtractor(ctx, e.Recorded.Extractor)
+	x, err := a.catalog(false).Start(ctx, e.Recorded.Extractor)
 	if err != nil {
 		return e, err
 	}
-	defer done()
+	defer x.Close()
 	described := x.Describe()
 	found := extract.Run(ctx, x, b.Streams, b.Payload.MetricHints())
 	e.Now = core.VersionOf(core.ExtractionOf(found))

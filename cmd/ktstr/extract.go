@@ -18,6 +18,7 @@ import (
 	"github.com/ktstr/ktstr/core/extract"
 	"github.com/ktstr/ktstr/core/unit"
 	"github.com/ktstr/ktstr/internal/bundle"
+	"github.com/ktstr/ktstr/internal/catalog"
 	"github.com/ktstr/ktstr/internal/huge"
 	"github.com/ktstr/ktstr/internal/runs"
 )
@@ -91,7 +92,7 @@ extractor's is that. RUNS may be several.`,
 			}
 			err := a.extract(c.Context(), args[0], o)
 			// Runs are looked for last, so that they cost an extractor nothing.
-			if unknown := (*unknownExtractor)(nil); errors.As(err, &unknown) {
+			if unknown := (*catalog.UnknownError)(nil); errors.As(err, &unknown) {
 				dir, err := namedRun(args[0], o.out, unknown)
 				if err != nil {
 					return err
@@ -122,7 +123,7 @@ extractor's is that. RUNS may be several.`,
 }
 
 // namedRun is the bundle of the one run of that name, which is no extractor's.
-func namedRun(name, out string, unknown *unknownExtractor) (dir string, err error) {
+func namedRun(name, out string, unknown *catalog.UnknownError) (dir string, err error) {
 	store, err := openStore(out)
 	if err != nil {
 		return "", fmt.Errorf("%w; nor is a run called that: %w", unknown, err)
@@ -178,11 +179,11 @@ func (a *app) extract(ctx context.Context, name string, o extractOptions) error 
 			return fmt.Errorf("--argv %s: %w", o.argv, err)
 		}
 	}
-	x, _, done, err := a.startExtractor(ctx, name)
+	x, err := a.catalog(false).Start(ctx, name)
 	if err != nil {
 		return err
 	}
-	defer done()
+	defer x.Close()
 	if o.out != "" {
 		return errors.New("extract --out: goes with the name of a run, or --replay RUNS: want it left out")
 	}
@@ -277,11 +278,11 @@ func (a *app) extractBundle(ctx context.Context, dir string, o extractOptions) e
 	if err != nil {
 		return fmt.Errorf("%w; want the directory of a run, as printed by ktstr run", err)
 	}
-	x, _, done, err := a.startExtractor(ctx, b.Payload.Extractor)
+	x, err := a.catalog(false).Start(ctx, b.Payload.Extractor)
 	if err != nil {
 		return err
 	}
-	defer done()
+	defer x.Close()
 	return a.extractStreams(ctx, x, b.Streams, b.Payload.MetricHints(), o.output)
 }
 

@@ -16,6 +16,7 @@ import (
 	"github.com/ktstr/ktstr/extractors/plugin"
 	"github.com/ktstr/ktstr/extractors/plugin/store"
 	"github.com/ktstr/ktstr/extractors/plugin/verify"
+	"github.com/ktstr/ktstr/internal/catalog"
 )
 
 func (a *app) installCommand() *cobra.Command {
@@ -50,7 +51,7 @@ func (a *app) install(ctx context.Context, path, hash, corpus string) error {
 	var brought []payload.Payload
 	p, old, err := plugins.Install(ctx, plugin.Config{Path: path, SHA256: hash, Launcher: []string{hiddenLaunch}}, func(ctx context.Context, d ktstr.Description, copied string) error {
 		for _, f := range d.Payloads {
-			b, err := broughtBy(d.Name, f)
+			b, err := catalog.FromPlugin(d.Name, f)
 			if err != nil {
 				return err
 			}

@@ -233,7 +233,7 @@ func TestCancelWhileAPluginIsAskedForAPayload(t *testing.T) {
 	a := &app{stderr: new(bytes.Buffer), plugins: []string{"hang=" + hangingPlugin(t)}}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, _, err := a.findPayload(ctx, "hang-payload"); !errors.Is(err, context.Canceled) {
+	if _, err := a.catalog(true).Payload(ctx, "hang-payload"); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v; want it canceled", err)
 	}
 }

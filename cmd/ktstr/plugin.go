@@ -1,13 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
 
-	"github.com/ktstr/ktstr/extractors/plugin"
 	"github.com/ktstr/ktstr/internal/wire"
 )
 
@@ -43,7 +43,7 @@ func (a *app) pluginCommand() *cobra.Command {
 }
 
 func (a *app) listExtractors(f format) error {
-	all, err := a.sources()
+	all, err := a.catalog(false).Extractors()
 	if err != nil {
 		return err
 	}
@@ -69,27 +69,21 @@ func (a *app) listExtractors(f format) error {
 }
 
 func (a *app) describeExtractor(ctx context.Context, name string, f format) error {
-	s, err := a.findExtractor(name)
+	s, err := a.catalog(false).Extractor(name)
 	if err != nil {
 		return err
 	}
-	kind := wire.GRPC
-	if s.config != nil && s.config.Interface != "" {
-		kind = s.config.Interface
-	}
-	d := s.description
+	kind, d := s.Interface(), s.Description
 	if d == nil {
-		x, used, done, err := a.startExtractor(ctx, name)
+		x, err := a.catalog(false).Start(ctx, name)
 		if err != nil {
 			return err
 		}
-		defer done()
+		defer x.Close()
 		known := x.Describe()
-		d = &known
-		if p, ok := x.(*plugin.Plugin); ok && used != nil {
-			kind = p.Interface()
-		}
+		kind, d = x.Interface(), &known
 	}
+	kind = cmp.Or(kind, wire.GRPC)
 	if f == formatJSON {
 		return a.writeJSON(wire.DescriptionJSON(*d, kind))
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/ktstr/ktstr/core"
 	"github.com/ktstr/ktstr/core/extract"
 	"github.com/ktstr/ktstr/internal/bundle"
+	"github.com/ktstr/ktstr/internal/catalog"
 	"github.com/ktstr/ktstr/internal/runs"
 )
 
@@ -57,8 +58,8 @@ func (a *app) replay(ctx context.Context, o extractOptions) error {
 			return fmt.Errorf("%s: records without bundles: want runs whose raw output was kept", o.replay)
 		}
 	}
-	extractors := starter{app: a}
-	defer extractors.close()
+	extractors := catalog.Pool{Catalog: a.catalog(false)}
+	defer extractors.Close()
 	document := replayDocument{Schema: replaySchema, Runs: []replayed{}}
 	status, failed := core.ExitPass, 0
 	for _, run := range list {
@@ -94,7 +95,7 @@ func (a *app) replay(ctx context.Context, o extractOptions) error {
 
 // replayOne extracts the metrics of one run again. With an error, what it could
 // not do is missing from what it returns.
-func (a *app) replayOne(ctx context.Context, extractors *starter, run runs.Run, write bool) (r replayed, found extract.Result, err error) {
+func (a *app) replayOne(ctx context.Context, extractors *catalog.Pool, run runs.Run, write bool) (r replayed, found extract.Result, err error) {
 	r = replayed{Run: run.Name, Bundle: run.Dir, Changes: []change{}}
 	if run.Err != nil {
 		return r, found, run.Err
@@ -104,7 +105,7 @@ func (a *app) replayOne(ctx context.Context, extractors *starter, run runs.Run, 
 	if err != nil {
 		return r, found, err
 	}
-	x, err := extractors.start(ctx, r.Recorded.Extractor)
+	x, err := extractors.Start(ctx, r.Recorded.Extractor)
 	if err != nil {
 		return r, found, fmt.Errorf("%s: %w", run.Dir, err)
 	}
@@ -116,38 +117,6 @@ func (a *app) replayOne(ctx context.Context, extractors *starter, run runs.Run, 
 		}
 	}
 	return r, found, nil
-}
-
-// starter starts each extractor once.
-type starter struct {
-	app     *app
-	started map[string]startedExtractor
-}
-
-type startedExtractor struct {
-	extractor ktstr.Extractor
-	done      func()
-	err       error
-}
-
-func (s *starter) start(ctx context.Context, name string) (ktstr.Extractor, error) {
-	x, ok := s.started[name]
-	if !ok {
-		x.extractor, _, x.done, x.err = s.app.startExtractor(ctx, name)
-		if s.started == nil {
-			s.started = map[string]startedExtractor{}
-		}
-		s.started[name] = x
-	}
-	return x.extractor, x.err
-}
-
-func (s *starter) close() {
-	for _, x := range s.started {
-		if x.err == nil {
-			x.done()
-		}
-	}
 }
 
 // again is the record of a run as it would be if its extraction were this one.

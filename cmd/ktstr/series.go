@@ -25,6 +25,7 @@ import (
 	"github.com/ktstr/ktstr/core/payload"
 	"github.com/ktstr/ktstr/core/unit"
 	"github.com/ktstr/ktstr/internal/bundle"
+	"github.com/ktstr/ktstr/internal/catalog"
 	"github.com/ktstr/ktstr/internal/compare"
 	"github.com/ktstr/ktstr/internal/export"
 	"github.com/ktstr/ktstr/internal/runs"
@@ -212,31 +213,27 @@ func (s *series) prepare(ctx context.Context, names, args []string) (done func()
 	}
 	labels := workingCopy(ctx)
 	labels[runs.LabelVersion] = version()
-	started := map[string]core.Spec{} // by extractor: each is one process
+	c := s.app.catalog(s.o.quiet)
+	extractors := &catalog.Pool{Catalog: c}
+	closers = append(closers, extractors.Close)
 	for _, name := range names {
-		p, program, err := s.app.findPayload(ctx, name)
+		p, err := c.Payload(ctx, name)
 		if err != nil {
 			return done, err
 		}
 		p.Extractor = cmp.Or(s.o.extractor, p.Extractor, "json")
-		x, ok := started[p.Extractor]
-		if !ok {
-			extractor, used, closer, err := s.app.startExtractor(ctx, p.Extractor)
-			if err != nil {
-				return done, err
-			}
-			closers = append(closers, closer)
-			x = core.Spec{Extractor: extractor, Plugin: used}
-			started[p.Extractor] = x
+		x, err := extractors.Start(ctx, p.Extractor)
+		if err != nil {
+			return done, err
 		}
 		base := core.Spec{
-			Payload: p, Program: program, Extractor: x.Extractor, Plugin: x.Plugin,
+			Payload: p.Payload, Program: p.Program, Extractor: x.Extractor, Plugin: x.Plugin,
 			Args: args, NoDefaultArgs: s.o.noDefaultArgs,
 			Checks: checks, NoDefaultChecks: s.o.noDefaultChecks,
 			Options: options, Timeout: s.o.timeout, Grace: s.o.grace, Limit: int64(s.o.maxCapture),
 			Scratch: s.o.scratch, Cgroup: s.o.cgroup, NoCgroup: s.o.noCgroup,
 			Notice: s.app.notice(s.o.quiet),
-			Labels: map[string]string{runs.LabelDefinition: digest(p)},
+			Labels: map[string]string{runs.LabelDefinition: digest(p.Payload)},
 		}
 		for key, value := range labels {
 			base.Labels[key] = value

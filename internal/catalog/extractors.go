@@ -1,0 +1,294 @@
+package catalog
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/ktstr/ktstr"
+	"github.com/ktstr/ktstr/core"
+	"github.com/ktstr/ktstr/extractors/plugin"
+	"github.com/ktstr/ktstr/extractors/plugin/store"
+	"github.com/ktstr/ktstr/internal/nearest"
+	"github.com/ktstr/ktstr/internal/text"
+	"github.com/ktstr/ktstr/plugins"
+)
+
+// Extractor is an extractor that was found and not started.
+type Extractor struct {
+	Name    string `json:"name"`
+	From    string `json:"from"`              // "built in", "bundled", "installed", "--plugin" or "KTSTR_PLUGIN_PATH"
+	Version string `json:"version,omitempty"` // empty: only the started plugin would say it
+	Path    string `json:"path,omitempty"`    // of the executable; empty: inside ktstr
+	SHA256  string `json:"sha256,omitempty"`  // that the executable must have; empty: any
+	Hidden  string `json:"hidden,omitempty"`  // the place of the extractor of the same name that is used instead
+	Problem string `json:"problem,omitempty"` // Err as text
+
+	Err         error              `json:"-"` // why the plugin is refused
+	Description *ktstr.Description `json:"-"` // nil: only the started plugin would say it
+
+	value   ktstr.Extractor // the extractor in this process; nil: a foreign plugin
+	config  *plugin.Config  // of a plugin; nil: built in
+	lock    string          // the project's lock that must name the plugin; empty: none
+	ignored []string        // locks above the directory that do not count, and the reason
+}
+
+// Interface says how ktstr talks to the plugin. It is empty for a built-in
+// extractor and for a plugin that was not started yet.
+func (x Extractor) Interface() plugin.Interface {
+	if x.config == nil {
+		return ""
+	}
+	return x.config.Interface
+}
+
+// Extractors returns every extractor that can be found, in the order of the search:
+// --plugin, built in, installed, KTSTR_PLUGIN_PATH, bundled. The first one of a name
+// is used. Extractors executes none of them.
+func (c *Catalog) Extractors() ([]Extractor, error) {
+	search, err := c.search()
+	if err != nil {
+		return nil, err
+	}
+	candidates, err := search.Candidates()
+	if err != nil {
+		return nil, err
+	}
+	lock := store.FindLock(".")
+	var named, found []Extractor
+	for _, candidate := range candidates {
+		candidate.Config.Launcher = c.Launch
+		x := Extractor{
+			Name: candidate.Config.Name, From: candidate.From, Path: candidate.Config.Path, Description: candidate.Description, Err: candidate.Err,
+			config: &candidate.Config, lock: lock.Path, ignored: lock.Ignored,
+		}
+		if x.Err == nil && x.lock != "" {
+			x.Err = store.Restrict(x.config, x.lock)
+		}
+		if x.Err != nil {
+			x.Problem = x.Err.Error()
+		}
+		if x.Description != nil {
+			x.Version = x.Description.Version
+		}
+		x.SHA256 = x.config.SHA256
+		if x.From == "--plugin" {
+			named = append(named, x)
+		} else {
+			found = append(found, x)
+		}
+	}
+	all := named
+	for _, value := range plugins.BuiltIn() {
+		d := value.Describe()
+		all = append(all, Extractor{Name: d.Name, From: "built in", Version: d.Version, Description: &d, value: value})
+	}
+	all = append(all, found...)
+	for _, value := range plugins.Plugins() {
+		d := value.Describe()
+		config := &plugin.Config{Name: d.Name, Self: append(slices.Clone(c.ServeStock), d.Name)}
+		all = append(all, Extractor{Name: d.Name, From: "bundled", Version: d.Version, Description: &d, value: value, config: config})
+	}
+	first := map[string]string{}
+	for i, x := range all {
+		if where, ok := first[x.Name]; ok {
+			all[i].Hidden = where
+		} else {
+			first[x.Name] = strings.TrimSpace(x.From + " " + x.Path)
+		}
+		if x.config != nil {
+			x.config.Logger = c.Log
+		}
+	}
+	return all, nil
+}
+
+// search returns the places of plugins that are not part of this executable.
+func (c *Catalog) search() (store.Search, error) {
+	var s store.Search
+	for _, pair := range c.Plugins {
+		name, path, ok := strings.Cut(pair, "=")
+		if !ok || name == "" || path == "" {
+			return s, fmt.Errorf("--plugin %s: want NAME=PATH", pair)
+		}
+		path, err := filepath.Abs(path)
+		if err != nil {
+			return s, err
+		}
+		if slices.ContainsFunc(s.Named, func(c plugin.Config) bool { return c.Name == name }) {
+			return s, fmt.Errorf("--plugin %s: a second one of that name: want one", pair)
+		}
+		s.Named = append(s.Named, plugin.Config{Name: name, Path: path})
+	}
+	s.Path = os.Getenv("KTSTR_PLUGIN_PATH")
+	// Without a home directory, as in many containers and services, nothing is
+	// installed.
+	s.Store, _ = store.DefaultStore()
+	return s, nil
+}
+
+// Extractor finds the extractor of that name. The error is an *UnknownError if
+// there is none.
+func (c *Catalog) Extractor(name string) (Extractor, error) {
+	all, err := c.Extractors()
+	if err != nil {
+		return Extractor{}, err
+	}
+	var names []string
+	for _, x := range all {
+		if x.Name == name {
+			return x, nil
+		}
+		if x.Hidden == "" {
+			names = append(names, x.Name)
+		}
+	}
+	if err := missingLocked(all, func(d ktstr.Description) bool { return d.Name == name }); err != nil {
+		return Extractor{}, fmt.Errorf("extractor %q: %w", name, err)
+	}
+	return Extractor{}, &UnknownError{name, names}
+}
+
+// UnknownError says that no extractor has a name.
+type UnknownError struct {
+	Name  string
+	Known []string
+}
+
+func (e *UnknownError) Error() string {
+	text := fmt.Sprintf("extractor %q: not known", e.Name)
+	if near := nearest.Of(e.Name, e.Known); near != "" {
+		text += fmt.Sprintf(": did you mean %s?", near)
+	}
+	return fmt.Sprintf("%s; there are %s; a plugin of your own is installed by `ktstr plugin install FILE`, or named by --plugin NAME=PATH", text, strings.Join(e.Known, ", "))
+}
+
+// missingLocked returns an error if the project's lock names a plugin for which
+// meant is true and which is not among all.
+func missingLocked(all []Extractor, meant func(ktstr.Description) bool) error {
+	found := store.FindLock(".")
+	if found.Path == "" {
+		return nil
+	}
+	lock, err := store.ReadLock(found.Path)
+	if err != nil {
+		return err
+	}
+	for _, p := range lock.Plugins {
+		d := p.Description
+		if !meant(d) || slices.ContainsFunc(all, func(x Extractor) bool { return x.Name == d.Name }) {
+			continue
+		}
+		build := "no build for " + store.Platform
+		if hash := p.SHA256[store.Platform]; hash != "" {
+			build = "sha256 " + hash
+		}
+		return fmt.Errorf("%s names plugin %s %s (%s), which is not installed here: get that file and run `ktstr plugin install FILE`", found.Path, d.Name, text.Line(d.Version), build)
+	}
+	return nil
+}
+
+// Started is an extractor that is ready to extract. The caller closes it.
+type Started struct {
+	ktstr.Extractor
+	Plugin *core.Plugin // for the record of a run; nil: built in
+
+	process *plugin.Plugin // nil: built in
+}
+
+// Interface says how ktstr talks to the plugin's process. It is empty for a
+// built-in extractor.
+func (s Started) Interface() plugin.Interface {
+	if s.process == nil {
+		return ""
+	}
+	return s.process.Interface()
+}
+
+// Close stops the plugin's process. A built-in extractor has none.
+func (s Started) Close() {
+	if s.process != nil {
+		s.process.Close()
+	}
+}
+
+// Start finds the extractor of that name and starts it, so that an extractor that
+// cannot start is an error before a payload runs.
+func (c *Catalog) Start(ctx context.Context, name string) (Started, error) {
+	x, err := c.Extractor(name)
+	if err != nil {
+		return Started{}, err
+	}
+	if x.Err != nil {
+		return Started{}, x.Err
+	}
+	if x.config == nil {
+		return Started{Extractor: x.value}, nil
+	}
+	locked := x.config.Self != nil || x.config.SHA256 != ""
+	for _, text := range x.ignored {
+		c.notice(text)
+	}
+	switch {
+	case !locked:
+		c.notice(fmt.Sprintf("plugin %s: %s is used unlocked", name, x.Path))
+	case filepath.IsAbs(x.lock):
+		c.notice(fmt.Sprintf("plugin %s: %s, above the working directory, is the lock that counts here", name, x.lock))
+	}
+	if x.lock != "" {
+		if x.lock, err = filepath.Abs(x.lock); err != nil {
+			return Started{}, err
+		}
+	}
+	process, err := plugin.Start(ctx, *x.config)
+	if err != nil {
+		return Started{}, err
+	}
+	record := &core.Plugin{From: x.From, Path: x.Path, Locked: locked, Lock: x.lock, Sandbox: []core.Measure{}}
+	if record.SHA256, err = process.SHA256(); err != nil {
+		process.Close()
+		return Started{}, err
+	}
+	for _, m := range process.Sandbox() {
+		record.Sandbox = append(record.Sandbox, core.Measure(m))
+	}
+	return Started{Extractor: process, Plugin: record, process: process}, nil
+}
+
+// Pool starts each extractor at most once. The zero value needs a Catalog. The
+// caller closes it.
+type Pool struct {
+	Catalog *Catalog
+	started map[string]attempt
+}
+
+type attempt struct {
+	Started
+	err error
+}
+
+// Start returns the extractor of that name. A second call for the same name returns
+// the result of the first call.
+func (p *Pool) Start(ctx context.Context, name string) (Started, error) {
+	a, ok := p.started[name]
+	if !ok {
+		a.Started, a.err = p.Catalog.Start(ctx, name)
+		if p.started == nil {
+			p.started = map[string]attempt{}
+		}
+		p.started[name] = a
+	}
+	return a.Started, a.err
+}
+
+// Close stops every extractor that p started.
+func (p *Pool) Close() {
+	for _, a := range p.started {
+		if a.err == nil {
+			a.Close()
+		}
+	}
+}
