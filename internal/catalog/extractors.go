@@ -100,7 +100,7 @@ func (c *Catalog) Extractors() ([]Extractor, error) {
 			first[x.Name] = strings.TrimSpace(x.From + " " + x.Path)
 		}
 		if x.config != nil {
-			x.config.Logger = c.Log
+			x.config.Log = c.Log
 		}
 	}
 	return all, nil
