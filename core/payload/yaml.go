@@ -4,11 +4,11 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
@@ -16,22 +16,20 @@ import (
 	"github.com/goccy/go-yaml/parser"
 	"github.com/goccy/go-yaml/token"
 
-	"github.com/ktstr/ktstr"
-	"github.com/ktstr/ktstr/core/check"
 	"github.com/ktstr/ktstr/internal/nearest"
 )
 
-// maxFile is the largest payload file that is read: enough for the longest
-// arguments that can be executed (2 MiB), as a bundle keeps them.
+// maxFile is the size limit of a payload file. A bundle's payload.yaml holds
+// the arguments of its run, and Linux executes at most 2 MiB of them.
 const maxFile = 4 << 20
 
-// SyntaxError says where a payload file is wrong, what is wrong there, and
-// what was wanted.
+// A SyntaxError gives the place of an error in a payload file, such as
+// "fio.yaml:3:10: timeout: "30": want a duration above 0 such as 30s or 5m".
 type SyntaxError struct {
 	File         string
-	Line, Column int // from 1; 0: about the whole file
-	Field        string
-	Problem      string
+	Line, Column int    // from 1; 0 if the error concerns the whole file
+	Field        string // such as "hints[0].polarity"; may be empty
+	Problem      string // the value that was found, and the value that was expected
 }
 
 func (e *SyntaxError) Error() string {
@@ -45,117 +43,95 @@ func (e *SyntaxError) Error() string {
 	return where + ": " + e.Problem
 }
 
-// Parse reads a payload file. file is its path, for messages; its base name
-// without ".yaml" is the payload's name, unless the path is empty. Every error
-// is a *SyntaxError.
-func Parse(file string, text []byte) (p Payload, err error) {
-	d := decoder{file: file, places: map[string]*token.Token{}}
-	defer func() {
-		// The YAML library is given arbitrary bytes; a panic of it must not
-		// take the run down.
-		if r := recover(); r != nil {
-			if wrong, ok := r.(*SyntaxError); ok {
-				p, err = Payload{}, wrong
-				return
-			}
-			p, err = Payload{}, &SyntaxError{File: file, Problem: fmt.Sprintf("not YAML that can be read: %v", r)}
-		}
-	}()
+// Parse reads the text of a payload file. Messages call it file. The payload's
+// name is the base name of file without ".yaml", and a name in the text must be
+// equal to it. If file is empty, the name must be in the text. Every error is a
+// *SyntaxError.
+func Parse(file string, text []byte) (Payload, error) {
 	if len(text) > maxFile {
 		return Payload{}, &SyntaxError{File: file, Problem: fmt.Sprintf("%d bytes: want a payload file of at most %d", len(text), maxFile)}
 	}
-	// Some editors begin a file with a byte order mark; it says nothing here.
-	root := d.document(bytes.TrimPrefix(text, []byte("\ufeff")))
-	p = d.payload(root)
+	// Some editors begin a file with a byte order mark.
+	root, err := parseYAML(file, bytes.TrimPrefix(text, []byte("\ufeff")))
+	if err != nil {
+		return Payload{}, err
+	}
+	d := decoder{file: file, places: map[string]*token.Token{}}
+	p := d.payload(root)
 	p.Source, p.Raw = file, slices.Clone(text)
-	if file != "" {
+	if file != "" && d.err == nil {
 		base := strings.TrimSuffix(filepath.Base(file), ".yaml")
 		switch p.Name {
 		case "":
 			p.Name = base
 		case base:
 		default:
-			// A bundle keeps its payload under a fixed name.
+			// A bundle stores its payload as payload.yaml.
 			if base != "payload" {
 				d.fail("name", nil, "%q in a file called %s.yaml: want the same name", p.Name, base)
 			}
 		}
 	}
-	if err := p.Validate(); err != nil {
+	if d.err == nil {
 		var wrong *FieldError
-		if errors.As(err, &wrong) {
+		if err := p.Validate(); errors.As(err, &wrong) {
 			d.fail(wrong.Field, nil, "%s", wrong.Problem)
 		}
-		return Payload{}, err
+	}
+	if d.err != nil {
+		return Payload{}, d.err
 	}
 	return p, nil
 }
 
-// decoder walks the document; it fails by panicking with a *SyntaxError, which
-// Parse recovers.
-type decoder struct {
-	file   string
-	places map[string]*token.Token // of each field that is there
-}
-
-// fail is at the place of node, or of the field, or of what it is part of.
-func (d *decoder) fail(field string, node ast.Node, format string, args ...any) {
-	e := &SyntaxError{File: d.file, Field: field, Problem: fmt.Sprintf(format, args...)}
-	at := d.places[field]
-	if node != nil {
-		at = node.GetToken()
+// parseYAML returns the one document of a text. Every error is a *SyntaxError.
+func parseYAML(file string, text []byte) (root ast.Node, err error) {
+	fail := func(at *token.Token, format string, args ...any) error {
+		e := &SyntaxError{File: file, Problem: fmt.Sprintf(format, args...)}
+		if at != nil && at.Position != nil {
+			e.Line, e.Column = at.Position.Line, at.Position.Column
+		}
+		return e
 	}
-	for parent := field; at == nil && parent != ""; {
-		parent = parent[:max(0, strings.LastIndexAny(parent, ".["))]
-		at = d.places[parent]
-	}
-	if at != nil && at.Position != nil {
-		e.Line, e.Column = at.Position.Line, at.Position.Column
-	}
-	panic(e)
-}
-
-// maxKeys bounds what the YAML library takes quadratic time for: keys, and
-// everything that nests. Plain lists are not counted.
-const maxKeys = 4096
-
-func (d *decoder) document(text []byte) ast.Node {
+	defer func() {
+		// The library gets arbitrary bytes. Its panic must not end the run.
+		if r := recover(); r != nil {
+			root, err = nil, fail(nil, "not YAML that can be read: %v", r)
+		}
+	}()
 	tokens := lexer.Tokenize(string(text))
-	if at := beyond(tokens); at != nil {
-		panic(&SyntaxError{File: d.file, Line: at.Position.Line, Column: at.Position.Column,
-			Problem: fmt.Sprintf("more than %d keys and nested lists: want a payload file that a person could read", maxKeys)})
+	if at := beyondMaxKeys(tokens); at != nil {
+		return nil, fail(at, "more than %d keys and nested lists: want a payload file that a person could read", maxKeys)
 	}
-	file, err := parser.Parse(tokens, 0)
+	parsed, err := parser.Parse(tokens, 0)
 	if err != nil {
-		e := &SyntaxError{File: d.file, Problem: err.Error()}
 		var wrong yaml.Error
 		if errors.As(err, &wrong) {
-			e.Problem = wrong.GetMessage()
-			if t := wrong.GetToken(); t != nil && t.Position != nil {
-				e.Line, e.Column = t.Position.Line, t.Position.Column
-			}
+			return nil, fail(wrong.GetToken(), "not YAML: %s", wrong.GetMessage())
 		}
-		e.Problem = "not YAML: " + e.Problem
-		panic(e)
+		return nil, fail(nil, "not YAML: %v", err)
 	}
-	var bodies []ast.Node
-	for _, doc := range file.Docs {
-		if doc.Body != nil {
-			bodies = append(bodies, doc.Body)
+	for _, doc := range parsed.Docs {
+		switch {
+		case doc.Body == nil:
+		case root == nil:
+			root = doc.Body
+		default:
+			return nil, fail(doc.Body.GetToken(), "a second document: want one payload a file")
 		}
 	}
-	switch len(bodies) {
-	case 0:
-		d.fail("", nil, "empty: want a payload: name, summary, binary, …")
-	case 1:
-	default:
-		d.fail("", bodies[1], "a second document: want one payload a file")
+	if root == nil {
+		return nil, fail(nil, "empty: want a payload: name, summary, binary, …")
 	}
-	return bodies[0]
+	return root, nil
 }
 
-// beyond is the token that is one too many for maxKeys; nil: there is none.
-func beyond(tokens token.Tokens) *token.Token {
+// maxKeys limits the keys and nested lists of a file, because the YAML library
+// needs quadratic time for them. Items of plain lists are not counted.
+const maxKeys = 4096
+
+// beyondMaxKeys returns the first token beyond maxKeys, nil if there is none.
+func beyondMaxKeys(tokens token.Tokens) *token.Token {
 	count := 0
 	for i, t := range tokens {
 		switch t.Type {
@@ -175,7 +151,38 @@ func beyond(tokens token.Tokens) *token.Token {
 	return nil
 }
 
-// fields calls the function of each key of a mapping; other keys fail.
+// A decoder reads the nodes of a document. It keeps the first error. After
+// that, its methods return whatever they have, and the caller drops it.
+type decoder struct {
+	file   string
+	places map[string]*token.Token // of each field in the document
+	err    *SyntaxError
+}
+
+// fail records an error unless there is one already. Its place is the one of
+// node. If node is nil, it is the place of the field, or else of the nearest
+// enclosing field in the document. For example, a missing "hints[0].name" is
+// reported at "hints[0]".
+func (d *decoder) fail(field string, node ast.Node, format string, args ...any) {
+	if d.err != nil {
+		return
+	}
+	d.err = &SyntaxError{File: d.file, Field: field, Problem: fmt.Sprintf(format, args...)}
+	at := d.places[field]
+	if node != nil {
+		at = node.GetToken()
+	}
+	for parent := field; at == nil && parent != ""; {
+		parent = parent[:max(0, strings.LastIndexAny(parent, ".["))]
+		at = d.places[parent]
+	}
+	if at != nil && at.Position != nil {
+		d.err.Line, d.err.Column = at.Position.Line, at.Position.Column
+	}
+}
+
+// fields reads a mapping with the function for each key. A key without a
+// function is an error.
 func (d *decoder) fields(field string, node ast.Node, keys map[string]func(field string, value ast.Node)) {
 	for _, entry := range d.entries(field, node, "a mapping of "+strings.Join(sorted(keys), ", ")) {
 		read := keys[entry.key]
@@ -185,6 +192,7 @@ func (d *decoder) fields(field string, node ast.Node, keys map[string]func(field
 				problem = fmt.Sprintf("key %q: not known here: did you mean %s?", entry.key, near)
 			}
 			d.fail(field, entry.node, "%s", problem)
+			return
 		}
 		name := entry.key
 		if field != "" {
@@ -195,11 +203,14 @@ func (d *decoder) fields(field string, node ast.Node, keys map[string]func(field
 	}
 }
 
+// An entry is a key of a mapping with its value.
 type entry struct {
 	key         string
 	node, value ast.Node
 }
 
+// entries returns the entries of a mapping. The message for another node calls
+// the mapping want.
 func (d *decoder) entries(field string, node ast.Node, want string) []entry {
 	var values []*ast.MappingValueNode
 	switch n := node.(type) {
@@ -221,31 +232,35 @@ func (d *decoder) entries(field string, node ast.Node, want string) []entry {
 		}
 		if v.Value == nil {
 			d.fail(field, v.Key, "key %q: no value", key)
+			return nil
 		}
 		entries = append(entries, entry{key, v.Key, v.Value})
 	}
 	return entries
 }
 
-// list calls read for each item of a sequence, with the item's field.
+// list calls read for each item of a list, with the item's field, such as
+// "args[0]".
 func (d *decoder) list(field string, node ast.Node, read func(field string, item ast.Node)) {
 	seq, ok := node.(*ast.SequenceNode)
 	if !ok {
 		d.fail(field, node, "%s: want a list", describe(node))
+		return
 	}
 	for i, item := range seq.Values {
 		name := at(field, i)
 		if item == nil {
 			d.fail(name, seq, "no value")
+			return
 		}
 		d.places[name] = item.GetToken()
 		read(name, item)
 	}
 }
 
-// scalar is the text of a scalar as it was written, so that 3.10 stays 3.10.
-// A null is none.
-func scalar(node ast.Node) (string, bool) {
+// scalar returns the text of a scalar as the file spells it, so that 3.10 stays
+// 3.10. ok is false for null and for nodes that are no scalars.
+func scalar(node ast.Node) (text string, ok bool) {
 	switch n := node.(type) {
 	case *ast.StringNode:
 		return n.Value, true
@@ -257,6 +272,7 @@ func scalar(node ast.Node) (string, bool) {
 	return "", false
 }
 
+// describe names the kind of a node for a message.
 func describe(node ast.Node) string {
 	switch node.(type) {
 	case *ast.MappingNode, *ast.MappingValueNode:
@@ -285,7 +301,7 @@ func (d *decoder) text(field string, node ast.Node) string {
 }
 
 func (d *decoder) texts(field string, node ast.Node) []string {
-	list := []string{} // not nil: an empty list is something else than none
+	list := []string{} // not nil, because an empty list replaces another one
 	d.list(field, node, func(field string, item ast.Node) { list = append(list, d.text(field, item)) })
 	return list
 }
@@ -304,6 +320,7 @@ func (d *decoder) truth(field string, node ast.Node) bool {
 	b, ok := node.(*ast.BoolNode)
 	if !ok {
 		d.fail(field, node, "%s: want true or false", describe(node))
+		return false
 	}
 	return b.Value
 }
@@ -311,178 +328,14 @@ func (d *decoder) truth(field string, node ast.Node) bool {
 func (d *decoder) number(field string, node ast.Node) float64 {
 	text, _ := scalar(node)
 	v, err := strconv.ParseFloat(text, 64)
-	// The library reads a plain 1e12 as text, which it is not.
+	// The library reads an unquoted 1e12 as text.
 	if _, isText := node.(*ast.StringNode); err != nil || notFinite(v) || isText && node.GetToken().Type != token.StringType {
 		d.fail(field, node, "%s: want a number", describe(node))
 	}
 	return v
 }
 
-func (d *decoder) checks(field string, node ast.Node) []check.Check {
-	checks := []check.Check{}
-	d.list(field, node, func(field string, item ast.Node) {
-		c, err := check.Parse(d.text(field, item))
-		if err != nil {
-			d.fail(field, item, "%v", err)
-		}
-		checks = append(checks, c)
-	})
-	return checks
-}
-
-func (d *decoder) outputs(field string, node ast.Node) []OutputFile {
-	outputs := []OutputFile{}
-	d.list(field, node, func(field string, item ast.Node) {
-		var o OutputFile
-		d.fields(field, item, map[string]func(string, ast.Node){
-			"name": d.into(&o.Name),
-			"path": d.into(&o.Path),
-		})
-		outputs = append(outputs, o)
-	})
-	return outputs
-}
-
-func (d *decoder) into(text *string) func(string, ast.Node) {
-	return func(field string, value ast.Node) { *text = d.text(field, value) }
-}
-
-// word is into for a key whose empty text would count as no key at all: a
-// variable of a template that was not set is no wish for the default.
-func (d *decoder) word(text *string, want string) func(string, ast.Node) {
-	return func(field string, value ast.Node) {
-		if *text = d.text(field, value); *text == "" {
-			d.fail(field, value, "empty: want %s, or the key left out", want)
-		}
-	}
-}
-
-func (d *decoder) intoList(list *[]string) func(string, ast.Node) {
-	return func(field string, value ast.Node) { *list = d.texts(field, value) }
-}
-
-func (d *decoder) payload(root ast.Node) Payload {
-	p := Payload{Checks: []check.Check{check.ExitEquals(0)}}
-	d.fields("", root, map[string]func(string, ast.Node){
-		"name":      d.word(&p.Name, "the file's name without .yaml"),
-		"summary":   d.into(&p.Summary),
-		"about":     d.into(&p.About),
-		"kind":      d.word((*string)(&p.Kind), "binary or scheduler"),
-		"binary":    d.into(&p.Binary),
-		"args":      d.intoList(&p.Args),
-		"env":       func(f string, n ast.Node) { p.Env = d.textMap(f, n) },
-		"dir":       d.word(&p.Dir, "caller or scratch"),
-		"files":     d.intoList(&p.Files),
-		"outputs":   func(f string, n ast.Node) { p.Outputs = d.outputs(f, n) },
-		"flags":     d.intoList(&p.Flags),
-		"timeout":   func(f string, n ast.Node) { p.Timeout = d.duration(f, n) },
-		"cgroup":    d.word(&p.Cgroup, "a cgroup's name"),
-		"extractor": d.word(&p.Extractor, "json, exit-code or a plugin's name"),
-		"options":   func(f string, n ast.Node) { p.Options = d.textMap(f, n) },
-		"checks":    func(f string, n ast.Node) { p.Checks = d.checks(f, n) },
-		"hints": func(f string, n ast.Node) {
-			d.list(f, n, func(f string, n ast.Node) { p.Hints = append(p.Hints, d.hint(f, n)) })
-		},
-		"bounds": func(f string, n ast.Node) { p.Bounds = d.bounds(f, n) },
-		"needs": func(f string, n ast.Node) {
-			d.list(f, n, func(f string, n ast.Node) { p.Needs = append(p.Needs, d.need(f, n)) })
-		},
-		"variants": func(f string, n ast.Node) {
-			d.list(f, n, func(f string, n ast.Node) { p.Variants = append(p.Variants, d.variant(f, n)) })
-		},
-		"uses_parent_pgrp": func(f string, n ast.Node) { p.SharesGroup = d.truth(f, n) },
-	})
-	return p
-}
-
-func (d *decoder) duration(field string, node ast.Node) time.Duration {
-	text := d.text(field, node)
-	v, err := time.ParseDuration(text)
-	if err != nil || v <= 0 {
-		d.fail(field, node, "%q: want a duration above 0 such as 30s or 5m", text)
-	}
-	return v
-}
-
-func (d *decoder) hint(field string, node ast.Node) Hint {
-	var h Hint
-	d.fields(field, node, map[string]func(string, ast.Node){
-		"name": d.into(&h.Name),
-		"unit": d.into(&h.Unit),
-		"polarity": func(f string, n ast.Node) {
-			var text string
-			d.word(&text, "higher, lower, target=NUMBER or unknown")(f, n)
-			p, err := ktstr.ParsePolarity(text)
-			if err != nil {
-				d.fail(f, n, "%s", strings.TrimPrefix(err.Error(), "polarity "))
-			}
-			h.Polarity = p
-		},
-		"headline": func(f string, n ast.Node) { h.Headline = d.truth(f, n) },
-		"min_effect": func(f string, n ast.Node) {
-			text := d.text(f, n)
-			number, percent := strings.CutSuffix(text, "%")
-			v, err := strconv.ParseFloat(strings.TrimSpace(number), 64)
-			if err != nil || !percent {
-				d.fail(f, n, "%q: want a percentage such as 3%%", text)
-			}
-			h.MinEffect = v
-		},
-	})
-	return h
-}
-
-func (d *decoder) bounds(field string, node ast.Node) check.Bounds {
-	var b check.Bounds
-	d.fields(field, node, map[string]func(string, ast.Node){
-		"min_metrics": func(f string, n ast.Node) {
-			v, err := strconv.Atoi(d.text(f, n))
-			if err != nil {
-				d.fail(f, n, "%s: want a whole number", describe(n))
-			}
-			b.MinMetrics = v
-		},
-		"min": func(f string, n ast.Node) { v := d.number(f, n); b.Min = &v },
-		"max": func(f string, n ast.Node) { v := d.number(f, n); b.Max = &v },
-	})
-	return b
-}
-
-func (d *decoder) need(field string, node ast.Node) Need {
-	var need Need
-	d.fields(field, node, map[string]func(string, ast.Node){
-		"binary":          d.into(&need.Binary),
-		"install":         d.into(&need.Install),
-		"min_version":     d.word(&need.MinVersion, "a version such as 3.20"),
-		"version_args":    d.intoList(&need.VersionArgs),
-		"version_pattern": d.word(&need.VersionPattern, "a regular expression with a group around the version"),
-		"help_args":       d.intoList(&need.HelpArgs),
-	})
-	return need
-}
-
-func (d *decoder) variant(field string, node ast.Node) Variant {
-	var v Variant
-	d.fields(field, node, map[string]func(string, ast.Node){
-		"when": func(f string, n ast.Node) {
-			d.fields(f, n, map[string]func(string, ast.Node){
-				"version":  d.word(&v.When.Version, "a condition such as \">= 0.15.8\""),
-				"supports": d.word(&v.When.Supports, "an option such as --json"),
-			})
-		},
-		"args":    d.intoList(&v.Args),
-		"checks":  func(f string, n ast.Node) { v.Checks = d.checks(f, n) },
-		"outputs": func(f string, n ast.Node) { v.Outputs = d.outputs(f, n) },
-		"note":    d.into(&v.Note),
-	})
-	return v
-}
-
+// sorted returns the sorted keys of m.
 func sorted[V any](m map[string]V) []string {
-	keys := make([]string, 0, len(m))
-	for key := range m {
-		keys = append(keys, key)
-	}
-	slices.Sort(keys)
-	return keys
+	return slices.Sorted(maps.Keys(m))
 }
