@@ -11,9 +11,8 @@ import (
 	"github.com/ktstr/ktstr/core/check"
 )
 
-// MarshalYAML writes p as a payload file that parses to the same payload (but
-// for Source and Raw). Only text that is not UTF-8, which no file can hold,
-// changes.
+// MarshalYAML returns a payload file that Parse reads as p, except for Source and
+// Raw. In text that is not valid UTF-8, it replaces the invalid bytes.
 func (p Payload) MarshalYAML() ([]byte, error) {
 	if err := p.Validate(); err != nil {
 		return nil, err
@@ -39,7 +38,7 @@ func (p Payload) MarshalYAML() ([]byte, error) {
 	}
 	w.text("extractor", p.Extractor)
 	w.mapping("options", p.Options)
-	w.checks("checks", p.Checks, true) // none is something else than the default
+	w.checks("checks", p.Checks, true) // an empty list differs from the default
 	if len(p.Hints) > 0 {
 		w.line("hints:")
 	}
@@ -112,9 +111,9 @@ func (p Payload) MarshalYAML() ([]byte, error) {
 	return []byte(w.String()), nil
 }
 
-// writer writes the small part of YAML that a payload needs. (A general
-// encoder would do, but not with the flow style that people write these in,
-// nor with a promise about what its reader takes for a number.)
+// A writer writes the part of YAML that a payload needs. A general encoder would
+// not use the flow style of handwritten files, such as "{name: a, unit: us}", and
+// would leave unquoted some text that a reader takes for a number.
 type writer struct {
 	strings.Builder
 	indent string
@@ -129,12 +128,14 @@ func (w *writer) line(text string) {
 	w.WriteString(indent + text + "\n")
 }
 
+// item writes an item of a list. body writes its lines.
 func (w *writer) item(body func()) {
 	w.indent, w.first = "    ", true
 	body()
 	w.indent, w.first = "", false
 }
 
+// text writes a key with its value, and nothing if the value is empty.
 func (w *writer) text(key, value string) {
 	if value == "" {
 		return
@@ -153,7 +154,7 @@ func (w *writer) text(key, value string) {
 	w.line(key + ": " + quote(value))
 }
 
-// literal reports whether a text reads better, and safely, as a block of lines.
+// literal reports whether a text can be written as a block of lines ("|").
 func literal(text string) bool {
 	if !utf8.ValidString(text) || !strings.HasSuffix(text, "\n") || strings.HasSuffix(text, "\n\n") || strings.HasPrefix(text, " ") || strings.HasPrefix(text, "\n") {
 		return false
@@ -230,8 +231,8 @@ func (w *writer) mapping(key string, m map[string]string) {
 	}
 }
 
-// quote leaves text plain where no reader could take it for anything else,
-// also inside of brackets.
+// quote puts text in quotes, unless every YAML reader takes the plain text for the
+// same string, also between brackets. For example, "no" and "1.5" get quotes.
 func quote(text string) string {
 	if text == "" || len(text) > 200 {
 		return double(text)
@@ -257,7 +258,7 @@ func quote(text string) string {
 	return text
 }
 
-// double is text in double quotes: JSON's strings are YAML's, too.
+// double returns text in double quotes. JSON strings are valid YAML.
 func double(text string) string {
 	var b strings.Builder
 	e := json.NewEncoder(&b)

@@ -12,14 +12,13 @@ import (
 	"al.essio.dev/pkg/shellescape"
 )
 
-// LoadDir reads every "*.yaml" of a directory, in the order of their names. It
-// refuses a directory or a file that others than the user and root can write,
-// or could put something else in the place of: whoever writes a payload
-// decides what is executed. A directory that is not there is an error for
-// which errors.Is(err, fs.ErrNotExist) holds.
+// LoadDir reads each "*.yaml" file of a directory, in the order of their names.
+// Payloads decide which programs are executed. LoadDir therefore refuses a
+// directory or a file that users other than the caller and root can write or
+// replace. If the directory does not exist, errors.Is(err, fs.ErrNotExist) holds.
 //
-// A file that cannot be read does not hide the others: they are returned beside
-// a FileErrors with each of those that cannot.
+// An invalid file does not hide the valid ones. LoadDir returns the valid
+// payloads together with a FileErrors that lists the invalid files.
 func LoadDir(dir string) ([]Payload, error) {
 	if err := trusted(dir); err != nil {
 		return nil, err
@@ -55,8 +54,7 @@ func LoadDir(dir string) ([]Payload, error) {
 	return payloads, nil
 }
 
-// FileError is a file in a directory of payloads that is none, and why. The
-// message names the file.
+// A FileError is the error of one invalid file. Its message contains the path.
 type FileError struct {
 	Path string
 	Err  error
@@ -65,8 +63,7 @@ type FileError struct {
 func (e FileError) Error() string { return e.Err.Error() }
 func (e FileError) Unwrap() error { return e.Err }
 
-// FileErrors are the files of a directory that could not be read, in the order
-// of their names.
+// FileErrors lists the invalid files of a directory, in the order of their names.
 type FileErrors []FileError
 
 func (e FileErrors) Error() string { return errors.Join(e.Unwrap()...).Error() }
@@ -78,12 +75,12 @@ func (e FileErrors) Unwrap() []error {
 	return errs
 }
 
-// LoadFile reads one payload file, under the same rules.
+// LoadFile reads one payload file. It refuses the same files as LoadDir.
 func LoadFile(path string) (Payload, error) {
 	if err := trusted(path); err != nil {
 		return Payload{}, err
 	}
-	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a pipe must not block
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // opening a named pipe must not block
 	if err != nil {
 		return Payload{}, err
 	}
@@ -95,7 +92,7 @@ func LoadFile(path string) (Payload, error) {
 	if !info.Mode().IsRegular() {
 		return Payload{}, fmt.Errorf("payload file %s: %s: want a regular file", path, kindOf(info.Mode()))
 	}
-	// Of the opened file, so that nothing can change between looking and reading.
+	// Checks the opened file, so that the path cannot change before the read.
 	if err := onlyOurs(path, info); err != nil {
 		return Payload{}, err
 	}
@@ -106,6 +103,7 @@ func LoadFile(path string) (Payload, error) {
 	return Parse(path, text)
 }
 
+// kindOf names a file's type for a message.
 func kindOf(mode os.FileMode) string {
 	if mode.IsDir() {
 		return "a directory"
@@ -113,8 +111,8 @@ func kindOf(mode os.FileMode) string {
 	return "mode " + mode.String()
 }
 
-// trusted refuses a path that, or any directory above which, others can write.
-// Links are followed first.
+// trusted returns an error if other users can write path or a directory above it.
+// It resolves links first.
 func trusted(path string) error {
 	real, err := filepath.EvalSymlinks(path)
 	if err != nil {
@@ -128,7 +126,7 @@ func trusted(path string) error {
 		if err != nil {
 			return err
 		}
-		// What lies in a sticky directory (/tmp) only its owner can replace.
+		// In a sticky directory such as /tmp, only the owner can replace a file.
 		if sticky := at != real && info.Mode()&os.ModeSticky != 0; !sticky {
 			if err := onlyOurs(at, info); err != nil {
 				return err
@@ -140,6 +138,8 @@ func trusted(path string) error {
 	}
 }
 
+// onlyOurs returns an error if other users can write the file, or if it belongs
+// to a user other than the caller and root.
 func onlyOurs(path string, info os.FileInfo) error {
 	if mode := info.Mode().Perm(); mode&0o022 != 0 {
 		return fmt.Errorf("payloads at %s: others can write it (mode %04o): want only you to, else they decide what you execute: chmod go-w %s", path, mode, shellescape.Quote(path))

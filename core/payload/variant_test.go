@@ -6,7 +6,7 @@ import (
 	"github.com/ktstr/ktstr/core/payload"
 )
 
-func TestVersionIn(t *testing.T) {
+func TestVersionInFindsTheProgramsVersion(t *testing.T) {
 	check := func(n payload.Need, output, want string) {
 		t.Helper()
 		if got := n.VersionIn(output); got != want {
@@ -20,7 +20,7 @@ func TestVersionIn(t *testing.T) {
 	check(payload.Need{VersionPattern: `^v(\d+)`}, "7", "")
 }
 
-func TestResolve(t *testing.T) {
+func TestResolveAppliesTheFirstVariantThatHolds(t *testing.T) {
 	p, err := payload.Parse("a.yaml", []byte(`summary: x
 binary: tool
 args: [base]
@@ -38,8 +38,8 @@ variants:
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !p.AsksVersion() || !p.AsksHelp() {
-		t.Error("it does not ask for version and help")
+	if !p.AsksHelp() {
+		t.Error("AsksHelp() = false for a condition on the help text")
 	}
 	check := func(found payload.Found, args, note string, checks int) {
 		t.Helper()
