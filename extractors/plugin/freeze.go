@@ -1,17 +1,15 @@
 package plugin
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
-	"strconv"
 	"time"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/ktstr/ktstr/internal/linux"
 	"github.com/ktstr/ktstr/spawn"
 )
 
@@ -125,13 +123,8 @@ func (p *process) stop() error {
 
 // stopped reports whether a signal has stopped the process.
 func (p *process) stopped() bool {
-	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.proc.Pid))
-	if err != nil {
-		return false
-	}
-	// The name, in parentheses, may hold anything.
-	i := bytes.LastIndex(stat, []byte(") "))
-	return i >= 0 && i+2 < len(stat) && stat[i+2] == 'T'
+	s, err := linux.ReadStat(p.proc.Pid)
+	return err == nil && s.State == 'T'
 }
 
 // usage sums what the process's threads have used so far. It reads until two
@@ -153,34 +146,9 @@ func (p *process) readUsage() (u spawn.Usage, err error) {
 	if p.ended() {
 		return u, os.ErrProcessDone
 	}
-	tasks := fmt.Sprintf("/proc/%d/task", p.proc.Pid)
-	threads, err := os.ReadDir(tasks)
-	if err != nil {
+	if u.User, err = linux.CPUTime(p.proc.Pid); err != nil {
 		return u, err
 	}
-	for _, t := range threads {
-		status, err := os.ReadFile(filepath.Join(tasks, t.Name(), "status"))
-		if err != nil {
-			return u, err
-		}
-		u.Voluntary += field(status, "\nvoluntary_ctxt_switches:")
-		u.Involuntary += field(status, "\nnonvoluntary_ctxt_switches:")
-		sched, err := os.ReadFile(filepath.Join(tasks, t.Name(), "schedstat"))
-		if err != nil {
-			continue // a kernel without CONFIG_SCHED_INFO
-		}
-		u.User += time.Duration(field(append([]byte("run "), sched...), "run "))
-	}
-	return u, nil
-}
-
-// field returns the number behind key.
-func field(text []byte, key string) int64 {
-	_, rest, _ := bytes.Cut(text, []byte(key))
-	words := bytes.Fields(rest)
-	if len(words) == 0 {
-		return 0
-	}
-	n, _ := strconv.ParseInt(string(words[0]), 10, 64)
-	return n
+	u.Voluntary, u.Involuntary, err = linux.ContextSwitches(p.proc.Pid)
+	return u, err
 }

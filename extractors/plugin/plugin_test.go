@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"reflect"
 	"strings"
@@ -14,6 +13,7 @@ import (
 	"github.com/ktstr/ktstr"
 	"github.com/ktstr/ktstr/core/extract"
 	"github.com/ktstr/ktstr/extractors/plugin/internal/testkit"
+	"github.com/ktstr/ktstr/internal/linux"
 	"github.com/ktstr/ktstr/internal/sandbox"
 )
 
@@ -261,12 +261,11 @@ func awaitSwitches(t *testing.T, n int64) {
 
 func state(t *testing.T, pid int) string {
 	t.Helper()
-	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	s, err := linux.ReadStat(pid)
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, rest, _ := strings.Cut(string(stat), ") ")
-	return rest[:1]
+	return string(s.State)
 }
 
 func TestProbe(t *testing.T) {

@@ -6,14 +6,13 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strconv"
-	"strings"
 	"sync"
 	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/ktstr/ktstr/internal/linux"
 	"github.com/ktstr/ktstr/internal/sandbox"
 	"github.com/ktstr/ktstr/internal/wire"
 	"github.com/ktstr/ktstr/spawn"
@@ -126,13 +125,10 @@ func (p *process) start(in *os.File) (err error) {
 		}
 		return p.proc.Pid, nil
 	}
-	p.forget, err = spawn.StartHelper(start)
-	// A binary that somebody's forked child still holds open for writing, as
-	// happens right after it was built, is ready in a moment.
-	for try := 0; errors.Is(err, syscall.ETXTBSY) && try < 100; try++ {
-		<-time.After(10 * time.Millisecond)
+	err = linux.RetryBusy(func() error {
 		p.forget, err = spawn.StartHelper(start)
-	}
+		return err
+	})
 	if err != nil {
 		return err
 	}
@@ -189,28 +185,15 @@ func (p *process) policy(spaces uintptr) string {
 	}
 	if p.uid == 0 && spaces&unix.CLONE_NEWUSER == 0 {
 		// The limit counts all threads of a user whom the plugin shares with others.
-		policy.Threads += runningThreads()
+		if load, err := linux.ReadLoad(); err == nil {
+			policy.Threads += load.Threads
+		}
 	}
 	b, err := json.Marshal(policy)
 	if err != nil {
 		panic(err) // strings, numbers and booleans always marshal
 	}
 	return wire.SandboxKey + "=" + string(b)
-}
-
-// runningThreads returns how many threads the machine has; 0: unknown.
-func runningThreads() int {
-	text, err := os.ReadFile("/proc/loadavg")
-	if err != nil {
-		return 0
-	}
-	words := strings.Fields(string(text))
-	if len(words) < 4 {
-		return 0
-	}
-	_, total, _ := strings.Cut(words[3], "/")
-	n, _ := strconv.Atoi(total)
-	return n
 }
 
 // lastWords are the last lines that the process has said up to now.

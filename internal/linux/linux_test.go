@@ -142,6 +142,8 @@ func TestParsePressure(t *testing.T) {
 	}
 	check("some avg10=0.00 avg60=1.25 avg300=0.10 total=1234\nfull avg10=0.00 avg60=0.00 avg300=0.00 total=56\n", Pressure{1234 * time.Microsecond, 56 * time.Microsecond}, true)
 	check("some avg10=0.00 avg60=1.25 avg300=0.10 total=7\n", Pressure{Some: 7 * time.Microsecond}, true)
+	check("full avg10=0.00 avg60=0.00 avg300=0.00 total=7\n", Pressure{Full: 7 * time.Microsecond}, false)
+	check("some total=plenty\n", Pressure{}, false)
 	check("", Pressure{}, false)
 	check("some avg10=0.00\n", Pressure{}, false)
 }

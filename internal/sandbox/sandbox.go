@@ -15,9 +15,9 @@ import (
 	"runtime"
 	"strings"
 	"syscall"
-	"time"
 	"unsafe"
 
+	"github.com/ktstr/ktstr/internal/linux"
 	"golang.org/x/sys/unix"
 )
 
@@ -144,14 +144,7 @@ func Launch(p Policy, file, report *os.File, argv, env []string) error {
 		return err
 	}
 	*r = nil // what was told is told
-	for try := 0; ; try++ {
-		err = execute(file, argv, env)
-		// A binary that a forked child of its writer still holds open is ready in a moment.
-		if !errors.Is(err, unix.ETXTBSY) || try == 100 {
-			break
-		}
-		<-time.After(10 * time.Millisecond)
-	}
+	err = linux.RetryBusy(func() error { return execute(file, argv, env) })
 	switch {
 	case errors.Is(err, unix.EACCES) && NoExec(file):
 		err = fmt.Errorf("%s: %w: %s", argv[0], err, NoExecAdvice)

@@ -5,6 +5,8 @@ import (
 	"os"
 	"strconv"
 	"strings"
+
+	"github.com/ktstr/ktstr/internal/linux"
 )
 
 // cpuTimes are the times of one CPU since boot, in clock ticks, as /proc/stat counts
@@ -35,8 +37,8 @@ func readCounters() counters {
 		if err != nil {
 			continue
 		}
-		if v, ok := parsePressure(text); ok {
-			c.pressure[resource] = v
+		if p, ok := linux.ParsePressure(text); ok {
+			c.pressure[resource] = uint64(p.Some.Microseconds())
 		}
 	}
 	return c
@@ -68,21 +70,4 @@ func parseStat(text []byte) counters {
 		}
 	}
 	return c
-}
-
-// parsePressure reads the total of the "some" line of a PSI file, in us.
-func parsePressure(text []byte) (uint64, bool) {
-	for line := range bytes.Lines(text) {
-		rest, ok := strings.CutPrefix(string(line), "some ")
-		if !ok {
-			continue
-		}
-		for _, field := range strings.Fields(rest) {
-			if number, ok := strings.CutPrefix(field, "total="); ok {
-				v, err := strconv.ParseUint(number, 10, 64)
-				return v, err == nil
-			}
-		}
-	}
-	return 0, false
 }

@@ -97,24 +97,6 @@ func TestParseStat(t *testing.T) {
 	}
 }
 
-func TestParsePressure(t *testing.T) {
-	for text, want := range map[string]int64{
-		"some avg10=0.32 avg60=3.09 avg300=2.90 total=25141893\nfull avg10=0.00 avg60=0.00 avg300=0.00 total=7\n": 25141893,
-		"full avg10=0.00 avg60=0.00 avg300=0.00 total=7\n":                                                        -1,
-		"some avg10=0.32\n":   -1,
-		"some total=plenty\n": -1,
-		"":                    -1,
-	} {
-		got := int64(-1)
-		if v, ok := parsePressure([]byte(text)); ok {
-			got = int64(v)
-		}
-		if got != want {
-			t.Errorf("parsePressure(%q) = %d, want %d", text, got, want)
-		}
-	}
-}
-
 func TestDocument(t *testing.T) {
 	quiet := &sampler{cpu: 0, waited: 10, began: 1e9, ended: 3e9}
 	loud := &sampler{cpu: 7, waited: 5, switches: 3, gaps: 1, gapTime: 2e6, began: 1.5e9, ended: 3.5e9}

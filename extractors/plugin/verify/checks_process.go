@@ -16,6 +16,7 @@ import (
 	"github.com/ktstr/ktstr"
 	"github.com/ktstr/ktstr/core/extract"
 	"github.com/ktstr/ktstr/extractors/plugin"
+	"github.com/ktstr/ktstr/internal/linux"
 	"github.com/ktstr/ktstr/internal/wire"
 	"golang.org/x/sys/unix"
 )
@@ -172,14 +173,14 @@ func checkFreeze(ctx context.Context, r *run, c check) {
 
 func checkIdle(ctx context.Context, r *run, c check) {
 	pid := r.proc.plugin.Pid()
-	before, err := switches(pid)
+	waited, preempted, err := linux.ContextSwitches(pid)
 	watch(ctx)
-	after, err2 := switches(pid)
+	waitedAfter, preemptedAfter, err2 := linux.ContextSwitches(pid)
 	if err := errors.Join(err, err2); err != nil {
 		c.failf(nil, "%v", err)
 		return
 	}
-	c.notef("%d context switches in %v", after-before, observed)
+	c.notef("%d context switches in %v", waitedAfter-waited+preemptedAfter-preempted, observed)
 }
 
 func checkShutdown(ctx context.Context, r *run, c check) {

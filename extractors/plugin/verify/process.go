@@ -5,13 +5,12 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/ktstr/ktstr"
 	"github.com/ktstr/ktstr/extractors/plugin"
+	"github.com/ktstr/ktstr/internal/linux"
 )
 
 // process is the executable under test and one plugin started from it, which
@@ -62,51 +61,21 @@ func (p *process) call(ctx context.Context, stdin []byte, verb string, more ...s
 	return p.plugin.Call(ctx, 10*time.Second, stdin, verb, more...)
 }
 
-// switches sums the context switches of a process's threads.
-func switches(pid int) (n int64, err error) {
-	paths, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/status", pid))
-	if err == nil && len(paths) == 0 {
-		err = fmt.Errorf("process %d is gone", pid)
-	}
-	for _, path := range paths {
-		text, err := os.ReadFile(path)
-		if err != nil {
-			continue // the thread ended
-		}
-		for line := range strings.Lines(string(text)) {
-			key, value, _ := strings.Cut(line, ":")
-			if strings.HasSuffix(key, "voluntary_ctxt_switches") {
-				v, _ := strconv.ParseInt(strings.TrimSpace(value), 10, 64)
-				n += v
-			}
-		}
-	}
-	return n, err
-}
-
 // relative is a process as it was seen once.
 type relative struct {
 	pid     int
 	name    string
-	started string // since boot; tells it from a later one of that pid
+	started uint64 // ticks since boot: tells it from a later process with the same id
+	parent  int
 }
 
 // lookup returns the process with that id, unless there is none but a zombie.
 func lookup(pid int) (relative, bool) {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil {
+	s, err := linux.ReadStat(pid)
+	if err != nil || s.Ended() || s.WithoutFirst() {
 		return relative{}, false
 	}
-	// The name is in parentheses and may hold anything (proc_pid_stat(5)).
-	open, shut := bytes.IndexByte(text, '('), bytes.LastIndexByte(text, ')')
-	if open < 0 || shut < open {
-		return relative{}, false
-	}
-	f := strings.Fields(string(text[shut+1:]))
-	if len(f) < 20 || f[0] == "Z" || f[0] == "X" {
-		return relative{}, false
-	}
-	return relative{pid, string(text[open+1 : shut]), f[19]}, true
+	return relative{pid, s.Name, s.Start, s.Parent}, true
 }
 
 func (r relative) alive() bool {
@@ -116,27 +85,14 @@ func (r relative) alive() bool {
 
 // descendants returns the processes below pid.
 func descendants(pid int) []relative {
-	paths, err := filepath.Glob("/proc/[0-9]*/stat")
+	pids, err := linux.Processes()
 	if err != nil {
 		return nil
 	}
 	children := map[int][]relative{}
-	for _, path := range paths {
-		id, err := strconv.Atoi(filepath.Base(filepath.Dir(path)))
-		if err != nil {
-			continue
-		}
-		r, ok := lookup(id)
-		if !ok {
-			continue
-		}
-		text, err := os.ReadFile(path)
-		if err != nil {
-			continue
-		}
-		if f := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:])); len(f) > 1 {
-			parent, _ := strconv.Atoi(f[1])
-			children[parent] = append(children[parent], r)
+	for _, id := range pids {
+		if r, ok := lookup(id); ok {
+			children[r.parent] = append(children[r.parent], r)
 		}
 	}
 	var found []relative

@@ -7,8 +7,9 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
+
+	"github.com/ktstr/ktstr/internal/linux"
 )
 
 // DescribeLine is a line of shell that answers `describe` as the plugin
@@ -64,23 +65,12 @@ func leftovers(t *testing.T) map[string]bool {
 	t.Helper()
 	found := map[string]bool{}
 	self := os.Getpid()
-	procs, err := filepath.Glob("/proc/[0-9]*/stat")
+	children, err := linux.Children(self)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, path := range procs {
-		stat, err := os.ReadFile(path)
-		if err != nil {
-			continue // it ended meanwhile
-		}
-		_, rest, _ := strings.Cut(string(stat), ") ")
-		var state string
-		var parent int
-		fmt.Sscan(rest, &state, &parent)
-		if parent == self {
-			name, _, _ := strings.Cut(string(stat), ")")
-			found["process "+name+")"] = true
-		}
+	for _, pid := range children {
+		found[fmt.Sprintf("process %d (%s)", pid, linux.Name(pid))] = true
 	}
 	dirs, err := filepath.Glob(filepath.Join("/tmp", fmt.Sprintf("ktstr-%d-*", self)))
 	if err != nil {
