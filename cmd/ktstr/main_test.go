@@ -2,42 +2,55 @@ package main
 
 import (
 	"os"
+	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"golang.org/x/sys/unix"
+
+	"github.com/ktstr/ktstr/internal/testenv"
 )
 
 // asCommand in the environment makes this test binary the command.
 const asCommand = "KTSTR_TEST_AS_COMMAND"
 
 func TestMain(m *testing.M) {
-	// Where a test calls run in this process, the command executes itself.
-	if len(os.Args) > 1 && slices.Contains([]string{hiddenPlugin, hiddenNoise, hiddenLaunch, hiddenHost, hiddenWatch}, os.Args[1]) || os.Getenv(asCommand) != "" {
+	// The test binary is also ktstr: as ktstr on the PATH of a script, with asCommand, and where ktstr executes itself.
+	hidden := []string{hiddenPlugin, hiddenNoise, hiddenLaunch, hiddenHost, hiddenWatch}
+	if filepath.Base(os.Args[0]) == "ktstr" || os.Getenv(asCommand) != "" || len(os.Args) > 1 && slices.Contains(hidden, os.Args[1]) {
 		main()
 	}
-	os.Setenv("GORACE", quickExit())
+	testenv.DefaultSignals()
+	// Under the race detector each process that a test starts would sleep for a second when it ends. A race that it has found
+	// until then is already reported, and its exit status says so.
+	os.Setenv("GORACE", strings.TrimSpace(os.Getenv("GORACE")+" atexit_sleep_ms=0"))
 	testscript.Main(m, map[string]func(){"ktstr": main})
 }
 
-// quickExit is GORACE for the processes that tests start. Under the race detector
-// each would sleep for a second when it ends; what it has found by then it has
-// reported, and its status says so.
-func quickExit() string {
-	return strings.TrimSpace(os.Getenv("GORACE") + " atexit_sleep_ms=0")
+// raceDetector reports whether this test binary was built with -race.
+func raceDetector() bool {
+	info, ok := debug.ReadBuildInfo()
+	return ok && slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"})
 }
 
-// TestScripts drives the command as a person does; each file of
-// testdata/script is one subject. Every script has a home of its own.
+// TestScripts runs the command as a user does. Each file of testdata/script is one subject, and every script has a home of
+// its own. Under the race detector the scripts run a ktstr without it, because the scripts start ktstr six hundred times and
+// an instrumented start takes several times the CPU time.
 func TestScripts(t *testing.T) {
+	path := os.Getenv("PATH") // testscript.Main has put this test binary there, as ktstr
+	if raceDetector() {
+		path = testenv.Build(t, "./cmd/ktstr") + ":" + path
+	}
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
 		Setup: func(e *testscript.Env) error {
 			home := e.WorkDir + "/home"
-			e.Defer(func() { unix.Unmount(e.WorkDir+"/full", unix.MNT_DETACH) }) // of a script that failed half-way
-			e.Setenv("GORACE", os.Getenv("GORACE"))
+			// Unmounts the file system of a script that failed half-way.
+			e.Defer(func() { unix.Unmount(e.WorkDir+"/full", unix.MNT_DETACH) })
+			e.Setenv("PATH", path)
 			e.Setenv("HOME", home)
 			e.Setenv("XDG_STATE_HOME", home+"/state")
 			e.Setenv("XDG_CONFIG_HOME", home+"/config")
