@@ -16,6 +16,8 @@ import (
 	"syscall"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/ktstr/ktstr"
 	"github.com/ktstr/ktstr/core"
 	"github.com/ktstr/ktstr/core/payload"
@@ -23,32 +25,7 @@ import (
 	"github.com/ktstr/ktstr/internal/runs"
 )
 
-// started runs the command in a process of its own with a payload that says
-// on a pipe that it is ready, and returns when it has.
-func started(t *testing.T, script string, args ...string) (cmd *exec.Cmd, stdout, stderr *bytes.Buffer) {
-	t.Helper()
-	dir := t.TempDir()
-	ready := filepath.Join(dir, "ready")
-	if err := syscall.Mkfifo(ready, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	bench := filepath.Join(dir, "bench")
-	if err := os.WriteFile(bench, []byte("#!/bin/sh\n"+script+"\n"), 0o700); err != nil {
-		t.Fatal(err)
-	}
-	stdout, stderr = new(bytes.Buffer), new(bytes.Buffer)
-	cmd = exec.Command("/proc/self/exe", append([]string{"run", bench, "--out", filepath.Join(dir, "runs"), "-o", "json"}, args...)...)
-	cmd.Env = append(os.Environ(), asCommand+"=1", "READY="+ready)
-	cmd.Stdout, cmd.Stderr = stdout, stderr
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := os.ReadFile(ready); err != nil { // to the end: the payload has opened and closed it
-		t.Fatal(err)
-	}
-	return cmd, stdout, stderr
-}
-
+// ended waits for the end of an interrupted run and returns its record.
 func ended(t *testing.T, cmd *exec.Cmd, stdout, stderr *bytes.Buffer) core.Record {
 	t.Helper()
 	cmd.Wait()
@@ -70,7 +47,7 @@ func ended(t *testing.T, cmd *exec.Cmd, stdout, stderr *bytes.Buffer) core.Recor
 
 // Ctrl-C asks the payload to stop; what it prints then counts.
 func TestInterruptLetsThePayloadReport(t *testing.T) {
-	cmd, stdout, stderr := started(t, `trap 'echo "{\"iops\": 5}"; exit 9' INT; echo > "$READY"; while :; do sleep 0.01; done`)
+	cmd, _, stdout, stderr := started(t, `trap 'echo "{\"iops\": 5}"; exit 9' INT; echo > "$READY"; while :; do sleep 0.01; done`)
 	cmd.Process.Signal(syscall.SIGINT)
 	r := ended(t, cmd, stdout, stderr)
 	if m, ok := r.Metric("iops"); !ok || m.Value != 5 || r.ExitCode != 9 {
@@ -85,7 +62,7 @@ func TestInterruptLetsThePayloadReport(t *testing.T) {
 // order.
 func TestStoppingSignals(t *testing.T) {
 	for _, s := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT} {
-		cmd, stdout, stderr := started(t, `echo '{"iops": 5}'; echo > "$READY"; exec sleep 1000`)
+		cmd, _, stdout, stderr := started(t, `echo '{"iops": 5}'; echo > "$READY"; exec sleep 1000`)
 		cmd.Process.Signal(s)
 		r := ended(t, cmd, stdout, stderr)
 		if m, ok := r.Metric("iops"); !ok || m.Value != 5 {
@@ -96,7 +73,7 @@ func TestStoppingSignals(t *testing.T) {
 
 // A payload that does not stop is killed after --grace.
 func TestInterruptKillsAfterGrace(t *testing.T) {
-	cmd, stdout, stderr := started(t, `trap '' INT; echo '{"iops": 5}'; echo > "$READY"; while :; do sleep 0.01; done`, "--grace", "100ms")
+	cmd, _, stdout, stderr := started(t, `trap '' INT; echo '{"iops": 5}'; echo > "$READY"; while :; do sleep 0.01; done`, "--grace", "100ms")
 	cmd.Process.Signal(syscall.SIGTERM)
 	r := ended(t, cmd, stdout, stderr)
 	if m, ok := r.Metric("iops"); !ok || m.Value != 5 || r.ExitCode != -1 {
@@ -104,17 +81,11 @@ func TestInterruptKillsAfterGrace(t *testing.T) {
 	}
 }
 
-// A second Ctrl-C kills at once: this grace would outlast the test.
+// A second Ctrl-C kills at once. The grace is longer than the limit of the test.
 func TestSecondInterruptKills(t *testing.T) {
-	cmd, stdout, stderr := started(t, `trap 'echo > "$READY"' INT; echo > "$READY"; while :; do sleep 0.01; done`, "--grace", "10h")
+	cmd, ready, stdout, stderr := started(t, `trap 'echo > "$READY"' INT; echo > "$READY"; while :; do sleep 0.01; done`, "--grace", "10h")
 	cmd.Process.Signal(syscall.SIGINT)
-	for _, v := range cmd.Env {
-		if ready, ok := strings.CutPrefix(v, "READY="); ok {
-			if _, err := os.ReadFile(ready); err != nil { // it has seen the first
-				t.Fatal(err)
-			}
-		}
-	}
+	ready.line(t) // the payload has received the first SIGINT
 	cmd.Process.Signal(syscall.SIGINT)
 	ended(t, cmd, stdout, stderr)
 	text := stderr.String()
@@ -123,7 +94,7 @@ func TestSecondInterruptKills(t *testing.T) {
 	}
 }
 
-// hangingPlugin is one that does not answer when it is started.
+// hangingPlugin returns the path of a plugin that does not answer when it is started.
 func hangingPlugin(t *testing.T) (path string) {
 	t.Helper()
 	path = filepath.Join(t.TempDir(), "ktstr-plugin-hang")
@@ -133,14 +104,13 @@ func hangingPlugin(t *testing.T) (path string) {
 	return path
 }
 
-// Ctrl-C while a plugin starts is a request to stop, not a plugin that is wrong.
+// Ctrl-C while a plugin starts is a request to stop, and not an error of the plugin.
 func TestInterruptWhileAPluginStarts(t *testing.T) {
 	for _, args := range [][]string{
 		{"run", "/bin/true", "--extractor", "hang"},
 		{"run", "/bin/true", "--extractor", "hang", "-o", "json"},
 	} {
-		cmd := exec.Command("/proc/self/exe", append(args, "--plugin", "hang="+hangingPlugin(t), "--out", t.TempDir())...)
-		cmd.Env = append(os.Environ(), asCommand+"=1")
+		cmd := newCommand(t, append(args, "--plugin", "hang="+hangingPlugin(t), "--out", t.TempDir())...)
 		var stdout bytes.Buffer
 		cmd.Stdout = &stdout
 		stderr, err := cmd.StderrPipe()
@@ -150,13 +120,13 @@ func TestInterruptWhileAPluginStarts(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		said := bufio.NewReader(stderr)
-		first, _ := said.ReadString('\n')
+		lines := bufio.NewReader(stderr)
+		first, _ := lines.ReadString('\n')
 		if !strings.Contains(first, "is used unlocked") {
 			t.Errorf("%q: it began with %q", args, first)
 		}
 		cmd.Process.Signal(syscall.SIGINT)
-		rest, _ := io.ReadAll(said)
+		rest, _ := io.ReadAll(lines)
 		cmd.Wait()
 		if got := cmd.ProcessState.ExitCode(); got != core.ExitInterrupted || !strings.Contains(string(rest), "interrupt: nothing was started") {
 			t.Errorf("%q: exit status %d, want %d\n%s", args, got, core.ExitInterrupted, rest)
@@ -167,38 +137,29 @@ func TestInterruptWhileAPluginStarts(t *testing.T) {
 	}
 }
 
-// Ctrl-C while a program is asked for its version ends the command and the
-// program; all that it started is gone then.
+// Ctrl-C while ktstr asks a program for its version ends ktstr, the program, and all that the program started.
 func TestInterruptWhileAProgramIsAsked(t *testing.T) {
-	dir := t.TempDir()
-	ready, tool := filepath.Join(dir, "ready"), filepath.Join(dir, "tool")
-	if err := syscall.Mkfifo(ready, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	for path, text := range map[string]string{
-		tool:                            "#!/bin/sh\nexec 9> " + ready + "; setsid sleep 1000 & echo >&9; sleep 1000\n",
-		filepath.Join(dir, "slow.yaml"): "summary: x\nbinary: " + tool + "\nneeds: [{binary: " + tool + "}]\n",
-	} {
-		if err := os.WriteFile(path, []byte(text), 0o700); err != nil {
-			t.Fatal(err)
+	for _, args := range [][]string{{"run", "slow"}, {"run", "slow", "--repeat", "3"}, {"doctor"}} {
+		dir := t.TempDir()
+		ready, tool := newNamedPipe(t), filepath.Join(dir, "tool")
+		for path, text := range map[string]string{
+			tool:                            "#!/bin/sh\nexec 9> " + ready.path + "; setsid sleep 1000 & echo >&9; sleep 1000\n",
+			filepath.Join(dir, "slow.yaml"): "summary: x\nbinary: " + tool + "\nneeds: [{binary: " + tool + "}]\n",
+		} {
+			if err := os.WriteFile(path, []byte(text), 0o700); err != nil {
+				t.Fatal(err)
+			}
 		}
-	}
-	for _, args := range [][]string{{"run", "slow", "--out", dir}, {"run", "slow", "--repeat", "3", "--out", dir}, {"doctor"}} {
-		cmd := exec.Command("/proc/self/exe", append(args, "--payload-dir", dir)...)
-		cmd.Env = append(os.Environ(), asCommand+"=1")
+		if args[0] == "run" {
+			args = append(args, "--out", dir)
+		}
+		cmd := newCommand(t, append(args, "--payload-dir", dir)...)
 		var stderr bytes.Buffer
 		cmd.Stderr = &stderr
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
-		f, err := os.Open(ready)
-		if err != nil {
-			t.Fatal(err)
-		}
-		held := bufio.NewReader(f)
-		if _, err := held.ReadString('\n'); err != nil {
-			t.Fatal(err)
-		}
+		ready.line(t)
 		cmd.Process.Signal(syscall.SIGINT)
 		cmd.Wait()
 		want := "ktstr: interrupt: nothing was started\n"
@@ -208,10 +169,7 @@ func TestInterruptWhileAProgramIsAsked(t *testing.T) {
 		if got := cmd.ProcessState.ExitCode(); got != core.ExitInterrupted || stderr.String() != want {
 			t.Errorf("%q: exit status %d, want %d\n%s", args, got, core.ExitInterrupted, &stderr)
 		}
-		if _, err := io.ReadAll(held); err != nil { // to the end: nobody holds it
-			t.Error(err)
-		}
-		f.Close()
+		ready.rest(t)
 	}
 }
 
@@ -291,30 +249,26 @@ func TestInterruptDuringTheExtraction(t *testing.T) {
 	}
 }
 
-// An export to a pipe that nobody reads is an error, not a wait for ever.
+// An export to a pipe without a reader is an error. It does not wait for a reader.
 func TestExportToAPipe(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "pipe")
-	if err := syscall.Mkfifo(path, 0o600); err != nil {
+	if err := unix.Mkfifo(path, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	a := &app{stdout: io.Discard, stderr: io.Discard}
 	source := export.Source{Runs: []runs.Run{{Record: core.Record{Payload: strings.Repeat("x", 1<<20)}}}}
 	if err := a.writeExport("json", path, source); err == nil || !strings.Contains(err.Error(), "nobody reads") {
-		t.Errorf("got %v", err)
+		t.Errorf("without a reader: got %v", err)
 	}
+	pipe := newNamedPipe(t)
 	read := make(chan int)
 	go func() {
-		text, _ := os.ReadFile(path)
+		text, _ := io.ReadAll(pipe.read)
 		read <- len(text)
 	}()
-	var err error
-	for { // until the reader is there
-		if err = a.writeExport("json", path, source); err == nil || !strings.Contains(err.Error(), "nobody reads") {
-			break
-		}
-		runtime.Gosched()
-	}
+	err := a.writeExport("json", pipe.path, source)
+	pipe.write.Close()
 	if n := <-read; err != nil || n < 1<<20 {
-		t.Errorf("%d bytes, %v", n, err)
+		t.Errorf("with a reader: it read %d bytes, %v", n, err)
 	}
 }
