@@ -9,8 +9,8 @@ import (
 	"os/signal"
 	"runtime/debug"
 	"strings"
+	"sync/atomic"
 	"syscall"
-	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -26,11 +26,10 @@ type app struct {
 	stdout io.Writer
 	stderr io.Writer
 
-	stops       chan os.Signal // requests to stop, while `ktstr run` runs
-	plugins     []string       // --plugin NAME=PATH
-	payloadDirs []string       // --payload-dir
+	plugins     []string // --plugin NAME=PATH
+	payloadDirs []string // --payload-dir
 
-	progress func(now time.Time) string // of a series of runs, for the live line; nil: there is none
+	lineShown atomic.Bool // the terminal shows the line of a run that goes on
 }
 
 // run is the whole command: it returns the exit status, see core.ExitPass.
@@ -252,4 +251,16 @@ func version() string {
 		}
 	}
 	return text
+}
+
+// notice prints on stderr what a person should know while a run goes on.
+func (a *app) notice(quiet bool) func(string) {
+	return func(text string) {
+		if !quiet {
+			if a.lineShown.Swap(false) {
+				fmt.Fprint(a.stderr, "\r\x1b[K")
+			}
+			fmt.Fprintf(a.stderr, "ktstr: %s\n", printable(text))
+		}
+	}
 }

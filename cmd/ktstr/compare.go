@@ -2,13 +2,11 @@ package main
 
 import (
 	"bytes"
-	"cmp"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -17,11 +15,9 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ktstr/ktstr/core"
-	"github.com/ktstr/ktstr/core/extract"
 	"github.com/ktstr/ktstr/internal/bundle"
 	"github.com/ktstr/ktstr/internal/compare"
 	"github.com/ktstr/ktstr/internal/export"
-	"github.com/ktstr/ktstr/internal/nearest"
 	"github.com/ktstr/ktstr/internal/runs"
 	"github.com/ktstr/ktstr/internal/text"
 )
@@ -32,7 +28,6 @@ type compareOptions struct {
 	alpha     float64
 	metrics   []string
 	strict    bool
-	compared  []string // no flag: compare.Options.Compared
 }
 
 // compareFlags adds those flags; `ktstr run --baseline` has them, too.
@@ -51,153 +46,14 @@ func (o compareOptions) check() error {
 	return nil
 }
 
-// ofAnyPayload goes before a metric's name where there are several payloads, or
-// variants.
-const ofAnyPayload = "*/"
-
-// compare compares the runs b with the runs a: all metrics, or those that decide.
-func (o compareOptions) compare(nameA string, a []runs.Run, nameB string, b []runs.Run, all bool) compare.Report {
-	a, interruptedA := uninterrupted(a)
-	b, interruptedB := uninterrupted(b)
-	sideA, sideB, effects := runs.Sides(nameA, a, nameB, b)
-	sideA.Interrupted, sideB.Interrupted = interruptedA, interruptedB
-	options := compare.Options{Alpha: o.alpha, MinEffects: effects, OnlyDeciding: !all, Compared: o.compared}
+// comparison returns the comparison that the flags ask for, of all metrics or of
+// those that decide.
+func (o compareOptions) comparison(all bool) runs.Comparison {
+	c := runs.Comparison{Alpha: o.alpha, Metrics: o.metrics, All: all}
 	if o.minEffect.set {
-		options.MinEffect = &o.minEffect.value
-		options.MinEffects = nil // what a person asks for goes before what a payload says
+		c.MinEffect = &o.minEffect.value
 	}
-	for _, pattern := range o.metrics {
-		options.Select = append(options.Select, pattern, ofAnyPayload+pattern)
-	}
-	var absent []string
-	options.Absent, absent = o.unmatched(sideA, sideB)
-	r := compare.Compare(sideA, sideB, options)
-	r.Notes = append(r.Notes, absent...)
-	split := runs.SplitByVariant(a, b)
-	for _, note := range slices.Concat(pooled(nameA, a, split), pooled(nameB, b, split)) {
-		if !slices.Contains(r.Notes, note) {
-			r.Notes = append(r.Notes, note)
-		}
-	}
-	if note := common(a, b); note != "" {
-		r.Notes = append(r.Notes, note)
-	}
-	return r
-}
-
-// pooled says where runs of one side are not alike and yet their numbers are
-// taken for those of one: of several variants, unless they are split, or with
-// several command lines.
-func pooled(name string, list []runs.Run, split map[string]bool) []string {
-	var notes, payloads []string
-	variants := map[string][]string{} // by payload
-	arguments := map[string][]string{}
-	add := func(m map[string][]string, key, value string) {
-		if !slices.Contains(m[key], value) {
-			m[key] = append(m[key], value)
-		}
-	}
-	for _, r := range list {
-		if r.Record.NotStarted != "" {
-			continue
-		}
-		p, variant := r.Record.Payload, cmp.Or(runs.Variant(r.Record), "none")
-		if !slices.Contains(payloads, p) {
-			payloads = append(payloads, p)
-		}
-		add(variants, p, variant)
-		group := p
-		if split[p] {
-			group += " " + variant
-		}
-		add(arguments, group, runs.Arguments(r.Record))
-	}
-	for _, p := range payloads {
-		v := variants[p]
-		if len(v) > 1 && !split[p] {
-			notes = append(notes, fmt.Sprintf("%s: runs of %s of %d variants (%s) are pooled; each has a set of its own to compare, see ktstr runs list",
-				name, p, len(v), strings.Join(v, ", ")))
-			continue
-		}
-		groups := []string{p}
-		if split[p] {
-			groups = nil
-			for _, variant := range v {
-				groups = append(groups, p+" "+variant)
-			}
-		}
-		for _, g := range groups {
-			if n := len(arguments[g]); n > 1 {
-				notes = append(notes, fmt.Sprintf("%s: runs of %s with %d different command lines are pooled; see ktstr runs show", name, g, n))
-			}
-		}
-	}
-	return notes
-}
-
-// common says which runs are on both sides; "" where none is. A bundle's name
-// is unique, also where it is a copy, or a record in a file.
-func common(a, b []runs.Run) string {
-	names := func(list []runs.Run) map[string]bool {
-		set := map[string]bool{}
-		for _, r := range list {
-			if r.Name != "" {
-				set[r.Name] = true
-			}
-		}
-		return set
-	}
-	inA, inB := names(a), names(b)
-	both := 0
-	for name := range inA {
-		if inB[name] {
-			both++
-		}
-	}
-	switch {
-	case both == 0:
-		return ""
-	case both == len(a) && both == len(b):
-		return "A and B are the same runs"
-	case both == 1:
-		return "1 run is in both A and B"
-	}
-	return fmt.Sprintf("%d runs are in both A and B", both)
-}
-
-// unmatched is what --metric asks for and no run has, and for each a note with
-// the nearest name that there is.
-func (o compareOptions) unmatched(sides ...compare.Side) (absent, notes []string) {
-	if len(o.metrics) == 0 {
-		return nil, nil
-	}
-	known := compare.Names(sides...)
-	for _, pattern := range o.metrics {
-		if slices.Contains(absent, pattern) || slices.ContainsFunc(known, func(name string) bool {
-			return extract.Match(pattern, name) || extract.Match(ofAnyPayload+pattern, name)
-		}) {
-			continue
-		}
-		note := fmt.Sprintf("--metric %s: no run that ended well has it", pattern)
-		if near := nearest.Of(pattern, known); near != "" {
-			note += fmt.Sprintf("; did you mean %s?", near)
-		} else if len(known) > 0 {
-			const some = 5
-			note += "; there is " + strings.Join(known[:min(some, len(known))], ", ")
-			if len(known) > some {
-				note += fmt.Sprintf(" and %d more", len(known)-some)
-			}
-		}
-		absent, notes = append(absent, pattern), append(notes, note)
-	}
-	return absent, notes
-}
-
-// uninterrupted are the runs that nobody stopped, and how many were stopped:
-// that says nothing about what they ran.
-func uninterrupted(list []runs.Run) (left []runs.Run, interrupted int) {
-	left = slices.DeleteFunc(slices.Clone(list), func(r runs.Run) bool { return r.Record.Interrupted })
-	return left, len(list) - len(left)
+	return c
 }
 
 // percent is a flag such as 5%, with or without the sign.
@@ -264,15 +120,15 @@ all of it; else 0.`,
 			if err != nil {
 				return err
 			}
-			before, err := findRuns(store, args[0])
+			before, err := runs.Named(store, args[0])
 			if err != nil {
 				return err
 			}
-			after, err := findRuns(store, args[1])
+			after, err := runs.Named(store, args[1])
 			if err != nil {
 				return err
 			}
-			r := o.compare(args[0], before, args[1], after, o.all || o.output == formatJSON || len(o.exports) > 0)
+			r := o.comparison(o.all || o.output == formatJSON || len(o.exports) > 0).Compare(args[0], before, args[1], after)
 			return a.together(
 				a.printReport(r, o.output, o.all, o.exports.toStdout()),
 				a.writeExports(o.exports, export.Source{Runs: before, Other: after, Report: &r}),
@@ -322,32 +178,6 @@ func openStore(out string) (runs.Store, error) {
 		out = root
 	}
 	return runs.Open(out), nil
-}
-
-// findRuns reads the runs that an argument means: a path where it has a /, else
-// a name.
-func findRuns(store runs.Store, arg string) ([]runs.Run, error) {
-	if strings.Contains(arg, "/") {
-		return runs.Load(arg)
-	}
-	list, err := store.Find(arg)
-	var unreadable *runs.UnreadableError
-	if err != nil && !errors.As(err, &unreadable) {
-		if _, statErr := os.Stat(arg); statErr == nil {
-			return nil, fmt.Errorf("%w; for the path write ./%s", err, arg)
-		}
-		return nil, err
-	}
-	return list, err
-}
-
-// findAnyRuns is findRuns for what does not need to read all of them.
-func findAnyRuns(store runs.Store, arg string) ([]runs.Run, error) {
-	list, err := findRuns(store, arg)
-	if unreadable := (*runs.UnreadableError)(nil); errors.As(err, &unreadable) {
-		return list, nil
-	}
-	return list, err
 }
 
 // exports is --export FORMAT=FILE.

@@ -14,6 +14,7 @@ import (
 	"github.com/ktstr/ktstr/core"
 	"github.com/ktstr/ktstr/core/payload"
 	"github.com/ktstr/ktstr/extractors/plugin"
+	"github.com/ktstr/ktstr/internal/series"
 	"github.com/ktstr/ktstr/spawn"
 )
 
@@ -75,16 +76,15 @@ when every plugin starts and every payload file can be read, whatever is
 installed; 2 when a payload file cannot; 3 when a plugin does not start.`,
 		Args: arguments(""),
 		RunE: func(c *cobra.Command, _ []string) error {
-			defer a.catchStops()()
-			ctx, done := a.untilStopped(c.Context())
+			stops := series.CatchStops()
+			defer stops.Close()
+			ctx, done := stops.Until(c.Context())
 			err := a.doctor(ctx, output)
 			done()
-			select {
-			case stop := <-a.stops:
+			if stop := stops.Take(); stop != nil {
 				return &exitError{core.ExitInterrupted, fmt.Errorf("%v: doctor was stopped", stop)}
-			default:
-				return err
 			}
+			return err
 		},
 	}
 	outputFlag(c.Flags(), &output)

@@ -19,6 +19,7 @@ import (
 	"github.com/ktstr/ktstr/core/unit"
 	"github.com/ktstr/ktstr/internal/bundle"
 	"github.com/ktstr/ktstr/internal/nearest"
+	"github.com/ktstr/ktstr/internal/runs"
 )
 
 func (a *app) explainCommand() *cobra.Command {
@@ -76,7 +77,7 @@ func (a *app) explainMetric(ctx context.Context, arg, name, out string, output f
 	if err != nil {
 		return err
 	}
-	list, err := findRuns(store, arg)
+	list, err := runs.Named(store, arg)
 	if err != nil {
 		return err
 	}

@@ -128,7 +128,7 @@ func namedRun(name, out string, unknown *catalog.UnknownError) (dir string, err 
 	if err != nil {
 		return "", fmt.Errorf("%w; nor is a run called that: %w", unknown, err)
 	}
-	list, err := findRuns(store, name)
+	list, err := runs.Named(store, name)
 	if none := (*runs.UnknownError)(nil); errors.As(err, &none) {
 		hint := "see ktstr runs list"
 		if none.Near != "" {

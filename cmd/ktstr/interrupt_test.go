@@ -10,7 +10,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"syscall"
@@ -18,9 +17,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/ktstr/ktstr"
 	"github.com/ktstr/ktstr/core"
-	"github.com/ktstr/ktstr/core/payload"
 	"github.com/ktstr/ktstr/internal/export"
 	"github.com/ktstr/ktstr/internal/runs"
 )
@@ -173,18 +170,6 @@ func TestInterruptWhileAProgramIsAsked(t *testing.T) {
 	}
 }
 
-// A request to stop ends the context of what is prepared, and is not lost.
-func TestUntilStopped(t *testing.T) {
-	a := &app{stops: make(chan os.Signal, 2)}
-	a.stops <- syscall.SIGTERM
-	ctx, done := a.untilStopped(t.Context())
-	<-ctx.Done()
-	done()
-	if len(a.stops) != 1 {
-		t.Errorf("%d requests to stop wait; want 1", len(a.stops))
-	}
-}
-
 // The context of the command ends also the start of a plugin that is asked for
 // its payloads.
 func TestCancelWhileAPluginIsAskedForAPayload(t *testing.T) {
@@ -193,59 +178,6 @@ func TestCancelWhileAPluginIsAskedForAPayload(t *testing.T) {
 	cancel()
 	if _, err := a.catalog(true).Payload(ctx, "hang-payload"); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v; want it canceled", err)
-	}
-}
-
-// A request to stop that comes between runs, or before the first, is not lost.
-func TestInterruptBeforeTheRun(t *testing.T) {
-	a := &app{stderr: new(bytes.Buffer)}
-	defer a.catchStops()()
-	a.stops <- syscall.SIGINT
-	var exit *exitError
-	if _, err := a.runOnce(t.Context(), &side{}, nil, true); !errors.As(err, &exit) || exit.status != core.ExitInterrupted {
-		t.Errorf("got %v; want exit status %d", err, core.ExitInterrupted)
-	}
-}
-
-// stopsWhile is an extractor during which somebody presses Ctrl-C.
-type stopsWhile struct{ stops chan os.Signal }
-
-func (stopsWhile) Describe() ktstr.Description {
-	return ktstr.Description{Name: "x", Version: "1", NoMetrics: true}
-}
-
-func (x stopsWhile) Extract(context.Context, ktstr.Output) (ktstr.Extraction, error) {
-	x.stops <- os.Interrupt
-	for len(x.stops) > 0 {
-		runtime.Gosched()
-	}
-	return ktstr.Extraction{}, nil
-}
-
-// discard is a sink that keeps nothing.
-type discard struct{}
-
-func (discard) Raw(*core.Result) error  { return nil }
-func (discard) Emit(*core.Result) error { return nil }
-
-// A request to stop that comes when the payload has ended by itself leaves its
-// run whole, and ends the series.
-func TestInterruptDuringTheExtraction(t *testing.T) {
-	var stdout, stderr bytes.Buffer
-	a := &app{stdout: &stdout, stderr: &stderr, stops: make(chan os.Signal, 2)}
-	spec := core.Spec{Payload: payload.Payload{Name: "true", Binary: "/bin/true"}, Extractor: stopsWhile{a.stops}}
-	prepared, err := core.Prepare(t.Context(), spec)
-	if err != nil {
-		t.Fatal(err)
-	}
-	one := &side{spec: spec, prepared: prepared}
-	r, err := a.runOnce(t.Context(), one, discard{}, false)
-	if err != nil || r.Interrupted || r.ExitCode != 0 {
-		t.Fatalf("got %v, %+v", err, r.Record)
-	}
-	var exit *exitError
-	if _, err = a.runOnce(t.Context(), one, discard{}, false); !errors.As(err, &exit) || exit.status != core.ExitInterrupted {
-		t.Errorf("the next run: got %v, want it not to be started", err)
 	}
 }
 

@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 
@@ -11,8 +10,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ktstr/ktstr/core"
-	"github.com/ktstr/ktstr/core/payload"
-	"github.com/ktstr/ktstr/spawn"
 )
 
 func (a *app) payloadCommand() *cobra.Command {
@@ -113,13 +110,4 @@ func (a *app) showPayload(ctx context.Context, name string, f format) error {
 	}
 	fmt.Fprintf(a.stdout, "# from %s\n%s", printable(p.Source), printable(string(text)))
 	return nil
-}
-
-// withInstall adds how to get a binary that is not there.
-func withInstall(p payload.Payload, err error) error {
-	var start *spawn.StartError
-	if install := p.Install(); install != "" && errors.As(err, &start) && start.Reason == spawn.NotFound {
-		return fmt.Errorf("%w; this installs it: %s", err, install)
-	}
-	return err
 }

@@ -49,7 +49,7 @@ func (a *app) replay(ctx context.Context, o extractOptions) error {
 	if err != nil {
 		return err
 	}
-	list, err := findAnyRuns(store, o.replay)
+	list, err := runs.NamedAny(store, o.replay)
 	if err != nil {
 		return err
 	}

@@ -193,7 +193,7 @@ common. -o json prints the records. --export writes them for other tools.`,
 			}
 			var list []runs.Run
 			for _, arg := range args {
-				found, err := findRuns(store, arg)
+				found, err := runs.Named(store, arg)
 				if err != nil {
 					return err
 				}
@@ -252,7 +252,7 @@ func (a *app) showRuns(list []runs.Run, output format, all bool) error {
 // printSet prints several runs together; wanted is how many there should have
 // been, 0 where nobody said. Interrupted ones are counted alone.
 func (a *app) printSet(list []runs.Run, wanted int, all bool) error {
-	list, interrupted := uninterrupted(list)
+	list, interrupted := runs.Uninterrupted(list)
 	report := compare.Compare(compare.Side{}, runs.Side("", list), compare.Options{})
 	w := bufio.NewWriter(a.stdout)
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
@@ -372,7 +372,7 @@ func (a *app) runsPathCommand() *cobra.Command {
 				return err
 			}
 			for _, arg := range args {
-				list, err := findAnyRuns(store, arg)
+				list, err := runs.NamedAny(store, arg)
 				if err != nil {
 					return err
 				}
@@ -424,7 +424,7 @@ run --baseline; a run can have several. Runs with a tag are not pruned.`,
 			for _, arg := range args[1:] {
 				if strings.Contains(arg, "/") {
 					name := filepath.Base(arg)
-					list, err := findAnyRuns(store, name)
+					list, err := runs.NamedAny(store, name)
 					if err != nil {
 						return err
 					}
@@ -434,7 +434,7 @@ run --baseline; a run can have several. Runs with a tag are not pruned.`,
 					names = append(names, name)
 					continue
 				}
-				list, err := findAnyRuns(store, arg)
+				list, err := runs.NamedAny(store, arg)
 				if err != nil {
 					return err
 				}

@@ -1,0 +1,313 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/ktstr/ktstr"
+	"github.com/ktstr/ktstr/core"
+	"github.com/ktstr/ktstr/core/check"
+	"github.com/ktstr/ktstr/core/unit"
+	"github.com/ktstr/ktstr/internal/compare"
+	"github.com/ktstr/ktstr/internal/export"
+	"github.com/ktstr/ktstr/internal/runs"
+	"github.com/ktstr/ktstr/internal/series"
+)
+
+// seriesView prints the runs of a series: while they go on, and at the end.
+type seriesView struct {
+	*series.Series
+	app      *app
+	o        runOptions
+	baseline []runs.Run
+}
+
+// limitText returns the timeout of the side's runs and its source, or "".
+func limitText(s *series.Side) string {
+	switch {
+	case s.Spec.Timeout != 0:
+		return fmt.Sprintf("%v (--timeout)", s.Spec.Timeout)
+	case s.Spec.Payload.Timeout != 0:
+		return fmt.Sprintf("%v (the payload's timeout)", s.Spec.Payload.Timeout)
+	}
+	return ""
+}
+
+// tell says on stderr how a run of a series ended.
+func (s *seriesView) tell(side *series.Side, r core.Record) {
+	if r.ExitStatus() != core.ExitPass && !failedLike(side, r) {
+		s.app.explain(r, s.o.quiet, limitText(side))
+	} else {
+		for _, d := range r.Extraction.Diagnostics {
+			if d.Code == ktstr.MissingHeadline && !said(side, d) {
+				fmt.Fprintf(s.app.stderr, "%s\n", line(export.DiagnosticText(d)))
+			}
+		}
+	}
+	if s.o.quiet {
+		return
+	}
+	of := ""
+	if n := s.Rounds(); n > 0 {
+		of = fmt.Sprintf(" of %d", n)
+	}
+	verdict := r.Verdict
+	if r.Interrupted {
+		verdict = "interrupted"
+	}
+	fmt.Fprintf(s.app.stderr, "%s: run %d%s: %s%s\n", line(side.Name), len(side.Kept), of, verdict, line(headlineText(r)))
+}
+
+// failedLike reports whether an earlier run of the side failed with just the
+// same messages: they were said.
+func failedLike(s *series.Side, r core.Record) bool {
+	same := func(a, b check.Detail) bool { return a.Message == b.Message }
+	return len(r.Details) > 0 && slices.ContainsFunc(s.Kept[:len(s.Kept)-1], func(k runs.Run) bool {
+		e := k.Record
+		return e.TimedOut == r.TimedOut && e.Interrupted == r.Interrupted &&
+			e.Extraction.Status == r.Extraction.Status && e.Extraction.Error == r.Extraction.Error &&
+			slices.EqualFunc(e.Details, r.Details, same)
+	})
+}
+
+// said reports whether an earlier run of the side had the same to say.
+func said(s *series.Side, d ktstr.Diagnostic) bool {
+	return slices.ContainsFunc(s.Kept[:len(s.Kept)-1], func(k runs.Run) bool {
+		return slices.ContainsFunc(k.Record.Extraction.Diagnostics, func(e ktstr.Diagnostic) bool {
+			return e.Code == d.Code && e.Message == d.Message
+		})
+	})
+}
+
+// again says how often a message was not repeated, where stdout does not say it.
+func (s *seriesView) again() {
+	for _, side := range s.Sides {
+		ended, _ := runs.Uninterrupted(side.Kept)
+		for _, f := range export.Failures(ended) {
+			if len(f.Runs) > 1 {
+				fmt.Fprintf(s.app.stderr, "%s: failed: %d of %d runs: %s\n", line(side.Name), len(f.Runs), len(ended), printable(f.Message))
+			}
+		}
+	}
+}
+
+func headlineText(r core.Record) string {
+	text := ""
+	for i, m := range headlines(r.Metrics, r.Headlines) {
+		if i == 3 {
+			return text + "  …"
+		}
+		text += "  " + m.Name + " " + unit.Scale(m.Value, m.Unit)
+	}
+	return text
+}
+
+// live keeps a line on the terminal that describes the run that goes on. A nil
+// Progress removes it.
+func (s *seriesView) live(p *series.Progress) {
+	fmt.Fprint(s.app.stderr, "\r\x1b[K")
+	if p == nil {
+		return
+	}
+	text := []rune(liveLine(p.Side.Spec.Payload.Name, p.Elapsed, p.Timeout) + s.progressText(p))
+	if columns := terminal(s.app.stderr); len(text) >= columns { // a wrapped line could not be erased
+		text = text[:max(0, columns-1)]
+	}
+	fmt.Fprint(s.app.stderr, string(text))
+	s.app.lineShown.Store(true)
+}
+
+// liveLine returns the time for which a run has gone on, and the time at which it is
+// killed.
+func liveLine(name string, elapsed, timeout time.Duration) string {
+	text := fmt.Sprintf("%s  running %s", printable(name), elapsed.Round(time.Second))
+	if timeout > 0 {
+		text += fmt.Sprintf(", killed at %s", timeout)
+	}
+	return text
+}
+
+// progressText returns which run of the series goes on, the time that is left, and
+// the headlines so far.
+func (s *seriesView) progressText(p *series.Progress) string {
+	if s.Alone() {
+		return ""
+	}
+	text := fmt.Sprintf("  run %d", p.Run)
+	if p.Of > 0 {
+		text += fmt.Sprintf(" of %d", p.Of)
+	}
+	if p.Left >= 0 {
+		text += fmt.Sprintf(", %v left", p.Left.Round(time.Second))
+	}
+	for _, side := range s.Sides {
+		report := compare.Compare(compare.Side{}, runs.Side("", side.Kept), compare.Options{})
+		shown := 0
+		for _, row := range report.Rows {
+			if row.Decides && row.B.N > 0 && shown < 2 {
+				shown++
+				text += fmt.Sprintf("  %s %s", row.Metric, unit.Scale(row.B.Median, row.Unit))
+				if row.B.N > 1 {
+					text += " ±" + unit.Scale(row.B.Spread, row.Unit)
+				}
+			}
+		}
+	}
+	return line(text)
+}
+
+// source returns what is exported.
+func (s *seriesView) source(reports []compare.Report) export.Source {
+	width := max(len(s.Payloads), len(s.Variants))
+	return export.Source{
+		Runs: s.Runs(), Wanted: s.Rounds() * width, Set: !s.Alone() || s.o.series.baseline != "",
+		Comparisons: reports, Gate: s.baseline != nil && len(reports) > 0,
+	}
+}
+
+// noRun ends a series in which no run has a result. The reports that were asked for
+// give the reason, and replace older ones. A usage error replaces no report.
+func (s *seriesView) noRun(err error) error {
+	var lost *series.NoResult
+	if !errors.As(err, &lost) {
+		return err
+	}
+	var notPrintedErr error
+	if s.o.output == formatJSON && !s.o.series.exports.toStdout() {
+		notPrintedErr = notPrinted(s.printDocument(nil))
+	}
+	return s.app.together(exitOf(lost), notPrintedErr, s.app.writeExports(s.o.series.exports, s.source(nil)))
+}
+
+// exitOf returns err with the exit status of a series that ended because of it.
+func exitOf(err error) error {
+	var lost *series.NoResult
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &lost) && lost.Interrupted:
+		return &exitError{core.ExitInterrupted, err}
+	}
+	return &exitError{core.ExitRun, err}
+}
+
+// print prints the runs, and returns the error that the command ends with. err ended
+// the series before its time.
+func (s *seriesView) print(err error) error {
+	if s.Alone() {
+		return s.printAlone()
+	}
+	reports := s.reports()
+	var lost error
+	if !s.o.series.exports.toStdout() {
+		lost = notPrinted(s.printAll(reports))
+	} else {
+		s.again()
+	}
+	if !s.o.quiet {
+		for _, side := range s.Sides {
+			fmt.Fprintf(s.app.stderr, "set: %s\n", side.Set)
+		}
+	}
+	return s.app.together(exitOf(err), lost, s.finish(reports))
+}
+
+// printAlone prints a run that is no part of a set.
+func (s *seriesView) printAlone() error {
+	side := s.Sides[0]
+	r := side.Kept[0].Record
+	reports := s.reports()
+	var err error
+	switch {
+	case s.o.series.exports.toStdout():
+		s.app.explain(r, s.o.quiet, limitText(side))
+	case len(reports) > 0 && s.o.output == formatJSON:
+		err = s.printDocument(reports)
+		s.app.explain(r, s.o.quiet, limitText(side))
+	default:
+		err = s.app.printRun(r, s.o, limitText(side))
+		if err == nil {
+			err = s.printReports(reports)
+		}
+	}
+	return s.app.together(notPrinted(err), s.finish(reports))
+}
+
+// reports returns the comparisons that were asked for: with the baseline, and of the
+// other sides with the first.
+func (s *seriesView) reports() []compare.Report {
+	var reports []compare.Report
+	first := s.Sides[0]
+	c := s.o.series.compare.comparison(s.o.all || s.o.output == formatJSON || len(s.o.series.exports) > 0)
+	if s.baseline != nil {
+		reports = append(reports, c.Compare(s.o.series.baseline, s.baseline, "this run", first.Kept))
+	}
+	if len(s.Variants) > 0 {
+		c.Compared = []string{"arguments"}
+	}
+	for _, other := range s.Sides[1:] {
+		reports = append(reports, c.Compare(first.Name, first.Kept, other.Name, other.Kept))
+	}
+	return reports
+}
+
+func (s *seriesView) printAll(reports []compare.Report) error {
+	if s.o.output == formatJSON {
+		return s.printDocument(reports)
+	}
+	for _, side := range s.Sides {
+		if len(s.Sides) > 1 {
+			fmt.Fprintf(s.app.stdout, "%s\n", line(side.Name))
+		}
+		if err := s.app.printSet(side.Kept, s.Rounds(), s.o.all); err != nil {
+			return err
+		}
+	}
+	return s.printReports(reports)
+}
+
+func (s *seriesView) printDocument(reports []compare.Report) error {
+	return s.app.printJSON(export.Document(s.source(reports)))
+}
+
+func (s *seriesView) printReports(reports []compare.Report) error {
+	for _, r := range reports {
+		fmt.Fprintln(s.app.stdout)
+		if err := s.app.printReport(r, formatText, s.o.all, false); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// status returns the worst exit status of the runs.
+func (s *seriesView) status() int {
+	status := core.ExitPass
+	for _, side := range s.Sides {
+		for _, r := range side.Kept {
+			status = worse(status, r.Record.ExitStatus())
+		}
+	}
+	return status
+}
+
+// finish writes the exports and gives the exit status: of the runs, and with a
+// baseline also of the comparison.
+func (s *seriesView) finish(reports []compare.Report) error {
+	gate := s.baseline != nil && len(reports) > 0
+	status := core.ExitPass
+	if gate {
+		status = reports[0].ExitStatus(s.o.series.compare.strict)
+	}
+	if s.o.series.exports.toStdout() && (!s.o.quiet || status != core.ExitPass) {
+		for _, r := range reports {
+			fmt.Fprint(s.app.stderr, reportTable(s.app.stderr, r, s.o.all))
+		}
+	}
+	return s.app.together(
+		s.app.writeExports(s.o.series.exports, s.source(reports)),
+		ending(worse(s.status(), status)),
+	)
+}

@@ -1,0 +1,263 @@
+// Package series makes the runs of one request: one run of a payload, or several
+// runs of one or more payloads or variants in turns, kept together as sets.
+package series
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/ktstr/ktstr/core"
+	"github.com/ktstr/ktstr/internal/bundle"
+	"github.com/ktstr/ktstr/internal/catalog"
+	"github.com/ktstr/ktstr/internal/compare"
+	"github.com/ktstr/ktstr/internal/runs"
+)
+
+// Request says which runs to make.
+type Request struct {
+	Payloads  []string      // names or paths; several run in turns
+	Variants  []string      // NAME='ARGS' of variants of the one payload, which run in turns; empty: the payload as it is
+	Extractor string        // by name; empty: the payload's, or json
+	Spec      core.Spec     // all other settings of every run. New fills in Payload, Program, Extractor, Plugin and Labels.
+	Repeat    int           // runs of each side; 0: one, or with For as many as fit
+	For       time.Duration // stop after the first round that ends later than this; 0: no limit
+	Tag       string        // is given to every run; empty: none
+	Root      string        // the directory of the bundles
+	Version   string        // of ktstr, for the runs' labels
+}
+
+// Rounds returns the number of runs of each side. 0 means as many as fit into r.For.
+func (r Request) Rounds() int {
+	if r.Repeat == 0 && r.For == 0 {
+		return 1
+	}
+	return r.Repeat
+}
+
+// Alone reports whether the request is for one run only.
+func (r Request) Alone() bool { return max(len(r.Payloads), len(r.Variants)) == 1 && r.Rounds() == 1 }
+
+// Series makes the runs of a Request. The function fields may be nil.
+type Series struct {
+	Request
+	Sides []*Side
+	Lost  []runs.Run // a record for each run that was wanted and has no result
+
+	Stops    *Stops                   // requests to stop; nil: there are none
+	Notice   func(text string)        // is told at once what the user should know
+	Ended    func(*Side, core.Record) // is told the result of each run
+	Progress func(*Progress)          // is called each second while a run goes on, and with nil when the run ends
+
+	store      runs.Store
+	extractors catalog.Pool
+	started    time.Time
+	begun      int // runs that were begun
+}
+
+// Side is one of the payloads or variants that take turns.
+type Side struct {
+	Name string // the variant's name, or the payload's
+	Set  string // the name under which the runs are found again; empty: a run alone
+	Spec core.Spec
+	Kept []runs.Run // the runs that have a result, in the order of their making
+
+	prepared *core.Prepared
+}
+
+// NoResult says that a run has no result. The run is in Series.Lost.
+type NoResult struct {
+	Side        *Side
+	Interrupted bool // by a request to stop
+	Err         error
+}
+
+func (e *NoResult) Error() string { return e.Err.Error() }
+func (e *NoResult) Unwrap() error { return e.Err }
+
+// New finds the payloads and starts the extractors of a Request. The caller closes
+// the Series. Every error is a mistake in the request, or says that ctx ended.
+func New(ctx context.Context, c *catalog.Catalog, r Request) (*Series, error) {
+	s := &Series{Request: r, store: runs.Open(r.Root), extractors: catalog.Pool{Catalog: c}}
+	labels := workingCopy(ctx)
+	labels[runs.LabelVersion] = r.Version
+	for _, name := range r.Payloads {
+		p, err := c.Payload(ctx, name)
+		if err != nil {
+			return s, err
+		}
+		p.Extractor = cmp.Or(r.Extractor, p.Extractor, "json")
+		x, err := s.extractors.Start(ctx, p.Extractor)
+		if err != nil {
+			return s, err
+		}
+		spec := r.Spec
+		spec.Payload, spec.Program, spec.Extractor, spec.Plugin = p.Payload, p.Program, x.Extractor, x.Plugin
+		spec.Labels = map[string]string{runs.LabelDefinition: digest(p.Payload)}
+		for key, value := range labels {
+			spec.Labels[key] = value
+		}
+		if len(r.Variants) == 0 {
+			s.Sides = append(s.Sides, &Side{Name: p.Name, Spec: spec})
+		}
+		for _, text := range r.Variants {
+			variant, err := parseVariant(spec, text)
+			if err != nil {
+				return s, err
+			}
+			s.Sides = append(s.Sides, variant)
+		}
+	}
+	if !r.Alone() {
+		nameSets(s.Sides)
+	}
+	return s, nil
+}
+
+// Close stops the extractors.
+func (s *Series) Close() { s.extractors.Close() }
+
+// Prepare prepares every side, so that a mistake in the second is found before the
+// first runs. The error is a *NoResult if the program of a side is too old.
+func (s *Series) Prepare(ctx context.Context) error {
+	if _, err := s.store.Sweep(); err != nil && !isPath(err, s.Root) { // a Root that cannot be used fails the first bundle
+		s.notice("a directory that an interrupted prune left could not be deleted: " + err.Error())
+	}
+	var prober core.Prober
+	told := map[string]bool{}
+	for _, side := range s.Sides {
+		var err error
+		side.prepared, err = prober.Prepare(ctx, side.Spec)
+		var usage *core.UsageError
+		switch {
+		case errors.As(err, &usage), ctx.Err() != nil:
+			return err
+		case err != nil:
+			return s.noResult(&NoResult{Side: side, Err: err}, "could not be started: ")
+		}
+		if note := side.prepared.Note(); note != "" && !s.Alone() && !told[note] { // the notices of a run alone have it
+			told[note] = true
+			s.notice(note)
+		}
+	}
+	return nil
+}
+
+// Run makes the runs in turns: A B B A A B … It ends after the last round, when the
+// time is over, when a run was interrupted, or when a run has no result. A run that
+// failed does not end the series. The error is a *NoResult, or says that nothing
+// could be run.
+func (s *Series) Run(ctx context.Context) error {
+	s.started = time.Now()
+	for round := 0; s.Rounds() == 0 || round < s.Rounds(); round++ {
+		if round > 0 && s.For > 0 && time.Since(s.started) >= s.For {
+			break
+		}
+		order := compare.Order(len(s.Sides), 2)[round%2*len(s.Sides):][:len(s.Sides)]
+		for _, i := range order {
+			r, err := s.one(ctx, s.Sides[i])
+			if err != nil {
+				return err
+			}
+			if s.Ended != nil {
+				s.Ended(s.Sides[i], r)
+			}
+			if r.Interrupted {
+				return nil
+			}
+		}
+	}
+	return nil
+}
+
+// Interrupt notes that the request was stopped before its first run, and returns the
+// error that says so.
+func (s *Series) Interrupt(cause error) error {
+	side := &Side{}
+	if len(s.Sides) > 0 {
+		side = s.Sides[0]
+	} else {
+		side.Spec.Payload.Name = strings.Join(s.Payloads, " ")
+	}
+	return s.noResult(&NoResult{Side: side, Interrupted: true, Err: cause}, "could not be started: ")
+}
+
+// Runs returns every run of every side, and last the runs without a result.
+func (s *Series) Runs() []runs.Run {
+	var all []runs.Run
+	for _, side := range s.Sides {
+		all = append(all, side.Kept...)
+	}
+	return append(all, s.Lost...)
+}
+
+// one makes one run of a side and keeps it.
+func (s *Series) one(ctx context.Context, side *Side) (core.Record, error) {
+	sink, err := bundle.Create(s.Root)
+	if err != nil {
+		if s.begun > 0 {
+			err = s.noResult(&NoResult{Side: side, Err: err}, "could not be started: ")
+		}
+		return core.Record{}, err
+	}
+	defer sink.Close()
+	s.begun++
+	r, started, err := s.attended(ctx, side, sink)
+	var usage *core.UsageError
+	var lost *NoResult
+	switch {
+	case errors.As(err, &usage) && s.begun == 1: // found before anything ran
+		return core.Record{}, err
+	case err != nil:
+		if !errors.As(err, &lost) {
+			lost = &NoResult{Side: side, Err: installHint(side.Spec.Payload, err)}
+		}
+		what := "could not be started: "
+		if started {
+			what = ""
+		}
+		return core.Record{}, s.noResult(lost, what)
+	}
+	if s.Tag != "" && r.Bundle != "" {
+		if err := s.store.Tag(s.Tag, filepath.Base(r.Bundle)); err != nil {
+			r.NotKept(fmt.Errorf("--tag %s: %w", s.Tag, err))
+		}
+	}
+	kept := runs.Run{Name: filepath.Base(r.Bundle), Dir: r.Bundle, Record: r.Record}
+	if r.Bundle == "" {
+		kept.Name = ""
+	}
+	side.Kept = append(side.Kept, kept)
+	return r.Record, nil
+}
+
+func (s *Series) notice(text string) {
+	if s.Notice != nil {
+		s.Notice(text)
+	}
+}
+
+// made returns the number of runs that have a result.
+func (s *Series) made() (n int) {
+	for _, side := range s.Sides {
+		n += len(side.Kept)
+	}
+	return n
+}
+
+// lastEnd returns the time at which the latest run ended.
+func (s *Series) lastEnd() time.Time {
+	last := s.started
+	for _, side := range s.Sides {
+		for _, r := range side.Kept {
+			if end := r.Record.Start.Add(time.Duration(r.Record.Duration)); end.After(last) {
+				last = end
+			}
+		}
+	}
+	return last
+}
