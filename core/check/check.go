@@ -1,5 +1,5 @@
-// Package check turns a condition on a run, as text ("clat.p99 <= 2ms"), into
-// a value, and a list of those and a run's metrics into a verdict.
+// Package check parses the conditions of a run, such as "clat.p99 <= 2ms", and
+// evaluates them on the run's metrics and exit code. The result is a verdict.
 package check
 
 import (
@@ -12,7 +12,7 @@ import (
 	"unicode/utf8"
 )
 
-// Kind says what a Check looks at.
+// Kind is the kind of condition that a Check makes.
 type Kind string
 
 // The kinds of checks. Bounds are inclusive.
@@ -24,8 +24,8 @@ const (
 	KindExit    Kind = "exit"
 )
 
-// Check is one condition. Checks compare with ==. The zero Check is no
-// condition; it parses from nothing and fails every run.
+// A Check is one condition. Checks are equal if they compare equal with ==. The
+// zero Check fails every run, and no text parses to it.
 type Check struct {
 	kind   Kind
 	name   string
@@ -34,19 +34,21 @@ type Check struct {
 	code   int
 }
 
-// AtLeast holds when the metric is v or more. The unit of v may be empty: the
-// metric's own. A v that is not finite, an empty name and a unit that could not
-// be read back are errors, also for AtMost, Range and Exists.
+// AtLeast returns a check that holds if the metric is v or more. If unit is
+// empty, v is in the metric's own unit. AtLeast, AtMost, Range and Exists return
+// an error if the name is empty, if a bound is not finite, or if Parse could not
+// read the unit, such as "m s".
 func AtLeast(name string, v float64, unit string) (Check, error) {
 	return bounded(Check{kind: KindAtLeast, name: name, lo: v, unit: unit})
 }
 
-// AtMost holds when the metric is v or less.
+// AtMost returns a check that holds if the metric is v or less.
 func AtMost(name string, v float64, unit string) (Check, error) {
 	return bounded(Check{kind: KindAtMost, name: name, hi: v, unit: unit})
 }
 
-// Range holds when the metric is within [lo, hi]; lo > hi is an error.
+// Range returns a check that holds if the metric is in [lo, hi]. It returns an
+// error if lo > hi.
 func Range(name string, lo, hi float64, unit string) (Check, error) {
 	if lo > hi {
 		return Check{}, fmt.Errorf("check on %q: range [%v, %v]: want the lower bound first", name, lo, hi)
@@ -54,13 +56,14 @@ func Range(name string, lo, hi float64, unit string) (Check, error) {
 	return bounded(Check{kind: KindRange, name: name, lo: lo, hi: hi, unit: unit})
 }
 
-// Exists holds when there is a metric of that name, whatever its value.
+// Exists returns a check that holds if a metric has that name. Its value may be
+// NaN.
 func Exists(name string) (Check, error) {
 	return bounded(Check{kind: KindExists, name: name})
 }
 
-// ExitEquals holds when the payload exits with code; -1 is the code of a
-// payload that a signal ended.
+// ExitEquals returns a check that holds if the payload exits with code. A payload
+// that a signal ended has the code -1.
 func ExitEquals(code int) Check { return Check{kind: KindExit, code: code} }
 
 func bounded(c Check) (Check, error) {
@@ -78,18 +81,18 @@ func bounded(c Check) (Check, error) {
 	return c, nil
 }
 
-// Kind returns the check's kind; it is empty for the zero Check.
+// Kind returns the check's kind, "" for the zero Check.
 func (c Check) Kind() Kind { return c.kind }
 
-// Metric returns the name of the metric that the check looks at; it is empty
-// for a check of the exit code.
+// Metric returns the name of the metric that the check looks at, "" for a check
+// of the exit code.
 func (c Check) Metric() string { return c.name }
 
-// Unit returns the unit of the bounds; empty means the metric's own.
+// Unit returns the unit of the bounds, "" for the metric's own unit.
 func (c Check) Unit() string { return c.unit }
 
-// Bounds returns the least and greatest value that hold, in Unit; an open end
-// is infinite.
+// Bounds returns the smallest and the largest value that hold, in Unit. An open
+// end is infinite. For example, "p99 <= 2ms" has the bounds -Inf and 2.
 func (c Check) Bounds() (lo, hi float64) {
 	lo, hi = math.Inf(-1), math.Inf(1)
 	if c.kind == KindAtLeast || c.kind == KindRange {
@@ -101,10 +104,11 @@ func (c Check) Bounds() (lo, hi float64) {
 	return lo, hi
 }
 
-// ExitCode returns the wanted exit code of a check of that kind, else 0.
+// ExitCode returns the expected exit code of a check of kind KindExit, 0 for
+// other checks.
 func (c Check) ExitCode() int { return c.code }
 
-// String returns the text that parses to c.
+// String returns a text that Parse reads as c.
 func (c Check) String() string {
 	switch c.kind {
 	case KindAtLeast:
@@ -134,21 +138,24 @@ func (c *Check) UnmarshalText(text []byte) error {
 	return nil
 }
 
+// quantity returns a bound as Parse reads it, such as "2.5ms".
 func quantity(v float64, unit string) string {
 	number := number(v)
 	if unit != "" && (unit[0] == 'e' || unit[0] == 'E') {
-		return number + " " + unit // else it would read as an exponent
+		return number + " " + unit // "2 exa", because "2e…" begins an exponent
 	}
 	return number + unit
 }
 
-// special are the characters that end an unquoted name or unit.
+// special holds the characters that end an unquoted name or unit.
 const special = `<>=!"'[],`
 
+// plainRune reports whether an unquoted name or unit may contain r.
 func plainRune(r rune) bool {
 	return !unicode.IsSpace(r) && !unicode.IsControl(r) && !strings.ContainsRune(special, r) && r != utf8.RuneError
 }
 
+// quoteName puts a name in quotes if Parse needs them.
 func quoteName(name string) string {
 	if name == "exit" || name == "exists" || strings.IndexFunc(name, func(r rune) bool { return !plainRune(r) }) >= 0 {
 		return strconv.Quote(name)

@@ -8,63 +8,62 @@ import (
 
 	"github.com/ktstr/ktstr"
 	"github.com/ktstr/ktstr/core/unit"
+	"github.com/ktstr/ktstr/internal/text"
 )
 
-// Kinds of Detail: how a check failed.
+// The values of Detail.Kind.
 const (
-	ExitCode   = "exit-code" // the payload's exit code was another one
-	Missing    = "missing"   // no metric of that name
+	ExitCode   = "exit-code" // the payload had another exit code
+	Missing    = "missing"   // no metric has the name
 	NotANumber = "nan"       // the metric is NaN
 	Below      = "below"     // the metric is below a bound
 	Above      = "above"     // the metric is above a bound
-	WrongUnit  = "unit"      // the metric's unit cannot be compared with the bound's
-	TooFew     = "too-few"   // fewer metrics than the payload's bounds ask for
-	Invalid    = "invalid"   // the zero Check
+	WrongUnit  = "unit"      // the metric's unit does not convert to the unit of the bound
+	TooFew     = "too-few"   // there are fewer metrics than Bounds.MinMetrics
+	Invalid    = "invalid"   // the check is the zero Check
 )
 
-// Detail is one failure.
+// A Detail describes one failure.
 type Detail struct {
 	Kind    string `json:"kind"`
-	Check   string `json:"check,omitempty"`  // the check's text; empty for a payload's bounds
+	Check   string `json:"check,omitempty"`  // the text of the check; empty for Bounds
 	Metric  string `json:"metric,omitempty"` // empty for the exit code
-	Message string `json:"message"`
+	Message string `json:"message"`          // for the user, such as "metric 'p99' is 3 ms: want <= 2ms"
 }
 
-// Verdict says whether all checks held. The zero value has not passed.
+// A Verdict tells whether all checks held. The zero value is a failure.
 type Verdict struct {
 	Pass    bool     `json:"pass"`
-	Details []Detail `json:"details"` // the failures, in the order of the checks
+	Details []Detail `json:"details"` // one for each failure, in the order of the checks
 }
 
-// ExitCodeFailed reports whether the verdict is that of a failed check of the
-// exit code.
+// ExitCodeFailed reports whether a check of the exit code failed.
 func (v Verdict) ExitCodeFailed() bool { return len(v.Details) > 0 && v.Details[0].Kind == ExitCode }
 
-// Bounds are a payload's conditions on all its metrics. The zero value asks
-// for nothing; values are in whatever unit each metric has.
+// Bounds are conditions on all metrics of a payload. The zero value has none.
 type Bounds struct {
-	MinMetrics int      // at least so many metrics
-	Min, Max   *float64 // nil: no bound
+	MinMetrics int      // the smallest number of metrics
+	Min, Max   *float64 // of each value, in the metric's own unit; nil: no bound
 }
 
-// Input is what a verdict is made from.
+// Input is the part of a run that checks look at.
 type Input struct {
 	Metrics  []ktstr.Metric
 	ExitCode int
-	Signal   string // name of the signal that ended the payload, for the message
-	Stderr   []byte // all that was captured; messages show its last KiB
+	Signal   string // the name of the signal that ended the payload, such as "SIGKILL"; for messages
+	Stderr   []byte // the captured stderr; a message shows its last KiB
 	Bounds   Bounds
-	// HintUnit gives the unit that hints say a name is in, "" for none; nil
-	// means that there are no hints. It is asked for names of checks only.
+	// HintUnit returns the hinted unit of a metric, "" if no hint has one. It may
+	// be nil. Evaluate calls it only for the names in checks.
 	HintUnit func(name string) string
-	// Searched names the streams that metrics were looked for in.
+	// Searched lists the streams that were given to the extractor; for messages.
 	Searched []ktstr.Stream
 }
 
-// Evaluate decides each check on its own, in order; a failed one leaves one
-// Detail. A failed check of the exit code hides all others: numbers of a run
-// that failed say nothing. Where several metrics have one name the first
-// counts. The cost is linear in metrics plus checks.
+// Evaluate judges each check on its own, in order. Each failure gives one Detail.
+// If a check of the exit code fails, the other checks are not judged, because the
+// metrics of a failed run mean nothing. If several metrics have the same name,
+// Evaluate looks at the first one. The cost is linear in metrics plus checks.
 func Evaluate(checks []Check, in Input) Verdict {
 	for _, c := range checks {
 		if c.kind == KindExit && c.code != in.ExitCode {
@@ -73,7 +72,7 @@ func Evaluate(checks []Check, in Input) Verdict {
 	}
 	found := firstOf(checks, in.Metrics)
 	var details []Detail
-	suggestions := 8 // each is a walk over all names
+	suggestions := 8 // limited, because each one compares all names
 	for i := range checks {
 		c := &checks[i]
 		if c.kind == KindExit {
@@ -116,7 +115,7 @@ func firstOf(checks []Check, metrics []ktstr.Metric) map[string]*ktstr.Metric {
 	return found
 }
 
-// judge returns how the metric fails c, "" if it holds.
+// judge returns how the metric fails c. kind is "" if c holds.
 func (c *Check) judge(m *ktstr.Metric, hintUnit func(string) string) (kind, message string) {
 	switch c.kind {
 	case KindExists:
@@ -131,8 +130,8 @@ func (c *Check) judge(m *ktstr.Metric, hintUnit func(string) string) (kind, mess
 	}
 	bound := c.unit
 	if bound == "" && hintUnit != nil {
-		// A hint may name another unit than the tool printed. Where the two
-		// cannot convert, extraction has kept the printed one and said so.
+		// A hint may have another unit than the tool printed. If the two do not
+		// convert, the extraction has kept the printed one, with a diagnostic.
 		if hinted := hintUnit(c.name); hinted != "" && unit.Convertible(hinted, m.Unit) {
 			bound = hinted
 		}
@@ -172,23 +171,17 @@ func (c *Check) judge(m *ktstr.Metric, hintUnit func(string) string) (kind, mess
 	return kind, message
 }
 
-// want is the condition without its subject.
+// want returns the condition without the metric's name, such as "<= 2ms".
 func (c Check) want() string {
 	return strings.TrimPrefix(c.String(), quoteName(c.name)+" ")
 }
 
-func metricsCount(n int) string {
-	if n == 1 {
-		return "1 metric"
-	}
-	return fmt.Sprintf("%d metrics", n)
-}
-
+// violations returns one Detail for each violation.
 func (b Bounds) violations(metrics []ktstr.Metric) []Detail {
 	var details []Detail
 	if len(metrics) < b.MinMetrics {
 		details = append(details, Detail{Kind: TooFew,
-			Message: fmt.Sprintf("%s: want at least %d (the payload's bounds)", metricsCount(len(metrics)), b.MinMetrics)})
+			Message: fmt.Sprintf("%s: want at least %d (the payload's bounds)", text.Count(len(metrics), "metric"), b.MinMetrics)})
 	}
 	if b.Min == nil && b.Max == nil {
 		return details
@@ -208,8 +201,9 @@ func (b Bounds) violations(metrics []ktstr.Metric) []Detail {
 	return details
 }
 
-// Preflight refuses, before anything runs, checks whose unit cannot be that of
-// their metric as the hints tell it. hintUnit is as in Input.
+// Preflight returns an error if a check has a unit that does not convert to the
+// hinted unit of its metric. Call it before the run. hintUnit is as in Input. For
+// example, "p99 <= 2KiB" is refused if a hint gives p99 the unit us.
 func Preflight(checks []Check, hintUnit func(name string) string) error {
 	if hintUnit == nil {
 		return nil

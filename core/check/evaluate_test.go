@@ -25,7 +25,7 @@ func parse(t testing.TB, texts ...string) []check.Check {
 	return checks
 }
 
-// messages are the verdict's details, one a line.
+// messages returns the verdict's details, one per line.
 func messages(v check.Verdict) string {
 	var lines []string
 	for _, d := range v.Details {
@@ -37,8 +37,8 @@ func messages(v check.Verdict) string {
 	return strings.Join(lines, "\n")
 }
 
-// C34: every metric check on its own, in order; inclusive; units convert.
-// C35: of several metrics with one name the first counts.
+// C34: each metric check is judged on its own, in order. Bounds are inclusive.
+// C35: of several metrics with the same name, the first one counts.
 func TestMetricChecks(t *testing.T) {
 	metrics := []ktstr.Metric{
 		{Name: "p99", Value: 2000, Unit: "us"},
@@ -83,13 +83,13 @@ func TestMetricChecks(t *testing.T) {
 	run("missing | exists p98 | p98 | metric 'p98' not found in payload output (looked in stdout, stderr; 9 metrics there); did you mean 'p99'?\n"+
 		"missing | quite.other >= 0 | quite.other | metric 'quite.other' not found in payload output (looked in stdout, stderr; 9 metrics there)",
 		"exists p98", "quite.other >= 0")
-	// None merged: the same check twice fails twice.
+	// The same check twice fails twice.
 	run("above | plain <= 4 | plain | metric 'plain' is 5: want <= 4\n"+
 		"above | plain <= 4 | plain | metric 'plain' is 5: want <= 4", "plain <= 4", "plain <= 4")
 }
 
-// C34: a hint whose unit the printed one cannot be does not count.
-func TestHintOfAnotherKind(t *testing.T) {
+// C34
+func TestHintedUnitThatDoesNotConvertIsIgnored(t *testing.T) {
 	v := check.Evaluate(parse(t, "a <= 5"), check.Input{
 		Metrics: []ktstr.Metric{{Name: "a", Value: 5, Unit: "us"}}, HintUnit: func(string) string { return "KiB" },
 	})
@@ -98,8 +98,8 @@ func TestHintOfAnotherKind(t *testing.T) {
 	}
 }
 
-// C33: the exit code first, alone, with both codes and the end of stderr.
-func TestExitCodeFirst(t *testing.T) {
+// C33
+func TestFailedExitCodeHidesTheOtherChecks(t *testing.T) {
 	run := func(want string, in check.Input, texts ...string) {
 		t.Helper()
 		v := check.Evaluate(parse(t, texts...), in)
@@ -119,15 +119,17 @@ func TestExitCodeFirst(t *testing.T) {
 	}
 }
 
-// C33: "..." in front if cut, never through the middle of a rune.
-func TestTail(t *testing.T) {
+// C33: "..." precedes the end of stderr if it was cut, and the cut is never in the
+// middle of a character.
+func TestExitMessageEndsWithTheTailOfStderr(t *testing.T) {
 	long := strings.Repeat("x", 5000)
 	for _, text := range []string{
 		"", "short", strings.Repeat("x", 1024), strings.Repeat("x", 1025), long, strings.Repeat("é", 2000), "x" + strings.Repeat("é", 2000),
 		strings.Repeat("漢", 700), "ab" + strings.Repeat("漢", 1700), strings.Repeat("😀", 1000), "abc" + strings.Repeat("😀", 1000),
 		strings.Repeat("\xff", 5000), strings.Repeat("\x80", 2000), strings.Repeat("a\xff", 2500), "tail\n" + strings.Repeat(" ", 3000),
 	} {
-		got := check.Tail([]byte(text))
+		v := check.Evaluate([]check.Check{check.ExitEquals(0)}, check.Input{ExitCode: 1, Stderr: []byte(text)})
+		_, got, _ := strings.Cut(v.Details[0].Message, "; stderr ends with:\n")
 		body, cut := strings.CutPrefix(got, "...")
 		if !utf8.ValidString(got) || len(body) > 1024 {
 			t.Errorf("Tail(%.20q…): %d bytes, valid %v", text, len(body), utf8.ValidString(got))
@@ -146,8 +148,8 @@ func TestTail(t *testing.T) {
 	}
 }
 
-// C37: one detail a violation.
-func TestBounds(t *testing.T) {
+// C37
+func TestBoundsGiveOneDetailPerViolation(t *testing.T) {
 	lo, hi := 0.0, 10.0
 	metrics := []ktstr.Metric{{Name: "a", Value: -1, Unit: "us"}, {Name: "b", Value: 0}, {Name: "c", Value: 11}, {Name: "d", Value: math.NaN()}}
 	v := check.Evaluate(parse(t, "a <= -2"), check.Input{Metrics: metrics, Bounds: check.Bounds{MinMetrics: 5, Min: &lo, Max: &hi}})
@@ -172,8 +174,8 @@ func TestZeroCheckFails(t *testing.T) {
 	}
 }
 
-// C34: refused before the run where the hints tell.
-func TestPreflight(t *testing.T) {
+// C34
+func TestPreflightRefusesUnitsThatDoNotConvert(t *testing.T) {
 	hint := func(name string) string { return map[string]string{"p99": "us"}[name] }
 	if err := check.Preflight(parse(t, "p99 <= 2ms", "p99 <= 3", "other <= 3KiB", "exit == 0", "exists p99"), hint); err != nil {
 		t.Error(err)
@@ -187,7 +189,7 @@ func TestPreflight(t *testing.T) {
 	}
 }
 
-// C8: what leaves is UTF-8.
+// C8
 func TestMessagesAreUTF8(t *testing.T) {
 	c, err := check.Exists("a\xff")
 	if err != nil {
@@ -200,8 +202,7 @@ func TestMessagesAreUTF8(t *testing.T) {
 	}
 }
 
-// Each check says what became of it, also those that held and equal ones.
-func TestOutcomes(t *testing.T) {
+func TestOutcomesListHeldAndEqualChecks(t *testing.T) {
 	metrics := []ktstr.Metric{{Name: "a", Value: 5}}
 	least := check.Bounds{MinMetrics: 2}
 	test := func(code int, texts, want []string) {

@@ -8,8 +8,10 @@ import (
 	"unicode/utf8"
 
 	"github.com/ktstr/ktstr/internal/nearest"
+	"github.com/ktstr/ktstr/internal/text"
 )
 
+// show returns a value with its unit.
 func show(v float64, u string) string {
 	if u == "" {
 		return number(v)
@@ -17,8 +19,8 @@ func show(v float64, u string) string {
 	return number(v) + " " + valid(u)
 }
 
-// number is the shortest text that reads back as v, without an exponent where
-// people would write none.
+// number returns the shortest text that parses to v. It has an exponent only for
+// very small and very large values.
 func number(v float64) string {
 	if abs := math.Abs(v); abs >= 1e-4 && abs < 1e15 {
 		return strconv.FormatFloat(v, 'f', -1, 64)
@@ -32,32 +34,32 @@ func exitMessage(want int, in Input) string {
 		message += " (" + in.Signal + ")"
 	}
 	message += fmt.Sprintf(": want %d", want)
-	if tail := Tail(in.Stderr); tail != "" {
-		message += "; stderr ends with:\n" + tail
+	if end := tail(in.Stderr); end != "" {
+		message += "; stderr ends with:\n" + end
 	}
 	return message
 }
 
-// tailBytes is how much of stderr a message shows.
+// tailBytes is the number of bytes of stderr in a message.
 const tailBytes = 1024
 
-// Tail returns the last KiB of text without surrounding blanks, as valid UTF-8,
-// beginning at a whole rune, with "..." in front if something was cut.
-func Tail(text []byte) string {
-	s := strings.TrimSpace(string(text[max(0, len(text)-2*tailBytes):]))
-	cut := len(text) > 2*tailBytes
+// tail returns the last KiB of stderr without surrounding white space, as valid
+// UTF-8. It begins at a whole character. If something was cut, "..." precedes it.
+func tail(stderr []byte) string {
+	s := strings.TrimSpace(string(stderr[max(0, len(stderr)-2*tailBytes):]))
+	cut := len(stderr) > 2*tailBytes
 	if len(s) > tailBytes {
 		cut = true
 		s = s[len(s)-tailBytes:]
 	}
 	if cut {
-		// At most three bytes in front belong to a rune that began before.
+		// At most three bytes at the start belong to a character that began earlier.
 		for i := 0; i < utf8.UTFMax-1 && s != "" && !utf8.RuneStart(s[0]); i++ {
 			s = s[1:]
 		}
 	}
 	s = valid(s)
-	for len(s) > tailBytes { // replacing bytes by U+FFFD made it longer
+	for len(s) > tailBytes { // U+FFFD is longer than the byte that it replaced
 		_, n := utf8.DecodeRuneInString(s)
 		s, cut = s[n:], true
 	}
@@ -67,6 +69,8 @@ func Tail(text []byte) string {
 	return s
 }
 
+// searched returns the end of a message about a missing metric: the streams that
+// were searched and, if suggest is set, the nearest name.
 func searched(in Input, name string, suggest bool) string {
 	var b strings.Builder
 	if len(in.Searched) > 0 {
@@ -77,7 +81,7 @@ func searched(in Input, name string, suggest bool) string {
 			}
 			b.WriteString(valid(string(s)))
 		}
-		fmt.Fprintf(&b, "; %s there)", metricsCount(len(in.Metrics)))
+		fmt.Fprintf(&b, "; %s there)", text.Count(len(in.Metrics), "metric"))
 	}
 	if !suggest {
 		return b.String()
@@ -92,4 +96,5 @@ func searched(in Input, name string, suggest bool) string {
 	return b.String()
 }
 
+// valid replaces bytes that are not UTF-8. Records and JSON need valid text.
 func valid(s string) string { return strings.ToValidUTF8(s, "\uFFFD") }

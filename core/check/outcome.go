@@ -1,24 +1,24 @@
 package check
 
-// What became of a check.
+// The values of Outcome.Status.
 const (
 	Held    = "held"
 	Failed  = "failed"
-	Skipped = "skipped" // not evaluated, for a check of the exit code failed
+	Skipped = "skipped" // not judged, because a check of the exit code failed
 )
 
-// Outcome is a check and what became of it.
+// An Outcome is the result of one check.
 type Outcome struct {
 	Check  string `json:"check"`  // the check's text
 	Status string `json:"status"` // Held, Failed or Skipped
 }
 
-// Outcomes says of each check what became of it, in order. v is what Evaluate
-// made of just these checks. It is never nil.
+// Outcomes returns the result of each check, in order. v must be the verdict of
+// Evaluate on the same checks. The list is never nil.
 func (v Verdict) Outcomes(checks []Check) []Outcome {
 	all := make([]Outcome, len(checks))
 	hidden := v.ExitCodeFailed()
-	left := v.Details // one a failed check, in their order; those of the bounds come last
+	left := v.Details // one for each failed check, in their order, then those of the bounds
 	for i := range checks {
 		all[i] = Outcome{checks[i].String(), Held}
 		switch {

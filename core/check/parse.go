@@ -8,15 +8,17 @@ import (
 	"strings"
 
 	"github.com/ktstr/ktstr/core/unit"
+	"github.com/ktstr/ktstr/internal/text"
 )
 
-// Parse reads
+// Parse reads a check:
 //
 //	NAME >= NUM[UNIT]    NAME <= NUM[UNIT]    NAME in [NUM[UNIT], NUM[UNIT]]
 //	exists NAME          exit == N
 //
-// where NAME may be quoted, as "…" with Go's escapes or as '…'. Errors quote
-// the check and say what was wanted.
+// NAME may be in double quotes, with the escapes of Go, or in single quotes. For
+// example, "clat.p99 <= 2ms" is a check of the metric clat.p99. An error quotes the
+// check and gives the expected form.
 func Parse(text string) (Check, error) {
 	fail := func(format string, args ...any) (Check, error) {
 		return Check{}, fmt.Errorf("check %q: "+format, append([]any{text}, args...)...)
@@ -116,8 +118,9 @@ func parseRange(text, name, operand string) (Check, error) {
 	return c, nil
 }
 
-// common brings two convertible values to the smaller of their units: the
-// factor is whole there, so that 0.3 ms and 300 us come out equal.
+// common converts two values to the smaller of their units, which must be
+// convertible. The factor is a whole number in that direction, so that 0.3 ms and
+// 300 us are equal.
 func common(a float64, au string, b float64, bu string) (float64, float64, string) {
 	if au == bu {
 		return a, b, au
@@ -129,12 +132,12 @@ func common(a float64, au string, b float64, bu string) (float64, float64, strin
 	}
 	v, err := unit.Convert(b, bu, au)
 	if err != nil {
-		return a, math.NaN(), au // only for units that do not convert, which callers refuse
+		return a, math.NaN(), au // callers refuse units that do not convert
 	}
 	return a, v, au
 }
 
-// scanName takes a name off the front. A name that is missing is empty.
+// scanName reads a name at the start of text. The name is empty if there is none.
 func scanName(text string) (name string, quoted bool, rest string, err error) {
 	switch {
 	case strings.HasPrefix(text, `"`):
@@ -161,7 +164,7 @@ func scanName(text string) (name string, quoted bool, rest string, err error) {
 	return text[:end], false, strings.TrimSpace(text[end:]), nil
 }
 
-// scanOp takes an operator off the front; it is "" where there is none.
+// scanOp reads an operator at the start of text. It is "" if there is none.
 func scanOp(text string) (op, operand string) {
 	for _, op := range []string{"<=", ">=", "==", "<", ">", "="} {
 		if rest, ok := strings.CutPrefix(text, op); ok {
@@ -174,58 +177,24 @@ func scanOp(text string) (op, operand string) {
 	return "", text
 }
 
-// scanQuantity reads NUM[UNIT].
-func scanQuantity(text string) (v float64, u string, err error) {
-	n := numberLen(text)
+// scanQuantity reads NUM[UNIT], such as "2.5ms". It refuses a prefix without a
+// unit, such as "50k", because 50 and 50,000 would both be a guess.
+func scanQuantity(operand string) (v float64, u string, err error) {
+	n := text.DecimalLen(operand)
 	if n == 0 {
-		return 0, "", fmt.Errorf("value %q: want NUM or NUMUNIT, like 2.5ms", text)
+		return 0, "", fmt.Errorf("value %q: want NUM or NUMUNIT, like 2.5ms", operand)
 	}
-	v, err = strconv.ParseFloat(text[:n], 64)
+	v, err = strconv.ParseFloat(operand[:n], 64)
 	if err != nil || math.IsInf(v, 0) {
-		return 0, "", fmt.Errorf("value %q: want a finite number", text[:n])
+		return 0, "", fmt.Errorf("value %q: want a finite number", operand[:n])
 	}
-	u = strings.TrimSpace(text[n:])
+	u = strings.TrimSpace(operand[n:])
 	switch {
 	case u == "":
 	case strings.Contains("kKMGT", u):
-		return 0, "", fmt.Errorf("value %q: a prefix without a unit: want all the digits, or a unit such as MiB or kiops", text)
+		return 0, "", fmt.Errorf("value %q: a prefix without a unit: want all the digits, or a unit such as MiB or kiops", operand)
 	case !validUnit(u) || (v == 0 && (u[0] == 'x' || u[0] == 'X')):
-		return 0, "", fmt.Errorf("value %q: want a decimal number and at most a unit after it, like 2.5ms", text)
+		return 0, "", fmt.Errorf("value %q: want a decimal number and at most a unit after it, like 2.5ms", operand)
 	}
 	return v, u, nil
-}
-
-// numberLen is the length of the decimal number at the front of text, 0 where
-// there is none. An e counts only when digits follow: "2exa" has a unit.
-func numberLen(text string) int {
-	digits := func(i int) int {
-		for i < len(text) && '0' <= text[i] && text[i] <= '9' {
-			i++
-		}
-		return i
-	}
-	start := 0
-	if text != "" && (text[0] == '+' || text[0] == '-') {
-		start = 1
-	}
-	end := digits(start)
-	count := end - start
-	if end < len(text) && text[end] == '.' {
-		after := digits(end + 1)
-		count += after - end - 1
-		end = after
-	}
-	if count == 0 {
-		return 0
-	}
-	if end < len(text) && (text[end] == 'e' || text[end] == 'E') {
-		exp := end + 1
-		if exp < len(text) && (text[exp] == '+' || text[exp] == '-') {
-			exp++
-		}
-		if after := digits(exp); after > exp {
-			end = after
-		}
-	}
-	return end
 }

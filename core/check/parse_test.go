@@ -8,8 +8,8 @@ import (
 	"github.com/ktstr/ktstr/core/check"
 )
 
-// C5: what the five checks are, and what they look like as text.
-func TestParse(t *testing.T) {
+// C5
+func TestParseReadsWhatStringWrites(t *testing.T) {
 	for text, want := range map[string]string{
 		"p99 <= 2ms":                   "p99 <= 2ms",
 		"p99<=2ms":                     "p99 <= 2ms",
@@ -59,7 +59,7 @@ func TestParse(t *testing.T) {
 	}
 }
 
-func TestParseErrors(t *testing.T) {
+func TestParseErrorsGiveTheExpectedForm(t *testing.T) {
 	for text, want := range map[string]string{
 		"":                  `check "": want METRIC OP VALUE, exists METRIC or exit == N`,
 		"p99 <":             `check "p99 <": want METRIC OP VALUE, where OP is >=, <= or in`,
@@ -99,8 +99,8 @@ func TestParseErrors(t *testing.T) {
 	}
 }
 
-// C5: refused when made, not when evaluated.
-func TestConstructorsRefuse(t *testing.T) {
+// C5
+func TestConstructorsRefuseInvalidBounds(t *testing.T) {
 	refused := func(c check.Check, err error) {
 		t.Helper()
 		if err == nil || c != (check.Check{}) {
