@@ -1,15 +1,14 @@
-// Package unit knows the units that benchmarks print: which of them measure
-// the same thing, exact conversion between those, and which one reads best on
-// a screen. Units are written as tools write them ("us", "KiB/s", "ops/s");
-// case counts ("Mbit" is not "MB").
+// Package unit converts between the units that benchmarks print, and selects the
+// unit that reads best on a screen. Units are spelled as tools spell them, such as
+// "us", "KiB/s" and "ops/s". Upper and lower case differ: "Mbit" is not "MB".
 //
-// Sizes: kB, MB, GB and TB are powers of 1000, KiB to PiB powers of 1024 (IEC
-// 80000-13). KB with a capital K is no SI prefix: it is 1024 B here, as in
-// stress-ng's and getrusage(2)'s resident sizes. A byte is eight bits.
+// Sizes: kB, MB, GB and TB are powers of 1000. KiB to PiB are powers of 1024 (IEC
+// 80000-13). KB with a capital K is 1024 B, as in the resident sizes of stress-ng
+// and getrusage(2). A byte has eight bits.
 //
-// A quotient of two units is a unit ("MiB/s", "ns/op"). A word that is not in
-// the table ("transactions") is a unit of its own that converts only to
-// itself; "transactions/s" and "transactions/min" convert. The empty unit
+// A quotient of two units is a unit, such as "MiB/s" and "ns/op". A word that is
+// not in the table, such as "transactions", is a unit that converts only to itself.
+// Its quotients convert: "transactions/s" to "transactions/min". The empty unit
 // converts only to itself.
 package unit
 
@@ -17,22 +16,22 @@ import (
 	"fmt"
 	"math"
 	"math/big"
-	"strconv"
 	"strings"
 	"sync"
 )
 
-// longest is the most bytes in which a quotient is looked for: units come out
-// of other people's files, and a million slashes are no unit.
+// longest is the length in bytes up to which a unit is parsed. Units come from
+// foreign files, and parsing a million slashes would take too long.
 const longest = 64
 
-// measure is what a unit measures, and how many base units it is: num/den.
+// A measure is a dimension and a size: the unit is num/den base units. The base
+// units are nanosecond, bit, microwatt, microjoule, and one counted item.
 type measure struct {
 	dim      string
 	num, den int64
 }
 
-// spellings maps other ways to write a unit to the table's.
+// spellings maps other spellings of a unit to the one in the table.
 var spellings = sync.OnceValue(func() map[string]string {
 	return map[string]string{
 		"nsec": "ns", "nsecs": "ns", "nanosec": "ns", "nanosecs": "ns", "nanosecond": "ns", "nanoseconds": "ns",
@@ -46,8 +45,8 @@ var spellings = sync.OnceValue(func() map[string]string {
 	}
 })
 
-// units is the table. Both are made when first asked for: most commands never do. Base
-// units: nanosecond, bit, one of what is counted.
+// units is the table. It is built at its first use, like spellings, because most
+// commands do not need it.
 var units = sync.OnceValue(func() map[string]measure {
 	decimal := map[string]int64{"": 1, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}
 	binary := map[string]int64{"Ki": 1 << 10, "Mi": 1 << 20, "Gi": 1 << 30, "Ti": 1 << 40, "Pi": 1 << 50}
@@ -75,7 +74,8 @@ var units = sync.OnceValue(func() map[string]measure {
 	return t
 })
 
-// canonical resolves other spellings, in both halves of a quotient.
+// canonical replaces other spellings by those in the table, also in both halves of
+// a quotient.
 func canonical(u string) string {
 	if c, ok := spellings()[u]; ok {
 		return c
@@ -87,48 +87,43 @@ func canonical(u string) string {
 	return u
 }
 
-// parse says what u measures. A word that is not in the table is its own
-// dimension; known tells whether every part of u was in the table.
-func parse(u string) (m measure, known bool) {
+// parse returns the measure of u. A word that is not in the table is a dimension of
+// its own.
+func parse(u string) measure {
 	if len(u) > longest {
-		return measure{"=" + u, 1, 1}, false
+		return measure{"=" + u, 1, 1}
 	}
 	if m, ok := units()[u]; ok {
-		return m, true
+		return m
 	}
 	if c, ok := spellings()[u]; ok {
 		u = c
 		if m, ok := units()[u]; ok {
-			return m, true
+			return m
 		}
 	}
 	if i := strings.LastIndexByte(u, '/'); i > 0 && i < len(u)-1 {
-		over, ok1 := parse(u[:i])
-		under, ok2 := parse(u[i+1:])
-		// KiB/h has num 8*2^10 and den 3.6e12; the products stay below 2^63
-		// for every pair of table entries but quotients of quotients.
-		num, ok3 := multiply(over.num, under.den)
-		den, ok4 := multiply(over.den, under.num)
-		if ok3 && ok4 {
-			return measure{over.dim + "/" + under.dim, num, den}, ok1 && ok2
+		over, under := parse(u[:i]), parse(u[i+1:])
+		// The products can exceed 2^63 only for quotients of quotients. For
+		// example, KiB/h has num 8*2^10 and den 3.6e12.
+		num, ok1 := multiply(over.num, under.den)
+		den, ok2 := multiply(over.den, under.num)
+		if ok1 && ok2 {
+			return measure{over.dim + "/" + under.dim, num, den}
 		}
 	}
-	return measure{"=" + u, 1, 1}, false
+	return measure{"=" + u, 1, 1}
 }
 
+// multiply returns false if the product overflows.
 func multiply(a, b int64) (int64, bool) {
 	c := a * b
 	return c, a == 0 || (c/a == b && c > 0)
 }
 
-// Known reports whether u is made of units in the table. The empty unit is not.
-func Known(u string) bool {
-	_, known := parse(u)
-	return known
-}
-
-// Convertible reports whether a and b measure the same thing. Every unit,
-// known or not, and the empty one, is convertible to itself.
+// Convertible reports whether a and b have the same dimension, as "us" and "ms"
+// have. Each unit is convertible to itself, including unknown ones and the empty
+// one.
 func Convertible(a, b string) bool {
 	if a == b {
 		return true
@@ -136,29 +131,25 @@ func Convertible(a, b string) bool {
 	if a == "" || b == "" {
 		return false
 	}
-	ma, _ := parse(a)
-	mb, _ := parse(b)
-	return ma.dim == mb.dim
+	return parse(a).dim == parse(b).dim
 }
 
-// Convert gives v, in unit from, in unit to: the float64 nearest to the true
-// product, so that 2 ms is 2000 us and nothing accumulates. NaN and the
-// infinities stay as they are. The error, for units that do not convert, names
-// both.
+// Convert converts v from one unit to another. The result is the float64 nearest to
+// the exact product, so that 2 ms is exactly 2000 us. NaN and the infinities do not
+// change. Convert returns an error if the units do not convert.
 func Convert(v float64, from, to string) (float64, error) {
 	if from == to {
 		return v, nil
 	}
-	mf, _ := parse(from)
-	mt, _ := parse(to)
+	mf, mt := parse(from), parse(to)
 	if from == "" || to == "" || mf.dim != mt.dim {
 		return 0, fmt.Errorf("unit %q: cannot be converted to %q", from, to)
 	}
 	if v == 0 || math.IsNaN(v) || math.IsInf(v, 0) {
 		return v, nil
 	}
-	// One factor that a float64 holds exactly means one rounding, which is the
-	// nearest value already. Nearly all conversions end here.
+	// If a float64 holds the factor exactly, one multiplication rounds once and
+	// gives the nearest value. Nearly all conversions end here.
 	const exact = 1 << 53
 	g, h := gcd(mf.num, mt.num), gcd(mf.den, mt.den)
 	num, ok1 := multiply(mf.num/g, mt.den/h)
@@ -183,114 +174,4 @@ func gcd(a, b int64) int64 {
 		a, b = b, a%b
 	}
 	return a
-}
-
-// ladders are the units among which Best chooses, ascending. A unit is on the
-// ladder that holds it; decimal sizes stay decimal, binary ones binary.
-var ladders = [][]string{
-	{"ns", "us", "ms", "s", "min", "h"},
-	{"B", "KiB", "MiB", "GiB", "TiB", "PiB"},
-	{"kB", "MB", "GB", "TB"},
-	{"bit", "kbit", "Mbit", "Gbit", "Tbit"},
-	{"Kibit", "Mibit", "Gibit", "Tibit"},
-	{"Hz", "kHz", "MHz", "GHz"},
-	{"iops", "kiops", "Miops"},
-	{"ops", "kops", "Mops", "Gops"},
-	{"req", "kreq", "Mreq"},
-	{"uW", "mW", "W", "kW"},
-	{"uJ", "mJ", "J", "kJ"},
-}
-
-// Best is the unit in which v, given in unit u, reads best: the largest of its
-// kind in which |v| is at least 1 (seconds up to 120, minutes up to 120). It is
-// u itself, as written, where u has no kind or v is zero or not finite.
-func Best(v float64, u string) string {
-	if v == 0 || math.IsNaN(v) || math.IsInf(v, 0) {
-		return u
-	}
-	if len(u) > longest {
-		return u
-	}
-	top, per := u, ""
-	if i := strings.LastIndexByte(u, '/'); i > 0 {
-		top, per = canonical(u[:i]), u[i:]
-	} else {
-		top = canonical(top)
-	}
-	if top == "KB" {
-		top = "KiB"
-	}
-	ladder := ladderOf(top)
-	if ladder == nil {
-		return u
-	}
-	best := ladder[0] + per
-	for _, rung := range ladder[1:] {
-		c, err := Convert(v, u, rung+per)
-		if err != nil || math.Abs(c) < 1 || ((rung == "min" || rung == "h") && (per != "" || math.Abs(c) < 2)) {
-			break
-		}
-		best = rung + per
-	}
-	return best
-}
-
-func ladderOf(u string) []string {
-	for _, ladder := range ladders {
-		for _, rung := range ladder {
-			if rung == u {
-				return ladder
-			}
-		}
-	}
-	return nil
-}
-
-// Scale prints v for people, in its best unit and to four digits: "1.234 ms".
-// A number without a unit stays as it is. It is for screens only; nothing reads
-// it back.
-func Scale(v float64, u string) string {
-	if u == "" {
-		return strconv.FormatFloat(v, plain(v), -1, 64)
-	}
-	best := Best(v, u)
-	if c, err := Convert(v, u, best); err == nil {
-		v = c
-	}
-	return Digits(v) + " " + best
-}
-
-// plain is the format of strconv.FormatFloat for a number as people write it:
-// with an exponent only where it is very large or very small.
-func plain(v float64) byte {
-	if abs := math.Abs(v); abs >= 1e15 || abs != 0 && abs < 1e-6 {
-		return 'g'
-	}
-	return 'f'
-}
-
-// Digits prints v to four significant digits, whole numbers below 10^15 and
-// the digits before the point in full, and never with an exponent between
-// 10^-6 and 10^15.
-func Digits(v float64) string {
-	abs := math.Abs(v)
-	switch {
-	case math.IsNaN(v) || math.IsInf(v, 0):
-		return strconv.FormatFloat(v, 'g', -1, 64)
-	case plain(v) == 'g':
-		return strconv.FormatFloat(v, 'g', 4, 64)
-	case v == math.Trunc(v):
-		return strconv.FormatFloat(v, 'f', 0, 64)
-	case abs >= 1000:
-		return strconv.FormatFloat(v, 'f', 0, 64)
-	}
-	decimals := 3
-	for p := abs; p >= 10; p /= 10 {
-		decimals--
-	}
-	for p := abs; p < 1 && decimals < 9; p *= 10 {
-		decimals++
-	}
-	text := strconv.FormatFloat(v, 'f', decimals, 64)
-	return strings.TrimSuffix(strings.TrimRight(text, "0"), ".")
 }
