@@ -7,32 +7,34 @@ import (
 	"unicode/utf8"
 
 	"github.com/ktstr/ktstr"
+	"github.com/ktstr/ktstr/internal/text"
 )
 
-// Limits of what one extraction of one stream may return. No benchmark comes
-// near them; an extractor that goes wrong must not take the host with it.
+// The limits of one extraction of one stream. They protect the host from a faulty
+// extractor. No benchmark comes near them.
 const (
-	MaxMetrics     = 1 << 22
-	MaxHints       = 1 << 16
-	MaxDiagnostics = 1 << 10
-	MaxName        = 16 << 10 // bytes of a metric's or a hint's name
-	MaxUnit        = 256      // bytes
-	MaxMessage     = 4 << 10  // bytes of a diagnostic's message; longer ones are cut
+	maxMetrics     = 1 << 22
+	maxHints       = 1 << 16
+	maxDiagnostics = 1 << 10
+	maxName        = 16 << 10 // bytes of the name of a metric or a hint
+	maxUnit        = 256      // bytes
+	maxMessage     = 4 << 10  // bytes of a diagnostic's message; a longer one is cut
 )
 
-// clean makes e safe to keep and to print: valid UTF-8, finite values, known
-// polarities, bounded sizes, and everything attributed to stream. It changes e
-// in place and reports what it left out or replaced.
+// clean makes e safe to store and to print, in place. Afterwards e has valid UTF-8,
+// finite values, known polarities and limited sizes, and everything in it is
+// attributed to stream. clean returns diagnostics about what it left out or
+// replaced.
 func clean(e *ktstr.Extraction, stream ktstr.Stream) []ktstr.Diagnostic {
 	var notFinite, badText, badPolarity, absurd tally
-	if n := len(e.Metrics); n > MaxMetrics {
-		absurd.n, absurd.first = n-MaxMetrics, e.Metrics[MaxMetrics].Name
-		e.Metrics = e.Metrics[:MaxMetrics]
+	if n := len(e.Metrics); n > maxMetrics {
+		absurd.n, absurd.first = n-maxMetrics, e.Metrics[maxMetrics].Name
+		e.Metrics = e.Metrics[:maxMetrics]
 	}
 	kept := 0
 	for i := range e.Metrics {
 		m := &e.Metrics[i]
-		if len(m.Name) > MaxName || len(m.Unit) > MaxUnit {
+		if len(m.Name) > maxName || len(m.Unit) > maxUnit {
 			absurd.add(m.Name)
 			continue
 		}
@@ -41,7 +43,7 @@ func clean(e *ktstr.Extraction, stream ktstr.Stream) []ktstr.Diagnostic {
 			continue
 		}
 		if !utf8.ValidString(m.Name) || !utf8.ValidString(m.Unit) {
-			m.Name, m.Unit = text(m.Name), text(m.Unit)
+			m.Name, m.Unit = valid(m.Name), valid(m.Unit)
 			badText.add(m.Name)
 		}
 		if !knownPolarity(&m.Polarity) {
@@ -56,15 +58,15 @@ func clean(e *ktstr.Extraction, stream ktstr.Stream) []ktstr.Diagnostic {
 	}
 	e.Metrics = e.Metrics[:kept]
 
-	e.Hints = e.Hints[:min(len(e.Hints), MaxHints)]
+	e.Hints = e.Hints[:min(len(e.Hints), maxHints)]
 	hints := e.Hints[:0]
 	for _, h := range e.Hints {
-		if len(h.Name) > MaxName || len(h.Unit) > MaxUnit {
+		if len(h.Name) > maxName || len(h.Unit) > maxUnit {
 			absurd.add(h.Name)
 			continue
 		}
 		if !utf8.ValidString(h.Name) || !utf8.ValidString(h.Unit) {
-			h.Name, h.Unit = text(h.Name), text(h.Unit)
+			h.Name, h.Unit = valid(h.Name), valid(h.Unit)
 			badText.add(h.Name)
 		}
 		if !knownPolarity(&h.Polarity) {
@@ -74,17 +76,17 @@ func clean(e *ktstr.Extraction, stream ktstr.Stream) []ktstr.Diagnostic {
 	}
 	e.Hints = hints
 
-	more := len(e.Diagnostics) - MaxDiagnostics
-	e.Diagnostics = e.Diagnostics[:min(len(e.Diagnostics), MaxDiagnostics)]
+	more := len(e.Diagnostics) - maxDiagnostics
+	e.Diagnostics = e.Diagnostics[:min(len(e.Diagnostics), maxDiagnostics)]
 	for i := range e.Diagnostics {
 		d := &e.Diagnostics[i]
-		if len(d.Code) > MaxUnit {
-			d.Code = d.Code[:MaxUnit]
+		if len(d.Code) > maxUnit {
+			d.Code = d.Code[:maxUnit]
 		}
-		if len(d.Message) > MaxMessage {
-			d.Message = d.Message[:MaxMessage] + "..."
+		if len(d.Message) > maxMessage {
+			d.Message = d.Message[:maxMessage] + "..."
 		}
-		d.Code, d.Message = ktstr.Code(text(string(d.Code))), text(d.Message)
+		d.Code, d.Message = ktstr.Code(valid(string(d.Code))), valid(d.Message)
 		d.Stream, d.Line = stream, max(d.Line, 0)
 	}
 
@@ -96,15 +98,15 @@ func clean(e *ktstr.Extraction, stream ktstr.Stream) []ktstr.Diagnostic {
 	}
 	report(notFinite, ktstr.NotFinite, " had a value that is not a finite number: left out")
 	report(badText, ktstr.InvalidText, " had bytes in their name or unit that are not UTF-8: replaced by U+FFFD")
-	report(badPolarity, ktstr.Malformed, " had a polarity that is none of higher, lower, target=NUMBER, unknown: taken as unknown")
-	report(absurd, ktstr.TooMany, fmt.Sprintf(" beyond what is taken from an extractor (%d metrics, names of %d bytes, units of %d): left out", MaxMetrics, MaxName, MaxUnit))
+	report(badPolarity, ktstr.Malformed, " had an invalid polarity: want higher, lower, target=NUMBER or unknown; taken as unknown")
+	report(absurd, ktstr.TooMany, fmt.Sprintf(" exceeded a limit of an extraction (%d metrics, names of %d bytes, units of %d bytes): left out", maxMetrics, maxName, maxUnit))
 	if more > 0 {
 		found = append(found, ktstr.Diagnostic{Code: ktstr.TooMany, Stream: stream, Message: fmt.Sprintf("%d more diagnostics: left out", more)})
 	}
 	return found
 }
 
-// tally counts metrics of a kind, and keeps the name of the first.
+// A tally counts metrics with the same fault and keeps the name of the first one.
 type tally struct {
 	n     int
 	first string
@@ -117,18 +119,17 @@ func (t *tally) add(name string) {
 	t.n++
 }
 
+// String returns, for example, "3 metrics (first "a.b")".
 func (t tally) String() string {
-	name := t.first
-	if len(name) > 100 {
-		name = name[:100] + "..."
+	first := ""
+	if t.n != 1 {
+		first = "first "
 	}
-	if t.n == 1 {
-		return fmt.Sprintf("1 metric (%q)", text(name))
-	}
-	return fmt.Sprintf("%d metrics (first %q)", t.n, text(name))
+	return fmt.Sprintf("%s (%s%q)", text.Count(t.n, "metric"), first, text.Shorten(t.first, 100))
 }
 
-// knownPolarity makes p canonical and reports whether it was one at all.
+// knownPolarity makes p canonical. It returns false and sets p to Unknown if p is
+// not a polarity.
 func knownPolarity(p *ktstr.Polarity) bool {
 	if *p == ktstr.Unknown || *p == ktstr.Higher || *p == ktstr.Lower {
 		return true
@@ -138,5 +139,5 @@ func knownPolarity(p *ktstr.Polarity) bool {
 	return err == nil
 }
 
-// text is s with everything that is not UTF-8 replaced by U+FFFD.
-func text(s string) string { return strings.ToValidUTF8(s, "\uFFFD") }
+// valid replaces bytes that are not UTF-8 by U+FFFD.
+func valid(s string) string { return strings.ToValidUTF8(s, "\uFFFD") }

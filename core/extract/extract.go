@@ -1,6 +1,6 @@
-// Package extract turns the streams of one run into resolved metrics and a
-// status: it walks the streams in order, gives each to the extractor, distrusts
-// what comes back, and fills in units and polarities from hints.
+// Package extract runs an extractor on the streams of one run. It gives the streams
+// to the extractor in order, checks and limits the answer, and fills in units and
+// polarities from hints. The result is a list of metrics and a status.
 package extract
 
 import (
@@ -11,37 +11,39 @@ import (
 	"github.com/ktstr/ktstr"
 )
 
-// Status says whether extraction did what it should. The zero value is no status.
+// Status tells whether an extraction succeeded. The zero value is not a status.
 type Status string
 
 // The statuses.
 const (
 	OK    Status = "ok"
-	None  Status = "none"  // it should have given metrics and gave none
-	Error Status = "error" // the extractor failed, or says that the tool did
+	None  Status = "none"  // the extractor found no metric, and its Description promises some
+	Error Status = "error" // the extractor failed, or reported that the tool failed
 )
 
-// Result is what one run's streams gave.
+// A Result is the outcome of one extraction.
 type Result struct {
 	Extractor   string // Description.Name
 	Version     string // Description.Version
 	Status      Status
-	Error       string         // the cause of status error; else empty
-	Metrics     []ktstr.Metric // in the order of streams, then of the text
-	Headlines   []int          // indexes into Metrics of those that a hint marks as headline, ascending
+	Error       string         // the reason for status error; empty for the others
+	Metrics     []ktstr.Metric // in the order of the streams, then of the text
+	Headlines   []int          // indexes into Metrics of the headlines, ascending
 	Diagnostics []ktstr.Diagnostic
 	Looked      []ktstr.Stream // the streams that the extractor was given, in order
 }
 
-// Run gives streams (stdout, then stderr, then the payload's files, in order)
-// to x and resolves what it finds with hints, which are the payload's and
-// precede the extractor's own.
+// Run gives streams to x and resolves the metrics with hints, which are those of
+// the payload and override those of x. The streams are stdout, then stderr, then
+// the payload's files.
 //
-// The first stream is extracted first, and the next one that is not empty only
-// if no metric was found so far, unless x describes itself as wanting all
-// streams: then each is extracted by itself, and of a name that several give
-// the first stream's counts. Run never fails: an error or a panic of x is the
-// Result's. It owns, and changes, the slices that x returns.
+// x gets the first stream. It gets the next stream that is not empty only while no
+// metric was found. For example, it gets stderr if stdout was prose. An x whose
+// Description has AllStreams gets each stream, and if several streams give the same
+// name, the first one counts.
+//
+// Run returns no error: an error or a panic of x is in the Result. It changes the
+// slices that x returns.
 func Run(ctx context.Context, x ktstr.Extractor, streams []ktstr.Output, hints []ktstr.Hint) Result {
 	var r Result
 	var desc ktstr.Description
@@ -50,9 +52,9 @@ func Run(ctx context.Context, x ktstr.Extractor, streams []ktstr.Output, hints [
 		r.Status = Error
 		return r
 	}
-	r.Extractor, r.Version = text(desc.Name), text(desc.Version)
+	r.Extractor, r.Version = valid(desc.Name), valid(desc.Version)
 
-	var found []ktstr.Hint // what the extractor said about this text, in the order of streams
+	var found []ktstr.Hint // returned with the metrics, in the order of the streams
 	for i, out := range streams {
 		if i > 0 && (len(out.Data) == 0 || len(r.Metrics) > 0 && !desc.AllStreams) {
 			continue
@@ -61,8 +63,9 @@ func Run(ctx context.Context, x ktstr.Extractor, streams []ktstr.Output, hints [
 		var e ktstr.Extraction
 		err := guard(func() (err error) { e, err = x.Extract(ctx, out); return err })
 		if err != nil {
-			r.fail(fmt.Sprintf("%s: %s", out.Stream, text(err.Error())))
-			// What came with an error cannot be trusted; why it failed can be read.
+			r.fail(fmt.Sprintf("%s: %s", out.Stream, valid(err.Error())))
+			// Metrics that come with an error cannot be trusted. The diagnostics may
+			// explain the error.
 			e.Metrics, e.Hints = nil, nil
 		}
 		c := clean(&e, out.Stream)
@@ -78,9 +81,9 @@ func Run(ctx context.Context, x ktstr.Extractor, streams []ktstr.Output, hints [
 	}
 
 	r.dropEmptyHanded(streams)
-	var odd []ktstr.Diagnostic
-	r.Headlines, odd = Resolve(r.Metrics, hints, found, desc.Hints)
-	r.Diagnostics = append(r.Diagnostics, odd...)
+	var mismatched []ktstr.Diagnostic
+	r.Headlines, mismatched = Resolve(r.Metrics, hints, found, desc.Hints)
+	r.Diagnostics = append(r.Diagnostics, mismatched...)
 	switch {
 	case r.Error != "":
 		r.Status = Error
@@ -95,7 +98,7 @@ func Run(ctx context.Context, x ktstr.Extractor, streams []ktstr.Output, hints [
 	return r
 }
 
-// fail records the first cause of status error.
+// fail records the reason for status error, unless there is one already.
 func (r *Result) fail(cause string) {
 	if r.Error == "" {
 		r.Error = cause
@@ -105,8 +108,9 @@ func (r *Result) fail(cause string) {
 	}
 }
 
-// dropEmptyHanded removes the complaint that a stream holds nothing to extract
-// where another stream did, or where the stream is empty and others are not.
+// dropEmptyHanded removes diagnostics about a stream without metrics if another
+// stream had metrics, or if the stream is empty and another one is not. For example,
+// it removes not-my-format of an empty stdout if the report is on stderr.
 func (r *Result) dropEmptyHanded(streams []ktstr.Output) {
 	with := map[ktstr.Stream]bool{}
 	for i := range r.Metrics {
@@ -132,8 +136,8 @@ func (r *Result) dropEmptyHanded(streams []ktstr.Output) {
 	r.Diagnostics = kept
 }
 
-// merge appends those of more whose names have does not hold. Names that more
-// itself repeats stay repeated.
+// merge appends the metrics of more whose names are not in have. It keeps names
+// that occur several times in more.
 func merge(have, more []ktstr.Metric) []ktstr.Metric {
 	if len(have) == 0 {
 		return more
@@ -153,16 +157,17 @@ func merge(have, more []ktstr.Metric) []ktstr.Metric {
 	return have
 }
 
-// guard calls f and makes an error of a panic.
+// guard calls f and turns a panic into an error.
 func guard(f func() error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			err = fmt.Errorf("the extractor panicked: %s", text(fmt.Sprint(p)))
+			err = fmt.Errorf("the extractor panicked: %s", valid(fmt.Sprint(p)))
 		}
 	}()
 	return f()
 }
 
+// list joins the names of streams for a message.
 func list(streams []ktstr.Stream) string {
 	if len(streams) == 0 {
 		return "no stream"

@@ -97,7 +97,7 @@ func TestRun(t *testing.T) {
 		{"not finite", one, []string{"nan a\nmetric b\ninf c"}, "ok stdout/b stdout!not-finite"},
 		{"only not finite", one, []string{"nan a", "metric b"}, "ok stderr/b stdout!not-finite"},
 		{"not UTF-8", one, []string{"metric a\xffb\ncode x\xff"}, "ok stdout/a\uFFFDb stdout!x\uFFFD stdout!invalid-text"},
-		{"an absurd name", one, []string{"metric " + strings.Repeat("x", MaxName+1) + "\nmetric b"}, "ok stdout/b stdout!too-many"},
+		{"an absurd name", one, []string{"metric " + strings.Repeat("x", maxName+1) + "\nmetric b"}, "ok stdout/b stdout!too-many"},
 	} {
 		if got := render(Run(context.Background(), c.x, streams(c.in...), nil)); got != c.want {
 			t.Errorf("%s: got %s, want %s", c.what, got, c.want)
@@ -136,19 +136,19 @@ func TestRunSurvivesHostileExtractors(t *testing.T) {
 	}
 	flood := ktstr.Parser{Parse: func(ktstr.Output) (e ktstr.Extraction, err error) {
 		e.Metrics = []ktstr.Metric{{Name: "m", Polarity: "target=nan", Line: -4, Stream: "elsewhere"}}
-		e.Hints = []ktstr.Hint{{Name: "m", Polarity: "upwards"}, {Name: "m", Unit: strings.Repeat("u", MaxUnit+1)}}
-		e.Diagnostics = make([]ktstr.Diagnostic, MaxDiagnostics+7)
-		e.Diagnostics[0].Message = strings.Repeat("é", MaxMessage)
+		e.Hints = []ktstr.Hint{{Name: "m", Polarity: "upwards"}, {Name: "m", Unit: strings.Repeat("u", maxUnit+1)}}
+		e.Diagnostics = make([]ktstr.Diagnostic, maxDiagnostics+7)
+		e.Diagnostics[0].Message = strings.Repeat("é", maxMessage)
 		return e, nil
 	}}
 	r := Run(context.Background(), flood, streams("x"), nil)
 	if want := []ktstr.Metric{{Name: "m", Stream: ktstr.Stdout}}; !reflect.DeepEqual(r.Metrics, want) {
 		t.Errorf("got %v, want %v", r.Metrics, want)
 	}
-	if n := len(r.Diagnostics); n != MaxDiagnostics+3 {
-		t.Errorf("%d diagnostics, want %d and three about polarities, sizes and their number", n, MaxDiagnostics)
+	if n := len(r.Diagnostics); n != maxDiagnostics+3 {
+		t.Errorf("%d diagnostics, want %d and three about polarities, sizes and their number", n, maxDiagnostics)
 	}
-	if n := len(r.Diagnostics[0].Message); n > MaxMessage+6 {
+	if n := len(r.Diagnostics[0].Message); n > maxMessage+6 {
 		t.Errorf("a message of %d bytes was kept", n)
 	}
 	if !json.Valid(r.AppendJSON(nil)) {

@@ -9,18 +9,19 @@ import (
 )
 
 // AppendJSON appends r as one line of JSON: {"extractor", "version", "status",
-// "error" (only if there is one), "metrics", "diagnostics"}, keys in this
-// order, lists never null.
+// "error", "metrics", "diagnostics"}. The keys are in this order. "error" is left
+// out if it is empty. The lists are never null.
 func (r Result) AppendJSON(b []byte) []byte {
 	size := 4096
 	for i := range r.Metrics {
-		size += len(r.Metrics[i].Name) + 112 // keys and marks 66, stream and polarity 13, value 17, line 5, unit
+		size += len(r.Metrics[i].Name) + 112 // keys and punctuation 66, stream and polarity 13, value 17, line 5, unit
 	}
 	b, _ = r.appendJSON(slices.Grow(b, size), nil)
 	return b
 }
 
-// WriteJSON writes what AppendJSON appends, in pieces that end between metrics.
+// WriteJSON writes the same JSON as AppendJSON. It writes in pieces, which end
+// between metrics, so that a large result needs no copy in memory.
 func (r Result) WriteJSON(w io.Writer) error {
 	const piece = 64 << 10
 	b, err := r.appendJSON(make([]byte, 0, piece+4096), func(b []byte) ([]byte, error) {
@@ -37,8 +38,8 @@ func (r Result) WriteJSON(w io.Writer) error {
 	return err
 }
 
-// appendJSON calls flush, unless it is nil, with what there is so far, and goes
-// on with what it returns.
+// appendJSON calls flush after each metric, unless flush is nil, and continues with
+// the buffer that flush returns.
 func (r Result) appendJSON(b []byte, flush func([]byte) ([]byte, error)) (_ []byte, err error) {
 	b = appendValue(append(b, `{"extractor":`...), r.Extractor)
 	b = appendValue(append(b, `,"version":`...), r.Version)
@@ -68,7 +69,7 @@ func (r Result) appendJSON(b []byte, flush func([]byte) ([]byte, error)) (_ []by
 // MarshalJSON implements json.Marshaler.
 func (r Result) MarshalJSON() ([]byte, error) { return r.AppendJSON(nil), nil }
 
-// appendValue appends the JSON of strings and diagnostics, which always marshal.
+// appendValue appends the JSON of a string or of diagnostics, which always marshal.
 func appendValue(b []byte, v any) []byte {
 	text, err := plainjson.Marshal(v)
 	if err != nil {

@@ -9,18 +9,19 @@ import (
 	"github.com/ktstr/ktstr/core/unit"
 )
 
-// Resolve fills in the unit and the polarity of metrics from sources of hints,
-// the first source counting most, and returns the indexes of the metrics that
-// a hint marks as headline.
+// Resolve fills in the unit and the polarity of metrics, in place, from sources of
+// hints. It returns the indexes of the metrics that a hint marks as headline.
 //
-// Each field of a metric is decided by itself: by the first source that says
-// something about it; within a source by the hints of exactly its name before
-// those whose pattern matches, and among equals by the last. A polarity hint
-// outranks the polarity that the metric brought. A unit hint only fills an
-// empty unit: a printed unit stays, with a diagnostic if the hinted one cannot
-// be converted to it.
-func Resolve(metrics []ktstr.Metric, sources ...[]ktstr.Hint) (headlines []int, odd []ktstr.Diagnostic) {
-	return NewResolver(sources...).Resolve(metrics)
+// Unit and polarity are resolved separately. For each, the first source with a hint
+// that sets it wins. Within a source, a hint with exactly the metric's name wins over
+// a pattern, and among equals the last hint wins. For example, of the hints "a.b"
+// and "a.*" of one source, "a.b" sets the polarity of the metric a.b.
+//
+// A hinted polarity replaces the metric's own one. A hinted unit only fills an empty
+// unit. If the metric has a unit that does not convert to the hinted one, Resolve
+// keeps the metric's unit and returns a diagnostic.
+func Resolve(metrics []ktstr.Metric, sources ...[]ktstr.Hint) (headlines []int, mismatched []ktstr.Diagnostic) {
+	return NewResolver(sources...).resolve(metrics)
 }
 
 // A Resolver holds sources of hints, prepared for lookups of many names. The
@@ -111,8 +112,7 @@ func (r *Resolver) meaning(name string) (m meaning, ok bool) {
 	return m, ok
 }
 
-// Resolve fills in metrics as the function Resolve does.
-func (r *Resolver) Resolve(metrics []ktstr.Metric) (headlines []int, odd []ktstr.Diagnostic) {
+func (r *Resolver) resolve(metrics []ktstr.Metric) (headlines []int, mismatched []ktstr.Diagnostic) {
 	var pairs mismatches
 	for i := range metrics {
 		m := &metrics[i]
@@ -135,12 +135,13 @@ func (r *Resolver) Resolve(metrics []ktstr.Metric) (headlines []int, odd []ktstr
 	return headlines, pairs.report()
 }
 
-// mismatches collects units that hints and texts disagree about.
+// mismatches collects the pairs of a hinted and a printed unit that do not convert.
 type mismatches struct {
-	seen  map[[2]string]*mismatch
+	seen  map[[2]string]*mismatch // nil for a pair that converts
 	order []*mismatch
 }
 
+// A mismatch counts the metrics with one such pair.
 type mismatch struct {
 	hinted, printed string
 	tally
@@ -166,14 +167,14 @@ func (p *mismatches) add(hinted string, m *ktstr.Metric) {
 	}
 }
 
-func (p *mismatches) report() (odd []ktstr.Diagnostic) {
+func (p *mismatches) report() (diagnostics []ktstr.Diagnostic) {
 	for _, x := range p.order {
-		odd = append(odd, ktstr.Diagnostic{
+		diagnostics = append(diagnostics, ktstr.Diagnostic{
 			Code:    ktstr.UnitMismatch,
 			Message: fmt.Sprintf("the hinted unit %q of %s cannot be the printed one, %q, which is kept", x.hinted, x.tally, x.printed),
 			Stream:  x.stream,
 			Line:    x.line,
 		})
 	}
-	return odd
+	return diagnostics
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/ktstr/ktstr"
 )
 
-// obvious is Resolve as its comment puts it, hint by hint.
+// obvious implements the rules of Resolve hint by hint.
 func obvious(metrics []ktstr.Metric, sources ...[]ktstr.Hint) (headlines []int) {
 	for i := range metrics {
 		m := &metrics[i]
@@ -44,7 +44,7 @@ func obvious(metrics []ktstr.Metric, sources ...[]ktstr.Hint) (headlines []int) 
 	return headlines
 }
 
-// C31: at random, many hints on few names.
+// C31
 func TestResolveAgreesWithTheObvious(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
 	pick := func(words ...string) string { return words[r.IntN(len(words))] }
@@ -97,17 +97,17 @@ func TestResolve(t *testing.T) {
 		{"what the metric brought stays", ktstr.Metric{Name: "a", Polarity: ktstr.Higher, Unit: "B/s"}, []hints{{{Name: "a", Headline: true}}}, ktstr.Metric{Name: "a", Polarity: ktstr.Higher, Unit: "B/s"}, true},
 		{"a unit is never relabelled", ktstr.Metric{Name: "a", Unit: "us"}, []hints{{{Name: "a", Unit: "ms"}}}, ktstr.Metric{Name: "a", Unit: "us"}, false},
 	} {
-		// Every metric of a name gets it.
+		// Each metric of the name gets the hint.
 		metrics := []ktstr.Metric{c.metric, {Name: "other", Unit: "u"}, c.metric}
-		headlines, odd := Resolve(metrics, c.sources...)
+		headlines, mismatched := Resolve(metrics, c.sources...)
 		if metrics[0] != c.want || metrics[2] != c.want || metrics[1] != (ktstr.Metric{Name: "other", Unit: "u"}) {
 			t.Errorf("%s: got %v, want %v", c.what, metrics, c.want)
 		}
 		if c.headline != reflect.DeepEqual(headlines, []int{0, 2}) {
 			t.Errorf("%s: headlines %v", c.what, headlines)
 		}
-		if odd != nil {
-			t.Errorf("%s: diagnostics %v", c.what, odd)
+		if mismatched != nil {
+			t.Errorf("%s: diagnostics %v", c.what, mismatched)
 		}
 	}
 }
@@ -120,12 +120,12 @@ func TestUnitMismatch(t *testing.T) {
 	}
 	want := slices.Clone(metrics)
 	want[4].Unit = "iops"
-	_, odd := Resolve(metrics, []ktstr.Hint{{Name: "a", Unit: "B/s"}, {Name: "b", Unit: "ms"}, {Name: "c", Unit: "kB/s"}, {Name: "d", Unit: "B/s"}, {Name: "e", Unit: "iops"}})
+	_, mismatched := Resolve(metrics, []ktstr.Hint{{Name: "a", Unit: "B/s"}, {Name: "b", Unit: "ms"}, {Name: "c", Unit: "kB/s"}, {Name: "d", Unit: "B/s"}, {Name: "e", Unit: "iops"}})
 	if !slices.Equal(metrics, want) {
 		t.Errorf("got %v, want %v", metrics, want)
 	}
-	if len(odd) != 1 || odd[0].Code != ktstr.UnitMismatch || odd[0].Stream != ktstr.Stderr || odd[0].Line != 3 ||
-		odd[0].Message != `the hinted unit "B/s" of 3 metrics (first "a") cannot be the printed one, "us", which is kept` {
-		t.Errorf("got %v", odd)
+	if len(mismatched) != 1 || mismatched[0].Code != ktstr.UnitMismatch || mismatched[0].Stream != ktstr.Stderr || mismatched[0].Line != 3 ||
+		mismatched[0].Message != `the hinted unit "B/s" of 3 metrics (first "a") cannot be the printed one, "us", which is kept` {
+		t.Errorf("got %v", mismatched)
 	}
 }
