@@ -38,10 +38,9 @@ func TestContract(t *testing.T) {
 			return err
 		}
 		for line := range strings.Lines(string(text)) {
-			if comment, ok := strings.CutPrefix(strings.TrimSpace(line), "//"); ok {
-				for _, tag := range contractTag.FindAllString(comment, -1) {
-					named[tag] = path
-				}
+			_, comment, _ := strings.Cut(line, "//")
+			for _, tag := range contractTag.FindAllString(comment, -1) {
+				named[tag] = path
 			}
 		}
 		return nil
