@@ -19,6 +19,7 @@ import (
 	"github.com/ktstr/ktstr/core/unit"
 	"github.com/ktstr/ktstr/internal/bundle"
 	"github.com/ktstr/ktstr/internal/nearest"
+	"github.com/ktstr/ktstr/internal/replay"
 	"github.com/ktstr/ktstr/internal/runs"
 )
 
@@ -128,7 +129,7 @@ func (a *app) lookInto(ctx context.Context, b bundle.Bundle, name string) (expla
 	e.Now = core.VersionOf(core.ExtractionOf(found))
 	for _, m := range found.Metrics {
 		if m.Name == name {
-			if !sameMetric(m, e.Metric) {
+			if !replay.Same(m, e.Metric) {
 				e.Again = append(e.Again, m)
 			}
 			break
@@ -309,7 +310,7 @@ func (a *app) printExplained(e explained) error {
 		row("", "today it is %v, and that was asked for hints", e.Now)
 	}
 	for _, m := range e.Again {
-		row("", "today it gives %s", whole(&m))
+		row("", "today it gives %s", metricText(&m))
 	}
 	if e.Others > 0 {
 		row("note", "%d more of this name; the first counts", e.Others)
