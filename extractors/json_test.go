@@ -1,14 +1,8 @@
 package extractors
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
-	"math"
-	"os"
-	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -46,61 +40,65 @@ func TestExitCode(t *testing.T) {
 	}
 }
 
+// documentCases are texts with the result of each value of the option. An empty
+// last or all equals first.
+var documentCases = []struct{ what, text, first, last, all string }{
+	{"whole", ` {"b":1,"a":{"c":2.5,"d":[3,{"e":-4}]},"s":"5","t":true,"f":false,"n":null} `, "b=1 a.c=2.5 a.d.0=3 a.d.1.e=-4", "", ""},
+	{"root array", `[1,[2,3],{"a":4}]`, "0=1 1.0=2 1.1=3 2.a=4", "", ""},
+	{"whole array of scalars", "  [1, 2]\n", "0=1 1=2", "", ""},
+	{"duplicates and their order stay", `{"a":1,"b":2,"a":3}`, "a=1 b=2 a=3", "", ""},
+	{"empty keys and dots", `{"":1,"a.b":{"":2}}`, "=1 a.b.=2", "", ""},
+	{"behind a byte order mark", "\uFEFF[1,2]\r\n", "0=1 1=2", "", ""},
+	{"an object behind one", "\uFEFF{\"a\":1}", "a=1", "", ""},
+	{"a bracket of prose behind one", "\uFEFF x [7]\n{\"a\":1}", "a=1", "", ""},
+	{"bare scalar", "42", "!not-my-format", "", ""},
+	{"bare string", `"{}"`, "!not-my-format", "", ""},
+	{"nothing", "", "!not-my-format", "", ""},
+	{"prose", "no json here, just prose\n", "!not-my-format", "", ""},
+	{"no number", `{"a":"b","c":[true,null]}`, "!no-metrics", "", ""},
+	{"empty", "{}", "!no-metrics", "", ""},
+	{"text around", "fio: note\n{\"a\":1}\nDone.\n", "a=1", "", ""},
+	{"in a line of prose", `result: {"a":1} in 2 s`, "a=1", "", ""},
+	{"a bracket in a banner", "[1343] starting\n[INFO] {now}\n{\"a\":1}", "a=1", "", ""},
+	{"a list in a banner", "using [1, 2]: fine\n{\"a\":1}", "a=1", "", ""},
+	{"an empty object in a banner", "config {} [] { } loaded\n{\"a\":1}", "a=1", "", ""},
+	{"prefixes on every line", "[INFO] x\n[1343] y\n[12:30:45] z\n[INFO] {\"a\":1}\n[1343] w\n", "a=1", "", ""},
+	{"a number in brackets alone on its line", "[7]\nx", "0=7", "", ""},
+	{"a stray closer", "} ] {\"a\":1}", "a=1", "", ""},
+	{"a quote in prose", "5\" disk {\" {\"a\":1}", "a=1", "", ""},
+	{"an unclosed bracket of prose", "usage: x [options\n{\"a\":1}\ndone ]\n", "a=1", "", ""},
+	{"an unclosed string of prose", "{\"x\n{\"a\":1}", "a=1", "", ""},
+	{"brackets in strings", `{"a":"}{][\"","b":1}`, "b=1", "", ""},
+	{"unclosed before the real one, after a comma", "{\"x\":1,\n{\"a\":2}\n", "a=2 !malformed", "", ""},
+	{"unclosed, after a value", "{\"x\":{\"y\":1\n{\"a\":2}\n", "a=2 !malformed", "", ""},
+	{"unclosed, in a string", "{\"x\":\"y\n{\"a\":2}\n", "a=2 !malformed", "", ""},
+	{"unclosed array, in which the real one is an element", "[1,\n{\"a\":2}\n", "a=2 !truncated", "", ""},
+	{"the same and more text", "[1,\n{\"a\":2}\nDone\n", "a=2 !malformed", "", ""},
+	{"unclosed, the real one is a member", "{\"x\":\n{\"a\":2}\n", "a=2 !truncated", "", ""},
+	{"unclosed twice", "{\"x\":1,\n{\"y\":[1,\n{\"a\":2}\n", "a=2 !malformed !truncated", "", ""},
+	{"truncated", "{\"x\":1,\"y\":{\"z\":2},\n \"w\":[", "!truncated", "", ""},
+	{"truncated within its parts", "{\n  \"jobs\": [\n    {\n      \"x\": 1\n    },\n    {\n      \"x\": 2\n    }", "!truncated", "", ""},
+	{"truncated array of objects", "[\n{\"a\":1},\n{\"a\":2},\n{\"a", "!truncated", "", ""},
+	{"malformed", `{"a":1,"b":{"c":2},}`, "!malformed", "", ""},
+	{"what is in a malformed one does not count", `{"a":[{"b":1},],"c":{"d":2}}`, "!malformed", "", ""},
+	{"what is behind it does", `{"a":[{"b":1},],"c":{"d":2}} {"e":3}`, "e=3 !malformed", "", ""},
+	{"malformed by a tab in a string", "{\"n\":\"a\tb\",\"c\":{\"d\":2}}\n{\"e\":3}", "e=3 !malformed", "", ""},
+	{"bare nan", `{"a":nan,"b":{"c":1}}`, "!malformed", "", ""},
+	{"several", "{\"a\":1}\n{\"a\":2}\n{\"b\":3}", "a=1 !several-reports", "b=3 !several-reports", "a=1 a=2 b=3 !several-reports"},
+	{"several, the last cut", "{\"a\":1}\n{\"a\":2}\n{\"b\":", "a=1 !truncated !several-reports", "a=2 !truncated !several-reports", "a=1 a=2 !truncated !several-reports"},
+	{"several behind an unclosed one", "{\"x\":\"\n{\"a\":1}\n{\"a\":2}\n{\"a\":3}\n", "a=1 !malformed !several-reports", "a=3 !malformed !several-reports", "a=1 a=2 a=3 !malformed !several-reports"},
+	{"the first has no number", "{\"a\":\"b\"}\n{\"a\":2}", "!several-reports", "a=2 !several-reports", "a=2 !several-reports"},
+	{"large integers", `{"a":9007199254740992,"b":9007199254740993,"c":-9007199254740993,"d":18446744073709551615,"e":1e300,"f":36893488147419103232}`,
+		"a=9.007199254740992e+15 b=9.007199254740992e+15 c=-9.007199254740992e+15 d=1.8446744073709552e+19 e=1e+300 f=3.6893488147419103e+19 !inexact", "", ""},
+	{"beyond float64", `{"a":1e400,"b":1,"c":-1e999}`, "b=1 !not-finite", "", ""},
+	{"minus zero", `{"a":-0,"b":-0.0}`, "a=-0 b=-0", "", ""},
+	{"escapes", `{"\u0061\n\"\\\/":1,"\ud83d\ude00":2,"\ud83d":3,"\ude00\u0041":4}`, "a\n\"\\/=1 \U0001F600=2 \uFFFD=3 \uFFFDA=4", "", ""},
+	{"not UTF-8", "{\"a\xff\xfeb\":1}", "a\uFFFD\uFFFDb=1 !invalid-text", "", ""},
+}
+
 // C27
 func TestDocuments(t *testing.T) {
-	for _, c := range []struct{ what, text, first, last, all string }{
-		{"whole", ` {"b":1,"a":{"c":2.5,"d":[3,{"e":-4}]},"s":"5","t":true,"f":false,"n":null} `, "b=1 a.c=2.5 a.d.0=3 a.d.1.e=-4", "", ""},
-		{"root array", `[1,[2,3],{"a":4}]`, "0=1 1.0=2 1.1=3 2.a=4", "", ""},
-		{"whole array of scalars", "  [1, 2]\n", "0=1 1=2", "", ""},
-		{"duplicates and their order stay", `{"a":1,"b":2,"a":3}`, "a=1 b=2 a=3", "", ""},
-		{"empty keys and dots", `{"":1,"a.b":{"":2}}`, "=1 a.b.=2", "", ""},
-		{"behind a byte order mark", "\uFEFF[1,2]\r\n", "0=1 1=2", "", ""},
-		{"an object behind one", "\uFEFF{\"a\":1}", "a=1", "", ""},
-		{"a bracket of prose behind one", "\uFEFF x [7]\n{\"a\":1}", "a=1", "", ""},
-		{"bare scalar", "42", "!not-my-format", "", ""},
-		{"bare string", `"{}"`, "!not-my-format", "", ""},
-		{"nothing", "", "!not-my-format", "", ""},
-		{"prose", "no json here, just prose\n", "!not-my-format", "", ""},
-		{"no number", `{"a":"b","c":[true,null]}`, "!no-metrics", "", ""},
-		{"empty", "{}", "!no-metrics", "", ""},
-		{"text around", "fio: note\n{\"a\":1}\nDone.\n", "a=1", "", ""},
-		{"in a line of prose", `result: {"a":1} in 2 s`, "a=1", "", ""},
-		{"a bracket in a banner", "[1343] starting\n[INFO] {now}\n{\"a\":1}", "a=1", "", ""},
-		{"a list in a banner", "using [1, 2]: fine\n{\"a\":1}", "a=1", "", ""},
-		{"an empty object in a banner", "config {} [] { } loaded\n{\"a\":1}", "a=1", "", ""},
-		{"prefixes on every line", "[INFO] x\n[1343] y\n[12:30:45] z\n[INFO] {\"a\":1}\n[1343] w\n", "a=1", "", ""},
-		{"a number in brackets alone on its line", "[7]\nx", "0=7", "", ""},
-		{"a stray closer", "} ] {\"a\":1}", "a=1", "", ""},
-		{"a quote in prose", "5\" disk {\" {\"a\":1}", "a=1", "", ""},
-		{"an unclosed bracket of prose", "usage: x [options\n{\"a\":1}\ndone ]\n", "a=1", "", ""},
-		{"an unclosed string of prose", "{\"x\n{\"a\":1}", "a=1", "", ""},
-		{"brackets in strings", `{"a":"}{][\"","b":1}`, "b=1", "", ""},
-		{"unclosed before the real one, after a comma", "{\"x\":1,\n{\"a\":2}\n", "a=2 !malformed", "", ""},
-		{"unclosed, after a value", "{\"x\":{\"y\":1\n{\"a\":2}\n", "a=2 !malformed", "", ""},
-		{"unclosed, in a string", "{\"x\":\"y\n{\"a\":2}\n", "a=2 !malformed", "", ""},
-		{"unclosed array, in which the real one is an element", "[1,\n{\"a\":2}\n", "a=2 !truncated", "", ""},
-		{"the same and more text", "[1,\n{\"a\":2}\nDone\n", "a=2 !malformed", "", ""},
-		{"unclosed, the real one is a member", "{\"x\":\n{\"a\":2}\n", "a=2 !truncated", "", ""},
-		{"unclosed twice", "{\"x\":1,\n{\"y\":[1,\n{\"a\":2}\n", "a=2 !malformed !truncated", "", ""},
-		{"truncated", "{\"x\":1,\"y\":{\"z\":2},\n \"w\":[", "!truncated", "", ""},
-		{"truncated within its parts", "{\n  \"jobs\": [\n    {\n      \"x\": 1\n    },\n    {\n      \"x\": 2\n    }", "!truncated", "", ""},
-		{"truncated array of objects", "[\n{\"a\":1},\n{\"a\":2},\n{\"a", "!truncated", "", ""},
-		{"malformed", `{"a":1,"b":{"c":2},}`, "!malformed", "", ""},
-		{"what is in a malformed one does not count", `{"a":[{"b":1},],"c":{"d":2}}`, "!malformed", "", ""},
-		{"what is behind it does", `{"a":[{"b":1},],"c":{"d":2}} {"e":3}`, "e=3 !malformed", "", ""},
-		{"malformed by a tab in a string", "{\"n\":\"a\tb\",\"c\":{\"d\":2}}\n{\"e\":3}", "e=3 !malformed", "", ""},
-		{"bare nan", `{"a":nan,"b":{"c":1}}`, "!malformed", "", ""},
-		{"several", "{\"a\":1}\n{\"a\":2}\n{\"b\":3}", "a=1 !several-reports", "b=3 !several-reports", "a=1 a=2 b=3 !several-reports"},
-		{"several, the last cut", "{\"a\":1}\n{\"a\":2}\n{\"b\":", "a=1 !truncated !several-reports", "a=2 !truncated !several-reports", "a=1 a=2 !truncated !several-reports"},
-		{"several behind an unclosed one", "{\"x\":\"\n{\"a\":1}\n{\"a\":2}\n{\"a\":3}\n", "a=1 !malformed !several-reports", "a=3 !malformed !several-reports", "a=1 a=2 a=3 !malformed !several-reports"},
-		{"the first has no number", "{\"a\":\"b\"}\n{\"a\":2}", "!several-reports", "a=2 !several-reports", "a=2 !several-reports"},
-		{"large integers", `{"a":9007199254740992,"b":9007199254740993,"c":-9007199254740993,"d":18446744073709551615,"e":1e300,"f":36893488147419103232}`,
-			"a=9.007199254740992e+15 b=9.007199254740992e+15 c=-9.007199254740992e+15 d=1.8446744073709552e+19 e=1e+300 f=3.6893488147419103e+19 !inexact", "", ""},
-		{"beyond float64", `{"a":1e400,"b":1,"c":-1e999}`, "b=1 !not-finite", "", ""},
-		{"minus zero", `{"a":-0,"b":-0.0}`, "a=-0 b=-0", "", ""},
-		{"escapes", `{"\u0061\n\"\\\/":1,"\ud83d\ude00":2,"\ud83d":3,"\ude00\u0041":4}`, "a\n\"\\/=1 \U0001F600=2 \uFFFD=3 \uFFFDA=4", "", ""},
-		{"not UTF-8", "{\"a\xff\xfeb\":1}", "a\uFFFD\uFFFDb=1 !invalid-text", "", ""},
-	} {
+	for _, c := range documentCases {
 		for which, want := range map[string]string{"first": c.first, "last": c.last, "all": c.all} {
 			if want == "" {
 				want = c.first
@@ -176,112 +174,5 @@ func TestDepth(t *testing.T) {
 	text := `{"a":` + nest(100) + `,"b":1,"c":` + nest(70) + `}`
 	if got, want := render(extract(t, text, "")), "b=1 !too-deep"; got != want {
 		t.Errorf("got %s, want %s", got, want)
-	}
-}
-
-// reference walks text, one JSON document, by means of encoding/json.
-func reference(text []byte) (ms []ktstr.Metric, ok bool) {
-	if !json.Valid(text) {
-		return nil, false
-	}
-	d := json.NewDecoder(bytes.NewReader(text))
-	d.UseNumber()
-	var value func(path string, depth int)
-	value = func(path string, depth int) {
-		token, err := d.Token()
-		if err != nil {
-			panic(err)
-		}
-		join := func(key string) string {
-			if depth == 0 {
-				return key
-			}
-			return path + "." + key
-		}
-		switch v := token.(type) {
-		case json.Delim:
-			for i := 0; d.More(); i++ {
-				if v == '[' {
-					value(join(strconv.Itoa(i)), depth+1)
-					continue
-				}
-				key, _ := d.Token()
-				value(join(key.(string)), depth+1)
-			}
-			d.Token()
-		case json.Number:
-			f, err := strconv.ParseFloat(string(v), 64)
-			if err == nil && depth <= MaxDepth && len(path) <= maxName {
-				ms = append(ms, ktstr.Metric{Name: path, Value: f})
-			}
-		}
-	}
-	value("", 0)
-	return ms, true
-}
-
-func compare(t *testing.T, got, want []ktstr.Metric) {
-	t.Helper()
-	if len(got) != len(want) {
-		t.Fatalf("%d metrics, want %d", len(got), len(want))
-	}
-	for i := range got {
-		if got[i].Name != want[i].Name || math.Float64bits(got[i].Value) != math.Float64bits(want[i].Value) {
-			t.Fatalf("metric %d: got %q %v, want %q %v", i, got[i].Name, got[i].Value, want[i].Name, want[i].Value)
-		}
-	}
-}
-
-// C27: real output, whole or among text, several documents or cut off. The
-// reference looks for documents in its own way: a brace alone on a line up to
-// the next one that is.
-func TestCaptures(t *testing.T) {
-	files, _ := filepath.Glob("../plugins/fio/testdata/*/stdout")
-	if len(files) < 20 {
-		t.Fatalf("%d captures of fio, want them in ../plugins/fio/testdata", len(files))
-	}
-	whole, several, cut := 0, 0, 0
-	for _, file := range files {
-		text, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var documents [][]ktstr.Metric
-		begin, lines := -1, bytes.SplitAfter(text, []byte{'\n'})
-		at := 0
-		for _, line := range lines {
-			switch trimmed := bytes.TrimRight(line, "\r\n"); {
-			case string(trimmed) == "{":
-				begin = at
-			case string(trimmed) == "}" && begin >= 0:
-				if ms, ok := reference(text[begin : at+1]); ok {
-					documents = append(documents, ms)
-				}
-				begin = -1
-			}
-			at += len(line)
-		}
-		if len(documents) == 0 {
-			if begin >= 0 {
-				cut++
-				if e := extract(t, string(text), ""); len(e.Metrics) != 0 || !strings.Contains(render(e), "!truncated") {
-					t.Errorf("%s: got %d metrics, %v, want truncated", file, len(e.Metrics), e.Diagnostics)
-				}
-			}
-			continue
-		}
-		whole++
-		compare(t, extract(t, string(text), "first").Metrics, documents[0])
-		compare(t, extract(t, string(text), "last").Metrics, documents[len(documents)-1])
-		compare(t, extract(t, string(text), "all").Metrics, slices.Concat(documents...))
-		if len(documents) > 1 {
-			several++
-			if got := render(extract(t, string(text), "")); !strings.Contains(got, "!several-reports") {
-				t.Errorf("%s: %d documents, and no word about it", file, len(documents))
-			}
-		}
-	}
-	if whole < 30 || several < 2 || cut < 1 {
-		t.Errorf("%d captures with documents, %d with several, %d cut off: want more to test with", whole, several, cut)
 	}
 }

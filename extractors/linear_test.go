@@ -78,7 +78,7 @@ func TestLinear(t *testing.T) {
 				if err != nil || odd < 0 {
 					t.Fatal(err)
 				}
-				if len(e.Metrics)+len(e.Diagnostics) == 0 || len(e.Diagnostics) > most+8 {
+				if len(e.Metrics)+len(e.Diagnostics) == 0 || len(e.Diagnostics) > maxBroken+8 {
 					t.Errorf("%s, %s: %d metrics, %d diagnostics", name, which, len(e.Metrics), len(e.Diagnostics))
 				}
 				names := 0

@@ -1,13 +1,20 @@
-package extractors
+package jsonscan
 
 import (
+	"bytes"
 	"encoding/json"
+	"math"
+	"os"
+	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/valyala/fastjson"
+
+	"github.com/ktstr/ktstr"
 )
 
-// conformance asks what RFC 8259 asks, case by case: y is JSON, n is not.
-// Each text is put where a document stands.
+// conformance has the questions of RFC 8259: y is JSON, n is not.
 var conformance = []struct{ y, text string }{
 	// Structure.
 	{"y", `[]`}, {"y", `{}`}, {"y", ` [ ] `}, {"y", "\t{\r\n}\n"}, {"y", `[[],{},[{}]]`}, {"y", `{"a":{},"b":[]}`},
@@ -39,29 +46,166 @@ var conformance = []struct{ y, text string }{
 	{"n", `["]`}, {"n", `["a]`}, {"n", `["\"]`}, {"n", `["\a"]`}, {"n", `["\x41"]`}, {"n", `["\u"]`}, {"n", `["\u00"]`}, {"n", `["\u004g"]`}, {"n", `["\U0041"]`}, {"n", `['a']`}, {"n", `[a]`}, {"n", `["a"b]`}, {"n", "[\"a\nb\"]"}, {"n", "[\"a\tb\"]"}, {"n", "[\"\x00\"]"}, {"n", "[\"\x1f\"]"}, {"n", "[\"01234567\x1f89\"]"}, {"n", "{\"a\tb\":1}"}, {"n", "{\"\\x\":1}"}, {"n", `["\ud83d\u"]`}, {"n", `{"\ud83d\uz":1}`}, {"n", `{"a\`}, {"n", `["\`}, {"n", `["\ud83d\`},
 	{"y", `{"\udbff\udfff":1,"\ud834\udd1e":2,"\uD834x\uDd1e":3,"a\u0000b":4,"\ufdd0\uffff":5}`}, {"y", "{\"\xfc\x83\xbf\xbf\xbf\xbf\":1,\"\xe0\xff\":2,\"\xc0\x80\":3,\"\U0010FFFF\uFEFF\":4}"},
 	{"n", `["\ud800\"]`}, {"n", `["\ud800\u1"]`}, {"n", `["\ud800\u1x"]`}, {"n", `["\\\"]`}, {"n", `["\uqqqq"]`}, {"n", `[\u0020"a"]`}, {"n", `[\n]`}, {"n", `[\u000A""]`}, {"n", `""x`}, {"n", "[\"\\\x00\"]"}, {"n", "[\"\\\t\"]"}, {"n", "[\"\\\U0001F300\"]"}, {"n", "[\"\\\xe5\"]"}, {"n", "[\"\\u\xe5\"]"}, {"n", "{\"\\ud83d\\\xe5\":1}"},
-	// UTF-16 is none of it.
+	// UTF-16.
 	{"n", "\xff\xfe[\x001\x00]\x00"}, {"n", "\x00[\x001\x00]"},
 	// Repeated names stay.
 	{"y", `{"a":1,"a":2,"a":{"a":3},"a":[]}`},
 }
 
+// C27: the walk accepts what RFC 8259 accepts, and nothing else.
 func TestConformance(t *testing.T) {
 	for _, c := range conformance {
-		// Padded, too: the end of the text takes other ways through the code.
+		// With blanks after it, too: the code has other paths at the end of the text.
 		for _, tail := range []string{"", strings.Repeat(" ", 64)} {
 			text := c.text + tail
 			trimmed := strings.Trim(text, " \t\r\n")
 			if valid := json.Valid([]byte(trimmed)); valid != (c.y == "y") {
 				t.Errorf("%q: encoding/json says %v", text, valid)
 			}
-			r := skimmed{}
-			if trimmed != "" && (trimmed[0] == '[' || trimmed[0] == '{') {
-				r = skim([]byte(trimmed), 0, nil)
-			}
-			if ok := r.ok && r.end == len(trimmed); ok != (c.y == "y") {
-				t.Errorf("%q: skim says %v up to %d: %s", text, r.ok, r.end, r.what)
-			}
-			agree(t, []byte(text))
+			checkWalk(t, text)
 		}
 	}
+}
+
+// FuzzWalk compares the walk with encoding/json and with fastjson.
+func FuzzWalk(f *testing.F) {
+	for _, c := range conformance {
+		f.Add(c.text)
+	}
+	text, err := os.ReadFile("../../extractors/testdata/fio.json")
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(string(text))
+	f.Fuzz(func(t *testing.T, text string) { checkWalk(t, text) })
+}
+
+// checkWalk walks a text that starts with a bracket and compares validity,
+// names and the bits of values with the reference.
+func checkWalk(t *testing.T, text string) {
+	t.Helper()
+	trimmed := strings.Trim(text, " \t\r\n")
+	if trimmed == "" || trimmed[0] != '[' && trimmed[0] != '{' {
+		return
+	}
+	var l Leaves
+	l.Reset(len(trimmed), "")
+	d := l.Walk([]byte(trimmed), 0, 1, 0)
+	whole := d.Valid && d.End == len(trimmed)
+	want, valid := reference([]byte(trimmed))
+	if whole != valid {
+		t.Fatalf("%q: got %v up to %d (%s), encoding/json says %v", text, d.Valid, d.End, d.Want, valid)
+	}
+	if !d.Valid && (d.End > len(trimmed) || d.Want == "" || d.Truncated != (d.End == len(trimmed))) {
+		t.Fatalf("%q: got %+v, want a place and a reason", text, d)
+	}
+	if !whole {
+		return
+	}
+	compare(t, l.Metrics, want)
+	if strings.ContainsAny(trimmed, "\\") || trimmed != strings.ToValidUTF8(trimmed, "") {
+		return // fastjson keeps invalid UTF-8 and half a surrogate pair as they are
+	}
+	if v, err := fastjson.Parse(trimmed); err == nil { // it refuses deep nesting
+		compare(t, l.Metrics, leavesOf(v, "", 0, nil))
+	}
+}
+
+// reference walks one JSON document by means of encoding/json.
+func reference(text []byte) (metrics []ktstr.Metric, valid bool) {
+	if !json.Valid(text) {
+		return nil, false
+	}
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.UseNumber()
+	var value func(path string, depth int)
+	value = func(path string, depth int) {
+		token, err := d.Token()
+		if err != nil {
+			return
+		}
+		switch v := token.(type) {
+		case json.Delim:
+			for i := 0; d.More(); i++ {
+				if v == '[' {
+					value(join(path, strconv.Itoa(i), depth), depth+1)
+					continue
+				}
+				key, _ := d.Token()
+				value(join(path, key.(string), depth), depth+1)
+			}
+			_, _ = d.Token()
+		case json.Number:
+			f, err := strconv.ParseFloat(string(v), 64)
+			if err == nil && depth <= MaxDepth && len(path) <= MaxName {
+				metrics = append(metrics, ktstr.Metric{Name: path, Value: f})
+			}
+		}
+	}
+	value("", 0)
+	return metrics, true
+}
+
+// leavesOf appends the numbers of a tree of fastjson, read from their text.
+func leavesOf(v *fastjson.Value, path string, depth int, metrics []ktstr.Metric) []ktstr.Metric {
+	switch v.Type() {
+	case fastjson.TypeObject:
+		v.GetObject().Visit(func(key []byte, v *fastjson.Value) {
+			metrics = leavesOf(v, join(path, string(key), depth), depth+1, metrics)
+		})
+	case fastjson.TypeArray:
+		for i, v := range v.GetArray() {
+			metrics = leavesOf(v, join(path, strconv.Itoa(i), depth), depth+1, metrics)
+		}
+	case fastjson.TypeNumber:
+		n, err := strconv.ParseFloat(string(v.MarshalTo(nil)), 64)
+		if err == nil && depth <= MaxDepth && len(path) <= MaxName {
+			metrics = append(metrics, ktstr.Metric{Name: path, Value: n})
+		}
+	}
+	return metrics
+}
+
+func join(path, key string, depth int) string {
+	if depth == 0 {
+		return key
+	}
+	return path + "." + key
+}
+
+func compare(t *testing.T, got, want []ktstr.Metric) {
+	t.Helper()
+	if len(got) != len(want) {
+		t.Fatalf("%d metrics, want %d", len(got), len(want))
+	}
+	for i := range got {
+		if got[i].Name != want[i].Name || math.Float64bits(got[i].Value) != math.Float64bits(want[i].Value) {
+			t.Fatalf("metric %d: got %q %v, want %q %v", i, got[i].Name, got[i].Value, want[i].Name, want[i].Value)
+		}
+	}
+}
+
+// FuzzNumber: a number's value has the bits that strconv gives its text.
+func FuzzNumber(f *testing.F) {
+	for _, s := range []string{"0", "-0", "1.5", "23641.179410", "9007199254740993", "1e22", "1e23", "123456789012345678901234567890", "0.1", "2.2250738585072011e-308", "4.9e-324", "1797693134862315700000e287", "1.7976931348623157e308", "-12345678.87654321", "99999999", "100000000", "12345678.9", "0.00000001", "1234567812345678"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		if len(s) == 0 || s[0] != '-' && (s[0] < '0' || s[0] > '9') {
+			return
+		}
+		for _, tail := range []string{"", ",", " }                                                ", strings.Repeat("9 ", 40)} {
+			b := []byte(s + tail)
+			v, end, kind := number(b, 0)
+			slow, slowEnd, slowKind := slowNumber(b, 0)
+			if kind != slowKind || end != slowEnd || math.Float64bits(v) != math.Float64bits(slow) {
+				t.Fatalf("%q: got %v, %d, %d, slowly %v, %d, %d", b, v, end, kind, slow, slowEnd, slowKind)
+			}
+			if kind == Exact || kind == Inexact {
+				if want, err := strconv.ParseFloat(string(b[:end]), 64); err != nil || math.Float64bits(want) != math.Float64bits(v) {
+					t.Fatalf("%q: got %v, want %v, %v", b[:end], v, want, err)
+				}
+			}
+		}
+	})
 }
