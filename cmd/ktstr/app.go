@@ -17,6 +17,7 @@ import (
 
 	"github.com/ktstr/ktstr/core"
 	"github.com/ktstr/ktstr/extractors/plugin/store"
+	"github.com/ktstr/ktstr/internal/catalog"
 	"github.com/ktstr/ktstr/internal/nearest"
 )
 
@@ -262,5 +263,14 @@ func (a *app) notice(quiet bool) func(string) {
 			}
 			fmt.Fprintf(a.stderr, "ktstr: %s\n", printable(text))
 		}
+	}
+}
+
+// catalog returns the places where payloads and extractors are found.
+func (a *app) catalog(quiet bool) *catalog.Catalog {
+	return &catalog.Catalog{
+		PayloadDirs: a.payloadDirs, Plugins: a.plugins,
+		Launch: []string{hiddenLaunch}, ServeStock: []string{hiddenPlugin}, StockProgram: "_",
+		Notice: a.notice(quiet),
 	}
 }

@@ -4,9 +4,6 @@ import (
 	"github.com/ktstr/ktstr/spawn"
 )
 
-// hiddenWatch is the process that kills what a killed ktstr leaves behind.
-const hiddenWatch = "_watch"
-
 // guardRuns makes sure that no descendant of a run outlives it: one that lost
 // its parent becomes a child of this process, and a watcher ends all of them
 // when this process is killed. Where either cannot be had, a person is told,

@@ -5,11 +5,8 @@ import (
 	"io"
 	"strings"
 
-	"github.com/spf13/cobra"
-
 	"github.com/ktstr/ktstr/extractors/plugin"
 	"github.com/ktstr/ktstr/extractors/plugin/verify"
-	"github.com/ktstr/ktstr/internal/catalog"
 	"github.com/ktstr/ktstr/plugins"
 	"github.com/ktstr/ktstr/plugins/noise"
 	"github.com/ktstr/ktstr/sdk"
@@ -53,37 +50,5 @@ func hidden(args []string, _ io.Reader, stdout, stderr io.Writer) (status int, o
 	return 0, false
 }
 
-// catalog returns the places where payloads and extractors are found.
-func (a *app) catalog(quiet bool) *catalog.Catalog {
-	return &catalog.Catalog{
-		PayloadDirs: a.payloadDirs, Plugins: a.plugins,
-		Launch: []string{hiddenLaunch}, ServeStock: []string{hiddenPlugin}, StockProgram: "_",
-		Notice: a.notice(quiet),
-	}
-}
-
-func (a *app) completeExtractors(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-	all, err := a.catalog(true).Extractors()
-	if err != nil || len(args) > 0 {
-		return nil, cobra.ShellCompDirectiveDefault
-	}
-	var names []string
-	for _, s := range all {
-		if s.Hidden == "" {
-			names = append(names, s.Name)
-		}
-	}
-	return names, cobra.ShellCompDirectiveDefault
-}
-
-func (a *app) completePayloads(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-	all, _, err := a.catalog(true).Payloads()
-	if err != nil || len(args) > 0 {
-		return nil, cobra.ShellCompDirectiveDefault
-	}
-	var names []string
-	for _, p := range all {
-		names = append(names, p.Name)
-	}
-	return names, cobra.ShellCompDirectiveDefault
-}
+// hiddenWatch is the process that kills what a killed ktstr leaves behind.
+const hiddenWatch = "_watch"

@@ -29,41 +29,6 @@ type diagnosis struct {
 	Sandbox []core.Measure `json:"sandbox"`
 }
 
-// program is a payload's binary on this host.
-type program struct {
-	Name     string   `json:"name"`
-	Path     string   `json:"path"`    // empty: not installed
-	Version  string   `json:"version"` // empty: it does not tell
-	Payloads []string `json:"payloads"`
-	Install  string   `json:"install,omitempty"`
-}
-
-// ability is what a payload can do here.
-type ability struct {
-	Name    string `json:"name"`
-	Ready   bool   `json:"ready"`
-	Problem string `json:"problem,omitempty"` // why it is not ready
-	Note    string `json:"note,omitempty"`    // how it differs with the installed version
-}
-
-// health is whether an extractor can be started.
-type health struct {
-	Name    string `json:"name"`
-	From    string `json:"from"`
-	Version string `json:"version,omitempty"`
-	Error   string `json:"error,omitempty"`
-	// Sandbox is what a plugin was kept in here; none for one that is built in.
-	Sandbox []core.Measure `json:"sandbox,omitempty"`
-}
-
-// feature is something that the kernel may or may not offer to runs.
-type feature struct {
-	Name        string `json:"name"`
-	Present     bool   `json:"present"`
-	Detail      string `json:"detail"`
-	Consequence string `json:"consequence,omitempty"` // of its absence
-}
-
 func (a *app) doctorCommand() *cobra.Command {
 	var output format
 	c := &cobra.Command{
@@ -168,42 +133,6 @@ func (a *app) doctor(ctx context.Context, output format) error {
 	return nil
 }
 
-// examine says what p can do here, and notes the programs that it needs.
-func (d *diagnosis) examine(p payload.Payload, ask func(need payload.Need, help bool) (payload.Found, error)) ability {
-	able := ability{Name: p.Name, Ready: true}
-	needs := p.Needs
-	if len(needs) == 0 && p.Binary != payload.Self {
-		needs = []payload.Need{{Binary: p.Binary}}
-	}
-	for i, need := range needs {
-		found, err := ask(need, i == 0 && p.AsksHelp())
-		path, _ := exec.LookPath(need.Binary)
-		at := slices.IndexFunc(d.Programs, func(known program) bool { return known.Name == need.Binary })
-		if at < 0 {
-			at = len(d.Programs)
-			d.Programs = append(d.Programs, program{Name: need.Binary, Path: path, Version: found.Version, Install: need.Install})
-		}
-		known := &d.Programs[at]
-		known.Payloads = append(known.Payloads, p.Name)
-		if known.Install == "" {
-			known.Install = need.Install
-		}
-		if err == nil && i == 0 {
-			_, able.Note, err = payload.Resolve(p, found)
-		} else if err == nil {
-			err = need.Enough(found.Version)
-		}
-		var start *spawn.StartError
-		if errors.As(err, &start) && start.Reason == spawn.NotFound {
-			err = fmt.Errorf("%s is not installed", need.Binary)
-		}
-		if err != nil && able.Ready {
-			able.Ready, able.Problem = false, err.Error()
-		}
-	}
-	return able
-}
-
 func (a *app) printDiagnosis(d diagnosis) error {
 	s := styleOf(a.stdout)
 	t := tableTo(a.stdout)
@@ -263,4 +192,75 @@ func (a *app) printDiagnosis(d diagnosis) error {
 	}
 	_, err := fmt.Fprintf(a.stdout, "\n%s\n%s\n", s.bad("to install what is missing:"), printable(strings.Join(install, "\n")))
 	return errors.Join(err)
+}
+
+// program is a payload's binary on this host.
+type program struct {
+	Name     string   `json:"name"`
+	Path     string   `json:"path"`    // empty: not installed
+	Version  string   `json:"version"` // empty: it does not tell
+	Payloads []string `json:"payloads"`
+	Install  string   `json:"install,omitempty"`
+}
+
+// ability is what a payload can do here.
+type ability struct {
+	Name    string `json:"name"`
+	Ready   bool   `json:"ready"`
+	Problem string `json:"problem,omitempty"` // why it is not ready
+	Note    string `json:"note,omitempty"`    // how it differs with the installed version
+}
+
+// health is whether an extractor can be started.
+type health struct {
+	Name    string `json:"name"`
+	From    string `json:"from"`
+	Version string `json:"version,omitempty"`
+	Error   string `json:"error,omitempty"`
+	// Sandbox is what a plugin was kept in here; none for one that is built in.
+	Sandbox []core.Measure `json:"sandbox,omitempty"`
+}
+
+// feature is something that the kernel may or may not offer to runs.
+type feature struct {
+	Name        string `json:"name"`
+	Present     bool   `json:"present"`
+	Detail      string `json:"detail"`
+	Consequence string `json:"consequence,omitempty"` // of its absence
+}
+
+// examine says what p can do here, and notes the programs that it needs.
+func (d *diagnosis) examine(p payload.Payload, ask func(need payload.Need, help bool) (payload.Found, error)) ability {
+	able := ability{Name: p.Name, Ready: true}
+	needs := p.Needs
+	if len(needs) == 0 && p.Binary != payload.Self {
+		needs = []payload.Need{{Binary: p.Binary}}
+	}
+	for i, need := range needs {
+		found, err := ask(need, i == 0 && p.AsksHelp())
+		path, _ := exec.LookPath(need.Binary)
+		at := slices.IndexFunc(d.Programs, func(known program) bool { return known.Name == need.Binary })
+		if at < 0 {
+			at = len(d.Programs)
+			d.Programs = append(d.Programs, program{Name: need.Binary, Path: path, Version: found.Version, Install: need.Install})
+		}
+		known := &d.Programs[at]
+		known.Payloads = append(known.Payloads, p.Name)
+		if known.Install == "" {
+			known.Install = need.Install
+		}
+		if err == nil && i == 0 {
+			_, able.Note, err = payload.Resolve(p, found)
+		} else if err == nil {
+			err = need.Enough(found.Version)
+		}
+		var start *spawn.StartError
+		if errors.As(err, &start) && start.Reason == spawn.NotFound {
+			err = fmt.Errorf("%s is not installed", need.Binary)
+		}
+		if err != nil && able.Ready {
+			able.Ready, able.Problem = false, err.Error()
+		}
+	}
+	return able
 }

@@ -1,0 +1,36 @@
+package main
+
+import (
+	"github.com/spf13/cobra"
+)
+
+func (a *app) pluginCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "plugin",
+		Short: "List, describe and install what reads a benchmark's output",
+	}
+	group(c)
+	var list, describe format
+	listCommand := &cobra.Command{
+		Use:   "list",
+		Short: "List the extractors, built in and plugins",
+		Args:  arguments(""),
+		RunE: func(*cobra.Command, []string) error {
+			return a.listExtractors(list)
+		},
+	}
+	outputFlag(listCommand.Flags(), &list)
+	describeCommand := &cobra.Command{
+		Use:               "describe EXTRACTOR",
+		Short:             "Say what an extractor reads, and what its metrics mean",
+		Args:              arguments("an EXTRACTOR of ktstr plugin list"),
+		ValidArgsFunction: a.completeExtractors,
+		RunE: func(c *cobra.Command, args []string) error {
+			return a.describeExtractor(c.Context(), args[0], describe)
+		},
+	}
+	outputFlag(describeCommand.Flags(), &describe)
+	c.AddCommand(listCommand, describeCommand, a.installCommand(), a.removeCommand(), a.lockCommand(),
+		a.pluginNewCommand(), a.pluginVerifyCommand())
+	return c
+}

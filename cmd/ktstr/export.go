@@ -1,0 +1,138 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/pflag"
+	"golang.org/x/sys/unix"
+
+	"github.com/ktstr/ktstr/core"
+	"github.com/ktstr/ktstr/internal/export"
+	"github.com/ktstr/ktstr/internal/text"
+)
+
+// exports is --export FORMAT=FILE.
+type exports []struct{ format, path string }
+
+func exportFlag(f *pflag.FlagSet, e *exports) {
+	f.Var(e, "export", "write it as FORMAT to FILE, - for stdout; FORMAT is one of "+strings.Join(export.Formats(), ", ")+" (repeatable)")
+}
+
+func (e *exports) String() string { return "" }
+
+func (e *exports) Type() string { return "FORMAT=FILE" }
+
+func (e *exports) Set(text string) error {
+	name, path, ok := strings.Cut(text, "=")
+	if !ok || name == "" || path == "" {
+		return errors.New("want FORMAT=FILE, such as csv=runs.csv")
+	}
+	for _, known := range export.Formats() {
+		if name == known {
+			*e = append(*e, struct{ format, path string }{name, path})
+			return nil
+		}
+	}
+	return fmt.Errorf("format %q: want one of %s", name, strings.Join(export.Formats(), ", "))
+}
+
+// check refuses what could only fail after everything has run.
+func (e exports) check() error {
+	stdout := 0
+	for i, x := range e {
+		for _, y := range e[:i] {
+			if x.path != "-" && sameFile(x.path, y.path) {
+				return fmt.Errorf("--export %s=%s: %s goes to the same file: want another", x.format, x.path, y.format)
+			}
+		}
+		if x.path == "-" {
+			if stdout++; stdout > 1 {
+				return errors.New("--export: two formats on stdout: want one")
+			}
+			continue
+		}
+		if info, err := os.Stat(x.path); err == nil && info.IsDir() {
+			return fmt.Errorf("--export %s=%s: it is a directory: want a file", x.format, x.path)
+		}
+		if _, err := os.Stat(filepath.Dir(x.path)); err != nil {
+			return fmt.Errorf("--export %s=%s: %w", x.format, x.path, err)
+		}
+	}
+	return nil
+}
+
+// sameFile reports whether one path would overwrite the other. A device keeps
+// nothing.
+func sameFile(a, b string) bool {
+	infoA, errA := os.Stat(a)
+	infoB, errB := os.Stat(b)
+	switch {
+	case errA == nil && errB == nil:
+		return infoA.Mode().IsRegular() && os.SameFile(infoA, infoB)
+	case errA == nil || errB == nil:
+		return false
+	}
+	// Neither is there yet.
+	dirA, errA := os.Stat(filepath.Dir(a))
+	dirB, errB := os.Stat(filepath.Dir(b))
+	return filepath.Base(a) == filepath.Base(b) && errA == nil && errB == nil && os.SameFile(dirA, dirB)
+}
+
+// toStdout reports whether an export takes the place of what is printed.
+func (e exports) toStdout() bool {
+	for _, x := range e {
+		if x.path == "-" {
+			return true
+		}
+	}
+	return false
+}
+
+// writeExports writes all that can be written.
+func (a *app) writeExports(e exports, s export.Source) error {
+	var failed []error
+	for _, x := range e {
+		if err := a.writeExport(x.format, x.path, s); err != nil {
+			failed = append(failed, &exitError{core.ExitRun, fmt.Errorf("--export %s=%s: %w", x.format, x.path, err)})
+		}
+	}
+	return a.together(failed...)
+}
+
+func (a *app) writeExport(format, path string, s export.Source) error {
+	if path == "-" {
+		return a.printExport(format, s)
+	}
+	// Without waiting: a named pipe that nobody reads is an error.
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC|unix.O_NONBLOCK, 0o666)
+	if errors.Is(err, unix.ENXIO) {
+		return errors.New("a named pipe that nobody reads: want its reader started first")
+	}
+	if err != nil {
+		return err
+	}
+	return errors.Join(export.Write(f, format, s), f.Close())
+}
+
+// printExport writes an export to stdout: to a program as it is, to a terminal
+// as safely as everything else. JSON can say the same either way.
+func (a *app) printExport(format string, s export.Source) error {
+	var b bytes.Buffer
+	if err := export.Write(&b, format, s); err != nil {
+		return err
+	}
+	out := b.Bytes()
+	switch {
+	case strings.HasPrefix(format, "json"):
+		out = text.EscapeJSON(out)
+	case terminal(a.stdout) > 0:
+		out = []byte(text.Printable(b.String()))
+	}
+	_, err := a.stdout.Write(out)
+	return err
+}

@@ -1,0 +1,127 @@
+package main
+
+import (
+	"bufio"
+	"cmp"
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/ktstr/ktstr/core"
+	"github.com/ktstr/ktstr/core/unit"
+	"github.com/ktstr/ktstr/internal/compare"
+	"github.com/ktstr/ktstr/internal/export"
+	"github.com/ktstr/ktstr/internal/runs"
+)
+
+// printSet prints several runs together; wanted is how many there should have
+// been, 0 where nobody said. Interrupted ones are counted alone.
+func (a *app) printSet(list []runs.Run, wanted int, all bool) error {
+	list, interrupted := runs.Uninterrupted(list)
+	report := compare.Compare(compare.Side{}, runs.Side("", list), compare.Options{})
+	w := bufio.NewWriter(a.stdout)
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	hidden := 0
+	for _, row := range report.Rows {
+		if !row.Decides && !all {
+			hidden++
+			continue
+		}
+		text := row.Note
+		if row.B.N > 0 {
+			text = summaryText(row.B, row.Unit)
+		}
+		fmt.Fprintf(t, "%s\t%s\tn=%d\t%s\n", line(row.Metric), line(text), row.B.N, arrow(row.Polarity))
+	}
+	t.Flush()
+	s := styleOf(a.stdout)
+	for _, f := range export.Failures(list) {
+		who := cmp.Or(f.Runs[0].Name, fmt.Sprintf("run %d", 1+f.At))
+		if len(f.Runs) > 1 {
+			who = fmt.Sprintf("%d of %s", len(f.Runs), count(len(list), "run"))
+		}
+		fmt.Fprintf(w, "%s %s: %s\n", s.bad("failed:"), printable(who), printable(f.Message))
+	}
+	verdict := s.good(core.Pass)
+	failed := 0
+	for _, r := range list {
+		if r.Record.Verdict != core.Pass {
+			failed++
+			verdict = s.bad(core.Fail)
+		}
+	}
+	more := ""
+	if hidden > 0 {
+		more = s.dim(fmt.Sprintf("  (%s: --all, or -o json)", count(hidden, "more metric")))
+	}
+	made := count(len(list), "run")
+	if len(list) < wanted {
+		made = fmt.Sprintf("%d of %s", len(list), count(wanted, "run"))
+		verdict = s.bad(core.Fail)
+	}
+	stopped := ""
+	if interrupted > 0 {
+		stopped = fmt.Sprintf(", %d interrupted, left out", interrupted)
+		verdict = s.bad(core.Fail)
+	}
+	checks := checksText(export.SetOf(list).Runs...)
+	if checks != "" {
+		checks = "  " + checks
+	}
+	fmt.Fprintf(w, "%s  %s, %d failed%s%s%s\n", verdict, made, failed, stopped, checks, more)
+	return w.Flush()
+}
+
+// summaryText is the median of some runs and, of more than one, the spread:
+// "1250.5 ±0 ops/s". The median has as many decimals as the spread, but no more
+// digits than its value has in the unit that it was measured in; where nothing
+// is spread it has all of those.
+func summaryText(s compare.Sample, u string) string {
+	best := unit.Best(s.Median, u)
+	median, err := unit.Convert(s.Median, u, best)
+	spread, errSpread := unit.Convert(s.Spread, u, best)
+	if err != nil || errSpread != nil {
+		median, spread, best = s.Median, s.Spread, u
+	}
+	text := unit.Digits(median)
+	digits, _ := scientific(s.Median)
+	if strings.Contains(text, "e") {
+		if spread == 0 {
+			text = strconv.FormatFloat(median, 'g', max(4, digits), 64) // 4: as unit.Digits
+		}
+	} else {
+		_, exponent := scientific(median)
+		decimals := digits - 1 - exponent
+		if spread != 0 {
+			decimals = min(decimals, decimalsOf(unit.Digits(spread)))
+		}
+		if decimals > decimalsOf(text) {
+			text = strconv.FormatFloat(median, 'f', decimals, 64)
+		}
+	}
+	if s.N > 1 {
+		text += " ±" + unit.Digits(spread)
+	}
+	return strings.TrimSpace(text + " " + best)
+}
+
+// scientific is how many digits v has at least, so that it is no other number,
+// and the power of ten of the first.
+func scientific(v float64) (digits, exponent int) {
+	mantissa, power, _ := strings.Cut(strconv.FormatFloat(math.Abs(v), 'e', -1, 64), "e")
+	exponent, _ = strconv.Atoi(power)
+	return len(strings.Replace(mantissa, ".", "", 1)), exponent
+}
+
+// decimalsOf is how many digits a number has behind its point when it is
+// written without an exponent.
+func decimalsOf(number string) int {
+	v, err := strconv.ParseFloat(number, 64)
+	if err != nil {
+		return 0
+	}
+	digits, exponent := scientific(v)
+	return max(0, digits-1-exponent)
+}

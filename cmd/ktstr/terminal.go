@@ -1,0 +1,61 @@
+package main
+
+import (
+	"io"
+	"os"
+
+	"golang.org/x/term"
+)
+
+// output remembers the first error of its writer: text that did not arrive must
+// not end in a success, whoever printed it.
+type output struct {
+	io.Writer
+	err error
+}
+
+func (o *output) Write(b []byte) (int, error) {
+	if o.err != nil {
+		return 0, o.err
+	}
+	n, err := o.Writer.Write(b)
+	o.err = err
+	return n, err
+}
+
+// terminal returns the width of w where it is a terminal, else 0.
+func terminal(w io.Writer) (columns int) {
+	if o, ok := w.(*output); ok {
+		w = o.Writer
+	}
+	f, ok := w.(*os.File)
+	if !ok || !term.IsTerminal(int(f.Fd())) {
+		return 0
+	}
+	columns, _, err := term.GetSize(int(f.Fd()))
+	if err != nil || columns <= 0 {
+		return 80
+	}
+	return columns
+}
+
+// steerable reports whether w is a terminal that understands control sequences.
+func steerable(w io.Writer) bool { return terminal(w) > 0 && os.Getenv("TERM") != "dumb" }
+
+// style colours text on a terminal, unless NO_COLOR is set (no-color.org).
+type style bool
+
+func styleOf(w io.Writer) style { return style(steerable(w) && os.Getenv("NO_COLOR") == "") }
+
+func (s style) paint(code, text string) string {
+	if !s {
+		return text
+	}
+	return "\x1b[" + code + "m" + text + "\x1b[0m"
+}
+
+func (s style) good(text string) string { return s.paint("32", text) }
+
+func (s style) bad(text string) string { return s.paint("31", text) }
+
+func (s style) dim(text string) string { return s.paint("2", text) }
