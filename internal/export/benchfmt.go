@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/perf/benchfmt"
 
+	"github.com/ktstr/ktstr"
 	"github.com/ktstr/ktstr/internal/runs"
 )
 
@@ -131,4 +132,14 @@ func line(text string) string {
 		}
 		return r
 	}, strings.ToValidUTF8(text, "\uFFFD")))
+}
+
+// polarityWord is what the benchmark format calls a polarity; "" where it has
+// no word.
+func polarityWord(p ktstr.Polarity) string {
+	switch p {
+	case ktstr.Higher, ktstr.Lower:
+		return string(p)
+	}
+	return ""
 }
