@@ -4,17 +4,18 @@ import (
 	"io"
 	"slices"
 	"strings"
-	"unicode"
 
 	"golang.org/x/perf/benchfmt"
 
 	"github.com/ktstr/ktstr"
 	"github.com/ktstr/ktstr/internal/runs"
+	"github.com/ktstr/ktstr/internal/text"
 )
 
-// benchfmtRuns writes the Go benchmark format, for benchstat: a line a metric
-// of a run, named Ktstr/payload=P/metric=M. Runs that did not end well are left
-// out: the format has no word for them, and benchstat would average them in.
+// benchfmtRuns writes the Go benchmark format, which benchstat reads. Each line is
+// one metric of one run, for example Ktstr/payload=fio-latency/metric=iops. Failed
+// runs are left out, because the format cannot mark them and benchstat would include
+// them in its averages.
 func benchfmtRuns(w io.Writer, list []runs.Run) error {
 	b := benchfmt.NewWriter(w)
 	if err := writeUnits(b, list); err != nil {
@@ -23,8 +24,8 @@ func benchfmtRuns(w io.Writer, list []runs.Run) error {
 	return writeResults(b, "", list)
 }
 
-// benchfmtReport writes both sides, told apart by the key "side", for
-// benchstat -col side.
+// benchfmtReport writes both sides. The key "side" distinguishes them, for
+// "benchstat -col side".
 func benchfmtReport(w io.Writer, s Source) error {
 	b := benchfmt.NewWriter(w)
 	if err := writeUnits(b, slices.Concat(s.Runs, s.Other)); err != nil {
@@ -36,7 +37,7 @@ func benchfmtReport(w io.Writer, s Source) error {
 	return writeResults(b, "B "+s.Report.B.Name, s.Other)
 }
 
-// writeUnits says which way a unit is better where all metrics in it agree.
+// writeUnits writes the polarity of each unit whose metrics have the same polarity.
 func writeUnits(b *benchfmt.Writer, list []runs.Run) error {
 	better := map[string]string{}
 	var order []string
@@ -63,6 +64,7 @@ func writeUnits(b *benchfmt.Writer, list []runs.Run) error {
 	return nil
 }
 
+// writeResults writes the metrics of good runs.
 func writeResults(b *benchfmt.Writer, side string, list []runs.Run) error {
 	variants := slices.ContainsFunc(list, func(r runs.Run) bool {
 		return r.Record.Labels[runs.LabelVariant] != list[0].Record.Labels[runs.LabelVariant]
@@ -71,12 +73,12 @@ func writeResults(b *benchfmt.Writer, side string, list []runs.Run) error {
 		if runs.Broken(r.Record) {
 			continue
 		}
-		// benchstat makes a table of its own for each configuration, so what
-		// the two files of a comparison differ in (commit, set, kernel) must
-		// not be one.
+		// benchstat prints a separate table for each configuration. So the
+		// configuration must not contain keys in which the sides of a comparison
+		// differ, such as the commit, the set and the kernel.
 		var config []benchfmt.Config
 		add := func(key, value string) {
-			if value = line(value); value != "" {
+			if value = strings.TrimSpace(text.Line(value)); value != "" {
 				config = append(config, benchfmt.Config{Key: key, Value: []byte(value), File: true})
 			}
 		}
@@ -89,12 +91,12 @@ func writeResults(b *benchfmt.Writer, side string, list []runs.Run) error {
 		seen := map[string]bool{}
 		for _, m := range r.Record.Metrics {
 			if seen[m.Name] {
-				continue // the first of a name counts
+				continue // the first metric with a name counts
 			}
 			seen[m.Name] = true
 			err := b.Write(&benchfmt.Result{
 				Config: config,
-				Name:   benchfmt.Name("Ktstr/payload=" + word(r.Record.Payload) + "/metric=" + word(m.Name)),
+				Name:   benchfmt.Name("Ktstr/payload=" + text.Word(r.Record.Payload) + "/metric=" + text.Word(m.Name)),
 				Iters:  1,
 				Values: []benchfmt.Value{{Value: m.Value, Unit: unitWord(m.Unit)}},
 			})
@@ -106,36 +108,16 @@ func writeResults(b *benchfmt.Writer, side string, list []runs.Run) error {
 	return nil
 }
 
-// unitWord is a unit as the format can hold it. A metric without a unit gets
-// one: a value needs it.
+// unitWord returns a unit in the format, where each value has one. A metric without a
+// unit gets "value".
 func unitWord(u string) string {
 	if u == "" {
 		return "value"
 	}
-	return word(u)
+	return text.Word(u)
 }
 
-// word replaces what would end a word.
-func word(text string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsSpace(r) || unicode.IsControl(r) {
-			return '_'
-		}
-		return r
-	}, strings.ToValidUTF8(text, "\uFFFD"))
-}
-
-func line(text string) string {
-	return strings.TrimSpace(strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) {
-			return ' '
-		}
-		return r
-	}, strings.ToValidUTF8(text, "\uFFFD")))
-}
-
-// polarityWord is what the benchmark format calls a polarity; "" where it has
-// no word.
+// polarityWord returns the word of the format for a polarity, "" if it has none.
 func polarityWord(p ktstr.Polarity) string {
 	switch p {
 	case ktstr.Higher, ktstr.Lower:

@@ -9,7 +9,7 @@ import (
 	"github.com/ktstr/ktstr/internal/export"
 )
 
-// The reader that benchstat uses.
+// The test uses the reader of benchstat.
 func TestBenchfmt(t *testing.T) {
 	read := func(text []byte) (results, sides int) {
 		t.Helper()

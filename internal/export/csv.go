@@ -13,8 +13,8 @@ import (
 	"github.com/ktstr/ktstr/internal/runs"
 )
 
-// number is v for a cell of a csv file, with all its digits. An infinity is text
-// to a spreadsheet: Inf needs no sign, and the other is guarded.
+// number returns v for a cell, with all its digits. A spreadsheet takes an infinity
+// for text. So Inf has no sign, and -Inf is guarded.
 func number(v float64) string {
 	if math.IsInf(v, 0) {
 		return guarded(strings.TrimPrefix(strconv.FormatFloat(v, 'g', -1, 64), "+"))
@@ -22,20 +22,21 @@ func number(v float64) string {
 	return strconv.FormatFloat(v, 'g', -1, 64)
 }
 
-// guarded is text for a cell of a csv file, with a ' where a spreadsheet could
-// take what follows for a formula: metrics are named by what a payload prints.
-// That is at the beginning, and behind what some take for the end of a cell
-// (a semicolon, a tab, a line break), whatever quotes say. After OWASP's "CSV
-// Injection", https://owasp.org/www-community/attacks/CSV_Injection.
-func guarded(text string) string {
+// guarded returns text for a cell. It inserts ' where a spreadsheet could begin a
+// formula, because a payload chooses the names of its metrics. For example, "=1+1"
+// becomes "'=1+1". A formula can begin at the start of a cell, and after a
+// semicolon, a tab or a line break, where some programs end the cell even inside
+// quotes. See OWASP's "CSV Injection",
+// https://owasp.org/www-community/attacks/CSV_Injection.
+func guarded(cell string) string {
 	var b strings.Builder
 	begins := true
-	for _, r := range text {
+	for _, r := range cell {
 		switch {
 		case r == ';' || unicode.IsControl(r):
 			begins = true
 		case r == ' ' || r == '"':
-		case strings.ContainsRune("=+-@\uff1d\uff0b\uff0d\uff20", r): // the last four are the full width forms
+		case strings.ContainsRune("=+-@\uff1d\uff0b\uff0d\uff20", r): // the last four are full-width forms
 			if begins {
 				b.WriteByte('\'')
 			}
@@ -48,7 +49,7 @@ func guarded(text string) string {
 	return b.String()
 }
 
-// csvRuns writes a metric of a run a line (RFC 4180).
+// csvRuns writes one metric of one run per line (RFC 4180).
 func csvRuns(w io.Writer, list []runs.Run) error {
 	c := csv.NewWriter(w)
 	c.Write([]string{"payload", "run", "set", "start", "verdict", "metric", "value", "unit", "polarity", "stream", "headline"})
@@ -64,11 +65,12 @@ func csvRuns(w io.Writer, list []runs.Run) error {
 	return c.Error()
 }
 
+// csvReport writes one metric of the comparison per line. A value that was not
+// measured is an empty cell.
 func csvReport(w io.Writer, s Source) error {
 	c := csv.NewWriter(w)
 	c.Write([]string{"metric", "verdict", "decides", "unit", "polarity", "a_n", "a_median", "a_spread", "b_n", "b_median", "b_spread", "change", "p", "level", "min_effect_percent", "need", "note"})
 	for _, r := range s.Report.Rows {
-		// What nobody measured is an empty cell.
 		where := func(says bool, text string) string {
 			if !says {
 				return ""

@@ -40,7 +40,7 @@ print(len(rows), rows[2]["metric"] == 'a|b <i> "q" \x01', rows[2]["value"], floa
 	read(write(t, "csv", comparison(t)), 4, "p99;too few;true;us;lower;2;50;10;2;50;10;0;1;0.025;2;5;")
 }
 
-// What a payload prints is text to a spreadsheet, never a formula; numbers stay
+// A spreadsheet takes the text of a payload for text, never for a formula. Numbers stay
 // numbers.
 func TestCSVIsNoFormula(t *testing.T) {
 	names := map[string]string{
@@ -87,8 +87,8 @@ func TestCSVIsNoFormula(t *testing.T) {
 	}
 }
 
-// No spreadsheet knows an infinity as a number, so one with a sign in front is a
-// formula to it, like any text.
+// Spreadsheets have no number for an infinity, so an infinity with a sign is a
+// formula, like other text.
 func TestCSVInfinityIsNoFormula(t *testing.T) {
 	side := func(values ...float64) (list []runs.Run) {
 		for range 4 {

@@ -1,5 +1,5 @@
-// Package export writes runs, or a comparison of runs, in the formats that
-// other tools read.
+// Package export writes runs and comparisons of runs in formats that other tools
+// read: json, jsonl, csv, markdown, junit and benchfmt. Each format has a file.
 package export
 
 import (
@@ -13,24 +13,25 @@ import (
 	"github.com/ktstr/ktstr/internal/runs"
 )
 
-// Source is what is exported: runs, or with a Report the comparison of them.
+// A Source holds the data to export. With a Report, that is a comparison of two
+// sides. Without one, it is a list of runs.
 type Source struct {
-	Runs   []runs.Run // of a comparison: those of its first side
-	Other  []runs.Run // of a comparison: those of its second side
+	Runs   []runs.Run // the runs, or the first side of the comparison
+	Other  []runs.Run // the second side of the comparison
 	Report *compare.Report
-	Wanted int  // runs that there should have been; 0: as many as there are
-	Set    bool // several were asked for: json is the document of a set, of one run too
+	Wanted int  // the number of runs that were requested; 0: all of them are in Runs
+	Set    bool // json writes a Set even for one run, because a set was requested
 
-	// Comparisons were asked for with the runs. json, markdown and junit have a
-	// place for them beside the runs; the others are one table, or one stream
-	// of one kind, and have the runs alone.
+	// Comparisons are written after the runs. The formats json, markdown and junit
+	// have a place for them. The other formats leave them out, because they hold one
+	// table or one kind of line.
 	Comparisons []compare.Report
-	// Gate: the comparisons decide whether the runs are good, so that what is
-	// worse in them is a failure. Without it junit does not have them.
+	// Gate makes a regression in Comparisons a failure in junit. Without Gate, junit
+	// leaves the comparisons out.
 	Gate bool
 }
 
-// formats are the writers by name. Each has one for runs and one for a report.
+// formats holds the writers of each format, for runs and for a comparison.
 var formats = map[string]struct {
 	runs   func(w io.Writer, s Source) error
 	report func(w io.Writer, s Source) error
@@ -43,11 +44,12 @@ var formats = map[string]struct {
 	"benchfmt": {onlyRuns(benchfmtRuns), benchfmtReport},
 }
 
+// onlyRuns adapts the writer of a format that has no place for Comparisons.
 func onlyRuns(f func(w io.Writer, list []runs.Run) error) func(w io.Writer, s Source) error {
 	return func(w io.Writer, s Source) error { return f(w, s.Runs) }
 }
 
-// Formats lists the names that Write takes, sorted.
+// Formats returns the names of the formats, sorted.
 func Formats() []string {
 	var names []string
 	for name := range formats {
@@ -57,7 +59,7 @@ func Formats() []string {
 	return names
 }
 
-// Write writes s in the format of that name.
+// Write writes s in a format. It returns an error if it does not know the format.
 func Write(w io.Writer, format string, s Source) error {
 	f, ok := formats[format]
 	if !ok {

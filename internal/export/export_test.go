@@ -37,8 +37,8 @@ func parse(t *testing.T, texts ...string) []check.Check {
 	return checks
 }
 
-// some keeps four runs: a good one, one that failed a check, one that exited
-// with 3, and one that timed out with odd text everywhere.
+// some stores four runs: a good one, one that failed a check, one that exited
+// with 3, and one that timed out and has control characters in its text.
 func some(t *testing.T, factor float64) []runs.Run {
 	t.Helper()
 	root := t.TempDir()
@@ -102,15 +102,15 @@ func write(t *testing.T, format string, s export.Source) []byte {
 	return b.Bytes()
 }
 
-func TestUnknownFormat(t *testing.T) {
+func TestWriteRefusesAnUnknownFormat(t *testing.T) {
 	err := export.Write(new(bytes.Buffer), "xml", export.Source{})
 	if want := `export format "xml": want one of benchfmt, csv, json, jsonl, junit, markdown`; err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
 	}
 }
 
-// No export has a number that nobody measured.
-func TestMissingHasNoNumbers(t *testing.T) {
+// An export leaves a value empty if it was not measured.
+func TestMissingValuesAreEmpty(t *testing.T) {
 	side := func(name string, value float64) compare.Side {
 		r := compare.Run{Metrics: []ktstr.Metric{{Name: "iops", Value: value, Unit: "iops"}}}
 		switch name {

@@ -10,15 +10,15 @@ import (
 	"github.com/ktstr/ktstr/internal/runs"
 )
 
-// Failure is a message and the runs that failed with it.
+// A Failure is a message and the runs that failed with it.
 type Failure struct {
 	Message string
 	Runs    []runs.Run
-	At      int // index of the first of them in the list
+	At      int // the index of the first of them in the list
 }
 
-// Failures lists what the runs failed with, each message once, in the order of
-// their first occurrence.
+// Failures returns the messages with which runs failed. Each message occurs once, in
+// the order of its first occurrence.
 func Failures(list []runs.Run) []Failure {
 	var all []Failure
 	at := map[string]int{}
@@ -40,7 +40,7 @@ func Failures(list []runs.Run) []Failure {
 	return all
 }
 
-// messages are what a run failed with.
+// messages returns the messages with which a run failed. Some may be empty.
 func messages(r core.Record) []string {
 	all := []string{r.NotStarted}
 	late := ""
@@ -48,7 +48,7 @@ func messages(r core.Record) []string {
 		late = r.TimeoutText()
 	}
 	for _, d := range r.Details {
-		if d.Kind == check.ExitCode && late != "" { // which is how a timeout ends it
+		if d.Kind == check.ExitCode && late != "" { // a timeout ends the run by a signal, so both are one failure
 			d.Message, late = late+": "+d.Message, ""
 		}
 		all = append(all, d.Message)
@@ -56,7 +56,8 @@ func messages(r core.Record) []string {
 	return append(all, late)
 }
 
-// DiagnosticText is a diagnostic as one line for people.
+// DiagnosticText returns a diagnostic on one line, such as "truncated: the output
+// ends within a job (stdout line 7)".
 func DiagnosticText(d ktstr.Diagnostic) string {
 	where := ""
 	if d.Stream != "" {
@@ -69,7 +70,7 @@ func DiagnosticText(d ktstr.Diagnostic) string {
 	return string(d.Code) + ": " + d.Message + where
 }
 
-// Title names what a run is one of: its payload, and the variant of that.
+// Title returns the name of a run's payload, and the variant if it has one.
 func Title(r core.Record) string {
 	if v := runs.Variant(r); v != "" {
 		return r.Payload + " " + v
@@ -77,7 +78,7 @@ func Title(r core.Record) string {
 	return r.Payload
 }
 
-// ByTitle splits runs by title, in the order of their first occurrence.
+// ByTitle groups runs by title, in the order of their first occurrence.
 func ByTitle(list []runs.Run) [][]runs.Run {
 	var groups [][]runs.Run
 	for _, r := range list {

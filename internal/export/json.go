@@ -9,15 +9,15 @@ import (
 	"github.com/ktstr/ktstr/internal/runs"
 )
 
-// Set is the JSON document of several records.
+// A Set is the JSON document of several runs.
 type Set struct {
 	Schema      string           `json:"schema"`
-	Wanted      int              `json:"wanted,omitempty"` // runs that were asked for; 0: nobody said
+	Wanted      int              `json:"wanted,omitempty"` // see Source.Wanted
 	Runs        []core.Record    `json:"runs"`
-	Comparisons []compare.Report `json:"comparisons,omitempty"` // that were asked for with the runs
+	Comparisons []compare.Report `json:"comparisons,omitempty"`
 }
 
-// SetOf is the document of the runs' records.
+// SetOf returns the document of runs.
 func SetOf(list []runs.Run) Set {
 	s := Set{Schema: runs.SetSchema, Runs: []core.Record{}}
 	for _, r := range list {
@@ -26,26 +26,25 @@ func SetOf(list []runs.Run) Set {
 	return s
 }
 
+// indented writes v as an indented JSON document.
 func indented(w io.Writer, v any) error {
 	e := lines(w)
 	e.SetIndent("", " ")
 	return e.Encode(v)
 }
 
-// lines writes a JSON document a line, with <, > and & as they are.
+// lines returns an encoder that writes one JSON document per line. It does not
+// escape <, > and &.
 func lines(w io.Writer) *json.Encoder {
 	e := json.NewEncoder(w)
 	e.SetEscapeHTML(false)
 	return e
 }
 
-// jsonRuns writes the record of one run, or the document of several, or of one
-// with comparisons.
-func jsonRuns(w io.Writer, s Source) error {
-	return indented(w, Document(s))
-}
+func jsonRuns(w io.Writer, s Source) error { return indented(w, Document(s)) }
 
-// Document is what json is of runs: a record, or a Set.
+// Document returns the value whose JSON is the json format of runs. It is the record
+// of one run, or a Set of several runs or of one run with comparisons.
 func Document(s Source) any {
 	if len(s.Runs) == 1 && len(s.Comparisons) == 0 && !s.Set {
 		return s.Runs[0].Record

@@ -12,7 +12,7 @@ import (
 	"github.com/ktstr/ktstr/internal/runs"
 )
 
-// jq reads them, a program that we did not write.
+// jq checks the JSON, because it is independent of our code.
 func TestJSON(t *testing.T) {
 	jq := func(text []byte, filter, want string) {
 		t.Helper()
@@ -32,7 +32,7 @@ func TestJSON(t *testing.T) {
 	jq(write(t, "json", s), `[.schema, .a.broken, .b.broken, (.metrics|length), .summary, .deciding, .judged, .need]`, `["ktstr.compare/v1",2,1,3,"2 too few (5 runs a side could tell): nothing was judged, 0 of 2 metrics",2,0,5]`)
 	jq(write(t, "jsonl", s), `[.metric, .verdict, .need]`, `["p99","too few",5] ["iops","too few",5] ["a|b <i> \"q\" \u0001","missing",null]`)
 
-	// And we read back what we wrote.
+	// ReadRecords reads it back.
 	again, err := runs.ReadRecords(bytes.NewReader(write(t, "json", export.Source{Runs: list})))
 	if err != nil || len(again) != 4 {
 		t.Fatalf("%d runs, %v", len(again), err)

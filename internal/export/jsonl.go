@@ -6,7 +6,7 @@ import (
 	"github.com/ktstr/ktstr/internal/runs"
 )
 
-// jsonlRuns writes a record a line.
+// jsonlRuns writes one record per line.
 func jsonlRuns(w io.Writer, list []runs.Run) error {
 	e := lines(w)
 	for _, r := range list {
@@ -17,7 +17,7 @@ func jsonlRuns(w io.Writer, list []runs.Run) error {
 	return nil
 }
 
-// jsonlReport writes a metric a line.
+// jsonlReport writes one metric of the comparison per line.
 func jsonlReport(w io.Writer, s Source) error {
 	e := lines(w)
 	for _, row := range s.Report.Rows {

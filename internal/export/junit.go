@@ -16,8 +16,8 @@ import (
 	"github.com/ktstr/ktstr/internal/runs"
 )
 
-// The elements of JUnit's XML that CI systems read; see
-// https://github.com/testmoapp/junitxml, which gathers what they agree on.
+// The elements of JUnit XML that CI systems read. See
+// https://github.com/testmoapp/junitxml for the common subset.
 type (
 	junitSuites struct {
 		XMLName  xml.Name     `xml:"testsuites"`
@@ -63,6 +63,7 @@ type (
 	}
 )
 
+// add appends a case and counts it.
 func (s *junitSuite) add(c junitCase) {
 	s.Tests++
 	switch {
@@ -79,6 +80,7 @@ func (s *junitSuite) add(c junitCase) {
 	s.Cases = append(s.Cases, c)
 }
 
+// writeJunit writes the document of all suites.
 func writeJunit(w io.Writer, name string, suites []junitSuite) error {
 	all := junitSuites{Name: name, Suites: suites}
 	total := 0.0
@@ -104,8 +106,8 @@ func writeJunit(w io.Writer, name string, suites []junitSuite) error {
 	return err
 }
 
-// junitRuns writes a suite a run, and in it a case a check, one for the run
-// itself and one for the extraction; and a suite a comparison that is a gate.
+// junitRuns writes one suite for each run. With s.Gate, it also writes one suite for
+// each comparison.
 func junitRuns(w io.Writer, s Source) error {
 	var suites []junitSuite
 	for _, r := range s.Runs {
@@ -119,6 +121,8 @@ func junitRuns(w io.Writer, s Source) error {
 	return writeJunit(w, "ktstr", suites)
 }
 
+// junitRun returns a suite with a case for the run itself, one for each check, and
+// one for the extraction.
 func junitRun(run runs.Run) junitSuite {
 	r := run.Record
 	seconds := strconv.FormatFloat(time.Duration(r.Duration).Seconds(), 'f', 3, 64)
@@ -146,12 +150,12 @@ func junitRun(run runs.Run) junitSuite {
 	}
 	s.add(ran)
 
-	left := slices.Clone(r.Details) // one a failed check, in their order
+	left := slices.Clone(r.Details) // of the failed checks, in their order
 	for _, o := range r.Checks {
 		c := junitCase{Classname: r.Payload, Name: o.Check}
 		switch o.Status {
 		case check.Failed:
-			c.Failure = &junitProblem{Message: "failed", Type: "check"} // of a record that another program wrote, without the detail
+			c.Failure = &junitProblem{Message: "failed", Type: "check"} // if the record has no detail, because another program wrote it
 			if i := slices.IndexFunc(left, func(d check.Detail) bool { return d.Check == o.Check }); i >= 0 {
 				c.Failure = problem(left[i])
 				left = slices.Delete(left, i, i+1)
@@ -161,7 +165,9 @@ func junitRun(run runs.Run) junitSuite {
 		}
 		s.add(c)
 	}
-	for _, d := range left { // the payload's bounds, a signal; all, of a record without the checks
+	// Bounds and a signal have details without a check. If the record has no checks,
+	// all details are left.
+	for _, d := range left {
 		name := d.Check
 		if name == "" {
 			name = d.Kind + " " + d.Metric
@@ -186,17 +192,20 @@ func junitRun(run runs.Run) junitSuite {
 	return s
 }
 
+// problem returns the failure element of a detail.
 func problem(d check.Detail) *junitProblem {
 	return &junitProblem{Message: d.Message, Type: d.Kind, Text: d.Message}
 }
 
+// junitReport writes the comparison as one suite.
 func junitReport(w io.Writer, s Source) error {
 	return writeJunit(w, "ktstr compare", []junitSuite{junitComparison(*s.Report)})
 }
 
-// junitComparison is a case a metric that decides, one for runs that failed
-// more often, and one where there was nothing to compare, or nothing judged:
-// skipped cases alone would look green.
+// junitComparison returns a suite with a case for each metric that decides. If the
+// second side failed more often, there is a case for that. If no metric was compared
+// or judged, an error case makes the suite fail, because skipped cases alone look
+// like a success.
 func junitComparison(r compare.Report) junitSuite {
 	suite := junitSuite{Name: filepath.Base(r.B.Name) + " against " + filepath.Base(r.A.Name), Time: "0"}
 	for _, d := range r.Differences {

@@ -56,7 +56,7 @@ error bench extraction: json: boo <&> �
 	if got.String() != want {
 		t.Errorf("got\n%s\nwant\n%s\nfrom\n%s", got.String(), want, text)
 	}
-	// The records alone say the same, and an end by a signal hides no check.
+	// The records suffice without the bundles, and a signal hides no check.
 	list := some(t, 1)
 	for i := range list {
 		list[i].Dir = ""

@@ -9,13 +9,14 @@ import (
 	"github.com/ktstr/ktstr/core/unit"
 	"github.com/ktstr/ktstr/internal/compare"
 	"github.com/ktstr/ktstr/internal/runs"
+	"github.com/ktstr/ktstr/internal/text"
 )
 
-// cell is text as a cell of a Markdown table: nothing in it may end the cell,
-// begin markup or reach a page as HTML.
-func cell(text string) string {
+// cell returns text for a cell of a Markdown table. It escapes characters that end
+// the cell, begin markup, or are HTML. For example, "a|b" becomes "a\|b".
+func cell(s string) string {
 	var b strings.Builder
-	for _, r := range strings.ToValidUTF8(text, "\uFFFD") {
+	for _, r := range strings.ToValidUTF8(s, "\uFFFD") {
 		switch {
 		case r == '\n' || r == '\t':
 			b.WriteByte(' ')
@@ -31,7 +32,7 @@ func cell(text string) string {
 	return b.String()
 }
 
-// markdownAll writes the runs, and below them their comparisons.
+// markdownAll writes the runs, then their comparisons.
 func markdownAll(w io.Writer, s Source) error {
 	if err := markdownRuns(w, s.Runs); err != nil {
 		return err
@@ -45,8 +46,8 @@ func markdownAll(w io.Writer, s Source) error {
 	return nil
 }
 
-// markdownRuns writes a table of the headline metrics (of all where there are
-// none), each as the median over the runs that ended well.
+// markdownRuns writes a table of the headline metrics with their medians over the
+// good runs. Without headlines, the table has all metrics.
 func markdownRuns(w io.Writer, list []runs.Run) error {
 	for i, group := range ByTitle(list) {
 		if i > 0 {
@@ -61,19 +62,15 @@ func markdownRuns(w io.Writer, list []runs.Run) error {
 				failed++
 			}
 		}
-		noun := "runs"
-		if len(group) == 1 {
-			noun = "run"
-		}
-		fmt.Fprintf(w, "**%s**: %d %s, %d failed", cell(Title(group[0].Record)), len(group), noun, failed)
+		fmt.Fprintf(w, "**%s**: %s, %d failed", cell(Title(group[0].Record)), text.Count(len(group), "run"), failed)
 		if interrupted > 0 {
 			fmt.Fprintf(w, ", %d interrupted", interrupted)
 		}
 		fmt.Fprint(w, "\n\n")
 		fmt.Fprintln(w, "| metric | median | spread | runs | better |")
 		fmt.Fprintln(w, "|---|--:|--:|--:|---|")
-		// A comparison of nothing with the runs summarizes them as the one
-		// with others would.
+		// A comparison of an empty side with the runs summarizes them in the same way
+		// as a comparison with other runs.
 		report := compare.Compare(compare.Side{}, runs.Side("", group), compare.Options{})
 		for _, row := range report.Rows {
 			if !row.Decides || row.B.N == 0 {
@@ -86,17 +83,18 @@ func markdownRuns(w io.Writer, list []runs.Run) error {
 			fmt.Fprintf(w, "| %s | %s | %s | %d | %s |\n", cell(row.Metric), cell(unit.Scale(row.B.Median, row.Unit)), spread, row.B.N, cell(row.Polarity.String()))
 		}
 		for _, f := range Failures(group) {
-			text := f.Message
+			message := f.Message
 			if len(group) > 1 {
-				text = fmt.Sprintf("%d of %d runs: %s", len(f.Runs), len(group), text)
+				message = fmt.Sprintf("%d of %d runs: %s", len(f.Runs), len(group), message)
 			}
-			fmt.Fprintf(w, "\n- failed: %s", cell(text))
+			fmt.Fprintf(w, "\n- failed: %s", cell(message))
 		}
 	}
 	fmt.Fprintln(w)
 	return nil
 }
 
+// markdownReport writes the comparison's table of deciding metrics.
 func markdownReport(w io.Writer, s Source) error {
 	r := s.Report
 	fmt.Fprintf(w, "**%s** (%d runs) against **%s** (%d runs): %s\n\n", cell(r.B.Name), r.B.Runs, cell(r.A.Name), r.A.Runs, r.Summary())

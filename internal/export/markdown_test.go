@@ -13,7 +13,7 @@ import (
 	"github.com/ktstr/ktstr/internal/export"
 )
 
-// goldmark renders it: tables stay tables, and nothing of the text is markup.
+// goldmark renders the tables. Text in the cells is never markup.
 func TestMarkdown(t *testing.T) {
 	md := goldmark.New(goldmark.WithExtensions(extension.GFM))
 	render := func(text []byte, rows int, wants ...string) {
