@@ -2,18 +2,14 @@ package plugin
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"math"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
-	"time"
 
-	"github.com/ktstr/ktstr"
 	"github.com/ktstr/ktstr/extractors/plugin/internal/testkit"
-	"github.com/ktstr/ktstr/sdk"
 )
 
 // The test binary is every plugin of these tests: as `_plugin NAME`, and under
@@ -40,78 +36,6 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// testPlugins are the plugins of these tests, good and bad.
-var testPlugins = map[string]func(){
-	"echo":     func() { sdk.Serve(parser("echo", echo)) },
-	"no-start": func() { fmt.Fprintln(os.Stderr, "libwanted.so.1 is not there"); os.Exit(3) },
-	"silent":   func() { select {} },
-	"busy": func() {
-		go func() {
-			for {
-				time.Sleep(time.Millisecond)
-			}
-		}()
-		sdk.Serve(parser("busy", echo))
-	},
-	"moody": func() { sdk.Serve(parser("moody", moody)) },
-}
-
-func parser(name string, parse func(ktstr.Output) (ktstr.Extraction, error)) ktstr.Parser {
-	return ktstr.Parser{Description: ktstr.Description{Name: name, Version: "1.0.0"}, Parse: parse}
-}
-
-// echo tells what it was given.
-func echo(out ktstr.Output) (ktstr.Extraction, error) {
-	x := ktstr.Extraction{Metrics: []ktstr.Metric{{Name: "bytes", Value: float64(len(out.Data)), Unit: "B", Polarity: ktstr.Higher, Line: 1}}}
-	say := func(code, message string) {
-		x.Diagnostics = append(x.Diagnostics, ktstr.Diagnostic{Code: ktstr.Code(code), Message: message})
-	}
-	var sum float64
-	for _, b := range out.Data {
-		sum += float64(b)
-	}
-	x.Metrics = append(x.Metrics, ktstr.Metric{Name: "sum", Value: sum})
-	say("stream", string(out.Stream))
-	say("truncated", fmt.Sprint(out.Truncated))
-	if out.ExitCode != nil {
-		say("exit", fmt.Sprint(*out.ExitCode))
-	}
-	say("argv", fmt.Sprintf("%q", out.Argv))
-	say("options", fmt.Sprint(out.Options))
-	x.Hints = []ktstr.Hint{{Name: "by*", Unit: "B", Polarity: ktstr.Lower, Headline: true}}
-	return x, nil
-}
-
-// moody does what the capture says.
-func moody(out ktstr.Output) (ktstr.Extraction, error) {
-	good := ktstr.Extraction{Metrics: []ktstr.Metric{{Name: "good", Value: 1}}}
-	switch string(out.Data) {
-	case "error":
-		return good, errors.New("the report has no version line: want sysbench 1.0")
-	case "panic":
-		panic("index of the parser is out of range")
-	case "exit":
-		fmt.Println("to fd 1 of old")
-		fmt.Fprintln(os.Stderr, "license server unreachable")
-		os.Exit(7)
-	case "hang":
-		select {}
-	case "nan":
-		good.Metrics = append(good.Metrics, ktstr.Metric{Name: "p99", Value: math.NaN()})
-	case "inf":
-		good.Metrics = append(good.Metrics, ktstr.Metric{Name: "p99", Value: math.Inf(-1)})
-	case "long":
-		good.Metrics = append(good.Metrics, ktstr.Metric{Name: strings.Repeat("n", 1<<20), Value: 1})
-	case "unnamed":
-		good.Metrics = append(good.Metrics, ktstr.Metric{Value: 1})
-	case "polarity":
-		good.Metrics = append(good.Metrics, ktstr.Metric{Name: "p", Polarity: "sideways"})
-	case "latin1":
-		good.Metrics = append(good.Metrics, ktstr.Metric{Name: "caf\xe9", Value: 1})
-	}
-	return good, nil
-}
-
 // start starts a bundled test plugin.
 func start(t *testing.T, name string) *Plugin {
 	t.Helper()
@@ -127,4 +51,42 @@ func startConfig(t *testing.T, c Config) *Plugin {
 	}
 	t.Cleanup(func() { p.Close() })
 	return p
+}
+
+func self(name string) Config { return Config{Self: []string{"_plugin", name}} }
+
+// own is the same plugin as an executable of its own, in the sandbox.
+func own(t *testing.T, name string) Config {
+	return Config{Path: testkit.Executable(t, name), Launcher: []string{"_launch"}}
+}
+
+func bare(c Config) Config { c.Unsandboxed = true; return c }
+
+// hostMain is a host that starts plugins, tells their pids, and waits to be killed.
+func hostMain() {
+	var pids []string
+	var configs []Config
+	for _, path := range os.Args[2:] {
+		configs = append(configs, Config{Path: path, Launcher: []string{"_launch"}}, Config{Path: path})
+	}
+	configs = append(configs, self("echo"), bare(self("deaf")), self("busy"))
+	for _, c := range configs {
+		p, err := Start(context.Background(), c)
+		if err != nil {
+			fmt.Println(err)
+			os.Exit(1)
+		}
+		pids = append(pids, strconv.Itoa(p.Pid()))
+		if len(pids)%2 == 0 {
+			p.Freeze()
+		}
+	}
+	fmt.Println(strings.Join(pids, " "))
+	forever()
+}
+
+func must(err error, what string) {
+	if err != nil {
+		panic(what + ": " + err.Error())
+	}
 }
