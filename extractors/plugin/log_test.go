@@ -56,6 +56,7 @@ func checkLog(t *testing.T, log string, texts ...string) {
 }
 
 func TestLogOfLifecycle(t *testing.T) {
+	t.Parallel()
 	var log lockedBuffer
 	p := startConfig(t, logTo(&log, "debug", self("moody")))
 	thaw, err := p.Freeze()
@@ -81,6 +82,7 @@ func TestLogOfLifecycle(t *testing.T) {
 }
 
 func TestLogOfFaults(t *testing.T) {
+	t.Parallel()
 	var log lockedBuffer
 	p := startConfig(t, logTo(&log, "warn", self("moody")))
 	p.Extract(context.Background(), ktstr.Output{Data: []byte("exit")})
@@ -95,6 +97,7 @@ func TestLogOfFaults(t *testing.T) {
 
 // A plugin cannot write control characters to the terminal through the log.
 func TestLogEscapesControlCharacters(t *testing.T) {
+	t.Parallel()
 	var log lockedBuffer
 	c := logTo(&log, "trace", Config{Launcher: []string{"_launch"}, Path: testkit.Script(t, "#!/bin/sh\n"+testkit.DescribeLine+
 		`printf 'red \033[31m\r bell \007 \342\200\256' >&2; printf '{"error": "no \\u001b[31m"}'`+"\n")})
@@ -111,6 +114,7 @@ func TestLogEscapesControlCharacters(t *testing.T) {
 
 // Without a Log the host is silent and works.
 func TestNoLog(t *testing.T) {
+	t.Parallel()
 	p := startConfig(t, self("echo"))
 	if _, err := p.Extract(context.Background(), ktstr.Output{}); err != nil {
 		t.Error(err)

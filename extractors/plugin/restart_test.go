@@ -21,6 +21,7 @@ import (
 
 // What a call is told whose plugin the host itself ended has no empty places.
 func TestEndedByHost(t *testing.T) {
+	t.Parallel()
 	p := startConfig(t, bare(self("trouble")))
 	p.current.process.kill()
 	<-p.current.process.exited
@@ -34,6 +35,7 @@ func TestEndedByHost(t *testing.T) {
 }
 
 func TestRestart(t *testing.T) {
+	t.Parallel()
 	ask := func(p *Plugin, what string) (ktstr.Extraction, error) {
 		return p.Extract(context.Background(), ktstr.Output{Data: []byte(what)})
 	}
@@ -106,6 +108,7 @@ func TestRestart(t *testing.T) {
 
 // What was hashed is what is executed, also when it is started again.
 func TestSameDescriptor(t *testing.T) {
+	t.Parallel()
 	for _, launcher := range [][]string{nil, {"_launch"}} {
 		path := testkit.Executable(t, "trouble")
 		f, err := os.Open(path)
@@ -133,6 +136,7 @@ func TestSameDescriptor(t *testing.T) {
 }
 
 func TestStopsItself(t *testing.T) {
+	t.Parallel()
 	c := bare(self("trouble"))
 	c.ExtractTimeout = 300 * time.Millisecond
 	p := startConfig(t, c)

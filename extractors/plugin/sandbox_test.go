@@ -17,7 +17,7 @@ import (
 )
 
 func TestProbe(t *testing.T) {
-	testkit.LeavesNothing(t)
+	t.Parallel()
 	r, err := Probe(context.Background(), []string{"_launch"})
 	if err != nil {
 		t.Fatal(err)
@@ -30,6 +30,7 @@ func TestProbe(t *testing.T) {
 }
 
 func TestHostilePlugin(t *testing.T) {
+	t.Parallel()
 	tcp, err := net.Listen("tcp", "127.0.0.1:0")
 	must(err, "tcp")
 	defer tcp.Close()
@@ -113,6 +114,7 @@ func TestHostilePlugin(t *testing.T) {
 
 // A script plugin is kept in by the same walls.
 func TestHostileScript(t *testing.T) {
+	t.Parallel()
 	home := t.TempDir()
 	must(os.Chmod(home, 0o777), "chmod")
 	p := startConfig(t, Config{Launcher: []string{"_launch"}, Path: testkit.Script(t, "#!/bin/sh\n"+testkit.DescribeLine+`

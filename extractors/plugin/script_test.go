@@ -19,6 +19,7 @@ import (
 )
 
 func TestScript(t *testing.T) {
+	t.Parallel()
 	p := startConfig(t, Config{Name: "script", Launcher: []string{"_launch"}, Path: testkit.Script(t, `#!/bin/sh
 case $1 in
 describe) cat <<'END'
@@ -64,6 +65,7 @@ esac
 
 // C29
 func TestScriptFaults(t *testing.T) {
+	t.Parallel()
 	for _, launcher := range [][]string{nil, {"_launch"}} {
 		for _, c := range []struct {
 			text  string
@@ -78,7 +80,7 @@ func TestScriptFaults(t *testing.T) {
 			{testkit.DescribeLine + `while :; do :; done`, "extract", Hung, "no end within 300ms"},
 			{testkit.DescribeLine + `sleep 1000`, "extract", Hung, "no end within 300ms"},
 			{testkit.DescribeLine + `kill -SEGV $$; exit 9`, "extract", Exited, ""},
-			{testkit.DescribeLine + `yes '{"metric": "m", "value": 1, "unit": "` + strings.Repeat("u", 10000) + `"}'`, "extract", BadAnswer, "the answer exceeds 256 MiB"},
+			{testkit.DescribeLine + `yes "$(printf '%16000s')"`, "extract", BadAnswer, "the answer exceeds 256 MiB"},
 			{testkit.DescribeLine + `head -c 5000000 /dev/zero | tr '\0' ' '`, "extract", BadAnswer, "a line has more than 4194304 bytes"},
 			{`echo '{"name": "other", "version": "1"}'`, "describe", BadAnswer, `calls itself "other": want "script"`},
 			{`echo '{"name": "script"}'`, "describe", BadAnswer, "the version is empty"},
@@ -86,26 +88,29 @@ func TestScriptFaults(t *testing.T) {
 			{`yes`, "describe", BadAnswer, "4194304 bytes and more: want one JSON object"},
 			{`echo no perl here >&2; exit 127`, "describe", Exited, "exit status 127; the last it said:\n\tno perl here"},
 		} {
-			testkit.LeavesNothing(t)
-			config := Config{Name: "script", Interface: Script, Path: testkit.Script(t, "#!/bin/sh\n"+c.text+"\n"), Launcher: launcher, DescribeTimeout: time.Minute, ExtractTimeout: time.Minute}
-			if c.fault == Hung {
-				config.ExtractTimeout = 300 * time.Millisecond
-			}
-			p, err := Start(context.Background(), config)
-			if c.op == "extract" && err == nil {
-				_, err = p.Extract(context.Background(), ktstr.Output{Data: []byte("x")})
-				p.Close()
-			}
-			var e *Error
-			if !errors.As(err, &e) || e.Op != c.op || e.Fault != c.fault || !strings.Contains(e.Error(), c.want) {
-				t.Errorf("%s: got %v; want %s: %s with %q", c.text[:min(len(c.text), 200)], err, c.op, c.fault, c.want)
-			}
+			t.Run("", func(t *testing.T) {
+				t.Parallel()
+				config := Config{Name: "script", Interface: Script, Path: testkit.Script(t, "#!/bin/sh\n"+c.text+"\n"), Launcher: launcher, DescribeTimeout: time.Minute, ExtractTimeout: time.Minute}
+				if c.fault == Hung {
+					config.ExtractTimeout = 300 * time.Millisecond
+				}
+				p, err := Start(context.Background(), config)
+				if c.op == "extract" && err == nil {
+					_, err = p.Extract(context.Background(), ktstr.Output{Data: []byte("x")})
+					p.Close()
+				}
+				var e *Error
+				if !errors.As(err, &e) || e.Op != c.op || e.Fault != c.fault || !strings.Contains(e.Error(), c.want) {
+					t.Errorf("%s: got %v; want %s: %s with %q", c.text, err, c.op, c.fault, c.want)
+				}
+			})
 		}
 	}
 }
 
 // On a filesystem that executes nothing, that is what is wrong.
 func TestNoExec(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	if err := unix.Mount("ktstr-test", dir, "tmpfs", unix.MS_NOEXEC, "size=64m,mode=755"); errors.Is(err, fs.ErrPermission) {
 		t.Skip("only root may mount what this needs")
@@ -123,7 +128,6 @@ func TestNoExec(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, launcher := range [][]string{nil, {"_launch"}} {
-			testkit.LeavesNothing(t)
 			_, err := Start(context.Background(), Config{Path: path, Launcher: launcher})
 			if err == nil || !strings.HasSuffix(err.Error(), "permission denied: its filesystem is mounted noexec: want it on another one (installed plugins are below XDG_DATA_HOME)") {
 				t.Errorf("%s, launcher %v: got %v", name, launcher, err)
@@ -135,12 +139,12 @@ func TestNoExec(t *testing.T) {
 // What a script says wrong for `describe` is told, and not that it does not
 // speak gRPC.
 func TestScriptDescribesWrongly(t *testing.T) {
+	t.Parallel()
 	for text, want := range map[string]string{
 		`echo '{"name": "y", "version": "1", "interface": "script"}'`:         `calls itself "y": want "x"`,
 		`echo loading; echo '{"name": "x", "version": "1"}'`:                  "want one JSON object",
 		`echo '{"name": "x", "version": "1", "interface": "carrier-pigeon"}'`: "carrier-pigeon",
 	} {
-		testkit.LeavesNothing(t)
 		_, err := Start(context.Background(), Config{Name: "x", Path: testkit.Script(t, "#!/bin/sh\n"+text+"\n"), Launcher: []string{"_launch"}})
 		var e *Error
 		if !errors.As(err, &e) || e.Op != "describe" || !strings.Contains(e.Error(), want) || strings.Contains(e.Error(), "handshake") {
@@ -151,6 +155,7 @@ func TestScriptDescribesWrongly(t *testing.T) {
 
 // A script plugin's forgotten child neither hangs the call nor outlives it.
 func TestScriptLeavesChild(t *testing.T) {
+	t.Parallel()
 	for _, launcher := range [][]string{nil, {"_launch"}} {
 		mark := filepath.Base(t.TempDir()) + t.Name()
 		p := startConfig(t, Config{Launcher: launcher, Path: testkit.Script(t, "#!/bin/sh\n"+testkit.DescribeLine+`

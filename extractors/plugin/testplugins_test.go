@@ -79,7 +79,8 @@ func (r *rawServer) run() {
 
 func forever() { select {} }
 
-func init() {
+// testPlugins are the plugins of these tests, good and bad, by name.
+func testPlugins() map[string]func() {
 	// A process whose goroutines all wait for ever would be ended by the runtime.
 	waiting := func() {
 		go func() {
@@ -91,7 +92,20 @@ func init() {
 	announce := func(line string) func() {
 		return func() { waiting(); fmt.Println(line); forever() }
 	}
-	for name, f := range map[string]func(){
+	return map[string]func(){
+		"echo":     func() { sdk.Serve(parser("echo", echo)) },
+		"no-start": func() { fmt.Fprintln(os.Stderr, "libwanted.so.1 is not there"); os.Exit(3) },
+		"silent":   func() { select {} },
+		"busy": func() {
+			go func() {
+				for {
+					time.Sleep(time.Millisecond)
+				}
+			}()
+			sdk.Serve(parser("busy", echo))
+		},
+		"moody":            func() { sdk.Serve(parser("moody", moody)) },
+		"hostile":          func() { sdk.Serve(parser("hostile", hostile)) },
 		"exit-0":           func() { os.Exit(0) },
 		"raw":              func() { new(rawServer).run() },
 		"deaf":             func() { waiting(); (&rawServer{shutdown: forever}).run() },
@@ -204,9 +218,9 @@ func init() {
 				}
 			}}).run()
 		},
-		"million": func() {
-			sdk.Serve(parser("million", func(ktstr.Output) (x ktstr.Extraction, err error) {
-				for i := range 1_000_000 {
+		"many": func() {
+			sdk.Serve(parser("many", func(ktstr.Output) (x ktstr.Extraction, err error) {
+				for i := range 200_000 {
 					x.Metrics = append(x.Metrics, ktstr.Metric{Name: "jobs." + strconv.Itoa(i) + ".iops", Value: float64(i)})
 				}
 				return x, nil
@@ -226,8 +240,6 @@ func init() {
 			}))
 		},
 		"trouble": func() { sdk.Serve(parser("trouble", trouble)) },
-	} {
-		testPlugins[name] = f
 	}
 }
 
@@ -269,22 +281,6 @@ func trouble(out ktstr.Output) (ktstr.Extraction, error) {
 		return ktstr.Extraction{Metrics: []ktstr.Metric{{Name: "pid", Value: float64(os.Getpid())}}}, nil
 	}
 	return ktstr.Extraction{Metrics: []ktstr.Metric{{Name: "m", Value: 1}}}, nil
-}
-
-// testPlugins are the plugins of these tests, good and bad.
-var testPlugins = map[string]func(){
-	"echo":     func() { sdk.Serve(parser("echo", echo)) },
-	"no-start": func() { fmt.Fprintln(os.Stderr, "libwanted.so.1 is not there"); os.Exit(3) },
-	"silent":   func() { select {} },
-	"busy": func() {
-		go func() {
-			for {
-				time.Sleep(time.Millisecond)
-			}
-		}()
-		sdk.Serve(parser("busy", echo))
-	},
-	"moody": func() { sdk.Serve(parser("moody", moody)) },
 }
 
 func parser(name string, parse func(ktstr.Output) (ktstr.Extraction, error)) ktstr.Parser {
@@ -341,8 +337,4 @@ func moody(out ktstr.Output) (ktstr.Extraction, error) {
 		good.Metrics = append(good.Metrics, ktstr.Metric{Name: "caf\xe9", Value: 1})
 	}
 	return good, nil
-}
-
-func init() {
-	testPlugins["hostile"] = func() { sdk.Serve(parser("hostile", hostile)) }
 }

@@ -26,7 +26,8 @@ func run(t *testing.T, dir string, argv ...string) string {
 
 // What is written passes its own tests unedited.
 func TestGo(t *testing.T) {
-	sources, err := filepath.Abs("../..")
+	t.Parallel()
+	sources, err := filepath.Abs("../../..")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,6 +58,7 @@ func TestGo(t *testing.T) {
 }
 
 func TestScript(t *testing.T) {
+	t.Parallel()
 	dir, _, err := Write(Plugin{Name: "mybench", Lang: "script", Dir: filepath.Join(t.TempDir(), "deep", "p")})
 	if err != nil {
 		t.Fatal(err)
@@ -73,6 +75,7 @@ func TestScript(t *testing.T) {
 }
 
 func TestRefused(t *testing.T) {
+	t.Parallel()
 	there := t.TempDir()
 	for _, c := range []struct {
 		p    Plugin

@@ -7,6 +7,7 @@ import (
 
 	"github.com/ktstr/ktstr"
 	"github.com/ktstr/ktstr/extractors/plugin"
+	"github.com/ktstr/ktstr/extractors/plugin/internal/testkit"
 	"github.com/ktstr/ktstr/sdk"
 )
 
@@ -21,5 +22,5 @@ func TestMain(m *testing.M) {
 			Parse:       func(ktstr.Output) (ktstr.Extraction, error) { return ktstr.Extraction{}, nil },
 		})
 	}
-	os.Exit(m.Run())
+	os.Exit(testkit.Run(m))
 }

@@ -41,7 +41,7 @@ func files(t *testing.T, dir string) []string {
 }
 
 func TestStore(t *testing.T) {
-	testkit.LeavesNothing(t)
+	t.Parallel()
 	s := Store{filepath.Join(t.TempDir(), "plugins")}
 	if l, err := s.Installed(); err != nil || len(l.Plugins) != 0 {
 		t.Fatalf("a store that is not there: got %+v, %v", l, err)
@@ -92,7 +92,7 @@ func TestStore(t *testing.T) {
 }
 
 func TestInstallFails(t *testing.T) {
-	testkit.LeavesNothing(t)
+	t.Parallel()
 	s := Store{filepath.Join(t.TempDir(), "plugins")}
 	good := testkit.Script(t, "#!/bin/sh\n"+testkit.DescribeLine)
 	for _, c := range []struct {
@@ -117,6 +117,7 @@ func TestInstallFails(t *testing.T) {
 // An installed plugin runs although it comes from a filesystem that executes
 // nothing.
 func TestInstallFromNoExec(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	if err := unix.Mount("ktstr-test", dir, "tmpfs", unix.MS_NOEXEC, "size=1m,mode=755"); errors.Is(err, fs.ErrPermission) {
 		t.Skip("only root may mount what this needs")
@@ -133,7 +134,7 @@ func TestInstallFromNoExec(t *testing.T) {
 
 // Of what an install replaces it tells, whatever the version says.
 func TestInstallTellsWhatItReplaces(t *testing.T) {
-	testkit.LeavesNothing(t)
+	t.Parallel()
 	s := Store{filepath.Join(t.TempDir(), "plugins")}
 	first := "#!/bin/sh\n" + testkit.DescribeLine
 	var last Locked
@@ -160,7 +161,7 @@ func TestInstallTellsWhatItReplaces(t *testing.T) {
 
 // What a killed install left is deleted by the next change of the store.
 func TestKilledInstall(t *testing.T) {
-	testkit.LeavesNothing(t)
+	t.Parallel()
 	s := Store{t.TempDir()}
 	leave := func() {
 		t.Helper()
@@ -192,7 +193,7 @@ func TestKilledInstall(t *testing.T) {
 
 // What is not what was locked, or what others can have changed, is not executed.
 func TestRefused(t *testing.T) {
-	testkit.LeavesNothing(t)
+	t.Parallel()
 	text := "#!/bin/sh\n" + testkit.DescribeLine
 	s := Store{filepath.Join(t.TempDir(), "plugins")}
 	p := install(t, s, testkit.Script(t, text))
@@ -262,6 +263,7 @@ func TestRefused(t *testing.T) {
 }
 
 func TestLock(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	path := filepath.Join(dir, LockFile)
 	hash := strings.Repeat("ab", 32)
@@ -341,6 +343,7 @@ func TestLock(t *testing.T) {
 }
 
 func TestSearch(t *testing.T) {
+	t.Parallel()
 	s := Store{filepath.Join(t.TempDir(), "plugins")}
 	text := "#!/bin/sh\n" + testkit.DescribeLine
 	p := install(t, s, testkit.Script(t, text))

@@ -89,6 +89,7 @@ func verify(t *testing.T, cfg Config) Report {
 }
 
 func TestHonestExtractorPasses(t *testing.T) {
+	t.Parallel()
 	dir := corpusOf(t, map[string]string{"a/stdout": capture, "a/meta.json": `{"argv": ["tool"], "exit_code": 0}`})
 	verify(t, Config{Extractor: honest(), Corpus: dir, Update: true})
 	r := verify(t, Config{Extractor: honest(), Corpus: dir})
@@ -103,6 +104,7 @@ func TestHonestExtractorPasses(t *testing.T) {
 }
 
 func TestWithoutCorpus(t *testing.T) {
+	t.Parallel()
 	r := verify(t, Config{Extractor: honest()})
 	n := map[Outcome]int{}
 	for _, c := range r.Checks {
@@ -118,6 +120,7 @@ func TestWithoutCorpus(t *testing.T) {
 
 // Every broken promise is found, by the check that is about it.
 func TestBrokenPromises(t *testing.T) {
+	t.Parallel()
 	var calls atomic.Int64
 	var leak [][]byte
 	for _, c := range []struct {
@@ -255,6 +258,7 @@ func (d deaf) Extract(_ context.Context, out ktstr.Output) (ktstr.Extraction, er
 
 // Beside others, an extractor with shared state gives something else.
 func TestParallelFindsSharedState(t *testing.T) {
+	t.Parallel()
 	var inside atomic.Int64
 	meet := make(chan struct{})
 	x := after(func(e *ktstr.Extraction, _ ktstr.Output) {
@@ -275,6 +279,7 @@ func TestParallelFindsSharedState(t *testing.T) {
 }
 
 func TestOnly(t *testing.T) {
+	t.Parallel()
 	r := verify(t, Config{Extractor: honest(), Only: []string{"finite", "empty"}})
 	if len(r.Checks) != 2 || r.Checks[0].Name != "empty" || r.Checks[1].Name != "finite" {
 		t.Errorf("checks %+v: want empty and finite, in their usual order", r.Checks)
@@ -288,6 +293,7 @@ func TestOnly(t *testing.T) {
 }
 
 func TestLoadCorpus(t *testing.T) {
+	t.Parallel()
 	dir := corpusOf(t, map[string]string{
 		"b/stdout": "out", "b/stderr": "", "b/file-x.json": "{}", "b/file-a": "1",
 		"b/meta.json":  `{"argv": ["t", "-x"], "exit_code": -15, "truncated": true, "options": {"o": "v"}, "tool": "t"}`,
@@ -333,6 +339,7 @@ func TestLoadCorpus(t *testing.T) {
 }
 
 func TestDiff(t *testing.T) {
+	t.Parallel()
 	base := `{"extractor":"x","version":"1","status":"ok","metrics":[{"name":"a","value":1,"unit":"s","polarity":"lower","stream":"stdout"}],` +
 		`"diagnostics":[{"code":"malformed","message":"one","stream":"stdout","line":3}]}`
 	for _, c := range []struct{ old, new, want string }{
@@ -362,6 +369,7 @@ func TestDiff(t *testing.T) {
 }
 
 func TestPrint(t *testing.T) {
+	t.Parallel()
 	r := Report{Subject: "./x", Name: "x\x1b[31m", Version: "1", Checks: []Check{
 		{Name: "one", About: "it holds", Outcome: Pass, Detail: "3 cases"},
 		{Name: "three", About: "it holds too", Outcome: Skip, Detail: "no captures"},
@@ -401,6 +409,7 @@ func TestPrint(t *testing.T) {
 // What a broken plugin gives is not written as what everybody will rely on; the
 // tool's own failure is.
 func TestUpdateRefusesBrokenPlugin(t *testing.T) {
+	t.Parallel()
 	x := honest()
 	inner := x.Parse
 	x.Parse = func(out ktstr.Output) (ktstr.Extraction, error) {
@@ -429,6 +438,7 @@ func TestUpdateRefusesBrokenPlugin(t *testing.T) {
 
 // Of a case that is on stderr only, that is what a failure shows.
 func TestFailureShowsStreamWithText(t *testing.T) {
+	t.Parallel()
 	x := honest()
 	x.Parse = func(ktstr.Output) (ktstr.Extraction, error) { return ktstr.Extraction{}, errors.New("no") }
 	r := verify(t, Config{Extractor: x, Corpus: corpusOf(t, map[string]string{"case/stdout": "", "case/stderr": capture}), Only: []string{"golden"}})
@@ -439,6 +449,7 @@ func TestFailureShowsStreamWithText(t *testing.T) {
 
 // One mistake that every input meets is told once.
 func TestEqualFailuresAreOne(t *testing.T) {
+	t.Parallel()
 	files := map[string]string{}
 	for i := range 12 {
 		files[fmt.Sprintf("case%02d/stdout", i)] = capture
@@ -459,6 +470,7 @@ func TestEqualFailuresAreOne(t *testing.T) {
 }
 
 func TestSound(t *testing.T) {
+	t.Parallel()
 	if err := Sound(honest(), ktstr.Output{Data: []byte(capture)}); err != nil {
 		t.Error(err)
 	}

@@ -47,39 +47,33 @@ func Executable(t *testing.T, name string) string {
 	return path
 }
 
-// LeavesNothing fails the test if, at its end, a child process, or a socket
-// directory of this process is left.
-func LeavesNothing(t *testing.T) {
-	t.Helper()
-	before := leftovers(t)
-	t.Cleanup(func() {
-		for what := range leftovers(t) {
-			if !before[what] {
-				t.Errorf("left behind: %s", what)
-			}
-		}
-	})
+// Run runs the tests of a package and returns the exit status. It fails if a
+// child process or a socket directory of this process is left at the end.
+func Run(m *testing.M) int {
+	status := m.Run()
+	left, err := leftovers()
+	if err != nil {
+		left = append(left, err.Error())
+	}
+	for _, name := range left {
+		fmt.Fprintln(os.Stderr, "the tests left behind:", name)
+	}
+	return status | min(len(left), 1)
 }
 
-func leftovers(t *testing.T) map[string]bool {
-	t.Helper()
-	found := map[string]bool{}
+// leftovers lists the children of this process and its socket directories.
+func leftovers() ([]string, error) {
 	self := os.Getpid()
 	children, err := linux.Children(self)
 	if err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
+	var left []string
 	for _, pid := range children {
-		found[fmt.Sprintf("process %d (%s)", pid, linux.Name(pid))] = true
+		left = append(left, fmt.Sprintf("process %d (%s)", pid, linux.Name(pid)))
 	}
 	dirs, err := filepath.Glob(filepath.Join("/tmp", fmt.Sprintf("ktstr-%d-*", self)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, d := range dirs {
-		found[d] = true
-	}
-	return found
+	return append(left, dirs...), err
 }
 
 // Running lists the processes whose command line contains text.
