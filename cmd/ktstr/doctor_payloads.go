@@ -1,0 +1,96 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"os/exec"
+	"slices"
+
+	"github.com/ktstr/ktstr/core"
+	"github.com/ktstr/ktstr/core/payload"
+	"github.com/ktstr/ktstr/internal/catalog"
+	"github.com/ktstr/ktstr/spawn"
+)
+
+// ability is what a payload can do here.
+type ability struct {
+	Name    string `json:"name"`
+	Ready   bool   `json:"ready"`
+	Problem string `json:"problem,omitempty"` // why it is not ready
+	Note    string `json:"note,omitempty"`    // how it differs with the installed version
+}
+
+// examinePayloads says what each payload can do here, and returns the programs that
+// the payloads need. It asks each program once.
+func examinePayloads(ctx context.Context, payloads []payload.Payload, broken []catalog.Broken, plugins []health) ([]program, []ability) {
+	var programs []program
+	var abilities []ability
+	var prober core.Prober
+	fails := map[string]string{} // by the extractor's name: why it does not start, or ""
+	for _, p := range plugins {
+		fails[p.Name] = p.Error
+	}
+	for _, p := range payloads {
+		able := ability{Name: p.Name, Ready: true}
+		needs := p.Needs
+		if len(needs) == 0 && p.Binary != payload.Self {
+			needs = []payload.Need{{Binary: p.Binary}}
+		}
+		for i, need := range needs {
+			found, err := prober.Ask(ctx, need, i == 0 && p.AsksHelp())
+			programs = addProgram(programs, need, found.Version, p.Name)
+			if err == nil && i == 0 {
+				_, able.Note, err = payload.Resolve(p, found)
+			} else if err == nil {
+				err = need.Enough(found.Version)
+			}
+			var start *spawn.StartError
+			if errors.As(err, &start) && start.Reason == spawn.NotFound {
+				err = fmt.Errorf("%s is not installed", need.Binary)
+			}
+			if err != nil && able.Ready {
+				able.Ready, able.Problem = false, err.Error()
+			}
+		}
+		name := cmp.Or(p.Extractor, "json")
+		if fault, found := fails[name]; able.Ready && !found {
+			able.Ready, able.Problem = false, fmt.Sprintf("extractor %s is not installed", name)
+		} else if able.Ready && fault != "" {
+			able.Ready, able.Problem = false, fmt.Sprintf("extractor %s does not start", name)
+		}
+		if !able.Ready {
+			able.Note = ""
+		}
+		abilities = append(abilities, able)
+	}
+	for _, b := range broken {
+		abilities = append(abilities, ability{Name: b.Name, Problem: b.Err.Error()})
+	}
+	return programs, abilities
+}
+
+// addProgram adds the program that a payload needs, unless it is there already.
+func addProgram(programs []program, need payload.Need, version, payload string) []program {
+	i := slices.IndexFunc(programs, func(known program) bool { return known.Name == need.Binary })
+	if i < 0 {
+		i = len(programs)
+		path, _ := exec.LookPath(need.Binary)
+		programs = append(programs, program{Name: need.Binary, Path: path, Version: version})
+	}
+	programs[i].Payloads = append(programs[i].Payloads, payload)
+	programs[i].Install = cmp.Or(programs[i].Install, need.Install)
+	return programs
+}
+
+func payloadRows(abilities []ability) (rows [][3]string) {
+	for _, p := range abilities {
+		state := "ready"
+		if !p.Ready {
+			state = "not ready"
+		}
+		rows = append(rows, [3]string{cmp.Or(p.Name, "-"), state, p.Problem + p.Note})
+	}
+	return rows
+}

@@ -1,0 +1,60 @@
+package main
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"github.com/ktstr/ktstr/core"
+)
+
+// health says whether an extractor starts.
+type health struct {
+	Name    string         `json:"name"`
+	From    string         `json:"from"`
+	Version string         `json:"version,omitempty"`
+	Error   string         `json:"error,omitempty"`   // why it does not start
+	Sandbox []core.Measure `json:"sandbox,omitempty"` // of the plugin's process; empty: built in
+}
+
+// examinePlugins starts each extractor and stops it.
+func (a *app) examinePlugins(ctx context.Context) ([]health, error) {
+	extractors, err := a.catalog(false).Extractors()
+	if err != nil {
+		return nil, err
+	}
+	var all []health
+	for _, found := range extractors {
+		if found.Hidden != "" {
+			continue
+		}
+		h := health{Name: found.Name, From: found.From}
+		x, err := a.catalog(false).Start(ctx, found.Name)
+		if err != nil {
+			h.Error = err.Error()
+		} else {
+			h.Version = x.Describe().Version
+			if x.Plugin != nil {
+				h.Sandbox = x.Plugin.Sandbox
+			}
+			x.Close()
+		}
+		all = append(all, h)
+	}
+	return all, nil
+}
+
+func anyFails(plugins []health) bool {
+	return slices.ContainsFunc(plugins, func(h health) bool { return h.Error != "" })
+}
+
+func pluginRows(plugins []health) (rows [][3]string) {
+	for _, p := range plugins {
+		state := "starts"
+		if p.Error != "" {
+			state = "fails"
+		}
+		rows = append(rows, [3]string{p.Name, state, strings.TrimSpace(p.From + " " + p.Error)})
+	}
+	return rows
+}

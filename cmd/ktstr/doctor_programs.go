@@ -1,0 +1,35 @@
+package main
+
+import "strings"
+
+// program is the program of one or more payloads on this host.
+type program struct {
+	Name     string   `json:"name"`
+	Path     string   `json:"path"`    // empty: not installed
+	Version  string   `json:"version"` // empty: it prints none
+	Payloads []string `json:"payloads"`
+	Install  string   `json:"install,omitempty"` // the command that installs it
+}
+
+func programRows(programs []program) (rows [][3]string) {
+	for _, p := range programs {
+		state := "ok"
+		if p.Path == "" {
+			state = "missing"
+		}
+		rows = append(rows, [3]string{p.Name, state, strings.TrimSpace(p.Path + " " + p.Version)})
+	}
+	return rows
+}
+
+// installCommands returns the commands that install the missing programs, one a
+// line, or "".
+func installCommands(programs []program) string {
+	var install []string
+	for _, p := range programs {
+		if p.Path == "" && p.Install != "" {
+			install = append(install, "  "+p.Install)
+		}
+	}
+	return strings.Join(install, "\n")
+}

@@ -1,0 +1,33 @@
+package main
+
+import (
+	"context"
+
+	"github.com/ktstr/ktstr/core"
+	"github.com/ktstr/ktstr/extractors/plugin"
+)
+
+// examineSandbox puts a process into the sandbox of a plugin and returns the
+// restrictions that the kernel granted.
+func examineSandbox(ctx context.Context) ([]core.Measure, error) {
+	report, err := plugin.Probe(ctx, []string{hiddenLaunch})
+	if err != nil {
+		return nil, err
+	}
+	var all []core.Measure
+	for _, m := range report {
+		all = append(all, core.Measure(m))
+	}
+	return all, nil
+}
+
+func sandboxRows(measures []core.Measure) (rows [][3]string) {
+	for _, m := range measures {
+		state := "enforced"
+		if !m.Enforced {
+			state = "not enforced"
+		}
+		rows = append(rows, [3]string{m.Name, state, m.Detail})
+	}
+	return rows
+}
