@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"syscall"
 
+	"github.com/hashicorp/go-hclog"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
@@ -27,8 +28,10 @@ type app struct {
 	stdout io.Writer
 	stderr io.Writer
 
-	plugins     []string // --plugin NAME=PATH
-	payloadDirs []string // --payload-dir
+	plugins     []string     // --plugin NAME=PATH
+	payloadDirs []string     // --payload-dir
+	logLevel    string       // --log-level
+	log         hclog.Logger // of the plugin host; nil: no log
 
 	lineShown atomic.Bool // the terminal shows the line of a run that goes on
 }
@@ -169,10 +172,16 @@ end; 4 extraction gave nothing or failed; 5 not enough runs to tell (compare);
 		SilenceUsage:  true,
 	}
 	root.SetUsageTemplate(strings.Replace(root.UsageTemplate(), "{{if .Runnable}}", "{{if and .Runnable (not .HasAvailableSubCommands)}}", 1))
-	root.PersistentPreRunE = refuseEmpty
+	root.PersistentPreRunE = func(c *cobra.Command, args []string) error {
+		if err := refuseEmpty(c, args); err != nil {
+			return err
+		}
+		return a.startLog(c.Flags().Changed("log-level"))
+	}
 	root.SetVersionTemplate("{{.Name}} {{.Version}}\n")
 	root.PersistentFlags().StringArrayVar(&a.plugins, "plugin", nil, "use the plugin executable `NAME=PATH`, installed or not; beside a "+store.LockFile+", only the build that it names (repeatable)")
 	root.PersistentFlags().StringArrayVar(&a.payloadDirs, "payload-dir", nil, "read payload files from `DIR` before all other places (repeatable)")
+	root.PersistentFlags().StringVar(&a.logLevel, "log-level", "", "write the log of the plugin host to stderr, from `LEVEL` on: "+logLevels+", such as debug (default $KTSTR_LOG, or off)")
 	root.AddCommand(a.runCommand(), a.extractCommand(), a.payloadCommand(), a.pluginCommand(), a.doctorCommand(), a.compareCommand(), a.runsCommand(), a.explainCommand())
 	root.SetHelpCommand(helpCommand())
 	group(root)
@@ -271,6 +280,6 @@ func (a *app) catalog(quiet bool) *catalog.Catalog {
 	return &catalog.Catalog{
 		PayloadDirs: a.payloadDirs, Plugins: a.plugins,
 		Launch: []string{hiddenLaunch}, ServeStock: []string{hiddenPlugin}, StockProgram: "_",
-		Notice: a.notice(quiet),
+		Log: a.log, Notice: a.notice(quiet),
 	}
 }
