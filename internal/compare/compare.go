@@ -1,6 +1,6 @@
-// Package compare turns two sets of runs of one benchmark into a verdict a
-// metric: better, worse, or no difference shown. It computes only; docs/compare.md
-// says how to read what it gives.
+// Package compare compares two sets of runs of one benchmark. Each metric gets a
+// verdict: better, worse, or no difference shown. The package only computes and
+// formats. docs/compare.md explains how to read the result.
 package compare
 
 import (
@@ -13,82 +13,79 @@ import (
 	"github.com/ktstr/ktstr/core/extract"
 )
 
-// Run is one run as comparing sees it.
+// A Run is one run of a side.
 type Run struct {
-	// Broken runs did not end well (exit code, signal, timeout, no metrics).
-	// They are counted, and their metrics are not: half a run measures half.
-	// A run that only failed a check of a metric is not broken; leaving it out
-	// would hide exactly the slow ones.
+	// Broken marks a run that failed: by its exit code, a signal, a timeout, or
+	// because it has no metrics. Its metrics are left out, because an incomplete run
+	// measures less. A run that only failed a check of a metric is not broken.
+	// Leaving it out would hide the slow runs.
 	Broken    bool
-	Metrics   []ktstr.Metric // of several with one name the first counts
-	Headlines []string       // names
-	About     []Fact         // what must be equal for two runs to be comparable
+	Metrics   []ktstr.Metric // if several have the same name, the first one counts
+	Headlines []string       // names of metrics
+	About     []Fact         // facts that must be equal for two runs to be comparable
 }
 
-// Fact is one thing known about where and how a run was made.
+// A Fact describes the host or the configuration of a run.
 type Fact struct {
-	Name  string `json:"name"` // "kernel", "cpu", …
+	Name  string `json:"name"` // such as "kernel" or "cpu"
 	Value string `json:"value"`
 }
 
-// Side is a set of runs with a name for the table's head.
+// A Side is a set of runs.
 type Side struct {
-	Name string
+	Name string // for the table
 	Runs []Run
-	// Interrupted is how many more runs somebody stopped. They are no failure
-	// of the side, measure nothing, and are not in Runs.
+	// Interrupted is the number of runs that the user stopped. They are not in Runs
+	// and do not count as failures.
 	Interrupted int
 }
 
-// MinEffect is the least change that counts for metrics of a name or pattern
-// (as in ktstr.Hint), in percent.
+// A MinEffect is the smallest change, in percent, that counts for the metrics with a
+// name. The name may be a pattern, such as "fio.*.iops".
 type MinEffect struct {
 	Name    string
 	Percent float64
 }
 
-// Options say how sure and how large a difference must be. The zero value is
-// the default.
+// Options configure a comparison. The zero value selects the defaults.
 type Options struct {
-	// Alpha is the probability of one or more false alarms among all headline
-	// metrics of a comparison; 0: 0.05.
+	// Alpha is the probability of at least one false alarm among all headline
+	// metrics of a comparison. 0 means DefaultAlpha.
 	Alpha float64
-	// MinEffect is the least change that is called a difference, in percent;
-	// nil: 2.
+	// MinEffect is the smallest change that is called a difference, in percent. nil
+	// means 2.
 	MinEffect *float64
-	// MinEffects go before MinEffect; an exact name before a pattern, of equal
-	// ones the last.
+	// MinEffects override MinEffect. An exact name wins over a pattern. Among equals,
+	// the last one wins.
 	MinEffects []MinEffect
-	// Select names the metrics, or patterns of them, to decide on in place of
-	// the headlines; nil: the headlines, or all where no run has any.
+	// Select lists the metrics that decide, as names or patterns. nil means the
+	// headlines, or all metrics if no run has a headline.
 	Select []string
-	// Absent are metrics, or patterns of them, that were asked for and that no
-	// run has: each is a row that decides, and Missing.
+	// Absent lists metrics that the user requested and that no run has. Each gets a
+	// row that decides, with the verdict Missing.
 	Absent []string
-	// Compared names the facts that are what is compared: they are no
-	// difference to be said.
+	// Compared lists the facts whose effect the user wants to compare, such as
+	// "kernel". They are not reported as differences.
 	Compared []string
-	// OnlyDeciding leaves out the rows that do not decide, and the time that
-	// it takes to test them.
+	// OnlyDeciding leaves out the rows that do not decide. Testing them takes time.
 	OnlyDeciding bool
 }
 
-// DefaultAlpha and DefaultMinEffect (percent) are what the zero Options mean.
-const (
-	DefaultAlpha     = 0.05
-	DefaultMinEffect = 2.0
-)
+// DefaultAlpha is the Alpha of the zero Options.
+const DefaultAlpha = 0.05
+
+// defaultMinEffect is the MinEffect of the zero Options, in percent.
+const defaultMinEffect = 2.0
 
 // Compare compares b, the new side, with a.
 //
-// Each metric is tested by the two-sided Mann–Whitney U-test of
-// golang.org/x/perf/benchmath, which assumes nothing about distributions. False
-// alarms are controlled across all metrics that decide, together, by Holm's
-// step-down procedure (S. Holm, "A Simple Sequentially Rejective Multiple Test
-// Procedure", Scandinavian Journal of Statistics 6 (1979) 65–70), which holds
-// whatever the metrics have to do with each other: the chance that one or more
-// of them is called different although none is, is at most Alpha. The metrics
-// that do not decide are a family of their own.
+// It tests each metric by the two-sided Mann–Whitney U-test of
+// golang.org/x/perf/benchmath, which assumes nothing about distributions. It corrects
+// the significance level for all metrics that decide, by Holm's step-down procedure
+// (S. Holm, "A Simple Sequentially Rejective Multiple Test Procedure", Scandinavian
+// Journal of Statistics 6 (1979) 65–70). So the probability that Compare calls one or
+// more of them different although none is, is at most Alpha, also if the metrics
+// depend on each other. The metrics that do not decide are corrected separately.
 func Compare(a, b Side, o Options) Report {
 	if o.Alpha == 0 {
 		o.Alpha = DefaultAlpha
@@ -100,7 +97,7 @@ func Compare(a, b Side, o Options) Report {
 	}
 	for _, side := range []Counted{r.A, r.B} {
 		note := fmt.Sprintf("%s: %d interrupted, left out", side.Name, side.Interrupted)
-		if side.Interrupted > 0 && !slices.Contains(r.Notes, note) { // one tag may be both
+		if side.Interrupted > 0 && !slices.Contains(r.Notes, note) { // both sides may have the same name
 			r.Notes = append(r.Notes, note)
 		}
 	}
@@ -135,8 +132,9 @@ func Compare(a, b Side, o Options) Report {
 	return r
 }
 
+// minEffect returns the smallest change of a metric that counts, in percent.
 func (o Options) minEffect(name string) float64 {
-	percent := DefaultMinEffect
+	percent := defaultMinEffect
 	if o.MinEffect != nil {
 		percent = *o.MinEffect
 	}

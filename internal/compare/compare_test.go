@@ -12,7 +12,7 @@ import (
 	"github.com/ktstr/ktstr/internal/compare"
 )
 
-// side makes runs of one metric each.
+// side returns runs with one metric each.
 func side(name string, m ktstr.Metric, values ...float64) compare.Side {
 	s := compare.Side{Name: name}
 	for _, v := range values {
@@ -22,8 +22,7 @@ func side(name string, m ktstr.Metric, values ...float64) compare.Side {
 	return s
 }
 
-// Every word, and what decides for it.
-func TestVerdicts(t *testing.T) {
+func TestEachVerdict(t *testing.T) {
 	low := []float64{100, 101, 102, 103, 104}
 	high := []float64{110, 111, 112, 113, 114}
 	near := []float64{101, 102, 103, 104, 105}
@@ -65,8 +64,7 @@ func TestVerdicts(t *testing.T) {
 	check(ktstr.Lower, low, high[:3], compare.Worse)  // 2 of 56 ways: 0.036
 }
 
-// A target compares distances: on which side of it does not matter.
-func TestTarget(t *testing.T) {
+func TestTargetComparesDistances(t *testing.T) {
 	target, _ := ktstr.Target(100)
 	check := func(a, b []float64, want compare.Verdict, change float64) {
 		t.Helper()
@@ -82,8 +80,7 @@ func TestTarget(t *testing.T) {
 	check([]float64{100, 100, 100, 100}, []float64{100.1, 100.1, 100.1, 100.1}, compare.Same, 0.001)
 }
 
-// Units convert, also a target's; incompatible ones are refused by name.
-func TestUnits(t *testing.T) {
+func TestUnitsConvertOrAreNamed(t *testing.T) {
 	us := side("a", ktstr.Metric{Name: "x", Unit: "us", Polarity: ktstr.Lower}, 2000, 2001, 2002, 2003)
 	ms := side("b", ktstr.Metric{Name: "x", Unit: "ms", Polarity: ktstr.Lower}, 3, 3.1, 3.2, 3.3)
 	row := compare.Compare(us, ms, compare.Options{}).Rows[0]
@@ -126,8 +123,7 @@ func TestMinEffect(t *testing.T) {
 	check(compare.Options{MinEffect: &twenty, MinEffects: []compare.MinEffect{{"*.b", 5}, {"c", 99}}}, compare.Better)
 }
 
-// The failed run is counted and never averaged away; more of them is worse.
-func TestBroken(t *testing.T) {
+func TestBrokenRunsCountButDoNotMeasure(t *testing.T) {
 	m := ktstr.Metric{Name: "x", Polarity: ktstr.Lower}
 	a, b := side("a", m, 1, 2, 3, 4), side("b", m, 1, 2, 3, 4, 1e9)
 	b.Runs[4].Broken = true
@@ -143,8 +139,7 @@ func TestBroken(t *testing.T) {
 	}
 }
 
-// A run that somebody stopped is no failure of its side: it is left out, and said.
-func TestInterrupted(t *testing.T) {
+func TestInterruptedRunsAreLeftOutWithANote(t *testing.T) {
 	m := ktstr.Metric{Name: "x", Polarity: ktstr.Lower}
 	a, b := side("a", m, 1, 2, 3, 4), side("b", m, 1, 2, 3, 4)
 	b.Interrupted = 1
@@ -189,8 +184,7 @@ func TestExitStatus(t *testing.T) {
 	check(compare.Side{}, compare.Side{}, 1, 1)
 }
 
-// The last line says how much was judged, and what it takes to judge the rest.
-func TestSummary(t *testing.T) {
+func TestSummaryTellsHowMuchWasJudged(t *testing.T) {
 	rows := func(verdicts ...compare.Verdict) (rows []compare.Row) {
 		for _, v := range verdicts {
 			r := compare.Row{Verdict: v, Decides: true}
@@ -214,8 +208,7 @@ func TestSummary(t *testing.T) {
 	}
 }
 
-// Headlines decide; the rest is a family of its own; a selection goes before.
-func TestSelection(t *testing.T) {
+func TestHeadlinesOrTheSelectionDecide(t *testing.T) {
 	run := func(a, b float64) compare.Run {
 		return compare.Run{Metrics: []ktstr.Metric{{Name: "a.x", Value: a, Polarity: ktstr.Lower}, {Name: "b.x", Value: b, Polarity: ktstr.Lower}}, Headlines: []string{"a.x"}}
 	}
@@ -280,9 +273,9 @@ func TestOrder(t *testing.T) {
 	}
 }
 
-// The test keeps its level with ties and unequal numbers: of all ways to deal
-// the values to the sides at most the fraction p has a P of at most p.
-func TestTies(t *testing.T) {
+// Of all ways to deal the values to the sides, at most the fraction p has a P of at
+// most p.
+func TestUTestKeepsItsLevelWithTies(t *testing.T) {
 	for _, c := range []struct {
 		values []float64
 		n      int
@@ -324,9 +317,8 @@ func TestTies(t *testing.T) {
 	}
 }
 
-// A median between two values has no digits of the arithmetic; one that was
-// measured has all its digits.
-func TestRoundedMedians(t *testing.T) {
+// A measured median keeps all its digits.
+func TestMediansBetweenTwoValuesAreRounded(t *testing.T) {
 	side := func(values ...float64) compare.Side {
 		s := compare.Side{}
 		for _, v := range values {

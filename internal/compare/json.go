@@ -5,11 +5,11 @@ import (
 	"github.com/ktstr/ktstr/internal/plainjson"
 )
 
-// Schema names the version of Report's JSON. Fields are only ever added.
-const Schema = "ktstr.compare/v1"
+// schema is the version of the JSON of a Report. Later versions only add fields.
+const schema = "ktstr.compare/v1"
 
-// MarshalJSON writes the row; what is not finite is a string, as ktstr.Number
-// has it, and what nobody measured is null.
+// MarshalJSON implements json.Marshaler. Values that are not finite are strings, as
+// in ktstr.Number. Values that were not measured are null.
 func (r Row) MarshalJSON() ([]byte, error) {
 	return plainjson.Marshal(struct {
 		Metric    string        `json:"metric"`
@@ -31,16 +31,16 @@ func (r Row) MarshalJSON() ([]byte, error) {
 	})
 }
 
-// known is v where it says something, else null.
-func known(v float64, says bool) *ktstr.Number {
-	if !says {
+// known returns v if ok is true. Otherwise it returns nil, which is null in JSON.
+func known(v float64, ok bool) *ktstr.Number {
+	if !ok {
 		return nil
 	}
 	return (*ktstr.Number)(&v)
 }
 
-// MarshalJSON writes an empty list of values as [], and null for its median and
-// spread.
+// MarshalJSON implements json.Marshaler. The median and the spread of an empty list of
+// values are null.
 func (s Sample) MarshalJSON() ([]byte, error) {
 	return plainjson.Marshal(struct {
 		N      int           `json:"n"`
@@ -50,7 +50,8 @@ func (s Sample) MarshalJSON() ([]byte, error) {
 	}{s.N, known(s.Median, s.N > 0), known(s.Spread, s.N > 0), list(s.Values)})
 }
 
-// MarshalJSON writes the report as a document with its schema.
+// MarshalJSON implements json.Marshaler. The document has a schema, a summary and the
+// counts.
 func (r Report) MarshalJSON() ([]byte, error) {
 	judged, deciding, need := r.Judged()
 	return plainjson.Marshal(struct {
@@ -60,15 +61,16 @@ func (r Report) MarshalJSON() ([]byte, error) {
 		Alpha       float64         `json:"alpha"`
 		Summary     string          `json:"summary"`
 		Counts      map[Verdict]int `json:"counts"`
-		Deciding    int             `json:"deciding"`       // metrics that decide
-		Judged      int             `json:"judged"`         // of those; the others are too few, or missing
-		Need        int             `json:"need,omitempty"` // runs a side at which what is too few could be judged
+		Deciding    int             `json:"deciding"`       // the number of metrics that decide
+		Judged      int             `json:"judged"`         // the number of them that were judged
+		Need        int             `json:"need,omitempty"` // runs per side that could judge the others
 		Differences []Difference    `json:"differences"`
 		Notes       []string        `json:"notes"`
 		Metrics     []Row           `json:"metrics"`
-	}{Schema, r.A, r.B, r.Alpha, r.Summary(), r.Counts(), deciding, judged, need, list(r.Differences), list(r.Notes), list(r.Rows)})
+	}{schema, r.A, r.B, r.Alpha, r.Summary(), r.Counts(), deciding, judged, need, list(r.Differences), list(r.Notes), list(r.Rows)})
 }
 
+// list returns a slice that is [] in JSON, not null.
 func list[T any](s []T) []T {
 	if s == nil {
 		return []T{}

@@ -14,8 +14,8 @@ import (
 	"github.com/ktstr/ktstr/core/unit"
 )
 
-// measure fills in what is known of one metric before the verdicts; a row that
-// can get no other verdict than Missing has it.
+// measure returns the row of one metric without its verdict. If the verdict can only
+// be Missing, the row has it.
 func measure(name string, a, b []sighting) Row {
 	row := Row{Metric: name, Change: math.NaN(), P: 1}
 	note := func(format string, args ...any) {
@@ -38,13 +38,13 @@ func measure(name string, a, b []sighting) Row {
 		row.Polarity = ktstr.Unknown
 		note("the runs do not agree which way is better")
 	}
-	odd := 0
+	notFinite := 0
 	values := func(side []sighting) []float64 {
 		var list []float64
 		for _, s := range side {
 			v, err := unit.Convert(s.value, s.unit, row.Unit)
 			if err != nil || math.IsNaN(v) || math.IsInf(v, 0) {
-				odd++
+				notFinite++
 				continue
 			}
 			list = append(list, v)
@@ -52,8 +52,8 @@ func measure(name string, a, b []sighting) Row {
 		return list
 	}
 	row.A, row.B = summarize(values(a)), summarize(values(b))
-	if odd > 0 {
-		note("%d values that are not finite were left out", odd)
+	if notFinite > 0 {
+		note("%d values that are not finite were left out", notFinite)
 	}
 	switch {
 	case row.A.N == 0 && row.B.N == 0:
@@ -97,6 +97,7 @@ func measure(name string, a, b []sighting) Row {
 	return row
 }
 
+// distances returns the distance of each value to the target.
 func distances(values []float64, target float64) []float64 {
 	d := make([]float64, len(values))
 	for i, v := range values {
@@ -105,6 +106,7 @@ func distances(values []float64, target float64) []float64 {
 	return d
 }
 
+// change returns the change between two values as a fraction of whole.
 func change(from, to, whole float64) float64 {
 	switch {
 	case from == to:
@@ -115,18 +117,19 @@ func change(from, to, whole float64) float64 {
 	return (to - from) / whole
 }
 
-// rounded is a derived number without the last digits, which are of the
-// arithmetic and of no measurement: 10.237 in place of 10.236999999999998.
+// rounded returns a computed number without its last digits, which are rounding errors.
+// For example, it returns 10.237 for 10.236999999999998.
 func rounded(v float64) float64 {
 	const digits = 12
 	r, err := strconv.ParseFloat(strconv.FormatFloat(v, 'g', digits, 64), 64)
-	if err != nil { // next to the greatest number
+	if err != nil { // v is next to the largest float64
 		return v
 	}
 	return r
 }
 
-// summarize never rounds a median that is one of the values.
+// summarize computes the median and the spread. It does not round a median that is one
+// of the values.
 func summarize(values []float64) Sample {
 	s := Sample{N: len(values), Values: values}
 	if s.N == 0 {

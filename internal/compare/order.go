@@ -1,8 +1,8 @@
 package compare
 
-// Order is the order in which n rounds of several sides are run so that slow
-// drift of the host falls on all alike: forth and back (ABBA, ABBA, …; an odd
-// last round is forth only). Each item is a side's index.
+// Order returns the order in which to run n rounds of several sides. Each item is the
+// index of a side. The order is ABBA, so that a slow drift of the host affects all
+// sides equally. For example, Order(2, 3) is 0, 1, 1, 0, 0, 1.
 func Order(sides, n int) []int {
 	order := make([]int, 0, sides*n)
 	for round := range n {

@@ -7,87 +7,91 @@ import (
 	"strings"
 
 	"github.com/ktstr/ktstr"
+	"github.com/ktstr/ktstr/internal/text"
 )
 
-// Verdict is the word for one metric.
+// Verdict is the result of one metric.
 type Verdict string
 
-// The words. A difference is called only where it is significant and larger
-// than the least effect.
+// The verdicts. A difference must be significant and larger than the smallest effect
+// that counts.
 const (
 	Worse   Verdict = "worse"
-	Missing Verdict = "missing" // on one side only, or on none though asked for, or in units that do not convert
-	TooFew  Verdict = "too few" // no result of so many runs could be significant
-	Changed Verdict = "changed" // different, and nobody said which way is better
+	Missing Verdict = "missing" // a side has no value, or the units of the sides do not convert
+	TooFew  Verdict = "too few" // no result of this number of runs could be significant
+	Changed Verdict = "changed" // different, and the polarity is unknown
 	Same    Verdict = "~"       // no difference shown
 	Better  Verdict = "better"
 )
 
-// words is the order of verdicts, worst first.
+// words lists the verdicts, worst first.
 var words = []Verdict{Worse, Missing, TooFew, Changed, Same, Better}
 
-// Sample is what one side measured of one metric, in the row's unit.
+// A Sample holds the values of one metric on one side, in the unit of the row.
 type Sample struct {
-	N      int     // runs that have the metric
-	Median float64 // 0 where N is 0; between two values rounded to 12 digits
+	N int // the number of runs with a value
+	// Median is 0 if N is 0. A median between two values is rounded to 12 digits.
+	Median float64
 	// Spread is half the distance between the quartiles, rounded to 12 digits.
 	Spread float64
 	Values []float64 // in the order of the runs
 }
 
-// Row is one metric.
+// A Row is the comparison of one metric.
 type Row struct {
 	Metric   string
-	Unit     string // of all values: side A's, or side B's where A has none
+	Unit     string // of all values; the unit of side A, or of side B if A has none
 	Polarity ktstr.Polarity
-	Decides  bool // the gate is decided on it
+	Decides  bool // the exit status depends on this row
 	A, B     Sample
-	// Change is from A's median to B's, as a fraction of A's; for a target, the
-	// change of the median distance to it as a fraction of the target. It is
-	// infinite from 0 to anything else, and NaN where a side has no value.
+	// Change is the change from the median of A to the median of B, as a fraction of
+	// the median of A. For a target, it is the change of the median distance to the
+	// target, as a fraction of the target. It is infinite if the value changes from
+	// 0, and NaN if a side has no value.
 	Change    float64
-	P         float64 // of the Mann–Whitney U-test; 1 where it cannot be made
-	Level     float64 // what P had to be at most, corrected for the other metrics
+	P         float64 // of the Mann–Whitney U-test; 1 if the test is impossible
+	Level     float64 // the largest significant P, corrected for the other metrics
 	MinEffect float64 // percent
 	Verdict   Verdict
-	Need      int    // with TooFew: runs a side at which a clear difference could be shown
-	Note      string // what is odd about this row; may be empty
+	Need      int    // with TooFew: the number of runs per side that could show a difference
+	Note      string // for the user, such as "not in the first"; may be empty
 }
 
-// Measured reports whether both sides have values: without, Change, P and Level
-// say nothing.
+// Measured reports whether both sides have values. If not, Change, P and Level have
+// no meaning.
 func (r Row) Measured() bool { return r.A.N > 0 && r.B.N > 0 }
 
-// Difference is a fact in which the sides differ.
+// A Difference is a fact in which the sides differ.
 type Difference struct {
 	Name string   `json:"name"`
-	A    []string `json:"a"` // the values that occur, sorted
+	A    []string `json:"a"` // the values on side A, sorted
 	B    []string `json:"b"`
 }
 
-// Report is a comparison of side B, the new one, with side A.
+// A Report is the comparison of side B, the new one, with side A.
 type Report struct {
 	A, B        Counted
 	Alpha       float64
 	Differences []Difference
-	Rows        []Row // those that decide first; worst first
+	Rows        []Row // first the rows that decide, then the worst verdict first
 	Notes       []string
-	LeftOut     int // metrics that do not decide and have no row; see Options.OnlyDeciding
+	LeftOut     int // the number of metrics without a row; see Options.OnlyDeciding
 }
 
-// Counted is how many runs a side has.
+// Counted holds the number of runs of a side.
 type Counted struct {
 	Name        string `json:"name"`
-	Runs        int    `json:"runs"` // without those interrupted
+	Runs        int    `json:"runs"` // without interrupted ones
 	Broken      int    `json:"broken"`
 	Interrupted int    `json:"interrupted"`
 }
 
-// MoreBroken reports whether a greater part of B's runs is broken than of A's.
+// MoreBroken reports whether the fraction of broken runs is larger on side B than on
+// side A.
 func (r Report) MoreBroken() bool { return r.A.Runs > 0 && r.B.Broken*r.A.Runs > r.A.Broken*r.B.Runs }
 
-// Counts says how many rows that decide have each verdict. Runs that failed
-// more often count as one worse.
+// Counts returns the number of deciding rows with each verdict. If MoreBroken holds,
+// Worse counts one more.
 func (r Report) Counts() map[Verdict]int {
 	counts := map[Verdict]int{}
 	for _, row := range r.Rows {
@@ -101,9 +105,9 @@ func (r Report) Counts() map[Verdict]int {
 	return counts
 }
 
-// Judged says how many of the metrics that decide were judged: what is too few
-// runs, or missing, was not. need is the runs a side at which what is too few
-// could be; 0 where nothing is.
+// Judged returns the number of deciding metrics, and how many of them were judged.
+// Those with the verdicts TooFew and Missing were not. need is the number of runs per
+// side that TooFew asks for, 0 if no metric has that verdict.
 func (r Report) Judged() (judged, deciding, need int) {
 	for _, row := range r.Rows {
 		if !row.Decides {
@@ -121,8 +125,9 @@ func (r Report) Judged() (judged, deciding, need int) {
 	return judged, deciding, need
 }
 
-// Summary is the last line: "2 worse, 5 better, 31 ~, 1 missing". Words that do
-// not occur are left out. Where runs are too few it says how much was judged.
+// Summary returns the number of metrics per verdict, such as "2 worse, 5 better, 31
+// ~, 1 missing". If the runs were too few, it also gives the number of metrics that
+// were judged.
 func (r Report) Summary() string {
 	counts := r.Counts()
 	judged, deciding, need := r.Judged()
@@ -131,7 +136,7 @@ func (r Report) Summary() string {
 		if counts[w] > 0 {
 			part := fmt.Sprintf("%d %s", counts[w], w)
 			if w == TooFew {
-				part += fmt.Sprintf(" (%s a side could tell)", plural(need, "run"))
+				part += fmt.Sprintf(" (%s a side could tell)", text.Count(need, "run"))
 			}
 			parts = append(parts, part)
 		}
@@ -139,20 +144,20 @@ func (r Report) Summary() string {
 	if len(parts) == 0 {
 		return "nothing to compare"
 	}
-	text := strings.Join(parts, ", ")
-	all := plural(deciding, "metric")
+	words := strings.Join(parts, ", ")
+	all := text.Count(deciding, "metric")
 	switch {
 	case counts[TooFew] == 0:
-		return text
+		return words
 	case judged == 0:
-		return fmt.Sprintf("%s: nothing was judged, 0 of %s", text, all)
+		return fmt.Sprintf("%s: nothing was judged, 0 of %s", words, all)
 	}
-	return fmt.Sprintf("%s: %d of %s judged", text, judged, all)
+	return fmt.Sprintf("%s: %d of %s judged", words, judged, all)
 }
 
-// ExitStatus is 0 where nothing that decides is worse or missing, else 1. Too
-// few runs to judge any metric that decides are 5; with strict, to judge all of
-// them. Nothing to decide on is 1. A gate that judged nothing is never green.
+// ExitStatus returns the exit status of a comparison. It is 1 if a deciding metric is
+// Worse or Missing, or if no metric decides. It is 5 if the runs were too few to judge
+// any of them or, with strict, to judge all of them. Otherwise it is 0.
 func (r Report) ExitStatus(strict bool) int {
 	counts := r.Counts()
 	judged, _, _ := r.Judged()
@@ -165,8 +170,8 @@ func (r Report) ExitStatus(strict bool) int {
 	return 0
 }
 
-// before orders rows: those that decide, then the worst verdict, then the
-// largest change.
+// before is the order of rows: first those that decide, then the worst verdict, then
+// the largest change.
 func before(a, b Row) bool {
 	if a.Decides != b.Decides {
 		return a.Decides
@@ -176,7 +181,7 @@ func before(a, b Row) bool {
 	}
 	ca, cb := math.Abs(a.Change), math.Abs(b.Change)
 	if math.IsNaN(ca) || math.IsNaN(cb) || a.Verdict == Same || a.Verdict == TooFew {
-		return false // as they come
+		return false // keeps the order of the runs
 	}
 	return ca > cb
 }

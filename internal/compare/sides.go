@@ -7,6 +7,7 @@ import (
 	"github.com/ktstr/ktstr/core/extract"
 )
 
+// count counts the runs of a side.
 func count(s Side) Counted {
 	c := Counted{Name: s.Name, Runs: len(s.Runs), Interrupted: s.Interrupted}
 	for _, r := range s.Runs {
@@ -17,8 +18,8 @@ func count(s Side) Counted {
 	return c
 }
 
-// differences lists the facts whose values are not the same on both sides. A
-// fact that one side does not know at all is none, nor is one that is compared.
+// differences returns the facts with different values on the two sides. It leaves out
+// facts that one side does not know, and those in compared.
 func differences(a, b Side, compared []string) []Difference {
 	var order []string
 	gather := func(s Side) map[string][]string {
@@ -49,7 +50,8 @@ func differences(a, b Side, compared []string) []Difference {
 	return all
 }
 
-// Names lists the metrics of all runs that ended well, in the order of their first occurrence.
+// Names returns the names of the metrics of all runs that are not broken, in the
+// order of their first occurrence.
 func Names(sides ...Side) []string {
 	var order []string
 	seen := map[string]bool{}
@@ -69,7 +71,8 @@ func Names(sides ...Side) []string {
 	return order
 }
 
-// selection says which metrics decide.
+// selection returns a function that reports whether a metric decides. If the user must
+// know how it selects, note explains it.
 func selection(a, b Side, patterns []string) (decides func(name string) bool, note string) {
 	if patterns != nil {
 		return func(name string) bool {
@@ -90,14 +93,14 @@ func selection(a, b Side, patterns []string) (decides func(name string) bool, no
 	return func(name string) bool { return headlines[name] }, ""
 }
 
-// sighting is one metric of one run.
+// A sighting is one metric of one run.
 type sighting struct {
 	value    float64
 	unit     string
 	polarity ktstr.Polarity
 }
 
-// collect gathers the first metric of each name of each run that ended well.
+// collect gathers the first metric of each name in each run that is not broken.
 func collect(s Side) map[string][]sighting {
 	all := map[string][]sighting{}
 	for _, r := range s.Runs {

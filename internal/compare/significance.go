@@ -10,14 +10,15 @@ import (
 	"github.com/ktstr/ktstr"
 )
 
-// uTest is the P of the two-sided Mann–Whitney U-test; 1 where it cannot be made.
+// uTest returns the P of the two-sided Mann–Whitney U-test, 1 if the test is
+// impossible.
 //
-// benchmath doubles the lower tail of the first sample's U also where U lies in
-// the upper one. Without ties, or with equal numbers, the distribution is
-// symmetric and that is the same; with both it is not, and P can come out as 0.
-// So the sample that ranks lower goes first.
+// benchmath doubles the lower tail of the first sample's U even if U lies in the upper
+// tail. The distribution of U is not symmetric if there are ties and the samples have
+// different sizes. Then P can come out as 0. So uTest passes the sample with the lower
+// ranks first.
 func uTest(x, y []float64) float64 {
-	higher := 0 // pairs in which x is higher, less those in which y is
+	higher := 0 // pairs in which x is higher, minus pairs in which y is higher
 	for _, a := range x {
 		for _, b := range y {
 			switch {
@@ -38,13 +39,13 @@ func uTest(x, y []float64) float64 {
 	return min(1, benchmath.AssumeNothing.Compare(sample(x), sample(y)).P)
 }
 
-// decide gives each row of one family its verdict.
+// decide sets the verdicts of rows, which are corrected together.
 func decide(rows []*Row, alpha float64) {
 	m := len(rows)
 	byP := slices.Clone(rows)
 	sort.SliceStable(byP, func(i, j int) bool { return byP[i].P < byP[j].P })
 	// Holm: the k-th smallest P (from 0) is significant if it is at most
-	// alpha/(m-k) and all smaller ones are.
+	// alpha/(m-k) and all smaller ones are significant.
 	rejected := 0
 	for rejected < m && byP[rejected].P <= alpha/float64(m-rejected) {
 		rejected++
@@ -62,7 +63,7 @@ func decide(rows []*Row, alpha float64) {
 	}
 }
 
-// called is the verdict on a significant difference.
+// called returns the verdict on a significant difference.
 func called(r Row) Verdict {
 	if !(math.Abs(r.Change)*100 > r.MinEffect) {
 		return Same
@@ -83,18 +84,18 @@ func called(r Row) Verdict {
 	return Worse
 }
 
-// reachable reports whether the clearest possible result of so many runs, all
-// values of one side above all of the other, would be significant beside the
-// other rows as they are.
+// reachable reports whether the clearest possible result of the row's runs would be
+// significant. In that result, all values of one side are above all values of the
+// other side. The other rows stay as they are.
 func reachable(r Row, byP []*Row, rejected int, alpha float64) bool {
 	least := leastP(r.A.N, r.B.N)
-	// It would come after the rows whose P is smaller still. (r itself is none
-	// of these: its P is at least the least.) All of those must be significant.
+	// It would come after the rows with a smaller P, which must all be significant.
+	// (The row itself is not one of them, because its P is at least the least.)
 	before := sort.Search(len(byP), func(i int) bool { return byP[i].P >= least*(1-1e-9) })
 	return before <= rejected && least <= alpha/float64(len(byP)-before)
 }
 
-// leastP is the smallest P that the two-sided exact test can give: 2 of the
+// leastP returns the smallest P that the two-sided exact test can give: 2 of the
 // (n1+n2 choose n1) ways to deal the ranks to the sides.
 func leastP(n1, n2 int) float64 {
 	ways := 1.0
@@ -104,7 +105,7 @@ func leastP(n1, n2 int) float64 {
 	return min(1, 2/ways)
 }
 
-// needed is the least number of runs a side with which a difference can be
+// needed returns the smallest number of runs per side with which a difference can be
 // significant at the level.
 func needed(level float64) int {
 	n := 1

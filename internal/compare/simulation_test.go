@@ -10,8 +10,8 @@ import (
 	"github.com/ktstr/ktstr/internal/compare"
 )
 
-// sides makes two sides of n runs with several headline metrics; value gives
-// metric i of the run at a place in the order of execution.
+// sides returns two sides of n runs with several headline metrics. value returns metric
+// i of the run at a place in the order of execution.
 func sides(n, metrics int, order []int, value func(side, place, i int) float64) (a, b compare.Side) {
 	both := [2]compare.Side{{Name: "a"}, {Name: "b"}}
 	for place, s := range order {
@@ -31,9 +31,9 @@ func called(r compare.Report) bool {
 	return c[compare.Worse]+c[compare.Better]+c[compare.Changed] > 0
 }
 
-// Equal distributions: at most 5 % of the comparisons may call any difference,
-// however many headlines they have and whatever the distribution is.
-func TestFalseAlarms(t *testing.T) {
+// At most 5 % of the comparisons of equal distributions may call a difference, for any
+// number of headlines and for any distribution.
+func TestFalseAlarmsStayBelowAlpha(t *testing.T) {
 	const comparisons = 4000 // enough that chance alone rarely lifts 4.5 % above 5 %
 	none := 0.0
 	distributions := map[string]func(*rand.Rand) float64{
@@ -70,7 +70,7 @@ func TestFalseAlarms(t *testing.T) {
 }
 
 // A change of 10 % under 1 % noise is found with ten runs.
-func TestPower(t *testing.T) {
+func TestClearChangesAreFound(t *testing.T) {
 	const comparisons = 1000
 	for _, metrics := range []int{1, 10} {
 		r := rand.New(rand.NewPCG(2, uint64(metrics)))
@@ -93,9 +93,9 @@ func TestPower(t *testing.T) {
 	}
 }
 
-// The host slows down steadily by 10 % while two equal payloads run. One after
-// the other they look different; interleaved they do not.
-func TestDrift(t *testing.T) {
+// The host slows down steadily by 10 % while two equal payloads run. If one runs after
+// the other, they look different. If they are interleaved, they do not.
+func TestOrderCancelsDrift(t *testing.T) {
 	const n, comparisons = 10, 200
 	block := make([]int, 2*n)
 	for i := n; i < 2*n; i++ {

@@ -6,21 +6,21 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"unicode"
 	"unicode/utf8"
 
 	"github.com/ktstr/ktstr/core/unit"
+	"github.com/ktstr/ktstr/internal/text"
 )
 
-// Table says how a report is printed for people. The zero value prints plain
+// A Table configures how a report is printed on a screen. The zero value prints plain
 // text, 80 columns wide, with the metrics that decide.
 type Table struct {
 	Width int  // columns; 0: 80
-	Color bool // the words stay, so that colour never carries a meaning alone
-	All   bool // also the metrics that do not decide
+	Color bool // colour never carries a meaning alone
+	All   bool // also prints the metrics that do not decide
 }
 
-// The columns right of the metric's name.
+// The widths of the columns right of the metric's name.
 const (
 	sampleWidth  = 17 // "1234.5 kiops ±12%"
 	changeWidth  = 8
@@ -29,8 +29,8 @@ const (
 	wide         = 100
 )
 
-// Format prints the report: what differs between the sides, the metrics, notes,
-// and last the summary.
+// Format returns the report as text: the sides, their differences, the notes, one line
+// per metric, and the summary.
 func (t Table) Format(r Report) string {
 	width := t.Width
 	if width <= 0 {
@@ -46,7 +46,7 @@ func (t Table) Format(r Report) string {
 		letter string
 		Counted
 	}{{"A", r.A}, {"B", r.B}} {
-		fmt.Fprintf(&b, "%s  %s, %s", side.letter, clean(side.Name), plural(side.Runs, "run"))
+		fmt.Fprintf(&b, "%s  %s, %s", side.letter, text.Line(side.Name), text.Count(side.Runs, "run"))
 		if side.Broken > 0 {
 			fmt.Fprintf(&b, ", %d failed (not in the medians)", side.Broken)
 		}
@@ -61,36 +61,36 @@ func (t Table) Format(r Report) string {
 				va, vb = []string{a}, []string{b}
 			}
 			for i, values := range [][]string{va, vb} {
-				name := clean(d.Name)
+				name := text.Line(d.Name)
 				if i == 1 {
 					name = strings.Repeat(" ", utf8.RuneCountInString(name))
 				}
-				wrap(&b, "  "+name+"  "+string("AB"[i])+" ", clean(strings.Join(values, " | ")), width)
+				wrap(&b, "  "+name+"  "+string("AB"[i])+" ", text.Line(strings.Join(values, " | ")), width)
 			}
 		}
 	}
 	for _, note := range r.Notes {
-		wrap(&b, "note: ", clean(note), width)
+		wrap(&b, "note: ", text.Line(note), width)
 	}
 	b.WriteByte('\n')
 
 	line := func(name, a, bb, change string, verdict Verdict, test string) {
-		text := pad(name, nameWidth) + " " + padLeft(a, sampleWidth) + " " + padLeft(bb, sampleWidth) + " " + padLeft(change, changeWidth)
+		columns := pad(name, nameWidth) + " " + padLeft(a, sampleWidth) + " " + padLeft(bb, sampleWidth) + " " + padLeft(change, changeWidth)
 		if width >= wide {
-			text += " " + padLeft(test, testWidth)
+			columns += " " + padLeft(test, testWidth)
 		}
-		text += " " + t.paint(colors[verdict], string(verdict))
-		b.WriteString(strings.TrimRight(text, " ") + "\n")
+		columns += " " + t.paint(colors[verdict], string(verdict))
+		b.WriteString(strings.TrimRight(columns, " ") + "\n")
 	}
 	line("metric", "A", "B", "change", "verdict", "test")
 	shown := 0
-	need := 0 // runs a side, for what does not decide
+	need := 0 // runs per side, for the metrics that do not decide
 	for _, row := range r.Rows {
 		if !row.Decides && !t.All {
 			continue
 		}
 		shown++
-		name := clean(row.Metric)
+		name := text.Line(row.Metric)
 		if utf8.RuneCountInString(name) > nameWidth {
 			b.WriteString(name + "\n")
 			name = ""
@@ -101,11 +101,11 @@ func (t Table) Format(r Report) string {
 			need = max(need, row.Need)
 		}
 		if row.Note != "" {
-			wrap(&b, "    ", clean(row.Note), width)
+			wrap(&b, "    ", text.Line(row.Note), width)
 		}
 	}
 	if need > 0 {
-		wrap(&b, "", fmt.Sprintf("the metrics that do not decide: %s a side could tell", plural(need, "run")), width)
+		wrap(&b, "", fmt.Sprintf("the metrics that do not decide: %s a side could tell", text.Count(need, "run")), width)
 	}
 	if more := len(r.Rows) - shown + r.LeftOut; more > 0 {
 		fmt.Fprintf(&b, "%d more do not decide (--all shows them)\n", more)
@@ -114,8 +114,9 @@ func (t Table) Format(r Report) string {
 	return b.String()
 }
 
-// withoutCommon leaves out long stretches of words at the front and at the end
-// that two texts share, as command lines do.
+// withoutCommon replaces by "…" the words at the start and at the end that two texts
+// have in common, if there are many. Two command lines, for example, differ in few
+// words.
 func withoutCommon(a, b string) (string, string) {
 	const long = 4 // words
 	wa, wb := strings.Fields(a), strings.Fields(b)
@@ -143,14 +144,7 @@ func withoutCommon(a, b string) (string, string) {
 	return cut(wa), cut(wb)
 }
 
-func plural(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return strconv.Itoa(n) + " " + noun + "s"
-}
-
-// sample is a median and its spread, in a unit that both sides share.
+// sample returns the median and the spread, converted to a unit that both sides use.
 func sample(s Sample, from, to string) string {
 	if s.N == 0 {
 		return "-"
@@ -159,12 +153,12 @@ func sample(s Sample, from, to string) string {
 	if err != nil {
 		median, to = s.Median, from
 	}
-	text := unit.Digits(median)
+	value := unit.Digits(median)
 	if to != "" {
-		text += " " + clean(to)
+		value += " " + text.Line(to)
 	}
 	if s.N < 2 {
-		return text
+		return value
 	}
 	spread := "±0%"
 	if s.Spread != 0 {
@@ -173,9 +167,10 @@ func sample(s Sample, from, to string) string {
 			spread = "±" + unit.Digits(s.Spread)
 		}
 	}
-	return text + " " + spread
+	return value + " " + spread
 }
 
+// percent returns a change as text, such as "+1.5%".
 func percent(change float64) string {
 	switch {
 	case math.IsNaN(change):
@@ -190,6 +185,7 @@ func percent(change float64) string {
 	return fmt.Sprintf("%+.1f%%", change*100)
 }
 
+// test returns the P of a row and the number of values, such as "p=0.0012 n=10+9".
 func test(r Row) string {
 	if !r.Measured() {
 		return ""
@@ -206,6 +202,7 @@ const (
 
 var colors = map[Verdict]string{Worse: red, Missing: red, Better: green, TooFew: yellow, Changed: yellow}
 
+// paint colours text if t.Color is set.
 func (t Table) paint(color, text string) string {
 	if !t.Color || color == "" || text == "" {
 		return text
@@ -221,8 +218,8 @@ func padLeft(text string, width int) string {
 	return strings.Repeat(" ", max(0, width-utf8.RuneCountInString(text))) + text
 }
 
-// wrap writes text in lines of at most width columns where blanks allow, the
-// first behind prefix and the others below its end.
+// wrap writes text in lines of at most width columns. The first line begins with
+// prefix. The others are indented by the width of prefix. wrap does not break words.
 func wrap(b *strings.Builder, prefix, text string, width int) {
 	indent := strings.Repeat(" ", utf8.RuneCountInString(prefix))
 	room := max(20, width-len(indent))
@@ -238,15 +235,4 @@ func wrap(b *strings.Builder, prefix, text string, width int) {
 		line += word
 	}
 	b.WriteString(prefix + line + "\n")
-}
-
-// clean replaces control characters, which must not reach a terminal raw, and
-// bytes that are not UTF-8.
-func clean(text string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) || r == utf8.RuneError {
-			return utf8.RuneError
-		}
-		return r
-	}, text)
 }

@@ -15,7 +15,7 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the golden files")
 
-// everyWord is a report in which each verdict and each odd thing occurs.
+// everyWord returns a report with each verdict and each note.
 func everyWord() compare.Report {
 	a, b := compare.Side{Name: "base"}, compare.Side{Name: "new\x1b[31m"}
 	target, _ := ktstr.Target(50)
@@ -65,7 +65,7 @@ func everyWord() compare.Report {
 	return compare.Compare(a, b, compare.Options{})
 }
 
-func TestTable(t *testing.T) {
+func TestTableFormatsEachVerdict(t *testing.T) {
 	for name, table := range map[string]compare.Table{
 		"plain": {}, "color": {Color: true}, "all": {All: true}, "wide": {Width: 120},
 	} {
