@@ -12,19 +12,22 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/ktstr/ktstr/internal/testenv"
 )
 
-// block is a ```console block of a page: its commands and how they end.
+// block is a ```console block of a page.
 type block struct {
 	line     int
 	commands []string
-	statuses []string // one of which the last command ends with; the others succeed
+	// statuses are the exit statuses with which the last command may end. The commands before it must succeed.
+	statuses []string
 }
 
 var opening = regexp.MustCompile("^```console(?: exit=([0-9|]+))?$")
 
-// blocks reads the console blocks of a page. Lines that begin with "$ " are
-// commands, continued by a backslash; all others show what they print.
+// blocks returns the console blocks of a page. A line that begins with "$ " is a command, and a backslash at its end
+// continues it. The other lines are the output, which this test does not compare.
 func blocks(t *testing.T, page string) []block {
 	t.Helper()
 	text, err := os.ReadFile(page)
@@ -61,15 +64,14 @@ func blocks(t *testing.T, page string) []block {
 	return all
 }
 
-// The commands of the README and of the pages for users run as they are
-// written: `go run` and `make` in the repository, the others of a page one after
-// the other in a directory of their own.
+// commandLimit is the deadline of a documented command. It is generous because the machine may be busy.
+const commandLimit = 5 * time.Minute
+
+// The commands of the README and of the pages for users run as they are written. `go run` and `make` run in the repository.
+// The other commands of a page run one after the other in a directory of their own. The pages run in parallel, because most
+// of their time is waiting for benchmarks.
 func TestDocumentedCommands(t *testing.T) {
-	bin := t.TempDir()
-	build := exec.Command("go", "build", "-o", bin, "./cmd/ktstr", "./plugins/...")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("%v: %v\n%s", build, err, out)
-	}
+	bin := testenv.Build(t, "./cmd/ktstr", "./plugins/fio/ktstr-plugin-fio", "./plugins/schbench/ktstr-plugin-schbench", "./plugins/stressng/ktstr-plugin-stressng")
 	repository, err := os.Getwd()
 	if err != nil {
 		t.Fatal(err)
@@ -78,29 +80,32 @@ func TestDocumentedCommands(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	// Each page has a home of its own, but not a Go cache of its own.
+	env := append(os.Environ(), "PATH="+shortBenchmarks(t)+":"+bin+":"+os.Getenv("PATH"), "XDG_STATE_HOME=", "XDG_CONFIG_HOME=", "XDG_DATA_HOME=",
+		"GOCACHE="+goEnv(t, "GOCACHE"), "GOMODCACHE="+goEnv(t, "GOMODCACHE"))
 	for _, page := range append(pages, "README.md") {
 		switch page {
 		case "docs/writing-a-plugin.md", "docs/installing-a-plugin.md", "docs/script-plugins.md":
 			continue // a tutorial with files to write in between: TestWalk in examples/ runs it
 		}
 		t.Run(page, func(t *testing.T) {
+			t.Parallel()
 			dir := t.TempDir()
-			home := t.TempDir()
+			env := append(slices.Clone(env), "HOME="+t.TempDir())
 			for _, b := range blocks(t, page) {
 				for i, command := range b.commands {
 					want := []string{"0"}
 					if i == len(b.commands)-1 {
 						want = b.statuses
 					}
-					ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+					ctx, cancel := context.WithTimeout(t.Context(), commandLimit)
 					cmd := exec.CommandContext(ctx, "sh", "-c", command)
+					cmd.WaitDelay = time.Second // for a descendant that keeps the output open
 					cmd.Dir = dir
 					if strings.HasPrefix(command, "go run ") || strings.HasPrefix(command, "make ") {
 						cmd.Dir = repository
 					}
-					cmd.Env = append(os.Environ(), "PATH="+bin+":"+os.Getenv("PATH"), "HOME="+home,
-						"XDG_STATE_HOME=", "XDG_CONFIG_HOME=", "XDG_DATA_HOME=",
-						"GOCACHE="+goEnv(t, "GOCACHE"), "GOMODCACHE="+goEnv(t, "GOMODCACHE"))
+					cmd.Env = env
 					out, err := cmd.CombinedOutput()
 					cancel()
 					if got := cmd.ProcessState.ExitCode(); !slices.Contains(want, strconv.Itoa(got)) {
@@ -110,6 +115,27 @@ func TestDocumentedCommands(t *testing.T) {
 			}
 		})
 	}
+}
+
+// shortBenchmarks returns a directory with a fio and a stress-ng that are the real ones with options that end them after a
+// fraction of a second, on a smaller file. A test learns nothing from the seconds and the 256 MiB of the pages.
+func shortBenchmarks(t *testing.T) (dir string) {
+	t.Helper()
+	dir = t.TempDir()
+	for tool, script := range map[string]string{
+		"fio":       `case " $* " in *" --time_based "*) exec REAL "$@" --ramp_time=0 --runtime=200ms --size=16m ;; esac`,
+		"stress-ng": `case " $* " in *" --cpu "*) exec REAL "$@" --cpu-ops 50 ;; esac`,
+	} {
+		path, err := exec.LookPath(tool)
+		if err != nil {
+			t.Fatalf("%v: the documented commands need it: run `make deps`", err)
+		}
+		script = "#!/bin/sh\n" + strings.ReplaceAll(script, "REAL", path) + "\nexec " + path + ` "$@"` + "\n"
+		if err := os.WriteFile(filepath.Join(dir, tool), []byte(script), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
 }
 
 var (

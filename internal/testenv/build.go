@@ -2,7 +2,6 @@
 package testenv
 
 import (
-	"crypto/sha256"
 	"fmt"
 	"os"
 	"os/exec"
@@ -20,26 +19,20 @@ var built = struct {
 	packages map[string]bool
 }{packages: map[string]bool{}}
 
-// Build builds main packages of this module as `make build` does, and returns the directory with the executables. For
-// example, Build(t, "./cmd/ktstr") returns a directory with `ktstr` in it. A package is written as `go build` in the root
-// of the module takes it.
+// Build builds main packages of this module into bin/ of the repository, with the command of `make build`, and returns that
+// directory. For example, Build(t, "./cmd/ktstr") returns a directory with `ktstr` in it. A package is written as `go build`
+// in the root of the module takes it.
 //
 // The executables are not instrumented, also if the tests run under the race detector: an instrumented ktstr takes several
-// times the CPU time at each start.
-//
-// The directory is in the user's cache, one for each copy of the module, and is kept. Thus the go command links an executable
-// again only if its sources have changed, and the test processes of one `go test ./...` share the executables.
+// times the CPU time at each start. The go command links an executable again only if its sources have changed. Thus all test
+// processes of one `go test ./...` share the executables.
 func Build(t testing.TB, packages ...string) (dir string) {
 	t.Helper()
 	root, err := moduleRoot()
 	if err != nil {
 		t.Fatal(err)
 	}
-	cache, err := os.UserCacheDir()
-	if err != nil {
-		t.Fatalf("no directory for the executables that tests run: %v", err)
-	}
-	dir = filepath.Join(cache, "ktstr-tests", fmt.Sprintf("%x", sha256.Sum256([]byte(root)))[:16])
+	dir = filepath.Join(root, "bin")
 	built.Lock()
 	defer built.Unlock()
 	for _, p := range packages {
@@ -59,7 +52,7 @@ func build(root, dir, pkg string) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
-	lock, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR|unix.O_CLOEXEC, 0o600)
+	lock, err := os.OpenFile(filepath.Join(dir, ".lock"), os.O_CREATE|os.O_RDWR|unix.O_CLOEXEC, 0o600)
 	if err != nil {
 		return err
 	}
