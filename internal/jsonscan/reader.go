@@ -16,7 +16,7 @@ import (
 // no escape, nan and inf are numbers, and a comma may stand before the end of
 // an object.
 type Reader struct {
-	Text []byte
+	Data []byte
 	Pos  int // of the next byte
 
 	// StrayComma is the offset of the last bracket that ends an object after a
@@ -41,7 +41,7 @@ var ErrTruncated = fmt.Errorf("the document is cut off: %w", io.ErrUnexpectedEOF
 
 // Fail returns the error for a text that is not as wanted at Pos.
 func (r *Reader) Fail(want string) error {
-	if r.Pos >= len(r.Text) {
+	if r.Pos >= len(r.Data) {
 		return ErrTruncated
 	}
 	return &SyntaxError{r.Pos, want}
@@ -55,9 +55,9 @@ func (r *Reader) LineAt(pos int) int {
 	}
 	newline := []byte{'\n'}
 	if pos < r.linePos {
-		r.line -= bytes.Count(r.Text[pos:r.linePos], newline)
+		r.line -= bytes.Count(r.Data[pos:r.linePos], newline)
 	} else {
-		r.line += bytes.Count(r.Text[r.linePos:pos], newline)
+		r.line += bytes.Count(r.Data[r.linePos:pos], newline)
 	}
 	r.linePos = pos
 	return r.line
@@ -66,13 +66,13 @@ func (r *Reader) LineAt(pos int) int {
 // Space passes over white space and returns the byte after it, or 0 at the end
 // of the text.
 func (r *Reader) Space() byte {
-	for i := r.Pos; i < len(r.Text); i++ {
-		if c := r.Text[i]; c > ' ' || !IsSpace(c) {
+	for i := r.Pos; i < len(r.Data); i++ {
+		if c := r.Data[i]; c > ' ' || !IsSpace(c) {
 			r.Pos = i
 			return c
 		}
 	}
-	r.Pos = len(r.Text)
+	r.Pos = len(r.Data)
 	return 0
 }
 
@@ -152,21 +152,21 @@ func (r *Reader) Array(element func() error) error {
 // raw reads a string and returns it without its quotes and with its escapes.
 func (r *Reader) raw() ([]byte, error) {
 	start := r.Pos + 1
-	for i := start; i < len(r.Text); i++ {
-		switch r.Text[i] {
+	for i := start; i < len(r.Data); i++ {
+		switch r.Data[i] {
 		case '"':
 			r.Pos = i + 1
-			return r.Text[start:i], nil
+			return r.Data[start:i], nil
 		case '\\':
 			i++
 		}
 	}
-	r.Pos = len(r.Text)
+	r.Pos = len(r.Data)
 	return nil, ErrTruncated
 }
 
-// String reads a string. Another value is passed over, and ok is false then.
-func (r *Reader) String() (text string, ok bool, err error) {
+// Text reads a string. Another value is passed over, and ok is false then.
+func (r *Reader) Text() (text string, ok bool, err error) {
 	if r.Space() != '"' {
 		return "", false, r.Skip()
 	}
@@ -209,13 +209,13 @@ func (r *Reader) Number() (v float64, kind NumberKind, err error) {
 	start := r.Pos
 	word := r.word()
 	switch {
-	case r.Pos == len(r.Text):
+	case r.Pos == len(r.Data):
 		return 0, NotNumber, ErrTruncated // the number may go on after the end
 	case len(word) == 0:
 		return 0, NotNumber, r.Fail("a value")
 	}
 	if c := word[0]; c == '-' || '0' <= c && c <= '9' {
-		if v, end, kind := number(r.Text, start); kind != NotNumber && end == r.Pos {
+		if v, end, kind := number(r.Data, start); kind != NotNumber && end == r.Pos {
 			return v, kind, nil
 		}
 	}
@@ -229,15 +229,15 @@ func (r *Reader) Number() (v float64, kind NumberKind, err error) {
 // word reads the letters, digits and signs of a number or a literal.
 func (r *Reader) word() []byte {
 	start := r.Pos
-	for r.Pos < len(r.Text) {
-		c := r.Text[r.Pos]
+	for r.Pos < len(r.Data) {
+		c := r.Data[r.Pos]
 		if '0' <= c && c <= '9' || 'a' <= c|0x20 && c|0x20 <= 'z' || c == '.' || c == '-' || c == '+' {
 			r.Pos++
 			continue
 		}
 		break
 	}
-	return r.Text[start:r.Pos]
+	return r.Data[start:r.Pos]
 }
 
 // Kinds of bytes in a value that is passed over.
@@ -268,8 +268,8 @@ func (r *Reader) Skip() error {
 	}
 	var arrays uint64 // one bit a level
 	depth := 0
-	for i := r.Pos; i < len(r.Text); i++ {
-		switch c := r.Text[i]; byteKinds[c] {
+	for i := r.Pos; i < len(r.Data); i++ {
+		switch c := r.Data[i]; byteKinds[c] {
 		case quoteByte:
 			r.Pos = i
 			if _, err := r.raw(); err != nil {
@@ -298,7 +298,7 @@ func (r *Reader) Skip() error {
 			}
 		}
 	}
-	r.Pos = len(r.Text)
+	r.Pos = len(r.Data)
 	return ErrTruncated
 }
 
@@ -307,21 +307,21 @@ func (r *Reader) Skip() error {
 // with bins are such objects, and to search for a byte is ten times as fast as
 // to look at each.
 func (r *Reader) flatEnd() int {
-	if r.Text[r.Pos] != '{' {
+	if r.Data[r.Pos] != '{' {
 		return 0
 	}
 	// In a broken text many objects may have the same "}" after them, or none.
 	if r.Pos < r.braceFrom || r.Pos >= r.brace {
-		i := bytes.IndexByte(r.Text[r.Pos:], '}')
+		i := bytes.IndexByte(r.Data[r.Pos:], '}')
 		if i < 0 {
-			i = len(r.Text) - r.Pos
+			i = len(r.Data) - r.Pos
 		}
 		r.braceFrom, r.brace = r.Pos, r.Pos+i
 	}
-	if r.brace == len(r.Text) {
+	if r.brace == len(r.Data) {
 		return 0
 	}
-	inside := r.Text[r.Pos+1 : r.brace]
+	inside := r.Data[r.Pos+1 : r.brace]
 	for _, c := range []byte(`{[]\`) {
 		if bytes.IndexByte(inside, c) >= 0 {
 			return 0

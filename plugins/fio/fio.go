@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"github.com/ktstr/ktstr"
+	"github.com/ktstr/ktstr/internal/jsonscan"
 )
 
 //go:embed payloads/*.yaml
@@ -125,7 +126,7 @@ func (e *emitter) unfinished(r *report, counts bool) {
 	if counts {
 		what = fmt.Sprintf("what was complete counts: %d jobs", len(r.jobs))
 	}
-	if errors.Is(r.err, errCut) {
+	if errors.Is(r.err, jsonscan.ErrTruncated) {
 		e.notes.add(ktstr.Truncated, r.errLine, "the %s report that starts in line %d is cut off; %s", r.format, r.line, what)
 		return
 	}

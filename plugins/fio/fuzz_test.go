@@ -19,8 +19,8 @@ func FuzzFio(f *testing.F) {
 			}
 		}
 	}
-	for _, hard := range hardTexts {
-		f.Add([]byte(hard))
+	for _, text := range hostileTexts {
+		f.Add([]byte(text))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		before := bytes.Clone(data)
@@ -36,7 +36,7 @@ func checkSound(t *testing.T, data []byte, x ktstr.Extraction) {
 	if len(x.Metrics) == 0 && len(x.Diagnostics) == 0 {
 		t.Error("neither a metric nor a diagnostic")
 	}
-	lines := bytes.Count(data, newline) + 1
+	lines := bytes.Count(data, []byte{'\n'}) + 1
 	names := make(map[string]bool, len(x.Metrics))
 	for _, m := range x.Metrics {
 		if names[m.Name] {

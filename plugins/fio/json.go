@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/ktstr/ktstr"
+	"github.com/ktstr/ktstr/internal/jsonscan"
 )
 
 // The first keys that a document of fio can have. fio itself always starts
@@ -23,10 +24,10 @@ func documentStart(data []byte, from int) int {
 			return -1
 		}
 		from += i
-		s := scanner{data: data, pos: from + 1}
-		s.space()
+		s := jsonscan.Reader{Data: data, Pos: from + 1}
+		s.Space()
 		for _, key := range firstKeys {
-			if bytes.HasPrefix(data[s.pos:], key) {
+			if bytes.HasPrefix(data[s.Pos:], key) {
 				return from
 			}
 		}
@@ -40,18 +41,18 @@ type span struct{ start, end int }
 // jsonReports reads every document of fio in the text, also those that are cut
 // or broken, and says where they stand.
 func jsonReports(data []byte) (reports series, spans []span) {
-	s := scanner{data: data}
+	s := jsonscan.Reader{Data: data}
 	for from := 0; ; {
 		start := documentStart(data, from)
 		if start < 0 {
 			return reports, spans
 		}
-		s.pos, s.strayComma = start, 0
-		d := document{scanner: &s, report: &report{format: "JSON", line: s.lineAt(start)}}
+		s.Pos, s.StrayComma = start, 0
+		d := document{Reader: &s, report: &report{format: "JSON", line: s.LineAt(start)}}
 		err := d.read()
-		end := s.pos
+		end := s.Pos
 		if err != nil {
-			d.err, d.errLine = err, s.lineAt(end)
+			d.err, d.errLine = err, s.LineAt(end)
 			// A document may start inside the ruins of this one. It stands
 			// on a line of its own.
 			if i := bytes.LastIndex(data[start+1:end], []byte("\n{\n")); i >= 0 {
@@ -61,8 +62,8 @@ func jsonReports(data []byte) (reports series, spans []span) {
 				end++
 			}
 		}
-		if s.strayComma > 0 {
-			d.notes.add(ktstr.Malformed, s.lineAt(s.strayComma), "a comma has no member behind it; one may be missing")
+		if s.StrayComma > 0 {
+			d.notes.add(ktstr.Malformed, s.LineAt(s.StrayComma), "a comma has no member behind it; one may be missing")
 		}
 		d.complete = err == nil
 		if d.isFio {
@@ -75,7 +76,7 @@ func jsonReports(data []byte) (reports series, spans []span) {
 
 // A document reads one JSON or json+ document.
 type document struct {
-	*scanner
+	*jsonscan.Reader
 	*report
 	isFio bool
 
@@ -84,53 +85,53 @@ type document struct {
 }
 
 func (d *document) read() error {
-	return d.object(func(key []byte) error {
+	return d.Object(func(key []byte) error {
 		switch string(key) {
 		case "fio version":
-			text, _, err := d.text()
+			text, _, err := d.Text()
 			d.isFio = true
 			d.version = parseVersion(text)
 			return err
 		case "jobs", "client_stats":
-			if d.space() != '[' {
-				return d.skip()
+			if d.Space() != '[' {
+				return d.Skip()
 			}
 			d.isFio = true
-			return d.array(d.job)
+			return d.Array(d.job)
 		case "disk_util":
-			if d.space() != '[' {
-				return d.skip()
+			if d.Space() != '[' {
+				return d.Skip()
 			}
-			return d.array(d.disk)
+			return d.Array(d.disk)
 		case "cpu_idleness":
-			if d.space() != '{' {
-				return d.skip()
+			if d.Space() != '{' {
+				return d.Skip()
 			}
-			return d.object(func(key []byte) error {
+			return d.Object(func(key []byte) error {
 				name := string(key)
 				return d.counter(&d.idle, name, "%")
 			})
 		}
-		return d.skip()
+		return d.Skip()
 	})
 }
 
 // num reads a number into n, which keeps its first value if a key repeats.
 func (d *document) num(n *num, key []byte, unit string) error {
-	pos := d.pos
-	v, odd, err := d.number()
+	pos := d.Pos
+	v, kind, err := d.Number()
 	if err != nil {
 		return err
 	}
-	line := d.lineAt(pos)
+	line := d.LineAt(pos)
 	switch {
-	case odd == errNotNumber:
+	case kind == jsonscan.NotNumber:
 		d.notes.add(ktstr.Malformed, line, "%q is not a number and was left out", string(key))
 		return nil
-	case odd == errNotFinite:
+	case kind == jsonscan.Infinite:
 		d.notes.add(ktstr.NotFinite, line, "%q is not a finite number and was left out", string(key))
 		return nil
-	case odd == errInexact:
+	case kind == jsonscan.Inexact:
 		d.notes.add(ktstr.Inexact, line, "%q is an integer above 2^53 without an exact float64; the nearest one is given", string(key))
 	}
 	if n.ok() {
@@ -154,19 +155,19 @@ func (d *document) counter(list *[]counter, name, unit string) error {
 
 // job reads one element of jobs or client_stats. Only a whole one counts.
 func (d *document) job() error {
-	if d.space() != '{' {
-		return d.skip()
+	if d.Space() != '{' {
+		return d.Skip()
 	}
 	j := d.spare
 	if j == nil {
 		j = new(job)
 	}
 	d.spare = nil
-	*j = job{line: d.lineAt(d.pos)}
-	err := d.object(func(key []byte) error {
+	*j = job{line: d.LineAt(d.Pos)}
+	err := d.Object(func(key []byte) error {
 		switch string(key) {
 		case "jobname":
-			text, ok, err := d.text()
+			text, ok, err := d.Text()
 			if !j.named {
 				j.name, j.named = text, ok
 			}
@@ -204,7 +205,7 @@ func (d *document) job() error {
 		case "steadystate":
 			return d.steadyState(j)
 		}
-		return d.skip()
+		return d.Skip()
 	})
 	if err != nil {
 		return err
@@ -231,15 +232,15 @@ var errTooManyJobs = errors.New("too many jobs")
 
 // row reads one data direction.
 func (d *document) row(r *row) error {
-	if d.space() != '{' {
-		return d.skip()
+	if d.Space() != '{' {
+		return d.Skip()
 	}
 	if r.line != 0 {
-		d.notes.add(ktstr.Duplicate, d.lineAt(d.pos), "a direction occurs again in one job; the first one counts")
-		return d.skip()
+		d.notes.add(ktstr.Duplicate, d.LineAt(d.Pos), "a direction occurs again in one job; the first one counts")
+		return d.Skip()
 	}
-	r.line = d.lineAt(d.pos)
-	err := d.object(func(key []byte) error {
+	r.line = d.LineAt(d.Pos)
+	err := d.Object(func(key []byte) error {
 		switch string(key) {
 		case "io_bytes":
 			return d.num(&r.ioBytes, key, "B")
@@ -290,7 +291,7 @@ func (d *document) row(r *row) error {
 		case "iops_samples":
 			return d.num(&r.iopsStats.samples, key, "count")
 		}
-		return d.skip()
+		return d.Skip()
 	})
 	if !r.bw.ok() && d.version.before(3, 2) {
 		r.bw = r.bwKiB
@@ -312,10 +313,10 @@ func (d *document) row(r *row) error {
 
 // latency reads one of slat, clat and lat.
 func (d *document) latency(l *stats, unit string) error {
-	if d.space() != '{' {
-		return d.skip()
+	if d.Space() != '{' {
+		return d.Skip()
 	}
-	return d.object(func(key []byte) error {
+	return d.Object(func(key []byte) error {
 		switch string(key) {
 		case "min":
 			return d.num(&l.min, key, unit)
@@ -328,13 +329,13 @@ func (d *document) latency(l *stats, unit string) error {
 		case "N":
 			return d.num(&l.samples, key, "count")
 		case "percentile":
-			if d.space() != '{' {
-				return d.skip()
+			if d.Space() != '{' {
+				return d.Skip()
 			}
-			return d.object(func(key []byte) error {
+			return d.Object(func(key []byte) error {
 				name := d.percentileName(key)
 				if name == "" {
-					return d.skip()
+					return d.Skip()
 				}
 				p := percentile{name: name}
 				if err := d.num(&p.num, key, unit); err != nil {
@@ -346,7 +347,7 @@ func (d *document) latency(l *stats, unit string) error {
 				return nil
 			})
 		}
-		return d.skip()
+		return d.Skip()
 	})
 }
 
@@ -366,19 +367,19 @@ func (d *document) percentileName(key []byte) string {
 }
 
 func (d *document) steadyState(j *job) error {
-	if d.space() != '{' {
-		return d.skip()
+	if d.Space() != '{' {
+		return d.Skip()
 	}
 	j.steady = true
-	return d.object(func(key []byte) error {
+	return d.Object(func(key []byte) error {
 		switch string(key) {
 		case "attained":
 			return d.num(&j.ssAttained, key, "")
 		case "data":
-			if d.space() != '{' {
-				return d.skip()
+			if d.Space() != '{' {
+				return d.Skip()
 			}
-			return d.object(func(key []byte) error {
+			return d.Object(func(key []byte) error {
 				switch string(key) {
 				case "bw_mean":
 					return d.num(&j.ssBW, key, "B/s")
@@ -387,22 +388,22 @@ func (d *document) steadyState(j *job) error {
 				case "lat_mean":
 					return d.num(&j.ssLatency, key, "ns")
 				}
-				return d.skip()
+				return d.Skip()
 			})
 		}
-		return d.skip()
+		return d.Skip()
 	})
 }
 
 // disk reads one element of disk_util.
 func (d *document) disk() error {
-	if d.space() != '{' {
-		return d.skip()
+	if d.Space() != '{' {
+		return d.Skip()
 	}
-	k := disk{line: d.lineAt(d.pos)}
-	err := d.object(func(key []byte) error {
+	k := disk{line: d.LineAt(d.Pos)}
+	err := d.Object(func(key []byte) error {
 		if string(key) == "name" {
-			text, _, err := d.text()
+			text, _, err := d.Text()
 			k.name = text
 			return err
 		}

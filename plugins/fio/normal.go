@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/ktstr/ktstr"
+	"github.com/ktstr/ktstr/internal/jsonscan"
 )
 
 // A normalReader reads fio's text for humans, line by line. Which direction a
@@ -157,7 +158,7 @@ func (n *normalReader) endReport() {
 		r.complete = false
 	}
 	if !r.complete {
-		r.err, r.errLine = errCut, r.line
+		r.err, r.errLine = jsonscan.ErrTruncated, r.line
 	}
 	n.list.add(r)
 }

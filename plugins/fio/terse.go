@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/ktstr/ktstr"
+	"github.com/ktstr/ktstr/internal/jsonscan"
 )
 
 // A terseReader collects terse lines, one a job.
@@ -176,11 +177,6 @@ func isTerseTail(fields []string) bool {
 	return true
 }
 
-func isInteger(text string) bool {
-	run, rest := digits(strings.TrimPrefix(text, "-"))
-	return run != "" && rest == ""
-}
-
 // terseOps names the directions of a line with that many.
 func terseOps(version string, rows int) []int {
 	switch {
@@ -228,8 +224,8 @@ func (t *terseReader) row(r *row, f []string, line int) {
 
 // terseNum reads one field; what is not a number is as if it were not there.
 func terseNum(text, unit string, line int) num {
-	v, err := parseNumber(text)
-	if err != nil && err != errInexact {
+	v, ok := parseNumber(text)
+	if !ok {
 		return num{}
 	}
 	return num{v, unit, line}
@@ -287,12 +283,12 @@ func (t *terseReader) reports() (reports series) {
 			}
 		}
 		if !r.complete {
-			r.err, r.errLine = errCut, max(t.cut, jobs[len(jobs)-1].line)
+			r.err, r.errLine = jsonscan.ErrTruncated, max(t.cut, jobs[len(jobs)-1].line)
 		}
 		reports.add(r)
 	}
 	if t.cut > 0 && (reports.last == nil || reports.last.complete) {
-		reports.add(&report{format: "terse", line: t.cut, err: errCut, errLine: t.cut})
+		reports.add(&report{format: "terse", line: t.cut, err: jsonscan.ErrTruncated, errLine: t.cut})
 	}
 	return reports
 }

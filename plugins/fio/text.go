@@ -37,7 +37,7 @@ func textReports(data []byte, documents []span, argv []string) (terse, normal se
 	from := 0
 	for _, d := range append(documents, span{len(data), len(data)}) {
 		number = eachLine(string(data[from:d.start]), number, d.start == len(data), each)
-		number += bytes.Count(data[d.start:d.end], newline)
+		number += bytes.Count(data[d.start:d.end], []byte{'\n'})
 		from = d.end
 	}
 	if n.headless > 0 {
@@ -167,43 +167,4 @@ func printable(text string) string {
 		text = strings.ToValidUTF8(text[:200], "") + "…"
 	}
 	return text
-}
-
-// scaled reads a number with one of fio's decimal suffixes: 4238.6k is 4238600.
-func scaled(text string) (float64, bool) {
-	exponent := ""
-	if text != "" {
-		switch text[len(text)-1] {
-		case 'k', 'K':
-			exponent = "e3"
-		case 'M':
-			exponent = "e6"
-		case 'G':
-			exponent = "e9"
-		case 'T':
-			exponent = "e12"
-		case 'P':
-			exponent = "e15"
-		case 'E':
-			exponent = "e18"
-		}
-		if exponent != "" {
-			text = text[:len(text)-1]
-		}
-	}
-	if strings.ContainsAny(text, "eE") { // fio never prints an exponent
-		return 0, false
-	}
-	v, err := parseNumber(text + exponent) // exact where a multiplication would round
-	return v, err == nil
-}
-
-// numberWithUnit splits "92.3MiB/s" into its number and the rest.
-func numberWithUnit(text string) (v float64, unit string, ok bool) {
-	i := 0
-	for i < len(text) && ('0' <= text[i] && text[i] <= '9' || text[i] == '.' || text[i] == '-' && i == 0) {
-		i++
-	}
-	v, err := parseNumber(text[:i])
-	return v, text[i:], err == nil
 }
