@@ -25,14 +25,9 @@ package spawn
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"log/slog"
-	"math"
 	"os"
 	"runtime"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/ktstr/ktstr/spawn/cgroup"
@@ -44,19 +39,6 @@ const (
 	DefaultLimit = 16 << 20        // bytes kept of each stream
 	DefaultGrace = 5 * time.Second // from the polite request to the kill
 )
-
-// CookieVar is the environment variable that every process of a run carries.
-const CookieVar = descendants.CookieVar
-
-// BecomeSubreaper makes orphaned descendants children of this process, so that
-// also one that cleared its environment and closed its streams is found and
-// killed with its run, and so that none stays a zombie. It is for a program
-// that is about runs, like the ktstr command. From then on spawn takes every
-// child that was started during a run, and not by spawn (Start, Run, StartHelper),
-// for such an orphan: it is killed and reaped when the run ends. It also marks
-// this process, so that a Watcher knows whatever descends from it by its limit
-// of file locks (RLIMIT_LOCKS, without meaning since Linux 2.4.25).
-func BecomeSubreaper() error { return self.BecomeSubreaper() }
 
 // Command says what to run. Only Path is required.
 type Command struct {
@@ -123,6 +105,52 @@ type Command struct {
 	Warn func(message string)
 }
 
+// Start starts c and returns when the program has been executed. When ctx
+// ends, the run ends as by Kill, with CauseCancel.
+func Start(ctx context.Context, c Command) (*Process, error) {
+	r, err := prepare(ctx, "start", c)
+	if err != nil {
+		return nil, err
+	}
+	started := make(chan error, 1)
+	go func() {
+		// The thread that forks must outlive the child: the parent-death
+		// signal is sent when that thread ends, not when the process does.
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		err := r.fork()
+		started <- err
+		if err == nil {
+			r.serve()
+		}
+	}()
+	if err := <-started; err != nil {
+		return nil, err
+	}
+	p := &Process{r: r}
+	p.cleanup = runtime.AddCleanup(p, (*run).abandon, r)
+	r.watchContext(ctx)
+	return p, nil
+}
+
+// Run starts c and waits for its end. The error says that the program could
+// not be executed, or that what is known of the run cannot be trusted; a
+// timeout, a cancelled context or a failing exit are data.
+func Run(ctx context.Context, c Command) (Result, error) {
+	r, err := prepare(ctx, "run", c)
+	if err != nil {
+		return Result{}, err
+	}
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	if err := r.fork(); err != nil {
+		return Result{}, err
+	}
+	r.watchContext(ctx)
+	r.serve()
+	return r.result, r.err
+}
+
 // Cause says which of our own actions ended a run.
 type Cause string
 
@@ -172,6 +200,14 @@ type Result struct {
 	Watcher *Usage
 }
 
+// Release gives the memory of the captures back for later runs. It is
+// optional, at most once, and Stdout.Data and Stderr.Data must not be used
+// afterwards.
+func (r *Result) Release() {
+	r.Stdout.release()
+	r.Stderr.release()
+}
+
 // Capture is what was read of one stream.
 type Capture struct {
 	// Data is the first Limit bytes, raw. It belongs to the caller until
@@ -207,152 +243,8 @@ type Usage struct {
 	MaxRSS       int64 // bytes; 0 where it is a difference of two readings
 }
 
-// Release gives the memory of the captures back for later runs. It is
-// optional, at most once, and Stdout.Data and Stderr.Data must not be used
-// afterwards.
-func (r *Result) Release() {
-	r.Stdout.release()
-	r.Stderr.release()
-}
-
-// ErrTaken is wrapped by the errors of a handle whose result was handed out.
-var ErrTaken = errors.New("the result was already taken")
-
-// Process is a run in the background. Its methods may be called from several
-// goroutines. It gives its Result exactly once, by Wait, TryWait or Kill; one
-// that becomes unreachable before is killed, reaped, and warned about.
-type Process struct {
-	r       *run
-	cleanup runtime.Cleanup
-}
-
-// Start starts c and returns when the program has been executed. When ctx
-// ends, the run ends as by Kill, with CauseCancel.
-func Start(ctx context.Context, c Command) (*Process, error) {
-	r, err := prepare(ctx, "start", c)
-	if err != nil {
-		return nil, err
-	}
-	started := make(chan error, 1)
-	go func() {
-		// The thread that forks must outlive the child: the parent-death
-		// signal is sent when that thread ends, not when the process does.
-		runtime.LockOSThread()
-		defer runtime.UnlockOSThread()
-		err := r.fork()
-		started <- err
-		if err == nil {
-			r.serve()
-		}
-	}()
-	if err := <-started; err != nil {
-		return nil, err
-	}
-	p := &Process{r: r}
-	p.cleanup = runtime.AddCleanup(p, (*run).abandon, r)
-	r.watchContext(ctx)
-	return p, nil
-}
-
-// Run starts c and waits for its end. The error says that the program could
-// not be executed, or that what is known of the run cannot be trusted; a
-// timeout, a cancelled context or a failing exit are data.
-func Run(ctx context.Context, c Command) (Result, error) {
-	r, err := prepare(ctx, "run", c)
-	if err != nil {
-		return Result{}, err
-	}
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	if err := r.fork(); err != nil {
-		return Result{}, err
-	}
-	r.watchContext(ctx)
-	r.serve()
-	return r.result, r.err
-}
-
-// Pid is the leader's process id while the run lasts, and 0 afterwards, when
-// the number may be another's.
-func (p *Process) Pid() int {
-	p.r.mu.Lock()
-	defer p.r.mu.Unlock()
-	if p.r.over {
-		return 0
-	}
-	return p.r.pid
-}
-
-// Wait waits for the end of the run and takes its result.
-func (p *Process) Wait() (Result, error) {
-	<-p.r.done
-	return p.take()
-}
-
-// TryWait takes the result if the run is over; otherwise it gives false.
-func (p *Process) TryWait() (Result, bool, error) {
-	select {
-	case <-p.r.done:
-		res, err := p.take()
-		return res, true, err
-	default:
-		return Result{}, false, nil
-	}
-}
-
-// Kill ends the run and takes its result: what was captured until then.
-func (p *Process) Kill() (Result, error) {
-	p.r.request(CauseKill)
-	<-p.r.done
-	return p.take()
-}
-
-// Interrupt sends SIGINT to the payload's process group (with ShareGroup, to
-// the leader alone), and kills the run if it is not over after Grace. A second
-// call kills at once. It does not wait, and does nothing once the run is over.
-func (p *Process) Interrupt() error {
-	p.r.request(CauseInterrupt)
-	return nil
-}
-
-// Done is closed when the run is over and its result can be taken.
-func (p *Process) Done() <-chan struct{} { return p.r.done }
-
-// Close ends the run if its result was not taken, and says so as an error. It
-// returns when nothing of the run is left; after Wait, TryWait or Kill it does
-// nothing.
-func (p *Process) Close() error {
-	if _, err := p.Kill(); errors.Is(err, ErrTaken) {
-		return nil
-	} else if err != nil {
-		return err
-	}
-	return fmt.Errorf("%s: closed before its result was taken; what it printed is lost", p.r.c.Path)
-}
-
-func (p *Process) take() (Result, error) {
-	p.r.mu.Lock()
-	defer p.r.mu.Unlock()
-	if p.r.taken {
-		return Result{}, fmt.Errorf("%s: %w", p.r.c.Path, ErrTaken)
-	}
-	p.r.taken = true
-	p.cleanup.Stop()
-	res := p.r.result
-	p.r.result = Result{} // the captures are the caller's alone
-	return res, p.r.err
-}
-
-// abandon ends the run of a handle that nobody can reach any more.
-func (r *run) abandon() {
-	r.request(CauseKill)
-	message := fmt.Sprintf("%s: its handle was dropped; the run was killed and what it printed is lost", r.c.Path)
-	if r.c.Warn != nil {
-		r.c.Warn(message)
-		return
-	}
-	slog.Warn(message)
-}
+// CookieVar is the environment variable that every process of a run carries.
+const CookieVar = descendants.CookieVar
 
 // Environ is the caller's environment with LC_ALL=C, because tools print other
 // numbers in other locales, and with the given NAME=VALUE pairs; of several
@@ -378,88 +270,4 @@ func mergeEnv(base, extra []string) []string {
 		}
 	}
 	return env
-}
-
-// run is the state of one child. The fields above mu belong to the goroutine
-// that serves the run, once fork has returned.
-type run struct {
-	c          Command
-	path       string // absolute
-	search     descendants.Search
-	leaf       cgroup.Leaf // nil: none
-	leafKilled bool        // somebody was in it and was killed
-	leafEmpty  bool        // nobody was in it when that was asked last
-	stopped    bool        // placed by stopping it, because the kernel could not at its birth
-	grace      time.Duration
-	pidfd      int
-	null       int // /dev/null: the child's stdin, and the sink of what is not kept
-	out, err_  stream
-	watcher    *Watcher // nil: none
-	slot       int      // in its ledger
-	start      time.Time
-	before     Usage // of this process, right after the fork
-	watched    Usage // of the watcher, right before it
-	cause      Cause
-	notices    []string
-	killed     []Survivor
-	killedMore bool // than killed lists
-
-	mu        sync.Mutex
-	pid       int
-	wake      int // eventfd that ends the loop's sleep; -1 once over
-	asked     []Cause
-	over      bool
-	taken     bool
-	stopWatch func() bool // of the context
-
-	done   chan struct{}
-	result Result
-	err    error
-}
-
-func prepare(ctx context.Context, op string, c Command) (*run, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, fmt.Errorf("%s: not started: %w", c.Path, err)
-	}
-	if c.Timeout < 0 {
-		return nil, fmt.Errorf("%s: timeout %v: want 0 for none, or more", c.Path, c.Timeout)
-	}
-	if c.Cgroup != "" {
-		name, err := cgroup.CleanName(op, c.Cgroup)
-		if err != nil {
-			return nil, err
-		}
-		c.Cgroup = name
-	} else if c.CPUs != "" {
-		return nil, fmt.Errorf("%s: %s: processors %q without a cgroup: want Cgroup as well", op, c.Path, c.CPUs)
-	}
-	if c.Limit == 0 {
-		c.Limit = DefaultLimit
-	}
-	c.Limit = min(max(c.Limit, 0), math.MaxInt)
-	r := &run{c: c, grace: c.Grace, pidfd: -1, null: -1, wake: -1, done: make(chan struct{})}
-	if r.grace <= 0 {
-		r.grace = DefaultGrace
-	}
-	r.out = stream{name: "stdout", fd: -1, limit: c.Limit, tee: c.TeeStdout}
-	r.err_ = stream{name: "stderr", fd: -1, limit: c.Limit, tee: c.TeeStderr}
-	r.search = self.NewRun()
-	var err error
-	if r.path, err = lookPath(c.Path); err != nil {
-		return nil, err
-	}
-	return r, nil
-}
-
-func (r *run) watchContext(ctx context.Context) {
-	if ctx.Done() == nil {
-		return
-	}
-	stop := context.AfterFunc(ctx, func() { r.request(CauseCancel) })
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.stopWatch = stop
-	if r.over {
-		stop()
-	}
 }

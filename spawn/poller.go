@@ -62,14 +62,6 @@ func (w *waiter) wait(streams bool, until time.Duration) (events, error) {
 	return events{fds[0].Revents != 0, fds[1].Revents != 0, fds[2].Revents|fds[3].Revents != 0}, err
 }
 
-// Tags of the epoll events.
-const (
-	tagExit = iota
-	tagRequest
-	tagTimer
-	tagStream
-)
-
 func (w *waiter) canPark() bool {
 	if !w.tried {
 		w.tried = true
@@ -101,21 +93,6 @@ func (w *waiter) setUp() bool {
 	return w.control(unix.EPOLL_CTL_ADD, w.r.pidfd, tagExit, unix.EPOLLIN) == 0 &&
 		w.control(unix.EPOLL_CTL_ADD, w.r.wake, tagRequest, unix.EPOLLIN) == 0 &&
 		w.control(unix.EPOLL_CTL_ADD, w.timer, tagTimer, unix.EPOLLIN) == 0
-}
-
-func (w *waiter) close() {
-	if w.file != nil {
-		w.file.Close()
-	}
-	if w.tried && w.timer >= 0 {
-		unix.Close(w.timer)
-	}
-}
-
-func (w *waiter) control(op, fd, tag int, mask uint32) syscall.Errno {
-	ev := unix.EpollEvent{Events: mask, Fd: int32(tag)}
-	_, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_CTL, uintptr(w.epoll), uintptr(op), uintptr(fd), uintptr(unsafe.Pointer(&ev)), 0, 0)
-	return errno
 }
 
 func (w *waiter) park(streams bool, until time.Duration) (got events, err error) {
@@ -182,5 +159,28 @@ func (w *waiter) park(streams bool, until time.Duration) (got events, err error)
 		if err != nil || late || got != (events{}) {
 			return got, err
 		}
+	}
+}
+
+func (w *waiter) control(op, fd, tag int, mask uint32) syscall.Errno {
+	ev := unix.EpollEvent{Events: mask, Fd: int32(tag)}
+	_, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_CTL, uintptr(w.epoll), uintptr(op), uintptr(fd), uintptr(unsafe.Pointer(&ev)), 0, 0)
+	return errno
+}
+
+// Tags of the epoll events.
+const (
+	tagExit = iota
+	tagRequest
+	tagTimer
+	tagStream
+)
+
+func (w *waiter) close() {
+	if w.file != nil {
+		w.file.Close()
+	}
+	if w.tried && w.timer >= 0 {
+		unix.Close(w.timer)
 	}
 }

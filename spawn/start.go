@@ -14,14 +14,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// env is the environment of the child.
-func (r *run) env() []string {
-	if r.c.Env == nil {
-		return Environ()
-	}
-	return r.c.Env
-}
-
 // fork makes the pipes and the child. It must run on a locked thread that lasts
 // as long as the run: the parent-death signal comes when that thread ends. On an
 // error nothing is left.
@@ -71,6 +63,59 @@ func (r *run) fork() (err error) {
 	}
 	r.before = selfUsage()
 	return nil
+}
+
+// makeLeaf makes the cgroup of the run. Where none was asked for and none can
+// be made, there is none.
+func (r *run) makeLeaf() error {
+	from := r.c.Cgroups
+	if r.private() {
+		if r.c.NoCgroup || r.c.ShareGroup || noPrivate.Load() || noCloneInto.Load() {
+			return nil
+		}
+		if from == nil {
+			if cgroup.Mounted().Version != 2 {
+				return nil
+			}
+			from = cgroup.Mounted()
+		}
+		if leaf, err := from.Create("", r.leafName()); err == nil {
+			r.leaf = leaf
+		}
+		return nil
+	}
+	if from == nil {
+		from = cgroup.Mounted()
+	}
+	leaf, err := from.Create(r.c.Cgroup, r.leafName())
+	if err != nil {
+		if p, ok := errors.AsType[*cgroup.PlacementError](err); ok {
+			p.Binary = r.c.Path
+			return p
+		}
+		return &cgroup.PlacementError{Binary: r.c.Path, Cgroup: r.c.Cgroup, Procs: r.c.Cgroup + "/cgroup.procs", Err: err}
+	}
+	r.leaf = leaf
+	if r.c.CPUs != "" {
+		if err := leaf.SetCPUs(r.c.CPUs); err != nil {
+			return &cgroup.PlacementError{Binary: r.c.Path, Cgroup: r.c.Cgroup, Procs: leaf.Path() + "/cgroup.procs", Err: err}
+		}
+	}
+	return nil
+}
+
+// private tells whether the cgroup of the run was our idea.
+func (r *run) private() bool { return r.c.Cgroup == "" }
+
+// leafName is what the fresh cgroup of the run is called.
+func (r *run) leafName() string { return fmt.Sprintf("ktstr-%d-%s", os.Getpid(), r.search.Cookie()) }
+
+// dropLeaf removes the cgroup again, before anything ran in it.
+func (r *run) dropLeaf() {
+	if r.leaf != nil {
+		r.leaf.Remove()
+		r.leaf = nil
+	}
 }
 
 // exec makes the child, in its cgroup if it has one.
@@ -161,10 +206,12 @@ func (r *run) exec(files []uintptr) error {
 	return nil
 }
 
-// unwatch takes the run off the watcher's ledger.
-func (r *run) unwatch() {
-	r.watcher.leave(r.slot)
-	r.slot = -1
+// env is the environment of the child.
+func (r *run) env() []string {
+	if r.c.Env == nil {
+		return Environ()
+	}
+	return r.c.Env
 }
 
 // pipes are the names of the streams that have not ended.
@@ -178,65 +225,14 @@ func (r *run) pipes() []string {
 	return names
 }
 
+// unwatch takes the run off the watcher's ledger.
+func (r *run) unwatch() {
+	r.watcher.leave(r.slot)
+	r.slot = -1
+}
+
 // placeMax is how long a placement may take.
 const placeMax = 8 * time.Second
-
-// private tells whether the cgroup of the run was our idea.
-func (r *run) private() bool { return r.c.Cgroup == "" }
-
-// makeLeaf makes the cgroup of the run. Where none was asked for and none can
-// be made, there is none.
-func (r *run) makeLeaf() error {
-	from := r.c.Cgroups
-	if r.private() {
-		if r.c.NoCgroup || r.c.ShareGroup || noPrivate.Load() || noCloneInto.Load() {
-			return nil
-		}
-		if from == nil {
-			if cgroup.Mounted().Version != 2 {
-				return nil
-			}
-			from = cgroup.Mounted()
-		}
-		if leaf, err := from.Create("", r.leafName()); err == nil {
-			r.leaf = leaf
-		}
-		return nil
-	}
-	if from == nil {
-		from = cgroup.Mounted()
-	}
-	leaf, err := from.Create(r.c.Cgroup, r.leafName())
-	if err != nil {
-		if p, ok := errors.AsType[*cgroup.PlacementError](err); ok {
-			p.Binary = r.c.Path
-			return p
-		}
-		return &cgroup.PlacementError{Binary: r.c.Path, Cgroup: r.c.Cgroup, Procs: r.c.Cgroup + "/cgroup.procs", Err: err}
-	}
-	r.leaf = leaf
-	if r.c.CPUs != "" {
-		if err := leaf.SetCPUs(r.c.CPUs); err != nil {
-			return &cgroup.PlacementError{Binary: r.c.Path, Cgroup: r.c.Cgroup, Procs: leaf.Path() + "/cgroup.procs", Err: err}
-		}
-	}
-	return nil
-}
-
-// leafName is what the fresh cgroup of the run is called.
-func (r *run) leafName() string { return fmt.Sprintf("ktstr-%d-%s", os.Getpid(), r.search.Cookie()) }
-
-// dropLeaf removes the cgroup again, before anything ran in it.
-func (r *run) dropLeaf() {
-	if r.leaf != nil {
-		r.leaf.Remove()
-		r.leaf = nil
-	}
-}
-
-func (r *run) misplaced(err error) error {
-	return &cgroup.PlacementError{Binary: r.c.Path, Cgroup: r.c.Cgroup, Procs: r.leaf.Path() + "/cgroup.procs", Err: err}
-}
 
 // refusedPlace tells whether the errno of a failed fork and exec was about the
 // cgroup. Only EACCES could be about the program as well.
@@ -285,25 +281,15 @@ func (r *run) placeStopped() error {
 	return nil
 }
 
+func (r *run) misplaced(err error) error {
+	return &cgroup.PlacementError{Binary: r.c.Path, Cgroup: r.c.Cgroup, Procs: r.leaf.Path() + "/cgroup.procs", Err: err}
+}
+
 func wait4(pid, options int) (ws unix.WaitStatus, err error) {
 	for {
 		_, err = unix.Wait4(pid, &ws, options, nil)
 		if err != unix.EINTR {
 			return ws, err
-		}
-	}
-}
-
-// release closes whatever is open.
-func (r *run) release() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.out.close()
-	r.err_.close()
-	for _, fd := range []*int{&r.null, &r.pidfd, &r.wake} {
-		if *fd >= 0 {
-			unix.Close(*fd)
-			*fd = -1
 		}
 	}
 }
