@@ -19,7 +19,7 @@ import (
 func cgroupName(t *testing.T) string {
 	t.Helper()
 	name := fmt.Sprintf("spawntest-%d", os.Getpid())
-	own, err := cgroup.Mounted().Own()
+	own, err := mounted().Own()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,7 +48,7 @@ func TestCgroupNames(t *testing.T) { // C19
 }
 
 func TestPlacement(t *testing.T) { // C20
-	own, err := cgroup.Mounted().Own()
+	own, err := mounted().Own()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -68,7 +68,7 @@ func TestPlacement(t *testing.T) { // C20
 		if stat == nil {
 			t.Fatal("no cgroup")
 		}
-		if want := "0::" + "/" + strings.TrimPrefix(strings.TrimPrefix(stat.Path, cgroup.Mounted().Dir), "/") + "\n"; !strings.Contains(string(res.Stdout.Data), want) {
+		if want := "0::" + "/" + strings.TrimPrefix(strings.TrimPrefix(stat.Path, mounted().Dir), "/") + "\n"; !strings.Contains(string(res.Stdout.Data), want) {
 			outside++
 			t.Logf("in %q, want %q", res.Stdout.Data, want)
 		}
@@ -95,7 +95,7 @@ func TestCgroupStatCountsTheRun(t *testing.T) { // C23
 }
 
 func TestNamedCgroupIsKeptIfItWasThere(t *testing.T) { // C19
-	own, err := cgroup.Mounted().Own()
+	own, err := mounted().Own()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -168,7 +168,7 @@ func (k killed) Create(name, id string) (cgroup.Leaf, error) {
 // birth. To the fork that looks like a success.
 func TestPlacementInAKilledCgroup(t *testing.T) { // C21
 	name := cgroupName(t)
-	c := Command{Path: "/bin/true", Cgroup: name, Cgroups: killed{cgroup.Mounted()}}
+	c := Command{Path: "/bin/true", Cgroup: name, Cgroups: killed{mounted()}}
 	if res, err := Run(context.Background(), c); err == nil {
 		// Then the kernel is one that does not do that, and the run is a run.
 		if res.ExitCode != 0 {
@@ -197,7 +197,7 @@ func TestRunAfterAKilledOne(t *testing.T) { // C21
 }
 
 func TestPlacementInAFrozenCgroup(t *testing.T) { // C21
-	own, err := cgroup.Mounted().Own()
+	own, err := mounted().Own()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -214,7 +214,7 @@ func TestPlacementInAFrozenCgroup(t *testing.T) { // C21
 }
 
 func TestPlacementErrors(t *testing.T) { // C21
-	own, err := cgroup.Mounted().Own()
+	own, err := mounted().Own()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -238,7 +238,7 @@ func TestPlacementErrors(t *testing.T) { // C21
 // The payload's own cgroups go with its leaf.
 func TestPayloadMakesCgroups(t *testing.T) { // C19
 	cgroupName(t)
-	res := mustRun(t, Command{Path: "/bin/sh", Args: []string{"-c", `d=` + cgroup.Mounted().Dir + `$(sed -n s/^0:://p /proc/self/cgroup); mkdir -p $d/x/y && (echo 0 >$d/x/y/cgroup.procs; sleep 1000 & echo $!)`}})
+	res := mustRun(t, Command{Path: "/bin/sh", Args: []string{"-c", `d=` + mounted().Dir + `$(sed -n s/^0:://p /proc/self/cgroup); mkdir -p $d/x/y && (echo 0 >$d/x/y/cgroup.procs; sleep 1000 & echo $!)`}})
 	list := pids(t, res.Stdout.Data)
 	if len(list) != 1 || alive(list[0]) || res.ExitCode != 0 {
 		t.Errorf("exit %d, printed %q, stderr %q", res.ExitCode, res.Stdout.Data, res.Stderr.Data)
@@ -247,11 +247,11 @@ func TestPayloadMakesCgroups(t *testing.T) { // C19
 
 // A payload that moves its child to another cgroup has not escaped.
 func TestPayloadLeavesItsCgroup(t *testing.T) { // C13
-	own, err := cgroup.Mounted().Own()
+	own, err := mounted().Own()
 	if err != nil {
 		t.Fatal(err)
 	}
-	res := mustRun(t, Command{Path: "/bin/sh", Timeout: 20 * time.Second, Args: []string{"-c", `setsid sh -c 'echo $$ >` + own + `/cgroup.procs; echo $$; exec sleep 1000' & while ! grep -q ` + "'^0::" + strings.TrimPrefix(own, cgroup.Mounted().Dir) + `/*$' /proc/$!/cgroup; do :; done`}})
+	res := mustRun(t, Command{Path: "/bin/sh", Timeout: 20 * time.Second, Args: []string{"-c", `setsid sh -c 'echo $$ >` + own + `/cgroup.procs; echo $$; exec sleep 1000' & while ! grep -q ` + "'^0::" + strings.TrimPrefix(own, mounted().Dir) + `/*$' /proc/$!/cgroup; do :; done`}})
 	list := pids(t, res.Stdout.Data)
 	if len(list) != 1 || alive(list[0]) || len(res.Killed) != 1 || !res.Stdout.Complete {
 		t.Errorf("printed %q, killed %v, stderr %q", res.Stdout.Data, res.Killed, res.Stderr.Data)
@@ -261,7 +261,7 @@ func TestPayloadLeavesItsCgroup(t *testing.T) { // C13
 // A payload that moves itself to another cgroup, with all that it forks later,
 // leaves an empty leaf, and has not escaped.
 func TestPayloadMovesItselfAway(t *testing.T) { // C13
-	own, err := cgroup.Mounted().Own()
+	own, err := mounted().Own()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -293,11 +293,11 @@ func TestPayloadMovesItselfAway(t *testing.T) { // C13
 // A payload may remove the cgroup that it is to run in. With a grace time of an
 // hour, a run that waited for the kernel's word on it would not end.
 func TestLeafThatThePayloadRemoves(t *testing.T) { // C13
-	own, err := cgroup.Mounted().Own()
+	own, err := mounted().Own()
 	if err != nil {
 		t.Fatal(err)
 	}
-	script := `d=` + cgroup.Mounted().Dir + `$(sed -n s/^0:://p /proc/self/cgroup); echo $$ >` + own + `/cgroup.procs && rmdir $d && echo gone`
+	script := `d=` + mounted().Dir + `$(sed -n s/^0:://p /proc/self/cgroup); echo $$ >` + own + `/cgroup.procs && rmdir $d && echo gone`
 	res := mustRun(t, Command{Path: "/bin/sh", Args: []string{"-c", script}, Grace: time.Hour})
 	if string(res.Stdout.Data) != "gone\n" || res.Cgroup != nil {
 		t.Fatalf("printed %q and %q, cgroup %v: want it gone, and no counters", res.Stdout.Data, res.Stderr.Data, res.Cgroup)
@@ -313,7 +313,7 @@ func TestManyProcesses(t *testing.T) { // C13, C19, C23
 	const many = 800 // of 6 bytes each; the first read gives 4096 at most
 	script := `i=0; while [ $i -lt $1 ]; do sleep 1000 & i=$((i+1)); done
 		setsid sleep 1000 & until [ "$(cat /proc/$!/comm)" = sleep ]; do :; done; `
-	inner := `d=` + cgroup.Mounted().Dir + `$(sed -n s/^0:://p /proc/self/cgroup); mkdir -p $d/x/y
+	inner := `d=` + mounted().Dir + `$(sed -n s/^0:://p /proc/self/cgroup); mkdir -p $d/x/y
 		(echo 0 >$d/x/y/cgroup.procs; echo ready; exec sleep 1000) & `
 	for _, tt := range []struct {
 		name, script string
@@ -357,7 +357,7 @@ func TestPlacementWithoutClone3(t *testing.T) { // C20
 	name := cgroupName(t)
 	for range 100 {
 		res := mustRun(t, Command{Path: "/bin/cat", Args: []string{"/proc/self/cgroup"}, Cgroup: name})
-		if want := strings.TrimPrefix(res.Cgroup.Path, cgroup.Mounted().Dir) + "\n"; !strings.Contains(string(res.Stdout.Data), want) {
+		if want := strings.TrimPrefix(res.Cgroup.Path, mounted().Dir) + "\n"; !strings.Contains(string(res.Stdout.Data), want) {
 			t.Fatalf("in %q, want %q", res.Stdout.Data, want)
 		}
 	}

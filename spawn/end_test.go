@@ -127,7 +127,7 @@ func TestCloseAndDrop(t *testing.T) { // C15
 
 	warned := make(chan string, 1)
 	c := help("hang")
-	c.Warn = func(m string) { warned <- m }
+	c.Dropped = func(m string) { warned <- m }
 	fd := func() int {
 		p, err := Start(context.Background(), c)
 		if err != nil {

@@ -14,7 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Reason tells apart why a program could not be executed.
+// Reason is the reason why a program could not be executed.
 type Reason string
 
 // Reasons of a StartError.
@@ -24,16 +24,16 @@ const (
 	NoLoader      Reason = "no-loader"      // the dynamic loader of the ELF file is missing
 	BadDir        Reason = "bad-dir"        // the working directory cannot be entered
 	NotExecutable Reason = "not-executable" // permission, format, or a directory
-	OtherReason   Reason = "other"          // the system refused the process
+	OtherReason   Reason = "other"          // the system refused to make a process
 )
 
-// StartError says that the program could not be executed. No instruction of it
+// StartError means that the program could not be executed. No instruction of it
 // has run.
 type StartError struct {
-	Binary  string // as it was asked for
+	Binary  string // Command.Path
 	Reason  Reason
-	Missing string // the interpreter, loader or directory of the reason
-	Err     error  // of the system
+	Missing string // NoInterpreter, NoLoader, BadDir: the path that is missing
+	Err     error  // the error of the system
 }
 
 func (e *StartError) Unwrap() error { return e.Err }
@@ -57,7 +57,7 @@ func (e *StartError) Error() string {
 	return fmt.Sprintf("%s: %v", e.Binary, e.Err)
 }
 
-// lookPath makes an absolute path of what the caller named.
+// lookPath makes an absolute path of Command.Path.
 func lookPath(name string) (string, error) {
 	if name == "" {
 		return "", &StartError{Binary: `""`, Reason: NotFound, Err: fs.ErrNotExist}
@@ -72,7 +72,7 @@ func lookPath(name string) (string, error) {
 	var refused error
 	for _, dir := range filepath.SplitList(os.Getenv("PATH")) {
 		if !filepath.IsAbs(dir) {
-			continue // a relative entry would make the run depend on where it was started
+			continue // a relative entry makes the run depend on the working directory
 		}
 		path := filepath.Join(dir, name)
 		switch err := executable(path); {
@@ -91,11 +91,13 @@ func lookPath(name string) (string, error) {
 	return "", &StartError{Binary: name, Reason: NotFound, Err: fs.ErrNotExist}
 }
 
+// executable returns nil if path has an execute permission. Exec finds out whether
+// it is ours.
 func executable(path string) error {
 	var st syscall.Stat_t
 	if err := syscall.Stat(path, &st); err != nil {
 		if err == syscall.ENOTDIR || err == syscall.EACCES {
-			return fs.ErrNotExist // an entry of PATH that is no directory of ours
+			return fs.ErrNotExist // an entry of PATH that is no directory, or that we may not search
 		}
 		return err
 	}
@@ -108,8 +110,8 @@ func executable(path string) error {
 	return nil
 }
 
-// startError finds out what the errno of a failed exec was about. The kernel
-// gives one ENOENT for a missing directory, file, interpreter and loader.
+// startError explains the errno of a failed exec. The kernel gives the same
+// ENOENT for a missing directory, file, interpreter and loader.
 func startError(c Command, path string, err error) error {
 	e := &StartError{Binary: c.Path, Reason: OtherReason, Err: err}
 	if c.Dir != "" {
@@ -136,7 +138,7 @@ func startError(c Command, path string, err error) error {
 	return e
 }
 
-// denied says why path may not be executed; what it says is syscall.EACCES.
+// denied explains why path may not be executed. Its error wraps syscall.EACCES.
 func denied(path string) error {
 	st, err := os.Stat(path)
 	var on unix.Statfs_t
@@ -152,6 +154,7 @@ func denied(path string) error {
 	return syscall.EACCES
 }
 
+// enterable returns nil if dir can be a working directory.
 func enterable(dir string) error {
 	st, err := os.Stat(dir)
 	switch {
@@ -165,9 +168,9 @@ func enterable(dir string) error {
 	return syscall.Access(dir, 1) // X_OK
 }
 
-// missingHelper names the interpreter or loader that path needs and that does
-// not exist, following scripts that are run by scripts as far as the kernel
-// does.
+// missingHelper names the interpreter or loader that path needs and that does not
+// exist. An interpreter can itself be a script. It follows such scripts as deep
+// as the kernel does.
 func missingHelper(path string, depth int) (Reason, string) {
 	f, err := os.Open(path)
 	if err != nil {

@@ -12,7 +12,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/ktstr/ktstr/spawn/cgroup"
 	"github.com/ktstr/ktstr/spawn/internal/descendants"
 	"golang.org/x/sys/unix"
 )
@@ -104,7 +103,7 @@ func TestListOfTheKilledIsBounded(t *testing.T) { // C13
 	r.listKilled(0, "sleep") // again
 	more := func() bool {
 		r.notices = nil
-		r.note()
+		r.noteCaptures()
 		return slices.ContainsFunc(r.notices, func(s string) bool { return strings.HasPrefix(s, "more than 256") })
 	}
 	if len(r.killed) != descendants.MaxVictims || more() {
@@ -147,7 +146,7 @@ func TestHeadless(t *testing.T) { // C13
 
 // Where the payload may, as root, it can move what it starts out of the cgroup.
 func TestEscapeFromTheCgroup(t *testing.T) { // C13
-	own, err := cgroup.Mounted().Own()
+	own, err := mounted().Own()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,18 +14,18 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Feature is something that the kernel, or the rights of this process, may or
-// may not offer to runs.
+// Feature is a facility for runs that a kernel may lack, or that this process may
+// have no right to use.
 type Feature struct {
 	Name        string `json:"name"`
 	Present     bool   `json:"present"`
 	Required    bool   `json:"required,omitempty"`    // no run can start without it
-	Detail      string `json:"detail"`                // what was found, or the error that was met
-	Consequence string `json:"consequence,omitempty"` // what its absence means; empty where it is present
+	Detail      string `json:"detail"`                // what was found, or the error of the probe
+	Consequence string `json:"consequence,omitempty"` // the consequence of its absence; empty if it is present
 }
 
-// Features tries what runs rely on, and tells for each what its absence means.
-// It starts one short-lived child and makes and removes one cgroup.
+// Features probes the facilities that runs rely on. For that it starts a
+// short-lived child, and makes and removes one cgroup.
 func Features() []Feature {
 	var list []Feature
 	add := func(name string, required bool, err error, detail, consequence string) {
@@ -42,27 +42,27 @@ func Features() []Feature {
 	if err == nil {
 		err := unix.PidfdSendSignal(pidfd, 0, nil, unix.PIDFD_SIGNAL_PROCESS_GROUP)
 		if err == unix.EPERM || err == unix.ESRCH {
-			err = nil // understood; we lead no group
+			err = nil // the kernel knows the flag, and we lead no group
 		}
 		add("signal a group by pidfd", false, err, "pidfd_send_signal takes PIDFD_SIGNAL_PROCESS_GROUP",
 			"groups are signalled by number, while their leader is held as a zombie so that the number is theirs (Linux 6.9 does without)")
 		add("exit status kept by pidfd", false, exitInfo(), "PIDFD_GET_INFO remembers the status of a reaped child",
-			"where another part of the program waits for all children, an exit status may be lost, and the run is then an error (Linux 6.15 keeps it)")
+			"if another part of the program waits for all children, an exit status can be lost, and the run is then an error (Linux 6.15 keeps it)")
 		err = unix.Waitid(unix.P_PIDFD, pidfd, nil, unix.WEXITED|unix.WNOHANG, nil)
 		if err == unix.ECHILD {
-			err = nil // understood; we are no child of ours
+			err = nil // the kernel knows P_PIDFD, and we are no child of ours
 		}
 		add("wait by pidfd", true, err, "waitid takes P_PIDFD", "no run can be started: Linux 5.4 or later is needed")
 		unix.Close(pidfd)
 	}
 
-	m := cgroup.Mounted()
+	m := mounted()
 	own, err := m.Own()
 	if err == nil && m.Version != 2 {
 		err = fmt.Errorf("only cgroup v1 is mounted (%s)", m.Dir)
 	}
 	add("cgroup v2", false, err, "this process is in "+own,
-		"runs get no cgroup of their own: what leaves the process group is searched for in /proc, and there is no cpu.stat or pressure")
+		"runs get no cgroup of their own: processes that leave the payload's group are searched for in /proc, and there is no cpu.stat or pressure")
 	if err == nil {
 		list = append(list, cgroupFeatures(m)...)
 	}
@@ -78,14 +78,14 @@ func Features() []Feature {
 	} else if self.Mark() == 0 {
 		err = fmt.Errorf("RLIMIT_LOCKS is taken: soft limit %s, hard limit %s", limitText(l.Cur), limitText(l.Max))
 	}
-	add("mark", false, err, "what descends from a run is known by its limit of file locks (RLIMIT_LOCKS), which means nothing else",
-		"without a cgroup, a process that left the group, cleared its environment and closed its streams is found only as an orphan that came to ktstr, and not when ktstr is killed: start ktstr with ulimit -x unlimited, and not within two runs of ktstr")
+	add("mark", false, err, "descendants of a run are recognised by their limit of file locks (RLIMIT_LOCKS), which has no other effect",
+		"without a cgroup, a process that left the group, cleared its environment and closed its streams is found only as an orphan of ktstr, and not at all after ktstr was killed: start ktstr with ulimit -x unlimited, and not within two runs of ktstr")
 	err = unix.Prctl(unix.PR_GET_CHILD_SUBREAPER, 0, 0, 0, 0)
 	if err == unix.EFAULT {
-		err = nil // understood: only the address was wrong
+		err = nil // the kernel knows the option, and the address was wrong
 	}
 	add("subreaper", false, err, "orphans can become children of ktstr",
-		"orphans of a run become children of init, and stay zombies where that does not reap them")
+		"orphans of a run become children of init, and stay zombies if init does not reap them")
 	size, err := pipeSize()
 	if err == nil && size < pipeBuffer {
 		err = fmt.Errorf("pipes hold %d KiB", size>>10)
@@ -106,7 +106,7 @@ func cgroupFeatures(m cgroup.Hierarchy) []Feature {
 	defer leaf.Remove()
 	into := Feature{Name: "private cgroup", Present: true, Detail: "a child can be born into a fresh cgroup (clone3)"}
 	pid, err := syscall.ForkExec("/proc/self/exe", []string{"ktstr-probe"}, &syscall.ProcAttr{
-		// It stops before its first instruction, and is killed there.
+		// Traced, it stops before its first instruction. It is killed there.
 		Sys: &syscall.SysProcAttr{Ptrace: true, UseCgroupFD: true, CgroupFD: leaf.FD()},
 	})
 	if err != nil {
@@ -131,7 +131,7 @@ func cgroupFeatures(m cgroup.Hierarchy) []Feature {
 	return []Feature{into, kill, count}
 }
 
-// ptraceable tries whether a child can be traced.
+// ptraceable returns nil if a child can be traced.
 func ptraceable() (err error) {
 	onLastingThread(func() {
 		cmd := exec.Command("/proc/self/exe")
@@ -144,8 +144,8 @@ func ptraceable() (err error) {
 	return err
 }
 
-// exitInfo tries PIDFD_GET_INFO on a live process: the call is what matters,
-// the status is there since the version of the kernel that it names.
+// exitInfo returns nil if PIDFD_GET_INFO gives the status of a reaped child. A
+// probe would need such a child, so the version of the kernel decides.
 func exitInfo() error {
 	var u unix.Utsname
 	if err := unix.Uname(&u); err != nil {
@@ -162,6 +162,7 @@ func exitInfo() error {
 	return nil
 }
 
+// readable returns nil if all paths can be read.
 func readable(paths ...string) error {
 	for _, p := range paths {
 		if _, err := os.Lstat(p); err != nil {
@@ -174,7 +175,7 @@ func readable(paths ...string) error {
 	return nil
 }
 
-// pipeSize is what a grown pipe holds.
+// pipeSize is the size of a grown pipe.
 func pipeSize() (int, error) {
 	s := stream{fd: -1, limit: 1}
 	w, err := s.open()

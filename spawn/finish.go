@@ -11,15 +11,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// interrupt asks the payload to stop.
-func (r *run) interrupt() {
-	if r.c.ShareGroup {
-		signalLeader(r.pidfd, r.pid, unix.SIGINT)
-		return
-	}
-	signalGroup(r.pidfd, r.pid, unix.SIGINT)
-}
-
 // killAll kills what is left of the run: its cgroup, its group, its leader.
 func (r *run) killAll() {
 	if !r.c.ShareGroup {
@@ -29,10 +20,11 @@ func (r *run) killAll() {
 	signalLeader(r.pidfd, r.pid, unix.SIGKILL)
 }
 
-// finish ends what the leader left behind, drains the pipes to their end, and
-// reaps the leader: last, because its pid is the group's name until then.
+// finish kills the descendants of the leader, reads the pipes to their end, and
+// reaps the leader. The leader is last, because its pid names its group until it
+// is reaped.
 func (r *run) finish() error {
-	end := addSat(time.Since(r.start), r.grace)
+	end := addSaturated(time.Since(r.start), r.grace)
 	if !r.c.ShareGroup {
 		if !r.leafKilled {
 			r.killLeaf()
@@ -44,13 +36,13 @@ func (r *run) finish() error {
 	if r.c.ShareGroup {
 		err = r.awaitEnds(end)
 	} else {
-		err = r.hunt(end)
+		err = r.killDescendants(end)
 	}
 	if err != nil {
 		return fmt.Errorf("%s: %w", r.c.Path, err)
 	}
 	e, used, ok, err := reap(r.pidfd)
-	// A debugger that is attached gets the status first, and gives it back.
+	// A debugger that is attached gets the status first, and gives it back later.
 	for !ok && err == nil && time.Since(r.start) < end {
 		linux.Pause(time.Millisecond)
 		e, used, ok, err = reap(r.pidfd)
@@ -60,18 +52,18 @@ func (r *run) finish() error {
 	}
 	if !ok {
 		r.reapLater()
-		return fmt.Errorf("%s: it has ended, and its exit status is held back: want the debugger that traces it to let it go", r.c.Path)
+		return fmt.Errorf("%s: it has ended, but a debugger that traces it holds back its exit status: detach the debugger", r.c.Path)
 	}
 	r.result.ExitCode, r.result.Signal, r.result.CoreDumped = e.code, signalName(e.signal), e.core
 	r.result.Payload = used
-	if r.cause == CauseTimeout && !r.c.ShareGroup && !(r.out.ended && r.err_.ended) {
+	if r.cause == CauseTimeout && !r.c.ShareGroup && !(r.stdout.ended && r.stderr.ended) {
 		return fmt.Errorf("%s: timed out after %v, and its output could not be drained within %v: a process that was not found still holds it", r.c.Path, r.c.Timeout, r.grace)
 	}
 	return nil
 }
 
-// killLeaf kills the cgroup, and notes who in it had left the group. A cgroup
-// with nobody in it is left alone: most runs leave nothing behind.
+// killLeaf kills the processes in the cgroup, and lists the ones that had left
+// the group. Most runs leave an empty cgroup, which it does not touch.
 func (r *run) killLeaf() {
 	if r.leaf == nil {
 		return
@@ -92,12 +84,11 @@ func (r *run) killLeaf() {
 	slices.Sort(r.search.Dead)
 	r.leafKilled = true
 	if err := r.leaf.Kill(); err != nil {
-		r.notices = append(r.notices, fmt.Sprintf("cgroup: kill: %v", err))
+		r.notef("cgroup: kill: %v", err)
 	}
 }
 
-// listKilled puts a process on the list, once. Its name is looked up if it is
-// empty.
+// listKilled puts a process on the list, once. If name is empty it is looked up.
 func (r *run) listKilled(pid int, name string) {
 	if slices.ContainsFunc(r.killed, func(s Survivor) bool { return s.Pid == pid }) {
 		return
@@ -112,21 +103,22 @@ func (r *run) listKilled(pid int, name string) {
 	r.killed = append(r.killed, Survivor{Pid: pid, Name: name})
 }
 
-// hunt kills whoever is left of the run, wherever it went, until nobody is
-// found and both streams have ended, or until that long after the start. Of a
-// run in a cgroup hardly anybody is left when that is empty and the streams have
-// ended: only what the payload itself moved elsewhere, which its mark tells.
-func (r *run) hunt(end time.Duration) error {
+// killDescendants kills the processes of the run in every group and session,
+// until a search finds none and both streams have ended, or until the time end
+// since the start. If the run has a cgroup, and that is empty, and the streams
+// have ended, only processes that the payload has moved to another cgroup can
+// live. The mark finds these.
+func (r *run) killDescendants(end time.Duration) error {
 	if r.leaf != nil {
-		// Who dies closes the streams before it leaves the cgroup, and of that
-		// the kernel tells at once.
+		// A dying process closes its streams before it leaves the cgroup. The
+		// kernel reports the end of a stream at once.
 		if !r.leafEmpty {
-			if err := r.awaitEnds(min(addSat(time.Since(r.start), cgroup.EventGap), end)); err != nil {
+			if err := r.awaitEnds(min(addSaturated(time.Since(r.start), cgroup.EventGap), end)); err != nil {
 				return err
 			}
 		}
 		if err := r.emptyLeaf(end); err != nil {
-			r.notices = append(r.notices, fmt.Sprintf("cgroup: %v", err))
+			r.notef("cgroup: %v", err)
 		}
 		r.drainAll()
 		r.search.MarkOnly = r.atEnd()
@@ -137,7 +129,7 @@ func (r *run) hunt(end time.Duration) error {
 		now := time.Since(r.start)
 		victims, err := r.search.Kill(now, holders)
 		if err != nil {
-			r.notices = append(r.notices, fmt.Sprintf("processes that left the group could not be searched for: %v", err))
+			r.notef("processes that left the group could not be searched for: %v", err)
 		}
 		for _, v := range victims {
 			if !v.Group {
@@ -156,21 +148,21 @@ func (r *run) hunt(end time.Duration) error {
 		if r.atEnd() {
 			return nil
 		}
-		// Nobody was found, and somebody holds a stream: either the last ones are
-		// still dying, or they are to be known by what they hold.
-		if err := r.awaitEnds(min(addSat(now, wait), end)); err != nil {
+		// No process was found, and one holds a stream. Either it is still dying,
+		// or the stream is its only sign.
+		if err := r.awaitEnds(min(addSaturated(now, wait), end)); err != nil {
 			return err
 		}
 		holders, r.search.MarkOnly, r.search.Pipes = true, false, r.pipes()
-		wait = min(2*wait, lastNap)
+		wait = min(2*wait, longNap)
 	}
 }
 
-// emptyLeaf waits until nobody lives in the cgroup. What was forked while it
-// was being killed is killed as well.
+// emptyLeaf waits until the cgroup is empty. Processes that were forked while it
+// was being killed are killed as well.
 func (r *run) emptyLeaf(end time.Duration) error {
 	for !r.leafEmpty {
-		err := r.leaf.Drain(min(max(end-time.Since(r.start), 0), lastNap))
+		err := r.leaf.Drain(min(max(end-time.Since(r.start), 0), longNap))
 		if err == nil || time.Since(r.start) >= end {
 			return err
 		}
@@ -179,11 +171,11 @@ func (r *run) emptyLeaf(end time.Duration) error {
 	return nil
 }
 
-// awaitEnds drains until the streams have ended, or until that long after the
-// start.
+// awaitEnds reads until both streams have ended, or until the time until since
+// the start.
 func (r *run) awaitEnds(until time.Duration) error {
 	for !r.atEnd() && time.Since(r.start) < until {
-		fds := []unix.PollFd{{Fd: int32(r.out.fd), Events: unix.POLLIN}, {Fd: int32(r.err_.fd), Events: unix.POLLIN}}
+		fds := []unix.PollFd{{Fd: int32(r.stdout.fd), Events: unix.POLLIN}, {Fd: int32(r.stderr.fd), Events: unix.POLLIN}}
 		if err := linux.Poll(fds, r.start, until); err != nil {
 			return fmt.Errorf("poll: %w", err)
 		}
@@ -192,32 +184,32 @@ func (r *run) awaitEnds(until time.Duration) error {
 	return nil
 }
 
-func (r *run) atEnd() bool { return r.out.fd < 0 && r.err_.fd < 0 }
+func (r *run) atEnd() bool { return r.stdout.fd < 0 && r.stderr.fd < 0 }
 
-// drainAll reads what was in the pipes when it was called, which is less than
-// drainMax. It does not go on while somebody writes: an escaped process that
-// keeps pace must not keep itself from being hunted.
+// drainAll reads at most drainMax bytes of each stream. It does not continue
+// while a process writes, so that an escaped process which writes fast cannot
+// delay its own kill.
 func (r *run) drainAll() {
-	for _, s := range []*stream{&r.out, &r.err_} {
+	for _, s := range r.streams() {
 		if s.fd >= 0 {
 			s.drain(drainMax, r.null)
 		}
 	}
 }
 
-// immortal is the error about a leader that SIGKILL did not end in time.
-func (r *run) immortal() error {
+// notGone is the error about a leader that SIGKILL did not end in time.
+func (r *run) notGone() error {
 	return fmt.Errorf("killed (%s), but not gone after %v: it is stuck in the kernel, or traced by a debugger", r.cause, r.grace)
 }
 
-// reapLater is for a leader that cannot be reaped yet, so that it does not stay
-// a zombie when it can.
+// reapLater reaps a leader when it can be reaped, so that it does not stay a
+// zombie.
 func (r *run) reapLater() {
 	fd, err := unix.FcntlInt(uintptr(r.pidfd), unix.F_DUPFD_CLOEXEC, 0)
 	if err != nil {
 		return
 	}
-	go func() { // nobody waits for it: it may be for ever
+	go func() { // no goroutine waits for this one: it may last for ever
 		defer unix.Close(fd)
 		unix.Waitid(unix.P_PIDFD, fd, nil, unix.WEXITED, nil)
 	}()

@@ -1,20 +1,23 @@
 package spawn
 
-// BecomeSubreaper makes orphaned descendants children of this process, so that
-// also one that cleared its environment and closed its streams is found and
-// killed with its run, and so that none stays a zombie. It is for a program
-// that is about runs, like the ktstr command. From then on spawn takes every
-// child that was started during a run, and not by spawn (Start, Run, StartHelper),
-// for such an orphan: it is killed and reaped when the run ends. It also marks
-// this process, so that a Watcher knows whatever descends from it by its limit
-// of file locks (RLIMIT_LOCKS, without meaning since Linux 2.4.25).
+// BecomeSubreaper makes orphaned descendants children of this process. Then spawn
+// also finds and kills an orphan that cleared its environment and closed its
+// streams, and none stays a zombie. Call it only in a program whose purpose is to
+// run payloads, such as the ktstr command. From then on spawn takes every child
+// that appears during a run for such an orphan, unless spawn has started it
+// (Start, Run, StartHelper): it is killed and reaped when the run ends.
+//
+// BecomeSubreaper also marks this process, so that a Watcher recognises its
+// descendants by their limit of file locks (RLIMIT_LOCKS). The error is that of
+// prctl(2).
 func BecomeSubreaper() error { return self.BecomeSubreaper() }
 
-// StartHelper has start fork one child, and return its pid, on a thread that lives
-// as long as the process: a parent-death signal comes when the process dies, not
-// when some thread does. It is for helpers that live beside the runs, like plugins,
-// which in a program that called BecomeSubreaper runs would otherwise take for
-// orphans of theirs. Whoever has reaped the child calls reaped.
+// StartHelper calls start on a thread that lives as long as the process. start
+// forks one child and returns its pid. The child's parent-death signal then comes
+// when the process dies, and not when a thread ends. Use it for children that are
+// not runs, such as plugins: in a program that called BecomeSubreaper, runs would
+// otherwise take them for orphans. Call reaped after the child was reaped. The
+// error is that of start.
 func StartHelper(start func() (pid int, err error)) (reaped func(), err error) {
 	var pid int
 	onLastingThread(func() { pid, err = self.Fork(start) })
@@ -24,11 +27,11 @@ func StartHelper(start func() (pid int, err error)) (reaped func(), err error) {
 	return func() { self.Reaped(pid) }, nil
 }
 
-// onLastingThread runs f on a thread that lives as long as the process, and
-// waits for it. Calls are served one at a time, so f must not block.
+// onLastingThread runs f on the lasting thread and waits for it. Calls are served
+// one at a time, so f must not block.
 func onLastingThread(f func()) {
 	done := make(chan struct{})
-	lasting() <- func() {
+	lastingThread() <- func() {
 		defer close(done)
 		f()
 	}

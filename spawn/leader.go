@@ -10,11 +10,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// signalLeader signals the process of a pidfd. That it is gone is fine.
+// signalLeader signals the process of a pidfd. A process that is gone is no
+// error.
 func signalLeader(pidfd, pid int, sig unix.Signal) error {
 	err := unix.PidfdSendSignal(pidfd, sig, nil, 0)
 	if err == unix.ENOSYS && pid > 1 {
-		// Safe as well: pid is our own child, and not reaped yet.
+		// The number is safe as well: pid is our child and not reaped.
 		err = unix.Kill(pid, sig)
 	}
 	if err == unix.ESRCH {
@@ -36,7 +37,7 @@ func signalGroup(pidfd, pid int, sig unix.Signal) error {
 			return err
 		}
 	}
-	// The number is the group's as long as its leader is not reaped.
+	// The number belongs to the group until its leader is reaped.
 	if pid <= 1 || unix.PidfdSendSignal(pidfd, 0, nil, 0) == unix.ESRCH {
 		return nil
 	}
@@ -46,14 +47,14 @@ func signalGroup(pidfd, pid int, sig unix.Signal) error {
 	return nil
 }
 
-// exit is how a process ended.
+// exit says how a process ended.
 type exit struct {
 	code   int // -1 when a signal ended it
 	signal unix.Signal
 	core   bool
 }
 
-// siginfo is the part of siginfo_t that waitid fills in.
+// siginfo is the part of siginfo_t that waitid sets.
 type siginfo struct {
 	signo, errno, code int32
 	_                  [unsafe.Sizeof(uintptr(0))/4 - 1]int32 // the union is aligned for pointers
@@ -63,13 +64,13 @@ type siginfo struct {
 	_                  [128]byte
 }
 
-// The codes of siginfo that waitid gives for a child that ended.
+// Codes of a siginfo about a child that has ended.
 const (
 	cldExited = 1
 	cldDumped = 3
 )
 
-// reap takes the exit status of the child of a pidfd. ok is false while it
+// reap takes the exit status of the child of a pidfd. ok is false while the child
 // still runs.
 func reap(pidfd int) (e exit, used Usage, ok bool, err error) {
 	var (
@@ -97,9 +98,9 @@ func reap(pidfd int) (e exit, used Usage, ok bool, err error) {
 	return e, usageOf(&ru), true, nil
 }
 
-// stolenStatus is for a child that somebody else has reaped: a host with a
-// wait4(-1) loop of its own, or one that began to ignore SIGCHLD during the
-// run. Since Linux 6.15 a pidfd remembers the status.
+// stolenStatus is for a child that was not reaped by spawn: another part of the
+// program waits for all children (wait4 of -1), or began to ignore SIGCHLD during
+// the run. Since Linux 6.15 a pidfd remembers the status.
 func stolenStatus(pidfd int) (exit, Usage, bool, error) {
 	info := unix.PidfdInfo{Mask: unix.PIDFD_INFO_EXIT}
 	_, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(pidfd), unix.PIDFD_GET_INFO, uintptr(unsafe.Pointer(&info)))
@@ -135,9 +136,10 @@ func usageOf(ru *unix.Rusage) Usage {
 	}
 }
 
+// selfUsage is what this process has used.
 func selfUsage() Usage {
 	var ru unix.Rusage
-	unix.Getrusage(unix.RUSAGE_SELF, &ru) // fails for bad arguments only
+	unix.Getrusage(unix.RUSAGE_SELF, &ru) // it fails for bad arguments only
 	return usageOf(&ru)
 }
 

@@ -17,12 +17,18 @@ import (
 	"time"
 
 	"github.com/ktstr/ktstr/internal/linux"
-	"github.com/ktstr/ktstr/spawn/cgroup"
 	"golang.org/x/sys/unix"
 )
 
 // The test binary is its own payload: with KTSTR_TEST_HELPER set it does what
 // its arguments say, one after the other, and exits.
+func init() {
+	// The main goroutine must have the first thread to end it.
+	if os.Getenv("KTSTR_TEST_HELPER") != "" && strings.Contains(strings.Join(os.Args, " "), "headless=") {
+		runtime.LockOSThread()
+	}
+}
+
 func TestMain(m *testing.M) {
 	if os.Getenv("KTSTR_TEST_HELPER") != "" {
 		helper(os.Args[1:])
@@ -33,7 +39,7 @@ func TestMain(m *testing.M) {
 }
 
 func helper(list []string) {
-	for _, act := range list {
+	for i, act := range list {
 		verb, arg, _ := strings.Cut(act, "=")
 		n, _ := strconv.Atoi(arg)
 		switch verb {
@@ -142,7 +148,7 @@ func helper(list []string) {
 			if err != nil {
 				panic(err)
 			}
-			own, err := cgroup.Mounted().Own()
+			own, err := mounted().Own()
 			if err != nil {
 				panic(err)
 			}
@@ -200,11 +206,17 @@ func helper(list []string) {
 			for {
 				child("hermit", "as="+arg+";hang")
 			}
-		case "headless": // ends its first thread, and says so by making a file
-			headless()
-			if err := os.WriteFile(arg, nil, 0o600); err != nil {
-				panic(err)
-			}
+		case "headless": // ends its first thread, and makes a file when that is done
+			go func() {
+				for st, err := linux.ReadStat(os.Getpid()); err != nil || !st.WithoutFirst(); st, err = linux.ReadStat(os.Getpid()) {
+				}
+				if err := os.WriteFile(arg, nil, 0o600); err != nil {
+					panic(err)
+				}
+				helper(list[i+1:])
+				os.Exit(0)
+			}()
+			unix.Syscall(unix.SYS_EXIT, 0, 0, 0)
 		case "file": // that somebody has made
 			for _, err := os.Stat(arg); err != nil; _, err = os.Stat(arg) {
 			}
@@ -257,24 +269,6 @@ func runAwaited(c Command) (Result, error) {
 		return Result{}, err
 	}
 	return p.Wait()
-}
-
-// headless ends the thread that the process began with; the others go on.
-func headless() {
-	for s, err := linux.ReadStat(os.Getpid()); err != nil || !s.WithoutFirst(); s, err = linux.ReadStat(os.Getpid()) {
-		// One goroutine after the other keeps its thread, until one has the first.
-		there := make(chan bool)
-		go func() {
-			runtime.LockOSThread()
-			close(there)
-			if unix.Gettid() == os.Getpid() {
-				unix.Syscall(unix.SYS_EXIT, 0, 0, 0)
-			}
-			time.Sleep(time.Hour)
-		}()
-		<-there
-		runtime.Gosched()
-	}
 }
 
 // child starts another helper, prints its pid, and does not wait for it. Its

@@ -10,42 +10,42 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// waiter is where the loop of a run sleeps.
+// poller is where the loop of a run sleeps.
 //
-// It has two ways. At first, and while much is printed, it blocks its thread in
-// ppoll: nothing is faster. But a Go thread that blocks in a system call is
-// watched by the runtime's monitor, which ticks some fifty times before it
-// believes in the sleep, and again after every wake-up. So in a run that lasts
-// the loop parks its goroutine on an epoll descriptor in the runtime's own
-// poller, and works with system calls that the monitor does not see. Then a
-// silent payload costs nothing, and a nap about two context switches.
-type waiter struct {
+// It has two ways to sleep. At first, and while the payload prints much, it blocks
+// its thread in ppoll, which is the fastest. But the Go runtime's monitor watches a
+// thread that blocks in a system call. It ticks about fifty times before it goes
+// to sleep, and again after each wake-up. So in a run that lasts, the poller parks
+// its goroutine on an epoll descriptor in the runtime's own poller, and makes
+// system calls that the monitor does not see. Then a silent payload costs nothing,
+// and a nap costs about two context switches.
+type poller struct {
 	r    *run
-	busy bool // much was printed lately
+	busy bool // the last read gave much
 
 	parkable bool
-	tried    bool
+	tried    bool     // to set up the epoll descriptor
 	file     *os.File // of the epoll descriptor
 	conn     syscall.RawConn
 	epoll    int
 	timer    int
-	armed    bool // both streams are listened to
+	armed    bool // the streams are in the epoll set
 }
 
-// events is what ended a wait. None means that the time was over.
+// events is what ended a wait. The zero value means that the time was over.
 type events struct{ exit, request, data bool }
 
-// direct is how long a run blocks in ppoll before it parks.
+// direct is how long a run sleeps in ppoll before it parks.
 const direct = 20 * time.Millisecond
 
-// parks tells whether the next wait is going to park the goroutine.
-func (w *waiter) parks() bool {
+// parks reports whether the next wait is going to park the goroutine.
+func (w *poller) parks() bool {
 	return !w.busy && time.Since(w.r.start) > direct && w.canPark()
 }
 
-// wait waits until something happens: on the streams too, if they are asked
-// for; or until that long after the start, 0 meaning for ever.
-func (w *waiter) wait(streams bool, until time.Duration) (events, error) {
+// wait waits for the exit of the leader, a request, or data if streams is set, at
+// most until the time until since the start of the run. 0 means no limit.
+func (w *poller) wait(streams bool, until time.Duration) (events, error) {
 	if w.parks() {
 		return w.park(streams, until)
 	}
@@ -56,13 +56,13 @@ func (w *waiter) wait(streams bool, until time.Duration) (events, error) {
 		{Fd: -1, Events: unix.POLLIN},
 	}
 	if streams {
-		fds[2].Fd, fds[3].Fd = int32(w.r.out.fd), int32(w.r.err_.fd)
+		fds[2].Fd, fds[3].Fd = int32(w.r.stdout.fd), int32(w.r.stderr.fd)
 	}
 	err := linux.Poll(fds[:], w.r.start, until)
 	return events{fds[0].Revents != 0, fds[1].Revents != 0, fds[2].Revents|fds[3].Revents != 0}, err
 }
 
-func (w *waiter) canPark() bool {
+func (w *poller) canPark() bool {
 	if !w.tried {
 		w.tried = true
 		w.parkable = w.setUp()
@@ -70,12 +70,12 @@ func (w *waiter) canPark() bool {
 	return w.parkable
 }
 
-func (w *waiter) setUp() bool {
+func (w *poller) setUp() bool {
 	var err error
 	if w.epoll, err = unix.EpollCreate1(unix.EPOLL_CLOEXEC); err != nil {
 		return false
 	}
-	unix.SetNonblock(w.epoll, true) // which is what makes os.NewFile use the poller
+	unix.SetNonblock(w.epoll, true) // os.NewFile uses the runtime's poller for such a descriptor
 	w.file = os.NewFile(uintptr(w.epoll), "epoll")
 	if w.timer, err = unix.TimerfdCreate(unix.CLOCK_MONOTONIC, unix.TFD_CLOEXEC|unix.TFD_NONBLOCK); err != nil {
 		w.timer = -1
@@ -84,7 +84,7 @@ func (w *waiter) setUp() bool {
 	if w.conn, err = w.file.SyscallConn(); err != nil {
 		return false
 	}
-	for _, s := range []*stream{&w.r.out, &w.r.err_} {
+	for _, s := range w.r.streams() {
 		if s.fd >= 0 && w.control(unix.EPOLL_CTL_ADD, s.fd, tagStream, unix.EPOLLIN|unix.EPOLLONESHOT) != 0 {
 			return false
 		}
@@ -95,9 +95,9 @@ func (w *waiter) setUp() bool {
 		w.control(unix.EPOLL_CTL_ADD, w.timer, tagTimer, unix.EPOLLIN) == 0
 }
 
-func (w *waiter) park(streams bool, until time.Duration) (got events, err error) {
-	// The streams are one-shot: once one has spoken, all are deaf until they
-	// are armed again. A descriptor that was closed has left the set.
+func (w *poller) park(streams bool, until time.Duration) (got events, err error) {
+	// The streams are one-shot: after an event of one of them, they give no events
+	// until they are armed again. A descriptor that was closed has left the set.
 	if streams != w.armed {
 		mask := uint32(unix.EPOLLONESHOT)
 		if streams {
@@ -105,7 +105,7 @@ func (w *waiter) park(streams bool, until time.Duration) (got events, err error)
 		} else {
 			mask = 0
 		}
-		for _, s := range []*stream{&w.r.out, &w.r.err_} {
+		for _, s := range w.r.streams() {
 			if s.fd < 0 {
 				continue
 			}
@@ -120,7 +120,7 @@ func (w *waiter) park(streams bool, until time.Duration) (got events, err error)
 		w.armed = streams
 	}
 	for {
-		var at unix.ItimerSpec // zero disarms
+		var at unix.ItimerSpec // the zero value disarms
 		if until > 0 {
 			at.Value = unix.NsecToTimespec(max(until-time.Since(w.r.start), 1).Nanoseconds())
 		}
@@ -162,7 +162,7 @@ func (w *waiter) park(streams bool, until time.Duration) (got events, err error)
 	}
 }
 
-func (w *waiter) control(op, fd, tag int, mask uint32) syscall.Errno {
+func (w *poller) control(op, fd, tag int, mask uint32) syscall.Errno {
 	ev := unix.EpollEvent{Events: mask, Fd: int32(tag)}
 	_, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_CTL, uintptr(w.epoll), uintptr(op), uintptr(fd), uintptr(unsafe.Pointer(&ev)), 0, 0)
 	return errno
@@ -176,7 +176,7 @@ const (
 	tagStream
 )
 
-func (w *waiter) close() {
+func (w *poller) close() {
 	if w.file != nil {
 		w.file.Close()
 	}

@@ -12,37 +12,42 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// run is the state of one child. The fields above mu belong to the goroutine
-// that serves the run, once fork has returned.
+// run is the state of one child. After fork has returned, the fields above mu
+// belong to the goroutine that serves the run.
 type run struct {
-	c          Command
-	path       string // absolute
-	search     descendants.Search
+	c      Command
+	path   string // absolute
+	grace  time.Duration
+	search descendants.Search
+
 	leaf       cgroup.Leaf // nil: none
-	leafKilled bool        // somebody was in it and was killed
-	leafEmpty  bool        // nobody was in it when that was asked last
-	stopped    bool        // placed by stopping it, because the kernel could not at its birth
-	grace      time.Duration
-	pidfd      int
-	null       int // /dev/null: the child's stdin, and the sink of what is not kept
-	out, err_  stream
-	watcher    *Watcher // nil: none
-	slot       int      // in its ledger
-	start      time.Time
-	before     Usage // of this process, right after the fork
-	watched    Usage // of the watcher, right before it
+	leafKilled bool        // processes were in the leaf and were killed
+	leafEmpty  bool        // the last look at the leaf found no process
+	traced     bool        // the leader is placed while ptrace stops it: the kernel cannot place it at its birth
+
+	pidfd          int
+	null           int // /dev/null: the child's stdin, and the target of dropped bytes
+	stdout, stderr stream
+
+	watcher     *Watcher // nil: none
+	slot        int      // in the watcher's ledger; -1: none
+	watcherUsed Usage    // by the watcher, until right before the fork
+
+	start    time.Time
+	selfUsed Usage // by this process, until right after the fork
+
 	cause      Cause
 	notices    []string
 	killed     []Survivor
-	killedMore bool // than killed lists
+	killedMore bool // more processes were killed than killed lists
 
-	mu        sync.Mutex
-	pid       int
-	wake      int // eventfd that ends the loop's sleep; -1 once over
-	asked     []Cause
-	over      bool
-	taken     bool
-	stopWatch func() bool // of the context
+	mu         sync.Mutex
+	pid        int
+	wake       int // eventfd that ends the sleep of the loop; -1 when the run is over
+	requested  []Cause
+	over       bool
+	taken      bool
+	stopCancel func() bool // ends the wait for the end of the context
 
 	done   chan struct{}
 	result Result
@@ -54,7 +59,7 @@ func prepare(ctx context.Context, op string, c Command) (*run, error) {
 		return nil, fmt.Errorf("%s: not started: %w", c.Path, err)
 	}
 	if c.Timeout < 0 {
-		return nil, fmt.Errorf("%s: timeout %v: want 0 for none, or more", c.Path, c.Timeout)
+		return nil, fmt.Errorf("%s: timeout %v: want a duration above 0, or 0 for no timeout", c.Path, c.Timeout)
 	}
 	if c.Cgroup != "" {
 		name, err := cgroup.CleanName(op, c.Cgroup)
@@ -69,12 +74,12 @@ func prepare(ctx context.Context, op string, c Command) (*run, error) {
 		c.Limit = DefaultLimit
 	}
 	c.Limit = min(max(c.Limit, 0), math.MaxInt)
-	r := &run{c: c, grace: c.Grace, pidfd: -1, null: -1, wake: -1, done: make(chan struct{})}
+	r := &run{c: c, grace: c.Grace, pidfd: -1, null: -1, wake: -1, slot: -1, done: make(chan struct{})}
 	if r.grace <= 0 {
 		r.grace = DefaultGrace
 	}
-	r.out = stream{name: "stdout", fd: -1, limit: c.Limit, tee: c.TeeStdout}
-	r.err_ = stream{name: "stderr", fd: -1, limit: c.Limit, tee: c.TeeStderr}
+	r.stdout = stream{name: "stdout", fd: -1, limit: c.Limit, tee: c.TeeStdout}
+	r.stderr = stream{name: "stderr", fd: -1, limit: c.Limit, tee: c.TeeStderr}
 	r.search = self.NewRun()
 	var err error
 	if r.path, err = lookPath(c.Path); err != nil {
@@ -83,14 +88,15 @@ func prepare(ctx context.Context, op string, c Command) (*run, error) {
 	return r, nil
 }
 
-func (r *run) watchContext(ctx context.Context) {
+// endWith makes the run end when ctx ends.
+func (r *run) endWith(ctx context.Context) {
 	if ctx.Done() == nil {
 		return
 	}
 	stop := context.AfterFunc(ctx, func() { r.request(CauseCancel) })
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.stopWatch = stop
+	r.stopCancel = stop
 	if r.over {
 		stop()
 	}
@@ -103,19 +109,20 @@ func (r *run) request(why Cause) {
 	if r.over || r.wake < 0 {
 		return
 	}
-	r.asked = append(r.asked, why)
-	one := [8]byte{1} // any value but 0 in either byte order
+	r.requested = append(r.requested, why)
+	one := [8]byte{1} // an eventfd adds a number in host byte order: this one is not 0 in either order
 	unix.Write(r.wake, one[:])
 }
 
-func (r *run) requests() []Cause {
+// takeRequests returns the requests since the last call.
+func (r *run) takeRequests() []Cause {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	var count [8]byte
 	unix.Read(r.wake, count[:])
-	asked := r.asked
-	r.asked = nil
-	return asked
+	requested := r.requested
+	r.requested = nil
+	return requested
 }
 
 // serve brings the run to its end and publishes the result.
@@ -126,34 +133,34 @@ func (r *run) serve() {
 	if r.leaf != nil {
 		r.leaf.Preload()
 	}
-	err := r.watch()
+	err := r.await()
 	r.result.Duration = time.Since(r.start)
-	r.result.Harness = selfUsage().minus(r.before)
-	r.result.Watcher = r.watcher.since(r.watched)
+	r.result.Harness = selfUsage().minus(r.selfUsed)
+	r.result.Watcher = r.watcher.since(r.watcherUsed)
 	if err == nil {
 		err = r.finish()
 	}
 	r.closeLeaf()
-	r.unwatch()
+	r.leaveLedger()
 	self.Reaped(r.result.Pid)
 	r.result.Start = r.start
 	r.result.Cause = r.cause
-	r.result.Stdout = r.out.capture()
-	r.result.Stderr = r.err_.capture()
+	r.result.Stdout = r.stdout.capture()
+	r.result.Stderr = r.stderr.capture()
 	r.result.Killed = r.killed
-	r.note()
+	r.noteCaptures()
 	r.result.Notices = r.notices
 	r.err = err
 
 	r.mu.Lock()
 	r.over = true
 	r.pid = 0
-	if r.stopWatch != nil {
-		r.stopWatch()
+	if r.stopCancel != nil {
+		r.stopCancel()
 	}
 	r.mu.Unlock()
 	r.release()
-	dropChildren()
+	restoreSIGCHLD()
 	r.search.End()
 	close(r.done)
 }
@@ -166,39 +173,46 @@ func (r *run) closeLeaf() {
 	if stat, err := r.leaf.Stat(); err == nil {
 		r.result.Cgroup = &stat
 	} else {
-		r.notices = append(r.notices, fmt.Sprintf("cgroup: its counters could not be read: %v", err))
+		r.notef("cgroup: its counters could not be read: %v", err)
 	}
 	if err := r.leaf.Remove(); err != nil {
-		r.notices = append(r.notices, fmt.Sprintf("cgroup: it was left behind: %v", err))
+		r.notef("cgroup: it could not be removed: %v", err)
 	}
 	r.leaf = nil
 }
 
-// note writes the notices about the streams, and about the list of the killed.
-func (r *run) note() {
+// noteCaptures adds the notices about the streams and the list of the killed.
+func (r *run) noteCaptures() {
 	if r.killedMore {
-		r.notices = append(r.notices, fmt.Sprintf("more than %d processes that had left the payload's group were killed: the first ones are listed", descendants.MaxVictims))
+		r.notef("more than %d processes that had left the payload's group were killed: the first ones are listed", descendants.MaxVictims)
 	}
-	for i, s := range []*stream{&r.out, &r.err_} {
-		c := []*Capture{&r.result.Stdout, &r.result.Stderr}[i]
+	for i, c := range []*Capture{&r.result.Stdout, &r.result.Stderr} {
+		s := r.streams()[i]
 		if c.Truncated {
-			r.notices = append(r.notices, fmt.Sprintf("%s: %d bytes were printed and the first %d kept (the cap)", s.name, c.Bytes, len(c.Data)))
+			r.notef("%s: %d bytes were printed and the first %d kept (the cap)", s.name, c.Bytes, len(c.Data))
 		}
 		if !c.Complete {
-			r.notices = append(r.notices, fmt.Sprintf("%s: its end was not seen: a process that was not ours to kill still holds it; what it prints later is lost", s.name))
+			r.notef("%s: its end was not seen: a process that was not ours to kill still holds it; what it prints later is lost", s.name)
 		}
-		if s.fault != nil {
-			r.notices = append(r.notices, fmt.Sprintf("%s: its full copy stopped: %v", s.name, s.fault))
+		if s.teeErr != nil {
+			r.notef("%s: its full copy stopped: %v", s.name, s.teeErr)
 		}
 	}
 }
 
-// release closes whatever is open.
+// notef adds a notice to the result.
+func (r *run) notef(format string, args ...any) {
+	r.notices = append(r.notices, fmt.Sprintf(format, args...))
+}
+
+func (r *run) streams() [2]*stream { return [2]*stream{&r.stdout, &r.stderr} }
+
+// release closes all descriptors.
 func (r *run) release() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.out.close()
-	r.err_.close()
+	r.stdout.close()
+	r.stderr.close()
 	for _, fd := range []*int{&r.null, &r.pidfd, &r.wake} {
 		if *fd >= 0 {
 			unix.Close(*fd)

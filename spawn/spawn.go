@@ -1,26 +1,46 @@
-// Package spawn turns a command into a Result: it starts one child process,
-// captures its two streams from the first byte, waits for it in the kernel,
-// and leaves nothing of it behind — no descendant, no zombie, no descriptor,
-// no cgroup.
+// Package spawn turns a command into a Result. It starts one child process,
+// captures its two streams from the first byte, waits for it in the kernel, and
+// leaves nothing of it: no descendant, no zombie, no descriptor, no cgroup.
 //
 // The package is for Linux 5.4 or later (pidfd), and for payloads whose
-// measurement must not be disturbed: one loop a run does all the work, it
-// sleeps while the payload is silent, and drains lazily while it writes.
-// Features says which kernel facilities are there and what is lost without
-// them.
+// measurement must not be disturbed. One loop does all the work of a run. It
+// sleeps while the payload is silent, and reads in large pieces while the payload
+// writes. Features reports which kernel facilities exist and the consequence of
+// each one that is missing.
 //
-// What ends a run, in the order of the promises: the leader's own exit, the
-// timeout, Interrupt, Kill, the end of the context, Close. Whatever is left of
-// the run then is killed before the pipes are read to their end.
+// These events end a run: the exit of the payload's first process (the leader),
+// the timeout, Interrupt, Kill, the end of the context, Close. Then spawn kills
+// the descendants that still live, and reads the pipes to their end.
 //
-// What is left is found by its cgroup, or where the run has none by what it
-// inherited: the cookie in its environment (CookieVar), the pipes, and the mark,
-// a number that is this run's alone, as its limit of file locks (RLIMIT_LOCKS).
-// That limit is without meaning since Linux 2.4.25; of all three it is what
-// nothing sheds by accident, and unprivileged nothing can. A payload sees a
-// number there in place of unlimited. The leader gets its mark when its program
-// has just been executed: what it manages to fork before that is known by the
-// other two, or in a program that called BecomeSubreaper as its orphan.
+// A cgroup holds all descendants together. Without one they are recognised by
+// what they inherited: the cookie in the environment (CookieVar), the pipes, and
+// the mark. The mark is a number that only this run has, as the limit of file
+// locks (RLIMIT_LOCKS). Linux has ignored that limit since 2.4.25. A process
+// cannot lose its mark by accident, and only root can remove it on purpose. A
+// payload sees a number there instead of "unlimited". docs/processes.md says
+// which sign allows which action.
+//
+// # Reading order
+//
+// Each file refers to the files after it:
+//
+//   - spawn.go: Command, Start, Run, Result
+//   - process.go: Process, the handle of a run in the background
+//   - run.go: the life of one run, from its state to its notices
+//   - start.go: fork and placement
+//   - wait.go: the loop until the leader has exited
+//   - finish.go: kill the descendants, drain the pipes, reap the leader
+//   - poller.go: where the loop sleeps
+//   - stream.go: one captured pipe
+//   - leader.go: signals to the leader, and its exit status
+//   - errors.go: why a program could not be executed
+//   - watcher.go, watcher_main.go: the process that acts when this one is killed
+//   - helper.go: children that are not runs
+//   - features.go: what this kernel offers
+//   - global.go: all state that exists once per process
+//
+// Package cgroup, below this one, has the cgroup of a run. Package
+// internal/descendants decides which processes belong to a run.
 package spawn
 
 import (
@@ -40,73 +60,81 @@ const (
 	DefaultGrace = 5 * time.Second // from the polite request to the kill
 )
 
-// Command says what to run. Only Path is required.
+// Command describes the program to run. Only Path is required. Start and Run
+// copy it, so the caller may change it afterwards.
 type Command struct {
-	// Path is the program. Without a slash it is looked up in PATH; with one
-	// it is relative to the caller's working directory, whatever Dir says.
+	// Path is the program. A name without a slash is looked up in PATH. A name
+	// with a slash is relative to the caller's working directory, not to Dir.
 	Path string
 
-	// Args are the arguments after argv[0]; argv[0] is Path as given.
+	// Args are the arguments after argv[0]. argv[0] is Path.
 	Args []string
 
-	// Env is the environment; nil means Environ(), the caller's with LC_ALL=C.
-	// The run's cookie (see CookieVar) is added to either.
+	// Env is the environment. nil means Environ(): the caller's environment with
+	// LC_ALL=C. The cookie of the run (CookieVar) is added in both cases.
 	Env []string
 
-	// Dir is the working directory; empty means the caller's.
+	// Dir is the working directory. Empty means the caller's.
 	Dir string
 
-	// Stdin is the child's standard input; nil means /dev/null, or with
-	// ShareGroup the caller's.
+	// Stdin is the child's standard input. nil means /dev/null, or the caller's
+	// standard input with ShareGroup.
 	Stdin *os.File
 
 	// ShareGroup keeps the child in the caller's process group. Then only the
-	// leader is ever signalled, its descendants are its own affair, and a
-	// stream that one of them holds open is given up after Grace.
+	// leader is ever signalled. Its descendants are not killed, and a stream that
+	// one of them holds open is given up after Grace.
 	ShareGroup bool
 
-	// Limit is how many bytes of each stream are kept; 0 means DefaultLimit,
-	// a negative value that nothing is kept. The rest is counted and dropped.
+	// Limit is how many bytes of each stream are kept. 0 means DefaultLimit. A
+	// negative value keeps nothing. Bytes past the limit are counted and dropped.
 	Limit int64
 
-	// TeeStdout and TeeStderr get the full streams, uncapped, as they are
-	// drained. They should be files: what blocks in them blocks the drain. A
-	// write that fails ends the tee, with a notice, and disturbs nothing else.
+	// TeeStdout and TeeStderr get the full streams, without the limit, as they
+	// are read. A write that blocks also blocks the run's loop, so use files. A
+	// write that fails ends the copy, with a notice, and changes nothing else.
 	TeeStdout, TeeStderr *os.File
 
-	// Timeout ends the run that long after the spawn, as Kill does; 0 means
-	// never. Negative is refused.
+	// Timeout ends the run that long after its start, as Kill does. 0 means no
+	// timeout. A negative value is an error.
 	Timeout time.Duration
 
-	// Grace is how long Interrupt waits before it kills, and how long after
-	// the leader's end or a kill the run may take to be over; 0 means
+	// Grace is how long Interrupt waits before it kills. It is also how long the
+	// end of the run may take after the leader has exited or was killed. 0 means
 	// DefaultGrace.
 	Grace time.Duration
 
-	// Cgroup is the cgroup v2 in which a fresh leaf is made for the run, relative
-	// to the cgroup that this process is in; a leading slash is dropped, and what
-	// is absent is made and removed again. Empty means a private leaf directly
-	// below our own, where one can be made, and none with ShareGroup. On a host
-	// with cgroup v1 only, a named cgroup is made in the freezer hierarchy.
+	// Cgroup names the cgroup v2 in which a fresh leaf is made for the run. The
+	// name is relative to the cgroup of this process, for example "bench/a". A
+	// leading slash is dropped. Missing cgroups are made, and removed afterwards.
+	// Empty means a private leaf directly below our own cgroup, if one can be
+	// made, and no cgroup with ShareGroup. On a host that has only cgroup v1, a
+	// named cgroup is made in the freezer hierarchy.
 	Cgroup string
 
-	// NoCgroup says that without Cgroup there is to be none at all.
+	// NoCgroup means no cgroup at all when Cgroup is empty.
 	NoCgroup bool
 
-	// CPUs confines the leaf of a named cgroup to processors like "0-3,7"; empty
-	// means no change. It wants the cpuset controller in force there.
+	// CPUs restricts the leaf of a named cgroup to processors like "0-3,7". Empty
+	// means no restriction. The cpuset controller must be enabled there.
 	CPUs string
 
-	// Cgroups makes the leaf; nil means on the mounted cgroup filesystem.
+	// Cgroups makes the leaf. nil means on the mounted cgroup filesystem.
 	Cgroups cgroup.Creator
 
-	// Warn is told when a handle was dropped and its result lost; nil means
-	// slog's default logger.
-	Warn func(message string)
+	// Dropped is called when the handle became unreachable before its result was
+	// taken. At that time the run has been killed, and nothing of it is left. The
+	// call has its own goroutine. nil means that the message goes to slog's
+	// default logger. A function that refers to the Process keeps it reachable.
+	Dropped func(message string)
 }
 
-// Start starts c and returns when the program has been executed. When ctx
-// ends, the run ends as by Kill, with CauseCancel.
+// Start starts c and returns when the program has been executed. When ctx ends,
+// the run ends as by Kill, with CauseCancel.
+//
+// The errors are *StartError (the program cannot be executed),
+// *cgroup.PlacementError, *cgroup.NameError, the error of ctx, and errors about
+// fields of c. After an error nothing is left.
 func Start(ctx context.Context, c Command) (*Process, error) {
 	r, err := prepare(ctx, "start", c)
 	if err != nil {
@@ -114,8 +142,8 @@ func Start(ctx context.Context, c Command) (*Process, error) {
 	}
 	started := make(chan error, 1)
 	go func() {
-		// The thread that forks must outlive the child: the parent-death
-		// signal is sent when that thread ends, not when the process does.
+		// The kernel sends the parent-death signal when the thread that forked
+		// ends, so this thread must outlive the child.
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
 		err := r.fork()
@@ -127,15 +155,16 @@ func Start(ctx context.Context, c Command) (*Process, error) {
 	if err := <-started; err != nil {
 		return nil, err
 	}
-	p := &Process{r: r}
-	p.cleanup = runtime.AddCleanup(p, (*run).abandon, r)
-	r.watchContext(ctx)
+	p := newProcess(r)
+	r.endWith(ctx)
 	return p, nil
 }
 
-// Run starts c and waits for its end. The error says that the program could
-// not be executed, or that what is known of the run cannot be trusted; a
-// timeout, a cancelled context or a failing exit are data.
+// Run starts c and waits for its end. An error means that the program could not
+// be executed (see Start), or that the Result cannot be trusted, for example
+// because the output could not be read to its end. Then the Result has what is
+// known. A timeout, a cancelled context and an exit code that is not 0 are no
+// errors.
 func Run(ctx context.Context, c Command) (Result, error) {
 	r, err := prepare(ctx, "run", c)
 	if err != nil {
@@ -146,29 +175,29 @@ func Run(ctx context.Context, c Command) (Result, error) {
 	if err := r.fork(); err != nil {
 		return Result{}, err
 	}
-	r.watchContext(ctx)
+	r.endWith(ctx)
 	r.serve()
 	return r.result, r.err
 }
 
-// Cause says which of our own actions ended a run.
+// Cause is the action of ours that ended a run.
 type Cause string
 
-// Causes. CauseNone means that the payload ended by itself, or that somebody
-// else's signal ended it.
+// Causes. CauseNone means that the payload ended by itself, or by a signal of
+// another process.
 const (
 	CauseNone      Cause = ""
-	CauseTimeout   Cause = "timeout"
-	CauseInterrupt Cause = "interrupt"
-	CauseKill      Cause = "kill"
-	CauseCancel    Cause = "cancel"
+	CauseTimeout   Cause = "timeout"   // Command.Timeout
+	CauseInterrupt Cause = "interrupt" // Process.Interrupt
+	CauseKill      Cause = "kill"      // Process.Kill, or a dropped handle
+	CauseCancel    Cause = "cancel"    // the context
 )
 
 // Result is what is known about a run that is over.
 type Result struct {
 	Pid        int
 	ExitCode   int    // as the child gave it; -1 when a signal ended it
-	Signal     string // the signal that ended it ("SIGSEGV"); empty when it exited
+	Signal     string // the signal that ended it, for example "SIGSEGV"; empty when it exited
 	CoreDumped bool
 	Cause      Cause
 
@@ -178,31 +207,29 @@ type Result struct {
 	// or were re-parented to us, and had to be killed: the first 256.
 	Killed []Survivor
 
-	// Notices are odd but survivable facts, one sentence each.
+	// Notices are unusual facts that do not make the run wrong, one sentence each.
 	Notices []string
 
-	Start    time.Time     // when the spawn began
+	Start    time.Time     // when the leader was forked
 	Duration time.Duration // from Start to the leader's end
 
-	// Payload is what the leader and the descendants that it waited for used.
+	// Payload is what the leader used, and the descendants that it waited for.
 	Payload Usage
 
-	// Cgroup is what the kernel counted for the run's cgroup; nil without one.
+	// Cgroup is what the kernel counted for the run's cgroup. nil without one.
 	Cgroup *cgroup.Stat
 
-	// Harness is what the whole process that called Start used from the spawn
-	// to the leader's end; the work of other goroutines, and of overlapping
-	// runs, is in it.
+	// Harness is what the calling process used from the start to the leader's
+	// end. It includes other goroutines and other runs of that time.
 	Harness Usage
 
-	// Watcher is what the Watcher of the process used in that time, as
-	// Watcher.Usage counts it; nil without one.
+	// Watcher is what the Watcher of this process used in that time, as
+	// Watcher.Usage counts it. nil without a watcher.
 	Watcher *Usage
 }
 
-// Release gives the memory of the captures back for later runs. It is
-// optional, at most once, and Stdout.Data and Stderr.Data must not be used
-// afterwards.
+// Release gives the memory of the captures back for later runs. Calling it is
+// optional. Stdout.Data and Stderr.Data must not be used afterwards.
 func (r *Result) Release() {
 	r.Stdout.release()
 	r.Stderr.release()
@@ -214,20 +241,20 @@ type Capture struct {
 	// Result.Release.
 	Data []byte
 
-	// Bytes counts all that was read, also what was dropped.
+	// Bytes counts all bytes that were read, dropped ones included.
 	Bytes int64
 
-	// Truncated means that Bytes is more than Data.
+	// Truncated means that Bytes is more than len(Data).
 	Truncated bool
 
-	// Complete means that the stream's end was seen: nobody can have written
-	// anything that is not counted here.
+	// Complete means that the end of the stream was seen: no process can write to
+	// it any more, and all that was written is counted here.
 	Complete bool
 
 	scratch *[]byte // the pooled buffer that Data is in; nil: Data is its own
 }
 
-// Survivor is a process that was found and killed.
+// Survivor is a process of the run that was killed.
 type Survivor struct {
 	Pid  int
 	Name string // comm, at most 15 bytes
@@ -236,19 +263,22 @@ type Survivor struct {
 // Usage is resource usage as getrusage(2) counts it.
 type Usage struct {
 	User, System time.Duration
-	Voluntary    int64 // context switches by waiting: the wake-ups
-	Involuntary  int64 // context switches by preemption
+	Voluntary    int64 // context switches because it waited: the wake-ups
+	Involuntary  int64 // context switches because it was preempted
 	MinorFaults  int64
 	MajorFaults  int64
-	MaxRSS       int64 // bytes; 0 where it is a difference of two readings
+	MaxRSS       int64 // bytes; 0 if the Usage is a difference of two readings
 }
 
-// CookieVar is the environment variable that every process of a run carries.
+// CookieVar is the environment variable that every process of a run has. Its
+// value is the run's cookie, after the cookies of the runs around it, separated
+// by colons: outer:inner.
 const CookieVar = descendants.CookieVar
 
-// Environ is the caller's environment with LC_ALL=C, because tools print other
-// numbers in other locales, and with the given NAME=VALUE pairs; of several
-// with one name the last wins.
+// Environ is the caller's environment with LC_ALL=C and the given NAME=VALUE
+// pairs. LC_ALL=C is there because tools print other numbers in other locales,
+// for example 3,14. Of several pairs with one name the last wins. Strings without
+// "=" are ignored.
 func Environ(extra ...string) []string {
 	return mergeEnv(os.Environ(), append([]string{"LC_ALL=C"}, extra...))
 }

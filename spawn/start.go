@@ -14,9 +14,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// fork makes the pipes and the child. It must run on a locked thread that lasts
-// as long as the run: the parent-death signal comes when that thread ends. On an
-// error nothing is left.
+// fork makes the pipes, the cgroup and the child. It must run on a locked thread
+// that lives as long as the run, because the kernel sends the parent-death signal
+// when that thread ends. After an error nothing is left.
 func (r *run) fork() (err error) {
 	var toClose []int
 	defer func() {
@@ -41,7 +41,7 @@ func (r *run) fork() (err error) {
 	case r.c.ShareGroup:
 		files[0] = 0
 	}
-	for i, s := range []*stream{&r.out, &r.err_} {
+	for i, s := range r.streams() {
 		w, err := s.open()
 		if err != nil {
 			return fmt.Errorf("%s: pipe: %w", r.c.Path, err)
@@ -52,21 +52,21 @@ func (r *run) fork() (err error) {
 	if err := r.makeLeaf(); err != nil {
 		return err
 	}
-	r.search.Before()
-	if r.watcher = current.Load(); r.watcher != nil {
-		r.watcher.settle()
-		r.watched, _ = r.watcher.Usage()
+	r.search.Prepare()
+	if r.watcher = watcher.Load(); r.watcher != nil {
+		r.watcher.awaitSleep()
+		r.watcherUsed, _ = r.watcher.Usage()
 	}
 	r.start = time.Now()
 	if err := r.exec(files[:]); err != nil {
 		return err
 	}
-	r.before = selfUsage()
+	r.selfUsed = selfUsage()
 	return nil
 }
 
-// makeLeaf makes the cgroup of the run. Where none was asked for and none can
-// be made, there is none.
+// makeLeaf makes the cgroup of the run. If no cgroup was asked for and none can
+// be made, the run has none.
 func (r *run) makeLeaf() error {
 	from := r.c.Cgroups
 	if r.private() {
@@ -74,10 +74,10 @@ func (r *run) makeLeaf() error {
 			return nil
 		}
 		if from == nil {
-			if cgroup.Mounted().Version != 2 {
+			if mounted().Version != 2 {
 				return nil
 			}
-			from = cgroup.Mounted()
+			from = mounted()
 		}
 		if leaf, err := from.Create("", r.leafName()); err == nil {
 			r.leaf = leaf
@@ -85,7 +85,7 @@ func (r *run) makeLeaf() error {
 		return nil
 	}
 	if from == nil {
-		from = cgroup.Mounted()
+		from = mounted()
 	}
 	leaf, err := from.Create(r.c.Cgroup, r.leafName())
 	if err != nil {
@@ -98,19 +98,19 @@ func (r *run) makeLeaf() error {
 	r.leaf = leaf
 	if r.c.CPUs != "" {
 		if err := leaf.SetCPUs(r.c.CPUs); err != nil {
-			return &cgroup.PlacementError{Binary: r.c.Path, Cgroup: r.c.Cgroup, Procs: leaf.Path() + "/cgroup.procs", Err: err}
+			return r.misplaced(err)
 		}
 	}
 	return nil
 }
 
-// private tells whether the cgroup of the run was our idea.
+// private reports whether the caller has named no cgroup.
 func (r *run) private() bool { return r.c.Cgroup == "" }
 
-// leafName is what the fresh cgroup of the run is called.
+// leafName is the name of the fresh cgroup of the run.
 func (r *run) leafName() string { return fmt.Sprintf("ktstr-%d-%s", os.Getpid(), r.search.Cookie()) }
 
-// dropLeaf removes the cgroup again, before anything ran in it.
+// dropLeaf removes the cgroup before anything has run in it.
 func (r *run) dropLeaf() {
 	if r.leaf != nil {
 		r.leaf.Remove()
@@ -118,7 +118,8 @@ func (r *run) dropLeaf() {
 	}
 }
 
-// exec makes the child, in its cgroup if it has one.
+// exec makes the child, in its cgroup if it has one. The fields of the run that
+// refer to the child are set only if there is no error.
 func (r *run) exec(files []uintptr) error {
 	attr := &syscall.ProcAttr{
 		Dir:   r.c.Dir,
@@ -130,9 +131,8 @@ func (r *run) exec(files []uintptr) error {
 			PidFD:     &r.pidfd,
 		},
 	}
-	argv := append([]string{r.c.Path}, r.c.Args...)
 	if r.leaf != nil {
-		if fd := r.leaf.FD(); fd >= 0 && !r.stopped && !noCloneInto.Load() {
+		if fd := r.leaf.FD(); fd >= 0 && !r.traced && !noCloneInto.Load() {
 			attr.Sys.UseCgroupFD, attr.Sys.CgroupFD = true, fd
 		} else if r.private() {
 			r.dropLeaf()
@@ -140,48 +140,34 @@ func (r *run) exec(files []uintptr) error {
 			attr.Sys.Ptrace = true
 		}
 	}
-	if r.leaf != nil && !r.private() {
-		// A cgroup that is frozen under our hands would hold the child, and with
-		// it this thread, for ever.
-		defer time.AfterFunc(placeMax, func() { r.leaf.Kill() }).Stop()
-	}
 	leaf := ""
 	if r.leaf != nil {
 		leaf = r.leaf.Path()
+		if !r.private() {
+			// If another process freezes the cgroup now, the child would never
+			// start, and this thread would wait for it for ever.
+			defer time.AfterFunc(placementLimit, func() { r.leaf.Kill() }).Stop()
+		}
 	}
 	if r.watcher != nil {
 		r.slot = r.watcher.enter(leaf, r.pipes())
 	}
 	r.search.Begin()
-	holdChildren()
+	holdSIGCHLD()
+	argv := append([]string{r.c.Path}, r.c.Args...)
 	pid, err := self.Fork(func() (pid int, err error) {
-		err = linux.RetryBusy(func() error { pid, err = syscall.ForkExec(r.path, argv, attr); return err })
+		err = linux.RetryBusy(func() error {
+			pid, err = syscall.ForkExec(r.path, argv, attr)
+			return err
+		})
 		return pid, err
 	})
 	if err != nil {
-		r.unwatch()
-		dropChildren()
-		r.search.End()
-		if !attr.Sys.UseCgroupFD || !refusedPlace(err, r.path, r.c.Dir) {
-			return startError(r.c, r.path, err)
+		r.takeBack()
+		if attr.Sys.UseCgroupFD && refusedPlace(err, r.path, r.c.Dir) {
+			return r.execElsewhere(files, err)
 		}
-		// Another way is tried, and what was refused is remembered only if that
-		// one succeeds: the errno may have been about something else.
-		remember := &noPrivate
-		switch {
-		case err == syscall.ENOSYS || err == syscall.E2BIG || err == syscall.EINVAL:
-			remember, r.stopped = &noCloneInto, true
-		case !r.private():
-			return r.misplaced(err)
-		}
-		if r.private() {
-			r.dropLeaf()
-		}
-		again := r.exec(files)
-		if again == nil && err != syscall.EAGAIN && err != syscall.EBUSY {
-			remember.Store(true)
-		}
-		return again
+		return startError(r.c, r.path, err)
 	}
 	r.search.Lead(pid)
 	r.pid = pid
@@ -189,24 +175,49 @@ func (r *run) exec(files []uintptr) error {
 	case r.pidfd < 0:
 		err = fmt.Errorf("%s: the kernel gave no pidfd: want Linux 5.4 or later, and a seccomp filter that allows it", r.c.Path)
 	case attr.Sys.Ptrace:
-		err = r.placeStopped()
-	case r.leaf != nil && r.stillborn():
+		err = r.placeTraced()
+	case r.leaf != nil && r.diedAtBirth():
 		err = r.misplaced(errors.New("the kernel killed the child at its birth, as it does in a cgroup below which cgroup.kill was written once: remove that cgroup and make it again"))
 	}
 	if err != nil {
-		// Killed by number, while that is certainly its own.
-		unix.Kill(pid, unix.SIGKILL)
+		unix.Kill(pid, unix.SIGKILL) // by number: it is our child and not reaped
 		wait4(pid, 0)
-		r.unwatch()
 		self.Reaped(pid)
-		dropChildren()
-		r.search.End()
+		r.takeBack()
 		return err
 	}
 	return nil
 }
 
-// env is the environment of the child.
+// takeBack undoes the preparations of a fork that gave no child.
+func (r *run) takeBack() {
+	r.leaveLedger()
+	restoreSIGCHLD()
+	r.search.End()
+}
+
+// execElsewhere is exec after the kernel refused to place the child at its birth.
+func (r *run) execElsewhere(files []uintptr, refused error) error {
+	missing := &noPrivate
+	switch {
+	case refused == syscall.ENOSYS || refused == syscall.E2BIG || refused == syscall.EINVAL:
+		missing, r.traced = &noCloneInto, true
+	case !r.private():
+		return r.misplaced(refused)
+	}
+	if r.private() {
+		r.dropLeaf()
+	}
+	err := r.exec(files)
+	// The refusal can have had another reason, for example a bad argument. It was
+	// about the cgroup if the same program starts without it.
+	if err == nil && refused != syscall.EAGAIN && refused != syscall.EBUSY {
+		missing.Store(true)
+	}
+	return err
+}
+
+// env is the environment of the child, without the cookie.
 func (r *run) env() []string {
 	if r.c.Env == nil {
 		return Environ()
@@ -217,7 +228,7 @@ func (r *run) env() []string {
 // pipes are the names of the streams that have not ended.
 func (r *run) pipes() []string {
 	var names []string
-	for _, s := range []*stream{&r.out, &r.err_} {
+	for _, s := range r.streams() {
 		if s.fd >= 0 {
 			names = append(names, descendants.PipeName(s.fd))
 		}
@@ -225,17 +236,18 @@ func (r *run) pipes() []string {
 	return names
 }
 
-// unwatch takes the run off the watcher's ledger.
-func (r *run) unwatch() {
+// leaveLedger removes the run from the watcher's ledger.
+func (r *run) leaveLedger() {
 	r.watcher.leave(r.slot)
 	r.slot = -1
 }
 
-// placeMax is how long a placement may take.
-const placeMax = 8 * time.Second
+// placementLimit is how long a placement may take. C21 allows 10 s with all that
+// comes after it.
+const placementLimit = 8 * time.Second
 
-// refusedPlace tells whether the errno of a failed fork and exec was about the
-// cgroup. Only EACCES could be about the program as well.
+// refusedPlace reports whether the errno of a failed fork and exec was about the
+// cgroup. Only EACCES and EPERM can be about the program as well.
 func refusedPlace(err error, path, dir string) bool {
 	switch err {
 	case syscall.EBUSY, syscall.ENODEV, syscall.EOPNOTSUPP, syscall.ENOSYS, syscall.E2BIG, syscall.EINVAL, syscall.EAGAIN:
@@ -246,28 +258,29 @@ func refusedPlace(err error, path, dir string) bool {
 	return false
 }
 
-// stillborn tells whether the child died before it executed its program. To
-// the fork that looks like a success: the pipe that an error would have come
-// through is closed.
-func (r *run) stillborn() bool {
-	// What the kernel kills at its birth executes nothing, also not the setpgid
-	// that comes before the program.
+// diedAtBirth reports whether the child died before it executed its program.
+// ForkExec takes that for a success, because the pipe for the errno of exec is
+// closed without an errno in it.
+func (r *run) diedAtBirth() bool {
+	// The child sets its process group before it executes the program. A child
+	// that the kernel kills at its birth does not get that far.
 	if pgid, err := unix.Getpgid(r.pid); err == nil && pgid == r.pid {
 		return false
 	}
 	var link [256]byte
-	if n, err := unix.Readlink("/proc/"+strconv.Itoa(r.pid)+"/exe", link[:]); err == nil && string(link[:n]) != ownExe() {
+	if n, err := unix.Readlink("/proc/"+strconv.Itoa(r.pid)+"/exe", link[:]); err == nil && string(link[:n]) != ownExecutable() {
 		return false
 	}
-	// Gone already, or a program that starts itself: the flags of the task tell.
+	// It has ended already, or it executes this very program. The flags of the
+	// process tell these apart.
 	s, err := linux.ReadStat(r.pid)
 	return err == nil && s.Flags&linux.ForkedNoExec != 0
 }
 
-// placeStopped is the placement for kernels that cannot clone into a cgroup.
-// The child is traced, so it stops when its program is loaded and before the
-// program's first instruction; it is moved then, and let go.
-func (r *run) placeStopped() error {
+// placeTraced places the child on kernels that cannot clone into a cgroup. The
+// child is traced, so it stops when its program is loaded, before the program's
+// first instruction. There it is moved into the leaf, and continued.
+func (r *run) placeTraced() error {
 	ws, err := wait4(r.pid, unix.WUNTRACED)
 	if err != nil || !ws.Stopped() {
 		return r.misplaced(fmt.Errorf("the child did not stop to be placed (%v, wait status %#x)", err, uint32(ws)))
@@ -276,7 +289,7 @@ func (r *run) placeStopped() error {
 		return r.misplaced(err)
 	}
 	if err := unix.PtraceDetach(r.pid); err != nil {
-		return r.misplaced(fmt.Errorf("let it go after the placement: %w", err))
+		return r.misplaced(fmt.Errorf("continue it after the placement: %w", err))
 	}
 	return nil
 }

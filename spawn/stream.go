@@ -9,34 +9,34 @@ import (
 )
 
 const (
-	firstBuffer = 64 << 10 // what most payloads print fits in it
-	pipeBuffer  = 1 << 20  // asked of the kernel for a pipe; an unprivileged user's limit
-	copyMost    = 2 << 20  // is copied out of a buffer that is mostly empty
+	firstBuffer = 64 << 10 // most payloads print less
+	pipeBuffer  = 1 << 20  // size of a grown pipe; the most that an unprivileged user gets
+	copyMost    = 2 << 20  // the most bytes that are copied out of a buffer that is mostly empty
 )
 
-// stream is the reading end of one of the child's two pipes, and what came out
-// of it.
+// stream is the reading end of one of the child's two pipes, and the bytes that
+// were read from it.
 type stream struct {
-	name  string
-	fd    int // -1 once the end was seen or the stream was given up
-	size  int // of the pipe
-	grown bool
-	limit int64
-	tee   *os.File
-	buf   []byte
-	slot  *[]byte // the pooled buffer that buf is in
-	total int64
-	ended bool
-	fault error // of the tee
+	name   string
+	fd     int // -1 after the end was seen or the stream was given up
+	size   int // of the pipe
+	grown  bool
+	limit  int64
+	tee    *os.File
+	buf    []byte
+	slot   *[]byte // the pooled buffer that buf is in
+	total  int64
+	ended  bool
+	teeErr error // of the last write to it
 }
 
-// open makes the pipe and returns its writing end, for the child.
+// open makes the pipe and returns its writing end for the child.
 func (s *stream) open() (int, error) {
 	var p [2]int
 	if err := unix.Pipe2(p[:], unix.O_CLOEXEC); err != nil {
 		return -1, err
 	}
-	// Its flags are known, so they are not read first.
+	// The other flags of a fresh pipe are known, so they are not read first.
 	if _, err := unix.FcntlInt(uintptr(p[0]), unix.F_SETFL, unix.O_NONBLOCK); err != nil {
 		unix.Close(p[0])
 		unix.Close(p[1])
@@ -53,8 +53,8 @@ func (s *stream) close() {
 	}
 }
 
-// grow enlarges the pipe, so that a burst between two drains does not block
-// the payload. Without the right to (the user's pipe pages are used up) the
+// grow enlarges the pipe, so that a burst between two reads does not block the
+// payload. If the kernel refuses (the pipe pages of the user are used up), the
 // pipe stays as it is.
 func (s *stream) grow() {
 	s.grown = true
@@ -63,8 +63,8 @@ func (s *stream) grow() {
 	}
 }
 
-// drain reads what is in the pipe, at most about budget bytes, without
-// waiting. It returns how much it was. null is a descriptor of /dev/null.
+// drain reads what is in the pipe, at most about budget bytes, without waiting.
+// It returns the number of bytes. null is a descriptor of /dev/null.
 func (s *stream) drain(budget int64, null int) int64 {
 	var got int64
 	for s.fd >= 0 && got < budget {
@@ -73,7 +73,7 @@ func (s *stream) drain(budget int64, null int) int64 {
 			got += int64(n)
 			s.total += int64(n)
 			if n < want {
-				break // the pipe is empty, or was when the kernel looked
+				break // the pipe was empty after this read
 			}
 			continue
 		}
@@ -81,7 +81,7 @@ func (s *stream) drain(budget int64, null int) int64 {
 		case err == unix.EINTR:
 		case err == unix.EAGAIN:
 			return got
-		default: // the end; a pipe has no other error worth telling apart
+		default: // the end, or an error of a pipe, which ends it as well
 			s.ended = err == nil
 			s.close()
 		}
@@ -89,7 +89,7 @@ func (s *stream) drain(budget int64, null int) int64 {
 	return got
 }
 
-// read moves some bytes out of the pipe: into the buffer, the tee, or nowhere.
+// read moves some bytes out of the pipe: into the buffer and the tee, or away.
 func (s *stream) read(null int) (n, want int, err error) {
 	if room := s.room(); room > 0 {
 		want = room
@@ -100,7 +100,7 @@ func (s *stream) read(null int) (n, want int, err error) {
 		}
 		return n, want, err
 	}
-	if s.tee != nil && s.fault == nil {
+	if s.tee != nil && s.teeErr == nil {
 		slot := getBuffer(firstBuffer)
 		defer putBuffer(slot)
 		b := (*slot)[:cap(*slot)]
@@ -110,12 +110,13 @@ func (s *stream) read(null int) (n, want int, err error) {
 		}
 		return n, len(b), err
 	}
-	// Nobody wants these bytes, so they are moved as pages, not copied.
+	// These bytes are dropped, so they are moved as pages and not copied.
 	moved, err := unix.Splice(s.fd, nil, null, nil, pipeBuffer, unix.SPLICE_F_NONBLOCK|unix.SPLICE_F_MOVE)
 	return int(moved), pipeBuffer, err
 }
 
-// room makes room in the buffer and says how much there is; 0 at the limit.
+// room makes room in the buffer and returns how much there is. 0 means that the
+// limit is reached.
 func (s *stream) room() int {
 	left := s.limit - int64(len(s.buf))
 	if left <= 0 {
@@ -130,9 +131,9 @@ func (s *stream) room() int {
 	return int(min(left, int64(cap(s.buf)-len(s.buf))))
 }
 
-// nextSize is the size after have. The steps are few, because every outgrown
-// buffer is garbage and makes the runtime busy while the payload is measured;
-// what is never touched of a large one costs no memory.
+// nextSize is the buffer size after have. The steps are few, because each
+// outgrown buffer is garbage, and the runtime collects it while the payload is
+// measured. The untouched part of a large buffer costs no memory.
 func nextSize(have int) int64 {
 	switch {
 	case have < firstBuffer:
@@ -144,15 +145,15 @@ func nextSize(have int) int64 {
 }
 
 func (s *stream) copyTo(b []byte) {
-	if s.tee == nil || s.fault != nil {
+	if s.tee == nil || s.teeErr != nil {
 		return
 	}
-	_, s.fault = s.tee.Write(b)
+	_, s.teeErr = s.tee.Write(b)
 }
 
-// capture hands the bytes over. What fills little of its buffer is copied, so
-// that a Result does not pin sixteen megabytes for a line of text; but not much,
-// because a copy's pages are fresh, and cost more than it did to read the bytes.
+// capture hands the bytes over. A few bytes in a large buffer are copied, so that
+// a Result does not pin 16 MiB for a line of text. Many bytes are not copied,
+// because the fresh pages of a copy cost more than reading the bytes did.
 func (s *stream) capture() Capture {
 	c := Capture{Bytes: s.total, Truncated: s.total > int64(len(s.buf)), Complete: s.ended}
 	if len(s.buf) <= min(cap(s.buf)/2, copyMost) {
@@ -181,8 +182,8 @@ func (c *Capture) release() {
 	c.Data, c.scratch = nil, nil
 }
 
-// getBuffer gives an empty buffer for at least n bytes. For more than the
-// first buffer it prefers a used one of any size over a fresh one.
+// getBuffer returns an empty buffer for at least n bytes, a used one if there is
+// one.
 func getBuffer(n int) *[]byte {
 	pool := &largeBuffers
 	if n <= firstBuffer {
@@ -204,8 +205,8 @@ func putBuffer(b *[]byte) {
 	smallBuffers.Put(b)
 }
 
-// rawRead is read(2) on a descriptor that does not block. The runtime is not
-// told: that would wake its monitor thread, at several times the cost.
+// rawRead is read(2) on a descriptor that does not block. It does not notify the
+// Go runtime, which would wake its monitor thread at several times the cost.
 func rawRead(fd int, b []byte) (int, error) {
 	n, _, errno := unix.RawSyscall(unix.SYS_READ, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)))
 	if errno != 0 {

@@ -3,45 +3,51 @@ package spawn
 import (
 	"fmt"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
-// watch captures until the leader has ended.
-func (r *run) watch() error {
-	w := watch{r: r, wait: waiter{r: r}, killAt: r.c.Timeout}
-	defer w.wait.close()
-	over, err := w.loop()
+// await captures the streams until the leader has ended.
+func (r *run) await() error {
+	w := waitLoop{r: r, poller: poller{r: r}, killAt: r.c.Timeout}
+	defer w.poller.close()
+	over, err := w.run()
 	if !over {
-		// It is going to last. A goroutine that is locked to a thread is woken by
-		// way of another thread, so one that is not goes on with the loop.
+		// This run is going to last. A goroutine that is locked to a thread is woken
+		// by way of another thread, so one without a thread continues the loop.
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
-			_, err = w.loop()
+			_, err = w.run()
 		}()
 		<-done
 	}
 	return err
 }
 
-// watch is the state of the loop. All times are since the start of the run.
-type watch struct {
-	r        *run
-	wait     waiter
-	moved    bool          // to a goroutine of its own
-	nap      time.Duration // how long the streams are left alone after a drain; 0: not
-	ramp     time.Duration // the last nap
+// waitLoop is the state of the loop. All times are since the start of the run.
+type waitLoop struct {
+	r      *run
+	poller poller
+	moved  bool          // to a goroutine without a thread
+	killAt time.Duration // when the run is killed, or given up if it was killed; 0: never
+	killed bool
+
+	// The loop naps between two reads of a stream that is being written to, so
+	// that a payload which prints steadily costs few wake-ups. During a silence it
+	// does not nap: the kernel wakes it for the first byte.
+	nap      time.Duration // the current nap; 0: the streams are polled
 	napEnd   time.Duration
-	lastData time.Duration // when something was drained last
-	killAt   time.Duration // when the next patience is over; 0: never
-	killed   bool
+	lastNap  time.Duration
+	lastData time.Duration // when a read gave bytes last
 }
 
-// loop goes on until the leader has ended, or, once, until the wait is about to
-// be a long one: then over is false.
-func (w *watch) loop() (over bool, err error) {
+// run returns when the leader has ended, or once when the next wait is going to
+// be a long one. Then over is false.
+func (w *waitLoop) run() (over bool, err error) {
 	r := w.r
 	for {
-		if !w.moved && w.wait.parks() {
+		if !w.moved && w.poller.parks() {
 			w.moved = true
 			return false, nil
 		}
@@ -49,7 +55,7 @@ func (w *watch) loop() (over bool, err error) {
 		if w.nap > 0 && (until == 0 || w.napEnd < until) {
 			until = w.napEnd
 		}
-		got, err := w.wait.wait(w.nap == 0, until)
+		got, err := w.poller.wait(w.nap == 0, until)
 		if err != nil {
 			r.killAll()
 			return true, fmt.Errorf("%s: wait for events: %w", r.c.Path, err)
@@ -64,7 +70,7 @@ func (w *watch) loop() (over bool, err error) {
 		if w.killAt > 0 && now >= w.killAt {
 			if w.killed {
 				r.reapLater()
-				return true, fmt.Errorf("%s: %w", r.c.Path, r.immortal())
+				return true, fmt.Errorf("%s: %w", r.c.Path, r.notGone())
 			}
 			w.kill(CauseTimeout, now)
 		}
@@ -74,15 +80,15 @@ func (w *watch) loop() (over bool, err error) {
 	}
 }
 
-// obey does what was requested.
-func (w *watch) obey(now time.Duration) {
+// obey carries out the requests of Interrupt, Kill and the context.
+func (w *waitLoop) obey(now time.Duration) {
 	r := w.r
-	for _, why := range r.requests() {
+	for _, why := range r.takeRequests() {
 		switch {
 		case w.killed:
 		case why == CauseInterrupt && r.cause != CauseInterrupt:
 			r.cause = CauseInterrupt
-			if at := addSat(now, r.grace); w.killAt == 0 || at < w.killAt {
+			if at := addSaturated(now, r.grace); w.killAt == 0 || at < w.killAt {
 				w.killAt = at
 			}
 			r.interrupt()
@@ -92,56 +98,62 @@ func (w *watch) obey(now time.Duration) {
 	}
 }
 
-func (w *watch) kill(why Cause, now time.Duration) {
+func (w *waitLoop) kill(why Cause, now time.Duration) {
 	if w.r.cause == CauseNone {
 		w.r.cause = why
 	}
-	w.killed, w.killAt = true, addSat(now, w.r.grace)
+	w.killed, w.killAt = true, addSaturated(now, w.r.grace)
 	w.r.killAll()
 }
 
-// The loop naps between two drains of a stream that is being written to, so
-// that a payload which prints steadily costs few wake-ups: until the pipe should
-// be half full, at the rate of the last drain. A silent stream costs nothing:
-// then the kernel wakes us for its first byte.
+// interrupt asks the payload to stop.
+func (r *run) interrupt() {
+	if r.c.ShareGroup {
+		signalLeader(r.pidfd, r.pid, unix.SIGINT)
+		return
+	}
+	signalGroup(r.pidfd, r.pid, unix.SIGINT)
+}
+
 const (
 	firstNap = time.Millisecond
-	lastNap  = 100 * time.Millisecond
-	drainMax = 4 << 20 // bytes of one stream between two looks at the deadline
+	longNap  = 100 * time.Millisecond
+	drainMax = 4 << 20 // bytes of one stream that are read before the next look at the deadline
 )
 
-// drain empties the pipes, and decides how long they are left alone then.
-func (w *watch) drain(now time.Duration) {
+// drain empties the pipes, and decides how long the next nap is.
+func (w *waitLoop) drain(now time.Duration) {
 	bytes, size := w.r.drainSome()
 	gap := now - w.lastData
 	burst := w.nap == 0 && bytes >= size/16
 	w.nap = 0
 	switch {
 	case bytes == 0:
-		// The nap was for nothing; now the kernel wakes us for the next byte.
-	case burst, gap > 2*lastNap, w.lastData == 0:
-		w.ramp = 0 // for rare output too, waiting for the kernel's word is cheaper
+		// The nap was useless. The kernel wakes the loop for the next byte.
+	case burst, gap > 2*longNap, w.lastData == 0:
+		w.lastNap = 0 // rare output: to be woken by the kernel is cheaper than to nap
 	default:
-		// Until the pipe should be half full, coming near in steps. In a flood
-		// that is no time, and what a nap gains is lost by a full pipe.
+		// Nap until the pipe should be half full at the rate of this read. Approach
+		// that length in steps. In a flood there is no nap, because a full pipe costs
+		// more than a nap saves.
 		half := time.Duration(float64(size) / 2 * float64(gap) / float64(bytes))
-		w.ramp = min(half, max(2*w.ramp, firstNap), lastNap)
-		if w.ramp < firstNap || bytes >= size {
-			w.ramp = 0
+		w.lastNap = min(half, max(2*w.lastNap, firstNap), longNap)
+		if w.lastNap < firstNap || bytes >= size {
+			w.lastNap = 0
 		}
-		w.nap = w.ramp
+		w.nap = w.lastNap
 	}
-	w.wait.busy = bytes >= size/8
+	w.poller.busy = bytes >= size/8
 	if bytes > 0 {
 		w.lastData = now
 	}
 	w.napEnd = time.Since(w.r.start) + w.nap
 }
 
-// drainSome drains both streams, and says how much the fuller one gave, and
-// what its pipe holds.
+// drainSome reads both streams. It returns how many bytes the fuller one gave,
+// and the size of its pipe.
 func (r *run) drainSome() (bytes, size int64) {
-	for _, s := range []*stream{&r.out, &r.err_} {
+	for _, s := range r.streams() {
 		if s.fd < 0 {
 			continue
 		}
@@ -156,7 +168,8 @@ func (r *run) drainSome() (bytes, size int64) {
 	return bytes, size
 }
 
-func addSat(a, b time.Duration) time.Duration {
+// addSaturated is a+b, or the longest duration if that overflows.
+func addSaturated(a, b time.Duration) time.Duration {
 	if c := a + b; c >= a {
 		return c
 	}

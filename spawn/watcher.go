@@ -13,32 +13,33 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Watcher is a process that outlives this one by moments: when this process
-// dies, by whatever signal, it kills what its runs left behind. The
-// parent-death signal, which every run has, reaches only the leaders.
+// Watcher is a process that outlives this one. When this process dies by any
+// signal, the watcher kills the descendants of its runs. The parent-death signal,
+// which every run has, reaches only the leaders.
 //
-// It shares two descriptors with this process: the reading end of a pipe,
-// whose only writing end is ours, so that its hang-up is our death; and a
-// memory file in which every run has a slot while it lasts. Nothing is sent, so
-// a run does not wake the watcher.
+// The watcher shares two descriptors with this process. The lifeline is the reading
+// end of a pipe whose only writing end is ours, so that it hangs up when we die.
+// The ledger is a memory file in which every run has a slot while it lasts. A run
+// sends nothing, so it does not wake the watcher.
 type Watcher struct {
 	lifeline int // writing end
 	ledger   int // memory file
 	process  *os.Process
-	asleep   int // hangs up when the watcher has gone to sleep; -1 when that is known
+	asleep   int // hangs up when the watcher sleeps; -1 after that was seen
 
 	mu   sync.Mutex
-	free []int // slots to use again
-	next int
-	used Usage // as it was read last
+	free []int // slots that are free again
+	next int   // the first slot that was never used
+	used Usage // the last reading
 }
 
-// StartWatcher starts this very program again, with args, for its main to call
-// WatcherMain. From then on all runs of this process are watched. There is at
-// most one watcher at a time.
+// StartWatcher executes the program of this process again, with args. Its main
+// function must call WatcherMain for these args. From then on the watcher knows
+// all runs of this process. A process has at most one watcher at a time: a second
+// call is an error until Close.
 func StartWatcher(args ...string) (*Watcher, error) {
 	w := &Watcher{lifeline: -1, ledger: -1, asleep: -1}
-	if !current.CompareAndSwap(nil, w) {
+	if !watcher.CompareAndSwap(nil, w) {
 		return nil, errors.New("watcher: this process has one already")
 	}
 	if err := w.start(args); err != nil {
@@ -49,7 +50,7 @@ func StartWatcher(args ...string) (*Watcher, error) {
 }
 
 func (w *Watcher) start(args []string) error {
-	w.mu.Lock() // a run may begin meanwhile, in another goroutine
+	w.mu.Lock() // another goroutine can start a run now
 	defer w.mu.Unlock()
 	var p [2]int
 	if err := unix.Pipe2(p[:], unix.O_CLOEXEC); err != nil {
@@ -76,10 +77,10 @@ func (w *Watcher) start(args []string) error {
 	pid, err := self.Fork(func() (int, error) {
 		return syscall.ForkExec("/proc/self/exe", append(os.Args[:1:1], args...), &syscall.ProcAttr{
 			Dir: "/",
-			Env: append(os.Environ(), fmt.Sprintf("%s=%s:%x", watchVar, self.Cookies(), self.Mark())),
-			// The streams are not ours to hold open.
+			Env: append(os.Environ(), fmt.Sprintf("%s=%s:%x", watcherVar, self.Cookies(), self.Mark())),
+			// It must not hold our streams open.
 			Files: []uintptr{uintptr(null), uintptr(null), uintptr(null), uintptr(p[0]), uintptr(w.ledger), uintptr(asleep[1])},
-			// A session of its own: what a terminal sends to us is not for it.
+			// A session of its own, because it must survive the signals of our terminal.
 			Sys: &syscall.SysProcAttr{Setsid: true},
 		})
 	})
@@ -92,13 +93,13 @@ func (w *Watcher) start(args []string) error {
 
 const slotBytes = 4096
 
-// farewell goes through the lifeline when the host closes the watcher. Without
-// it, the end of the lifeline is the death of the host.
+// farewell goes through the lifeline when the host closes the watcher. If the
+// lifeline ends without a farewell, the host has died.
 var farewell = []byte{'q'}
 
-// Close ends the watcher. Runs that are still going on are killed by it, so
-// they are to be ended before. A watcher that does not end, because somebody
-// stops it, is killed after twice the time that it gives itself.
+// Close ends the watcher. The watcher kills the runs that are still going on, so
+// end them before. A watcher that does not end, for example because a debugger
+// stops it, is killed after 20 seconds. The error says that the watcher failed.
 func (w *Watcher) Close() error {
 	w.mu.Lock()
 	if w.lifeline >= 0 {
@@ -114,7 +115,7 @@ func (w *Watcher) Close() error {
 	p.Signal(unix.SIGCONT)
 	if fd, err := unix.PidfdOpen(p.Pid, 0); err == nil {
 		end := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
-		if linux.Poll(end, time.Now(), 2*cleanUpPatience) == nil && end[0].Revents == 0 {
+		if linux.Poll(end, time.Now(), 2*cleanUpLimit) == nil && end[0].Revents == 0 {
 			p.Kill()
 		}
 		unix.Close(fd)
@@ -128,13 +129,13 @@ func (w *Watcher) Close() error {
 		return fmt.Errorf("watcher: close: %w", err)
 	}
 	if !state.Success() {
-		return fmt.Errorf("watcher: it ended with %v: runs were not watched to their end", state)
+		return fmt.Errorf("watcher: it ended with %v: it may not have killed all processes of the runs", state)
 	}
 	return nil
 }
 
 func (w *Watcher) shut() {
-	current.CompareAndSwap(w, nil)
+	watcher.CompareAndSwap(w, nil)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, fd := range []*int{&w.lifeline, &w.ledger, &w.asleep} {
@@ -145,8 +146,9 @@ func (w *Watcher) shut() {
 	}
 }
 
-// settle waits until the watcher sleeps, so that no run has its start beside it.
-func (w *Watcher) settle() {
+// awaitSleep waits until the watcher sleeps, so that its start does not use CPU
+// while a payload is measured.
+func (w *Watcher) awaitSleep() {
 	const patience = time.Second
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -158,8 +160,8 @@ func (w *Watcher) settle() {
 	w.asleep = -1
 }
 
-// enter writes a run into the ledger, before its child exists, and returns its
-// slot; -1 without a watcher.
+// enter writes a run into the ledger before its child exists. It returns the slot,
+// -1 without a watcher.
 func (w *Watcher) enter(leaf string, pipes []string) int {
 	if w == nil {
 		return -1
@@ -181,7 +183,7 @@ func (w *Watcher) enter(leaf string, pipes []string) int {
 	return slot
 }
 
-// leave clears a slot when its run is over.
+// leave clears the slot of a run that is over.
 func (w *Watcher) leave(slot int) {
 	if w == nil || slot < 0 {
 		return
@@ -195,8 +197,9 @@ func (w *Watcher) leave(slot int) {
 	w.free = append(w.free, slot)
 }
 
-// Usage is what the watcher has used in its life so far: its context switches,
-// and as User its time on the processor, which the kernel does not split here.
+// Usage is what the watcher has used so far: its context switches, and in User
+// its time on the processor in user and kernel mode. The error says that it is
+// gone or was closed.
 func (w *Watcher) Usage() (Usage, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -207,7 +210,7 @@ func (w *Watcher) Usage() (Usage, error) {
 	if err != nil {
 		return Usage{}, fmt.Errorf("watcher: it is gone: %w", err)
 	}
-	// To count its switches takes many reads, and who has not been on the
+	// Counting its context switches takes many reads. A process that was not on the
 	// processor has not switched.
 	if cpu == w.used.User {
 		return w.used, nil
@@ -220,7 +223,7 @@ func (w *Watcher) Usage() (Usage, error) {
 	return u, nil
 }
 
-// since is what was used since a reading; nil without a watcher.
+// since is what was used since a reading. nil without a watcher.
 func (w *Watcher) since(before Usage) *Usage {
 	if w == nil {
 		return nil

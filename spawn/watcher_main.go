@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -16,25 +17,26 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// watchVar tells the watcher what the cookies of its host begin with, and its
-// marks.
-const watchVar = "KTSTR_WATCH"
+// watcherVar is the environment variable that gives the watcher the beginning of
+// its host's cookies, and the common part of its host's marks.
+const watcherVar = "KTSTR_WATCH"
 
-// WatcherMain is the whole life of the process that StartWatcher starts. It
-// sleeps until its host is dead, kills what is left, and exits. It does not
-// return.
+// WatcherMain is the main function of the process that StartWatcher starts. It
+// sleeps until its host has died, kills the processes of the host's runs, and
+// exits. It does not return. In a process that StartWatcher did not start it
+// prints a message and exits with status 2.
 func WatcherMain() {
 	const lifeline, ledger, asleep = 3, 4, 5
 	signal.Ignore(syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGPIPE)
-	base, marks, _ := strings.Cut(os.Getenv(watchVar), ":")
+	base, marks, _ := strings.Cut(os.Getenv(watcherVar), ":")
 	mark, err := strconv.ParseUint(marks, 16, 64)
 	if len(base) != len(self.Cookies()) || err != nil {
-		fmt.Fprintf(os.Stderr, "%s: this is for a run to start, not for a person\n", os.Args[0])
+		fmt.Fprintf(os.Stderr, "%s: only ktstr itself starts this command, during a run\n", os.Args[0])
 		os.Exit(2)
 	}
-	// A read ends with the host, or with its farewell. In the runtime's own poller
-	// its monitor sleeps too; beside a thread that blocks in a system call it would
-	// tick for another ten milliseconds.
+	// The read ends when the host dies or sends its farewell. It sleeps in the
+	// runtime's own poller, because the runtime's monitor would tick for another ten
+	// milliseconds next to a thread that blocks in a system call.
 	unix.SetNonblock(lifeline, true)
 	host := os.NewFile(lifeline, "lifeline")
 	unix.Close(asleep)
@@ -51,63 +53,59 @@ func WatcherMain() {
 	os.Exit(0)
 }
 
-// cleanUpPatience is how long the watcher tries to end what is left of runs.
-const cleanUpPatience = 10 * time.Second
+// cleanUpLimit is how long the watcher tries to end the processes of the runs.
+const cleanUpLimit = 10 * time.Second
 
-// cleanUp kills what the runs of a host left. Every process that carries one of
-// the host's cookies or marks is of such a run. With the mark of the host itself
-// it is a plugin, or was forked before the leader got its own: it is left alone
-// while the host lives, which has that mark too.
+// cleanUp kills the processes of a host's runs: each process that has a cookie or
+// a mark of the host. A process with the mark of the host itself is a plugin, or
+// was forked before its leader got a mark of its own. While the host lives, such
+// a process is spared, because the host has that mark too.
 func cleanUp(base string, mark uint64, hostLives bool, slots []string) {
-	const patience = cleanUpPatience
-	var (
-		start  = time.Now()
-		t      = descendants.OfHost(base, mark, hostLives)
-		leaves []cgroup.Leaf
-		m      = cgroup.Mounted()
-		own, _ = m.Own()
-	)
+	start := time.Now()
+	s := descendants.OfHost(base, mark, hostLives)
+	var dirs []string
 	for _, slot := range slots {
 		if slot == "" {
 			continue
 		}
 		lines := strings.Split(slot, "\n")
-		t.Pipes = append(t.Pipes, lines[1:]...)
+		s.Pipes = append(s.Pipes, lines[1:]...)
 		if lines[0] != "" {
-			if leaf, err := m.Open(lines[0]); err == nil {
-				leaves = append(leaves, leaf)
-			}
+			dirs = append(dirs, lines[0])
 		}
 	}
-	// A leaf that was made and not entered yet.
-	if own != "" {
+	// A leaf can have been made and not entered into the ledger yet.
+	if own, err := mounted().Own(); err == nil {
 		more, _ := filepath.Glob(own + "/ktstr-*-" + base + "*")
-		for _, dir := range more {
-			if leaf, err := m.Open(dir); err == nil {
-				leaves = append(leaves, leaf)
-			}
+		dirs = append(dirs, more...)
+	}
+	slices.Sort(dirs)
+	var leaves []cgroup.Leaf
+	for _, dir := range slices.Compact(dirs) {
+		if leaf, err := mounted().Open(dir); err == nil {
+			leaves = append(leaves, leaf)
 		}
 	}
 	for _, g := range leaves {
 		g.Kill()
 	}
-	if len(leaves) == 0 && len(t.Pipes) == 0 {
+	if len(leaves) == 0 && len(s.Pipes) == 0 {
 		return // no run was going on
 	}
-	for pass := 0; pass < 2 && time.Since(start) < patience; pass++ {
-		victims, err := t.Kill(time.Hour, true)
+	for pass := 0; pass < 2 && time.Since(start) < cleanUpLimit; pass++ {
+		victims, err := s.Kill(time.Hour, true)
 		if err != nil {
 			break
 		}
-		t.AwaitDeath(victims, start, patience)
+		s.AwaitDeath(victims, start, cleanUpLimit)
 		if len(victims) > 0 {
-			pass = -1 // whoever was forked meanwhile is found by another search
+			pass = -1 // another search finds the processes that were forked meanwhile
 		}
 	}
 	for _, g := range leaves {
-		if g.Drain(lastNap) != nil {
+		if g.Drain(longNap) != nil {
 			g.Kill()
-			g.Drain(max(patience-time.Since(start), 0))
+			g.Drain(max(cleanUpLimit-time.Since(start), 0))
 		}
 		g.Remove()
 	}

@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/ktstr/ktstr/internal/linux"
-	"github.com/ktstr/ktstr/spawn/cgroup"
 	"golang.org/x/sys/unix"
 )
 
@@ -262,7 +261,7 @@ func childrenOf(t *testing.T, pid int, but []int) (list []int) {
 // leaves lists the cgroups that runs of a process have, and those of the tests.
 func leaves(t *testing.T, pid int) []string {
 	t.Helper()
-	own, err := cgroup.Mounted().Own()
+	own, err := mounted().Own()
 	if err != nil {
 		t.Fatal(err)
 	}

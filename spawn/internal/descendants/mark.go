@@ -10,35 +10,34 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A mark is a number that the processes of a run carry as their limit of file
-// locks, RLIMIT_LOCKS. Linux has not looked at that limit since 2.4.25, so it
-// changes nothing; it is inherited over fork and exec, whatever becomes of the
-// environment, the session, the parent and the descriptors; one system call
-// reads it of another process; and unprivileged nobody can raise a hard limit
-// again. All that a payload can see of it is the number that getrlimit(2) or
-// "ulimit -x" gives, which is unlimited otherwise.
+// A mark is a number that the processes of a run have as their limit of file locks
+// (RLIMIT_LOCKS). Linux has ignored that limit since 2.4.25, so it changes nothing.
+// A child inherits it over fork and exec, whatever it does with its environment,
+// session, parent and descriptors. One system call reads it of another process.
+// Only a process with CAP_SYS_RESOURCE can raise a hard limit again. A payload sees
+// a number in getrlimit(2) and "ulimit -x", where it would see "unlimited".
 //
-// Of its bits the highest that is set says whether the process that marks is in
-// a run itself, the middle ones are random for that process, and the lowest
-// count its runs. A process in a run has no room in its hard limit, where the
-// outer run's mark has to stay, and marks its own runs in the soft limit. In a
-// third run within those two there is no room at all.
+// The highest bit that is set says whether the process that marks is in a run
+// itself. The next 41 bits are random for that process. The lowest 20 bits count
+// its runs. A process in a run leaves its hard limit to the mark of the outer run,
+// and marks its own runs in the soft limit. In a third run within these two there
+// is no room for a mark.
 const (
 	markRandom = 41 // bits
 	markCount  = 20 // bits
 	markAlone  = 1 << 62
 	markInRun  = 1 << 61
-	markHost   = 1<<markCount - 1 // in place of the count: the process that marks
+	markHost   = 1<<markCount - 1 // instead of a count: the process that marks
 )
 
-// marking is how this process may mark its runs.
+// marking is how a process can mark its runs.
 type marking struct {
-	base  uint64 // what its marks have in common; 0: it cannot mark
-	outer uint64 // the mark of the run that it is in itself; 0: of none
+	base  uint64 // the common part of its marks; 0: it cannot mark
+	outer uint64 // the mark of the run that it is in; 0: none
 }
 
-// markingIn is what limits of file locks leave to a process whose cookies have
-// that base.
+// markingIn is the marking of a process that was started with the given limits. Its
+// random bits are those of its cookies.
 func markingIn(was unix.Rlimit, cookies string) marking {
 	random, err := strconv.ParseUint(cookies[:(markRandom+3)/4], 16, 64)
 	if err != nil {
@@ -51,10 +50,10 @@ func markingIn(was unix.Rlimit, cookies string) marking {
 	case was.Cur == was.Max && was.Max < 2*markAlone && was.Max&markAlone != 0:
 		return marking{base: markInRun | base, outer: was.Max}
 	}
-	return marking{} // in two runs already, or somebody's own use of the limit
+	return marking{} // in two runs, or the limit has another use here
 }
 
-// run is the mark of the run of that number; 0 where there is none.
+// run is the mark of the run with that number. 0: no mark.
 func (m marking) run(count uint64) uint64 {
 	if m.base == 0 {
 		return 0
@@ -62,7 +61,7 @@ func (m marking) run(count uint64) uint64 {
 	return m.base | count%markHost
 }
 
-// limit is the limit of file locks that carries a mark.
+// limit is the limit of file locks that contains a mark.
 func (m marking) limit(mark uint64) *unix.Rlimit {
 	if m.outer != 0 {
 		return &unix.Rlimit{Cur: mark, Max: m.outer}
@@ -70,18 +69,18 @@ func (m marking) limit(mark uint64) *unix.Rlimit {
 	return &unix.Rlimit{Cur: mark, Max: mark}
 }
 
-// markSelf marks this process, as the host of its runs; what it starts from then
-// on has that mark from birth.
+// markSelf marks this process as the host of its runs. Its later children inherit
+// that mark.
 func (h *Host) markSelf() {
 	if m := h.marking(); m.base != 0 {
 		unix.Prlimit(0, unix.RLIMIT_LOCKS, m.limit(m.base|markHost), nil)
 	}
 }
 
-// markLeader marks the leader of a run, which has only just been executed. It
-// cannot be done earlier: the limits of a process are those of all its threads,
-// so to fork with others would mark what another goroutine forks meanwhile. Where
-// it is refused, as to a payload with more rights than ours, the other signs
+// markLeader marks the leader of a run right after its exec. It cannot be marked
+// earlier: the limits of this process belong to all its threads, so to change them
+// for the fork would also mark the children that other goroutines fork. If the
+// kernel refuses, as for a payload with more rights than ours, the other signs
 // remain.
 func (h *Host) markLeader(pid int, mark uint64) {
 	if mark != 0 {
@@ -89,19 +88,20 @@ func (h *Host) markLeader(pid int, mark uint64) {
 	}
 }
 
-// marked tells whether pid is a live process that carries the mark. A zombie
-// still has it, and so has who is dying of the signal that the leader's group
-// was sent: where the group may be large, it is no matter of the mark.
-func (t *Search) marked(pid int) bool {
-	if t.mark == 0 {
+// marked reports whether pid is a live process that has the mark. Zombies keep the
+// mark, and so do processes that are still dying from our SIGKILL to the leader's
+// group. Unless MarkOnly is set, the mark does not count for that group, because it
+// can be large.
+func (s *Search) marked(pid int) bool {
+	if s.mark == 0 {
 		return false
 	}
 	l, ok := LockLimit(pid)
-	if !ok || !t.isMark(l.Cur) && !t.isMark(l.Max) {
+	if !ok || !s.isMark(l.Cur) && !s.isMark(l.Max) {
 		return false
 	}
-	if !t.MarkOnly {
-		if group, err := unix.Getpgid(pid); err != nil || t.leader > 0 && group == t.leader {
+	if !s.MarkOnly {
+		if group, err := unix.Getpgid(pid); err != nil || s.leader > 0 && group == s.leader {
 			return false
 		}
 	}
@@ -111,19 +111,21 @@ func (t *Search) marked(pid int) bool {
 	}
 	defer unix.Close(fd)
 	p := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
-	linux.Poll(p, time.Now(), 1) // a signal must not pass for its death
+	linux.Poll(p, time.Now(), 1) // it ignores signals, which plain ppoll would take for an event
 	return p[0].Revents == 0
 }
 
-func (t *Search) isMark(v uint64) bool {
-	if t.anyRun {
-		return (v^t.mark)>>markCount == 0 && !(t.noHost && v&markHost == markHost)
+// isMark reports whether a limit is the mark of the run, or one of the host's marks.
+func (s *Search) isMark(v uint64) bool {
+	if s.anyRun {
+		return (v^s.mark)>>markCount == 0 && !(s.noHost && v&markHost == markHost)
 	}
-	return v == t.mark
+	return v == s.mark
 }
 
-// LockLimit reads RLIMIT_LOCKS of a process; 0 is this one. Of a process that
-// may be killed and not asked, such as a setuid program, /proc tells it.
+// LockLimit reads RLIMIT_LOCKS of a process. 0 is this process. Some processes may
+// be killed by us but not read with prlimit, for example setuid programs. Their
+// limit comes from /proc. ok is false if the process is gone or may not be read.
 func LockLimit(pid int) (l unix.Rlimit, ok bool) {
 	switch unix.Prlimit(pid, unix.RLIMIT_LOCKS, nil, &l) {
 	case nil:
@@ -141,7 +143,7 @@ func LockLimit(pid int) (l unix.Rlimit, ok bool) {
 	return l, false
 }
 
-// parseLockLimit finds the line of /proc/PID/limits about file locks.
+// parseLockLimit parses the line about file locks in /proc/PID/limits.
 func parseLockLimit(text []byte) (l unix.Rlimit, ok bool) {
 	for line := range bytes.Lines(text) {
 		rest, ok := bytes.CutPrefix(line, []byte("Max file locks"))

@@ -17,7 +17,7 @@ func TestSecondList(t *testing.T) { // C13
 			t.Fatalf("first list %v, %v", first, err)
 		}
 		late := startSleep(t).Process.Pid
-		tr.seen = 0
+		tr.progress.seen = 0
 		second, err := tr.candidates(time.Hour)
 		if err != nil || !slices.Contains(second, late) || slices.Contains(second, 1) != orphans {
 			t.Errorf("orphans %v: second list %v, %v; want it with %d", orphans, second, err, late)

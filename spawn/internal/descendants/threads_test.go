@@ -35,12 +35,12 @@ func TestThreadsAreNotSearched(t *testing.T) { // C13
 	}
 	var h Host
 	h.children.Store(cmd.Process.Pid, true)
-	s := Search{host: &h, leader: cmd.Process.Pid, orphans: true, cookie: "no process has this in its environment", older: map[int]bool{}}
+	s := Search{host: &h, leader: cmd.Process.Pid, orphans: true, cookie: "no process has this in its environment", earlier: map[int]bool{}}
 	found, err := s.kill(0, false)
 	if err != nil || len(found) > 0 {
 		t.Fatalf("found %v, %v", found, err)
 	}
-	if s.seen == 0 {
+	if s.progress.seen == 0 {
 		t.Error("after a search that found nobody all are searched again")
 	}
 }
