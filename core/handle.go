@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"runtime"
 
 	"github.com/ktstr/ktstr/spawn"
 )
@@ -17,11 +16,17 @@ type Handle struct {
 	prepared *Prepared
 	sinks    []Sink
 	ctx      context.Context
-	cancel   context.CancelFunc
-	scratch  *scratch
 	command  spawn.Command
 	process  *spawn.Process
-	thaw     func() (spawn.Usage, error) // nil when the extractor runs
+	*held
+}
+
+// held is what a run holds besides its process. It has no reference to the
+// Handle, so that a dropped Handle becomes unreachable and spawn can notice that.
+type held struct {
+	cancel  context.CancelFunc
+	scratch *scratch
+	thaw    func() (spawn.Usage, error) // nil when the extractor runs
 }
 
 // Name is the payload's name.
@@ -60,20 +65,17 @@ func (h *Handle) Close() error {
 	if errors.Is(err, spawn.ErrTaken) {
 		return nil
 	}
-	runtime.SetFinalizer(h, nil)
 	h.release()
-	h.warn()
+	h.prepared.warnDropped()
 	return err
 }
 
-// lost is Close for a handle that was dropped. It must not block other
-// finalizers while the payload ends.
-func (h *Handle) lost() { go h.Close() }
-
-func (h *Handle) warn() {
-	text := fmt.Sprintf("payload %s: its handle was dropped before wait or kill: killed, its metrics are lost", h.Name())
-	if h.prepared.spec.Notice != nil {
-		h.prepared.spec.Notice(text)
+// warnDropped says that a payload was killed because its Handle was closed or
+// dropped.
+func (p *Prepared) warnDropped() {
+	text := fmt.Sprintf("payload %s: its handle was dropped before wait or kill: killed, its metrics are lost", p.spec.Payload.Name)
+	if p.spec.Notice != nil {
+		p.spec.Notice(text)
 		return
 	}
 	fmt.Fprintln(os.Stderr, "ktstr: "+text)
@@ -84,7 +86,6 @@ func (h *Handle) settle(ended spawn.Result, err error) (Result, error) {
 	if errors.Is(err, spawn.ErrTaken) {
 		return Result{}, fmt.Errorf("payload %s: %w", h.Name(), spawn.ErrTaken)
 	}
-	runtime.SetFinalizer(h, nil)
 	if err != nil {
 		h.release()
 		return Result{}, fmt.Errorf("payload %s: %w", h.Name(), err)
@@ -93,14 +94,14 @@ func (h *Handle) settle(ended spawn.Result, err error) (Result, error) {
 }
 
 // release gives back what the run held but its process.
-func (h *Handle) release() {
+func (h *held) release() {
 	h.thawNow()
 	h.cancel()
 	h.scratch.remove()
 }
 
 // thawNow continues the extractor, once.
-func (h *Handle) thawNow() (usage spawn.Usage, ok bool, err error) {
+func (h *held) thawNow() (usage spawn.Usage, ok bool, err error) {
 	if h.thaw == nil {
 		return spawn.Usage{}, false, nil
 	}

@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"sync/atomic"
 
@@ -77,7 +76,7 @@ func prepareAndStart(ctx context.Context, s Spec) (*Handle, error) {
 // Start starts one run of p in the background, as the function Start does. The
 // run's record goes to the sinks of the Spec and then to those given here.
 func (p *Prepared) Start(ctx context.Context, sinks ...Sink) (*Handle, error) {
-	h := &Handle{prepared: p, sinks: append(slices.Clone(p.spec.Sinks), sinks...)}
+	h := &Handle{prepared: p, sinks: append(slices.Clone(p.spec.Sinks), sinks...), held: &held{}}
 	var err error
 	if h.scratch, err = makeScratch(p.definition, p.spec.Scratch); err != nil {
 		return nil, &UsageError{err}
@@ -90,11 +89,15 @@ func (p *Prepared) Start(ctx context.Context, sinks ...Sink) (*Handle, error) {
 	}
 	h.ctx, h.cancel = context.WithCancel(ctx)
 	h.command = p.spec.command(p.definition, h.scratch)
+	held := h.held // the closure must not refer to h
+	h.command.Dropped = func(string) {
+		held.release()
+		p.warnDropped()
+	}
 	if h.process, err = spawn.Start(h.ctx, h.command); err != nil {
 		h.release()
 		return nil, notStarted(p.definition.Name, err)
 	}
-	runtime.SetFinalizer(h, (*Handle).lost)
 	return h, nil
 }
 

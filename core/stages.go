@@ -115,7 +115,6 @@ func (s Spec) command(p payload.Payload, dir *scratch) spawn.Command {
 		Cgroup:     p.Cgroup,
 		NoCgroup:   s.NoCgroup,
 		Grace:      s.Grace,
-		Dropped:    s.Notice,
 	}
 	if len(s.Program) > 0 {
 		c.Path, c.Args = s.Program[0], append(c.Args, s.Program[1:]...)
