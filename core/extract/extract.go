@@ -45,18 +45,29 @@ type Result struct {
 // Run returns no error: an error or a panic of x is in the Result. It changes the
 // slices that x returns.
 func Run(ctx context.Context, x ktstr.Extractor, streams []ktstr.Output, hints []ktstr.Hint) Result {
-	var r Result
-	var desc ktstr.Description
-	if err := guard(func() error { desc = x.Describe(); return nil }); err != nil {
-		r.fail("describe: " + err.Error())
-		r.Status = Error
-		return r
-	}
-	r.Extractor, r.Version = valid(desc.Name), valid(desc.Version)
+	return Find(ctx, x, streams).Resolve(hints)
+}
 
-	var found []ktstr.Hint // returned with the metrics, in the order of the streams
+// Found is the answer of an extractor to the streams of one run, before hints give
+// units and polarities to the metrics.
+type Found struct {
+	Description ktstr.Description
+	Metrics     []ktstr.Metric // with the extractor's own units and polarities
+	Hints       []ktstr.Hint   // that came with the metrics, in the order of the streams
+	result      Result         // without Metrics and Headlines
+}
+
+// Find gives streams to x as Run does.
+func Find(ctx context.Context, x ktstr.Extractor, streams []ktstr.Output) Found {
+	var f Found
+	r := &f.result
+	if err := guard(func() error { f.Description = x.Describe(); return nil }); err != nil {
+		r.fail("describe: " + err.Error())
+		return f
+	}
+	r.Extractor, r.Version = valid(f.Description.Name), valid(f.Description.Version)
 	for i, out := range streams {
-		if i > 0 && (len(out.Data) == 0 || len(r.Metrics) > 0 && !desc.AllStreams) {
+		if i > 0 && (len(out.Data) == 0 || len(f.Metrics) > 0 && !f.Description.AllStreams) {
 			continue
 		}
 		r.Looked = append(r.Looked, out.Stream)
@@ -75,19 +86,33 @@ func Run(ctx context.Context, x ktstr.Extractor, streams []ktstr.Output, hints [
 				break
 			}
 		}
-		r.Metrics = merge(r.Metrics, e.Metrics)
-		found = append(found, e.Hints...)
+		f.Metrics = merge(f.Metrics, e.Metrics)
+		f.Hints = append(f.Hints, e.Hints...)
 		r.Diagnostics = append(append(r.Diagnostics, e.Diagnostics...), c...)
 	}
+	f.dropEmptyHanded(streams)
+	return f
+}
 
-	r.dropEmptyHanded(streams)
+// Sources returns the hints that apply to f if the payload has the given hints, the
+// source with the highest precedence first: the payload, the extractor about this
+// text, the extractor about every text.
+func (f Found) Sources(hints []ktstr.Hint) [][]ktstr.Hint {
+	return [][]ktstr.Hint{hints, f.Hints, f.Description.Hints}
+}
+
+// Resolve resolves f.Metrics with the hints of the payload and those of the
+// extractor. It changes f.Metrics.
+func (f Found) Resolve(hints []ktstr.Hint) Result {
+	r := f.result
+	r.Metrics = f.Metrics
 	var mismatched []ktstr.Diagnostic
-	r.Headlines, mismatched = Resolve(r.Metrics, hints, found, desc.Hints)
+	r.Headlines, mismatched = Resolve(r.Metrics, f.Sources(hints)...)
 	r.Diagnostics = append(r.Diagnostics, mismatched...)
 	switch {
 	case r.Error != "":
 		r.Status = Error
-	case len(r.Metrics) == 0 && !desc.NoMetrics:
+	case len(r.Metrics) == 0 && !f.Description.NoMetrics:
 		r.Status = None
 		if len(r.Diagnostics) == 0 {
 			r.Diagnostics = append(r.Diagnostics, ktstr.Diagnostic{Code: ktstr.NoMetrics, Message: "no metric was found in " + list(r.Looked)})
@@ -111,11 +136,11 @@ func (r *Result) fail(cause string) {
 // dropEmptyHanded removes diagnostics about a stream without metrics if another
 // stream had metrics, or if the stream is empty and another one is not. For example,
 // it removes not-my-format of an empty stdout if the report is on stderr.
-func (r *Result) dropEmptyHanded(streams []ktstr.Output) {
+func (f *Found) dropEmptyHanded(streams []ktstr.Output) {
 	with := map[ktstr.Stream]bool{}
-	for i := range r.Metrics {
-		if i == 0 || r.Metrics[i].Stream != r.Metrics[i-1].Stream {
-			with[r.Metrics[i].Stream] = true
+	for i := range f.Metrics {
+		if i == 0 || f.Metrics[i].Stream != f.Metrics[i-1].Stream {
+			with[f.Metrics[i].Stream] = true
 		}
 	}
 	empty := map[ktstr.Stream]bool{}
@@ -124,8 +149,8 @@ func (r *Result) dropEmptyHanded(streams []ktstr.Output) {
 		empty[out.Stream] = len(out.Data) == 0
 		full = full || len(out.Data) > 0
 	}
-	kept := r.Diagnostics[:0]
-	for _, d := range r.Diagnostics {
+	kept := f.result.Diagnostics[:0]
+	for _, d := range f.result.Diagnostics {
 		if d.Code == ktstr.NotMyFormat || d.Code == ktstr.NoMetrics {
 			if !with[d.Stream] && len(with) > 0 || empty[d.Stream] && full {
 				continue
@@ -133,7 +158,7 @@ func (r *Result) dropEmptyHanded(streams []ktstr.Output) {
 		}
 		kept = append(kept, d)
 	}
-	r.Diagnostics = kept
+	f.result.Diagnostics = kept
 }
 
 // merge appends the metrics of more whose names are not in have. It keeps names

@@ -2,6 +2,7 @@ package extract
 
 import (
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 
@@ -30,6 +31,7 @@ func Resolve(metrics []ktstr.Metric, sources ...[]ktstr.Hint) (headlines []int, 
 type Resolver struct {
 	exact    map[string]*meaning // by the hint's name
 	patterns []pattern
+	sources  [][]ktstr.Hint
 }
 
 // A meaning is the unit, polarity and headline mark that hints give to one name
@@ -39,7 +41,7 @@ type meaning struct {
 	unit                   string
 	polarity               ktstr.Polarity
 	unitRank, polarityRank int
-	headline               bool
+	headlineRank           int
 }
 
 // setFrom overwrites the fields for which a hint has a higher rank than m has.
@@ -50,11 +52,14 @@ func (m *meaning) setFrom(other *meaning) {
 	if other.polarityRank > m.polarityRank {
 		m.polarity, m.polarityRank = other.polarity, other.polarityRank
 	}
-	m.headline = m.headline || other.headline
+	m.headlineRank = max(m.headlineRank, other.headlineRank)
 }
 
 func meaningOf(h ktstr.Hint, rank int) meaning {
-	m := meaning{headline: h.Headline}
+	var m meaning
+	if h.Headline {
+		m.headlineRank = rank
+	}
 	if h.Unit != "" {
 		m.unit, m.unitRank = h.Unit, rank
 	}
@@ -66,36 +71,74 @@ func meaningOf(h ktstr.Hint, rank int) meaning {
 
 // NewResolver prepares sources, the first of which has the highest precedence.
 func NewResolver(sources ...[]ktstr.Hint) *Resolver {
-	r := &Resolver{exact: map[string]*meaning{}}
+	r := &Resolver{exact: map[string]*meaning{}, sources: sources}
 	rank := 0
-	for _, source := range slices.Backward(sources) {
-		for _, h := range source {
-			if strings.Contains(h.Name, "*") {
-				rank++
-				r.patterns = append(r.patterns, newPattern(h.Name, meaningOf(h, rank)))
-			}
-		}
-		for _, h := range source {
-			if strings.Contains(h.Name, "*") {
-				continue
-			}
-			rank++
-			m := meaningOf(h, rank)
-			if known := r.exact[h.Name]; known != nil {
-				known.setFrom(&m)
-			} else {
-				r.exact[h.Name] = &m
-			}
+	for _, h := range byRank(sources) {
+		rank++
+		m := meaningOf(h, rank)
+		if isPattern(h) {
+			r.patterns = append(r.patterns, newPattern(h.Name, m))
+		} else if known := r.exact[h.Name]; known != nil {
+			known.setFrom(&m)
+		} else {
+			first := m // its own variable, so that m need not be allocated for each pattern
+			r.exact[h.Name] = &first
 		}
 	}
 	return r
+}
+
+func isPattern(h ktstr.Hint) bool { return strings.Contains(h.Name, "*") }
+
+// byRank yields the hints with the number of their source, from the lowest rank to the
+// highest: the last source first, and in each source the patterns before the exact
+// names.
+func byRank(sources [][]ktstr.Hint) iter.Seq2[int, ktstr.Hint] {
+	return func(yield func(int, ktstr.Hint) bool) {
+		for i, source := range slices.Backward(sources) {
+			for _, patterns := range []bool{true, false} {
+				for _, h := range source {
+					if isPattern(h) == patterns && !yield(i, h) {
+						return
+					}
+				}
+			}
+		}
+	}
+}
+
+// Origin is a hint that set a field of a metric.
+type Origin struct {
+	Source int // the number of the hint's source, from 0
+	Hint   ktstr.Hint
+}
+
+// Origins returns the hints that set the unit, the polarity and the headline mark of
+// a name. nil means that no hint sets the field.
+func (r *Resolver) Origins(name string) (unit, polarity, headline *Origin) {
+	m, _ := r.meaning(name)
+	rank := 0
+	for source, h := range byRank(r.sources) {
+		rank++
+		origin := &Origin{source, h}
+		if rank == m.unitRank {
+			unit = origin
+		}
+		if rank == m.polarityRank {
+			polarity = origin
+		}
+		if rank == m.headlineRank {
+			headline = origin
+		}
+	}
+	return unit, polarity, headline
 }
 
 // Hint returns the unit, polarity and headline mark that the hints give to a
 // name. A field is empty if no hint sets it.
 func (r *Resolver) Hint(name string) ktstr.Hint {
 	m, _ := r.meaning(name)
-	return ktstr.Hint{Name: name, Unit: m.unit, Polarity: m.polarity, Headline: m.headline}
+	return ktstr.Hint{Name: name, Unit: m.unit, Polarity: m.polarity, Headline: m.headlineRank > 0}
 }
 
 // meaning returns ok false if no hint applies to name.
@@ -128,7 +171,7 @@ func (r *Resolver) resolve(metrics []ktstr.Metric) (headlines []int, mismatched 
 		} else if hint.unit != "" && hint.unit != m.Unit {
 			pairs.add(hint.unit, m)
 		}
-		if hint.headline {
+		if hint.headlineRank > 0 {
 			headlines = append(headlines, i)
 		}
 	}

@@ -1,0 +1,184 @@
+// Package explain tells where a metric of a kept run came from: the line of the raw
+// output, and the hints that gave it its unit and its polarity.
+package explain
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/ktstr/ktstr"
+	"github.com/ktstr/ktstr/core"
+	"github.com/ktstr/ktstr/core/check"
+	"github.com/ktstr/ktstr/core/extract"
+	"github.com/ktstr/ktstr/internal/bundle"
+	"github.com/ktstr/ktstr/internal/nearest"
+	"github.com/ktstr/ktstr/internal/replay"
+)
+
+// Explanation tells where one metric came from. It is the JSON of `ktstr explain`.
+type Explanation struct {
+	Metric   ktstr.Metric   `json:"metric"`
+	Others   int            `json:"others"` // further metrics of the same name; the first counts
+	Unit     string         `json:"unit_from"`
+	Polarity string         `json:"polarity_from"`
+	Headline string         `json:"headline_from"` // empty: the metric is no headline
+	Checks   []Check        `json:"checks"`
+	Raw      string         `json:"raw"` // the line it was read from, cut to the width of a screen
+	File     string         `json:"file"`
+	Recorded core.Version   `json:"recorded"`        // the extractor of the run
+	Now      core.Version   `json:"now"`             // the extractor that was asked for its hints
+	Again    []ktstr.Metric `json:"again,omitempty"` // the metric as it is read today, if that differs
+}
+
+// Check is a check of the metric.
+type Check struct {
+	Check string `json:"check"`
+	Held  bool   `json:"held"`
+	Why   string `json:"why,omitempty"` // it did not hold
+}
+
+// Metric explains the metric of that name in the run b. x is the run's extractor.
+func Metric(ctx context.Context, x ktstr.Extractor, b bundle.Bundle, name string) (Explanation, error) {
+	e := Explanation{Others: -1, Checks: []Check{}, Recorded: core.VersionOf(b.Record.Extraction)}
+	var names []string
+	for _, m := range b.Record.Metrics {
+		names = append(names, m.Name)
+		if m.Name == name {
+			if e.Others++; e.Others == 0 {
+				e.Metric = m
+			}
+		}
+	}
+	if e.Others < 0 {
+		text := fmt.Sprintf("metric %q: not one of the %d of this run", name, len(names))
+		if near := nearest.Of(name, names); near != "" {
+			text += ": did you mean " + near + "?"
+		}
+		return e, errors.New(text)
+	}
+	found := extract.Find(ctx, x, b.Streams)
+	printed, _ := first(found.Metrics, name) // before hints change it
+	hints := b.Payload.MetricHints()
+	resolved := found.Resolve(hints)
+	e.Now = core.VersionOf(core.ExtractionOf(resolved))
+	if m, ok := first(resolved.Metrics, name); ok && !replay.Same(m, e.Metric) {
+		e.Again = append(e.Again, m)
+	}
+	e.origins(found, hints, b.Payload.Name, printed)
+	e.checks(b)
+	e.File, e.Raw = rawLine(b, e.Metric)
+	return e, nil
+}
+
+func first(metrics []ktstr.Metric, name string) (ktstr.Metric, bool) {
+	for _, m := range metrics {
+		if m.Name == name {
+			return m, true
+		}
+	}
+	return ktstr.Metric{}, false
+}
+
+// origins fills in where the unit, the polarity and the headline mark came from.
+// printed is the metric as the extractor gave it.
+func (e *Explanation) origins(found extract.Found, hints []ktstr.Hint, payload string, printed ktstr.Metric) {
+	extractor := "the extractor " + found.Description.Name
+	sources := []string{"the payload " + payload, extractor + " about this output", extractor}
+	text := func(o *extract.Origin) string {
+		if o.Hint.Name == e.Metric.Name {
+			return fmt.Sprintf("a hint of %s, by name", sources[o.Source])
+		}
+		return fmt.Sprintf("a hint of %s, by the pattern %s", sources[o.Source], o.Hint.Name)
+	}
+	unit, polarity, headline := extract.NewResolver(found.Sources(hints)...).Origins(e.Metric.Name)
+	const nothing, earlier = "nothing says it", "the extractor at the time; it says nothing today"
+	switch {
+	case printed.Unit != "":
+		e.Unit = extractor + ", as printed"
+	case unit != nil:
+		e.Unit = text(unit)
+	case e.Metric.Unit != "":
+		e.Unit = earlier
+	default:
+		e.Unit = nothing
+	}
+	switch {
+	case polarity != nil:
+		e.Polarity = text(polarity)
+	case printed.Polarity != ktstr.Unknown:
+		e.Polarity = extractor + ", as printed"
+	case e.Metric.Polarity != ktstr.Unknown:
+		e.Polarity = earlier
+	default:
+		e.Polarity = nothing
+	}
+	if headline != nil {
+		e.Headline = text(headline)
+	}
+}
+
+// checks fills in the checks of the metric.
+func (e *Explanation) checks(b bundle.Bundle) {
+	evaluated := !check.Verdict{Details: b.Record.Details}.ExitCodeFailed()
+	for _, c := range b.Payload.Checks {
+		if c.Metric() != e.Metric.Name {
+			continue
+		}
+		by := Check{Check: c.String(), Held: evaluated}
+		if !evaluated {
+			by.Why = "not evaluated: the exit code's check failed"
+		}
+		for _, d := range b.Record.Details {
+			if d.Check == c.String() {
+				by.Held, by.Why = false, d.Message
+			}
+		}
+		e.Checks = append(e.Checks, by)
+	}
+}
+
+// rawWidth is the number of characters that are shown of a raw line.
+const rawWidth = 160
+
+// rawLine returns the line that a metric was read from, and the file that holds it.
+func rawLine(b bundle.Bundle, m ktstr.Metric) (file, line string) {
+	for _, s := range b.Streams {
+		if s.Stream != m.Stream {
+			continue
+		}
+		file = filepath.Join(b.Dir, bundle.StreamFile(s.Stream))
+		lines := bytes.SplitAfterN(s.Data, []byte("\n"), m.Line+1)
+		if m.Line == 0 || m.Line > len(lines) {
+			return file, ""
+		}
+		text := strings.TrimRight(strings.ToValidUTF8(string(lines[m.Line-1]), "\uFFFD"), "\r\n")
+		return file, around(text, strconv.FormatFloat(m.Value, 'f', -1, 64))
+	}
+	return "", ""
+}
+
+// around cuts a long line to the part around the number.
+func around(line, number string) string {
+	runes := []rune(line)
+	if len(runes) <= rawWidth {
+		return line
+	}
+	from := 0
+	if i := strings.Index(line, number); i > 0 {
+		from = max(0, min(utf8.RuneCountInString(line[:i])-rawWidth/2, len(runes)-rawWidth))
+	}
+	cut := string(runes[from : from+rawWidth])
+	if from > 0 {
+		cut = "…" + cut
+	}
+	if from+rawWidth < len(runes) {
+		cut += "…"
+	}
+	return cut
+}
