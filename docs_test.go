@@ -145,8 +145,8 @@ var (
 	dropped = regexp.MustCompile(`[^\p{L}\p{N} _-]`)
 )
 
-// Links in the pages lead to files that exist and to headings that exist, and no
-// page is longer than 150 lines.
+// A link in a page leads to a file and a heading that exist, and no page is
+// longer than 150 lines.
 func TestPages(t *testing.T) {
 	var pages []string
 	for _, pattern := range []string{"*.md", "docs/*.md", "bench/*/README.md", "examples/README.md"} {
