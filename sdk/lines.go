@@ -13,26 +13,25 @@ import (
 	"github.com/ktstr/ktstr"
 )
 
-// Lines reads the commonest shape of benchmark output: numbers that stand on
-// lines of their own, each behind its label. It is a format, not a parser:
-// Lines.Parser makes the extractor.
+// Lines describes benchmark output that has one number on a line, after a label,
+// for example "latency: 3.5 ms". Lines.Parser makes the extractor.
 //
-// Patterns are regular expressions (package regexp), matched against one line
-// without its line end. Of a line that was overwritten by carriage returns, the
-// last writing counts, as on a terminal.
+// Patterns are regular expressions (package regexp). They are matched against one
+// line without its line end. If carriage returns overwrote a line, its last text
+// counts, as on a terminal.
 type Lines struct {
-	// Description is what the extractor says about itself. Hints for all
-	// lines are put in front of its own.
+	// Description describes the extractor. Hints for all Lines are added before
+	// its own hints.
 	Description ktstr.Description
 
-	// Signature is the pattern of a line that the tool always prints. A text
-	// without it is not of this format, and nothing is read but Notes of
-	// ktstr.ToolFailed: a tool that failed need not print a report, and its stderr
-	// never holds one. Empty: any text may be of this format.
+	// Signature is the pattern of a line that the tool always prints, for example
+	// `^demo \d`. A text without such a line is not of this format. Then only Notes
+	// with the code ktstr.ToolFailed are read, because a failed tool may print no
+	// report. Empty: any text may be of this format.
 	Signature string
 
 	Lines []Line // the numbers
-	Notes []Note // lines that say what went wrong
+	Notes []Note // messages, such as errors of the tool
 }
 
 // Line is one kind of line that carries a number. Several may match the same
@@ -43,31 +42,32 @@ type Line struct {
 	// `latency: +(?P<value>[0-9.]+) ms`.
 	Pattern string
 
-	// Name is the metric's name. In it and in Unit, {group} stands for what
-	// that named group of Pattern matched; in Name, dots, white space and
-	// control characters of it become "_".
+	// Name is the metric's name. In Name and Unit, {group} is replaced by the text
+	// of that named group of Pattern. In Name, dots, white space and control
+	// characters of that text become "_". For example "latency.p{p}" becomes
+	// "latency.p99_9".
 	Name string
 	Unit string // as the tool prints it
 
 	Polarity ktstr.Polarity
 	Headline bool // among the few numbers to show first
 
-	// When is the pattern of a line that goes with this one: a run that prints
-	// a line like When but not this one is diagnosed. Empty: a
-	// headline always has to be there; any other line need not.
+	// When is the pattern of another line of the same report. If the text has a line
+	// that matches When, but none that matches Pattern, a diagnostic says so. Empty:
+	// a headline must always be there, other lines need not.
 	When string
 
 	// Section is the pattern of the heading below which this line stands, up to
 	// the next heading that any Line names. Empty: the line may stand anywhere.
 	Section string
 
-	// ZeroIsNone says that the tool prints 0 for what it did not measure.
+	// ZeroIsNone is set if the tool prints 0 for a value that it did not measure.
 	ZeroIsNone bool
 }
 
 // Note is a line that becomes a diagnostic, such as an error message.
 type Note struct {
-	Pattern string     // a group named message, if there is one, is the message; else the line is
+	Pattern string     // the message is the group named message, else the whole line
 	Code    ktstr.Code // ktstr.ToolFailed makes the whole extraction an error
 }
 
@@ -151,8 +151,8 @@ func (c *compiler) add(what, text string) int {
 	return c.byText[text]
 }
 
-// requiredLiteral returns the longest text that it finds to be in every match
-// of re; empty if there may be none.
+// requiredLiteral returns a text that is in every match of re, the longest that
+// it finds. It is empty if it finds none.
 func requiredLiteral(re *syntax.Regexp) string {
 	switch re.Op {
 	case syntax.OpLiteral:
@@ -207,7 +207,7 @@ func (t template) fixed() bool { return len(t.groups) == 0 }
 // pattern is the template as the name of a hint.
 func (t template) pattern() string { return strings.Join(t.literals, "*") }
 
-// expand fills in what the groups matched. Names have each group made a part
+// expand replaces the groups by their text. For a name each text becomes a part
 // of one segment.
 func (t template) expand(line []byte, match []int, segment bool) string {
 	if t.fixed() {
@@ -244,7 +244,7 @@ func toSegment(text string) string {
 
 type compiledLine struct {
 	Line
-	pattern, when, section int // of reader.patterns; -1: none
+	pattern, when, section int // of reader.patterns, -1 for none
 	value                  int // group
 	name, unit             template
 }
@@ -252,7 +252,7 @@ type compiledLine struct {
 type compiledNote struct {
 	pattern int
 	code    ktstr.Code
-	message int // group; -1: the whole line
+	message int // group, -1 for the whole line
 }
 
 // reader is a compiled format. It is never changed after it was made.
@@ -263,7 +263,7 @@ type reader struct {
 	notes     []compiledNote
 }
 
-// found is what one text held.
+// found collects the metrics and diagnostics of one text.
 type found struct {
 	ktstr.Extraction
 	byName map[string]int // index of the metric
@@ -366,7 +366,7 @@ func (r reader) readLine(f *found, out ktstr.Output, line []byte, number int, en
 	}
 }
 
-// number reads a decimal number; what is not one is diagnosed.
+// number reads a decimal number. For other text it adds a diagnostic.
 func (f *found) number(name, text string, line int) (float64, bool) {
 	switch strings.ToLower(strings.TrimLeft(text, "+-")) {
 	case "nan", "inf", "infinity":
@@ -385,7 +385,7 @@ func (f *found) number(name, text string, line int) (float64, bool) {
 	return v, true
 }
 
-// finish says what is missing.
+// finish adds the diagnostics that need the whole text, such as a missing headline.
 func (r reader) finish(f *found, out ktstr.Output) {
 	if r.signature >= 0 && !f.seen[r.signature] {
 		// A tool's own complaint is often all that it prints, or goes to stderr, where

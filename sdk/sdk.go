@@ -1,7 +1,11 @@
-// Package sdk turns an extractor into an executable: a plugin that ktstr
-// starts, a `describe` that prints what it is, and an `extract` filter.
+// Package sdk turns an extractor into a plugin executable. ktstr starts it to read
+// the output of a benchmark. Its commands `describe` and `extract` do the same
+// work on the command line.
 //
 //	func main() { sdk.Serve(ktstr.Parser{Description: …, Parse: parse}) }
+//
+// Lines makes an extractor from a table of patterns. Package plugintest tests an
+// extractor.
 package sdk
 
 import (
@@ -19,14 +23,15 @@ import (
 	"github.com/ktstr/ktstr/internal/wire"
 )
 
-// Serve runs x as the process that it was started as, and never returns:
+// Serve is the main function of a plugin. It never returns. Its task depends on
+// the process:
 //
-//   - started by a host, as a plugin, until the host ends it or dies;
-//   - `describe`: prints x's description as JSON;
-//   - `extract`: reads a capture from standard input and prints what
-//     `ktstr extract -o json` prints.
+//   - If ktstr started it, it serves x until ktstr ends it or dies.
+//   - With the argument `describe` it prints x's description as JSON.
+//   - With the argument `extract` it reads a capture from standard input and prints
+//     the document of `ktstr extract -o json`.
 //
-// It belongs at the top of main: whatever runs before it delays every run.
+// Call it first in main, because any work before it delays every run.
 func Serve(x ktstr.Extractor) {
 	os.Exit(run(context.Background(), x, os.Args, os.Stdin, os.Stdout, os.Stderr))
 }

@@ -79,7 +79,7 @@ func servePlugin(x ktstr.Extractor) error {
 	if _, err := fmt.Fprintf(os.Stdout, "%d|%d|unix|%s|grpc\n", wire.CoreProtocol, wire.Protocol, socket.Addr()); err != nil {
 		return err
 	}
-	// Whatever the extractor or a library prints from here on is for people.
+	// Later output of the extractor or a library goes to standard error.
 	if err := unix.Dup3(2, 1, 0); err != nil {
 		return err
 	}
@@ -98,8 +98,8 @@ func servePlugin(x ktstr.Extractor) error {
 	return nil
 }
 
-// restrict begins to restrict a bundled plugin, and returns what ends it and
-// tells the host. Foreign plugins come here restricted, by a launcher.
+// restrict takes the first restrictions of a bundled plugin. seal takes the rest
+// and reports all to the host. For other plugins a launcher has done this before.
 func restrict(policy string) (seal func() error, err error) {
 	var p sandbox.Policy
 	if err := json.Unmarshal([]byte(policy), &p); err != nil {

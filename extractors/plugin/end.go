@@ -15,8 +15,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// reap waits for the leader, kills what is left of its group while the zombie
-// still keeps the group's number from being used again, and takes its status.
+// reap waits for the leader, kills the rest of its process group, and takes its
+// status. The order matters: the zombie keeps the group's number from being
+// reused until the status is taken.
 func (p *process) reap() {
 	for {
 		err := unix.Waitid(unix.P_PID, p.proc.Pid, nil, unix.WEXITED|unix.WNOWAIT, nil)
@@ -32,7 +33,7 @@ func (p *process) reap() {
 	p.reaped = true
 }
 
-// kill ends the process and its group now; it does not wait.
+// kill sends SIGKILL to the process and its group. It does not wait.
 func (p *process) kill() { p.signal(unix.SIGKILL) }
 
 // signal sends s to the process's group, and to the process in case it has left
@@ -76,8 +77,8 @@ func (p *process) ended() bool {
 	}
 }
 
-// sweep kills what the ended process left outside of its group. In a process
-// namespace of its own nothing outlives it.
+// sweep kills the orphaned processes that left the plugin's process group, for
+// example by setsid. In its own process namespace a plugin leaves none.
 func (p *process) sweep() {
 	if p.report.Report.Enforced(sandbox.PIDs) {
 		return
@@ -119,7 +120,8 @@ func killMarked(path string, mark []byte) bool {
 	return unix.PidfdSendSignal(fd, unix.SIGKILL, nil, 0) == nil
 }
 
-// exit says how the process ended; empty while it lives, and where we killed it.
+// exit describes the end of the process, for example "exit status 3". It is
+// empty while the process lives and if the host killed it.
 func (p *process) exit() string {
 	if p.exited == nil || !p.ended() {
 		return ""

@@ -8,7 +8,7 @@ import (
 	"github.com/ktstr/ktstr/internal/wire"
 )
 
-// Fault says what kind of thing went wrong with a plugin.
+// Fault is the kind of a plugin's failure.
 type Fault string
 
 // The faults.
@@ -17,21 +17,21 @@ const (
 	CannotStart  Fault = "cannot start" // no process, or no handshake
 	Incompatible Fault = "incompatible" // speaks another version of the protocol
 	Exited       Fault = "exited"       // the process ended in the middle of a call
-	Panicked     Fault = "panicked"     // the parser panicked; the process lives
+	Panicked     Fault = "panicked"     // the parser panicked, the process lives
 	Hung         Fault = "hung"         // no answer before the deadline
 	BadAnswer    Fault = "bad answer"   // the answer breaks the protocol: a metric without a name, beyond a limit
 	Failed       Fault = "failed"       // the extractor's own error
 	Closed       Fault = "closed"       // the Plugin was closed before the call
 )
 
-// Error says which plugin went wrong, how, and what it said.
+// Error describes the failure of a plugin.
 type Error struct {
-	Plugin string   // its name; empty: it has not told
-	Path   string   // its executable; empty for one inside the host's
+	Plugin string   // its name, empty if it is not known yet
+	Path   string   // its executable, empty for a bundled plugin
 	Op     string   // "start", "describe" or "extract"
-	Fault  Fault    // what kind of thing went wrong
-	Exit   string   // how the process ended ("exit status 3", "signal: killed"); empty while it lives
-	Stderr []string // its last lines on standard error, oldest first; control characters removed
+	Fault  Fault    // kind of the failure
+	Exit   string   // how the process ended ("exit status 3", "signal: killed"), empty while it lives
+	Stderr []string // its last lines on standard error, oldest first, safe on a terminal
 	Err    error    // the details
 
 	noHandshake bool // it ended before it told how to reach it

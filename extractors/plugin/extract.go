@@ -76,7 +76,7 @@ func (s *session) extract(ctx context.Context, out ktstr.Output) (ktstr.Extracti
 		}
 		e := s.plugin.fail("extract", fault, s.process, failed)
 		if !failed.Panicked {
-			e.Stderr = nil // it has said in its own words what is wrong
+			e.Stderr = nil // the message is the plugin's own explanation
 		}
 		return ktstr.Extraction{}, e
 	case errors.As(err, &bad):
@@ -102,7 +102,7 @@ func (s *session) exchange(ctx context.Context, out ktstr.Output, answer *wire.A
 	defer func() { cancel(); <-sent }()
 	send := func() {
 		defer close(sent)
-		// An error of Send is io.EOF; Recv has the cause.
+		// Send returns io.EOF for every failure. Recv returns the cause.
 		if stream.Send(&wire.ExtractRequest{Part: &wire.ExtractRequest_Header{Header: wire.FromOutput(out)}}) != nil {
 			return
 		}
@@ -116,7 +116,7 @@ func (s *session) exchange(ctx context.Context, out ktstr.Output, answer *wire.A
 		stream.CloseSend()
 	}
 	if len(out.Data) <= s.plugin.config.chunk() {
-		send() // is soon done, whatever the plugin does
+		send() // one message fits into the flow-control window, so that Send does not block
 	} else {
 		go send()
 	}
@@ -137,8 +137,8 @@ func (s *session) exchange(ctx context.Context, out ktstr.Output, answer *wire.A
 	}
 }
 
-// callError finds the cause behind a gRPC error. A plugin that gave no answer in
-// time is killed, because nobody knows what it is doing.
+// callError turns a gRPC error into an Error with its cause. It kills a plugin
+// that missed the deadline, because the state of that plugin is unknown.
 func (s *session) callError(ctx context.Context, op string, limit time.Duration, err error) *Error {
 	code := status.Code(err)
 	refused := s.refused.Load()
@@ -167,7 +167,7 @@ func (s *session) callError(ctx context.Context, op string, limit time.Duration,
 		<-s.process.exited
 		return s.plugin.fail(op, Hung, s.process, why)
 	case code == codes.Unavailable && (s.process.awaitExit() || connectionLost(status.Convert(err).Message())):
-		// The connection was gone, and with it the process, in a moment, or what served it.
+		// The connection broke because the process ended, or is about to end.
 		e := s.plugin.fail(op, Exited, s.process, nil)
 		if e.Exit == "" {
 			e.Err = errors.New("the host ended it")
@@ -175,7 +175,7 @@ func (s *session) callError(ctx context.Context, op string, limit time.Duration,
 		return e
 	}
 	why := printable(status.Convert(err).Message())
-	if !strings.HasPrefix(why, "grpc: ") { // as our end of the connection begins what it says of a message
+	if !strings.HasPrefix(why, "grpc: ") { // the prefix of errors that our own end reports, for example for a message over the limit
 		why = "answered " + codeName(code) + ": " + why
 	}
 	return s.plugin.fail(op, BadAnswer, s.process, errors.New(why))

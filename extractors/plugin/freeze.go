@@ -13,11 +13,11 @@ import (
 	"github.com/ktstr/ktstr/spawn"
 )
 
-// Freeze stops the plugin's process group, so that it costs a measurement
-// nothing, and returns the way to continue it. thaw says what the plugin used in
-// between: its context switches and, as User, its CPU time of both kinds. Freezes
-// of several runs may overlap; the plugin is continued with the last thaw, and
-// for each Extract meanwhile.
+// Freeze stops the plugin's process group (SIGSTOP) so that it uses no CPU
+// while the payload runs. thaw continues it and returns the plugin's usage in
+// between: context switches, and as User its user and system time. Freezes of
+// several runs may overlap. Then the last thaw continues the plugin, and each
+// Extract continues it for the duration of the call.
 func (p *Plugin) Freeze() (thaw func() (spawn.Usage, error), err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -80,8 +80,8 @@ func (p *Plugin) thawed() {
 	}
 }
 
-// awaken makes the plugin run for one call, whoever stopped it; the returned
-// function lets it rest again.
+// awaken continues the plugin for one call, even if another process stopped it.
+// The returned function freezes it again if a freeze is still in force.
 func (p *Plugin) awaken() func() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -102,7 +102,7 @@ func (p *process) stop() error {
 	stopped := make(chan error, 1)
 	go func() {
 		for {
-			// Also ends when the process does; the status is left to reap.
+			// Also returns when the process ends. WNOWAIT leaves the status to reap.
 			err := unix.Waitid(unix.P_PID, p.proc.Pid, nil, unix.WSTOPPED|unix.WEXITED|unix.WNOWAIT, nil)
 			if !errors.Is(err, unix.EINTR) {
 				stopped <- err
@@ -127,9 +127,9 @@ func (p *process) stopped() bool {
 	return err == nil && s.State == 'T'
 }
 
-// usage sums what the process's threads have used so far. It reads until two
-// readings agree, if the process is stopped: the last thread to stop tells us so
-// a moment before it leaves its CPU.
+// usage returns the usage of all threads so far. It reads until two readings
+// agree, because the last thread of a process reports its stop a moment before
+// it leaves its CPU.
 func (p *process) usage() (spawn.Usage, error) {
 	last, err := p.readUsage()
 	for try := 0; err == nil && try < 10; try++ {

@@ -14,11 +14,13 @@ import (
 	"github.com/ktstr/ktstr/internal/wire"
 )
 
-// handshakeNoise bounds what a plugin may print before its handshake line.
+// handshakeNoise is the number of bytes that a plugin may print before its
+// handshake line.
 const handshakeNoise = 64 << 10
 
-// readStdout finds the handshake line behind whatever a runtime printed before
-// it, and reads on, so that later output never blocks the plugin.
+// readStdout finds the handshake line, also after other text such as a warning
+// of a language runtime. It reads on to the end so that later output never
+// blocks the plugin.
 func (p *process) readStdout(r *os.File) {
 	if p.read != nil {
 		close(p.handshake)
@@ -63,7 +65,8 @@ func isNumber(b []byte) bool {
 	return err == nil
 }
 
-// checkHandshake says what is wrong with the versions in a handshake line.
+// checkHandshake returns an error if the host does not speak the versions in the
+// handshake line.
 func checkHandshake(line string) error {
 	f := strings.Split(line, "|")
 	if len(f) < 4 {
@@ -81,8 +84,8 @@ func checkHandshake(line string) error {
 	return nil
 }
 
-// PluginToHost refuses an address that is not a socket right in the plugin's
-// own directory: the plugin chooses what the host dials.
+// PluginToHost refuses every address that is not a socket in the plugin's own
+// directory. Otherwise a plugin could make the host dial /run/docker.sock.
 func (p *process) PluginToHost(network, address string) (string, string, error) {
 	if network != "unix" || filepath.Dir(address) != p.dir || filepath.Clean(address) != address {
 		return "", "", fmt.Errorf("the plugin announces %s address %s: want a unix socket in its socket directory %s", quote(network), quote(address), p.dir)

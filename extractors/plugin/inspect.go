@@ -8,11 +8,11 @@ import (
 	"time"
 )
 
-// Answer is what a plugin's executable said to a word of its command line.
+// Answer is the output of one Call.
 type Answer struct {
 	Stdout []byte
 	Stderr []string // its last lines
-	Exit   string   // how it ended; empty: with exit status 0
+	Exit   string   // for example "exit status 3", empty for exit status 0
 }
 
 // Call executes the plugin's executable with verb, unless that is empty, and more
@@ -40,8 +40,8 @@ func (p *Plugin) Call(ctx context.Context, limit time.Duration, stdin []byte, ve
 	return a, err
 }
 
-// Pid is the process id of the plugin's current process; 0: it is a script,
-// which has none between its calls.
+// Pid is the process id of the plugin's current process. It is 0 for a script
+// plugin, which has no process between its calls.
 func (p *Plugin) Pid() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()

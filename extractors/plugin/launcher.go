@@ -16,10 +16,10 @@ import (
 	"github.com/ktstr/ktstr/internal/wire"
 )
 
-// LauncherMain is the main function of a launcher: of the process that a
-// Config's Launcher starts. args are the plugin's argv, as they follow Launcher
-// on the command line. It restricts itself and becomes the plugin; it returns,
-// with an exit status, only if that fails.
+// LauncherMain is the main function of the launcher process (Config.Launcher).
+// args are the plugin's argv: the arguments after Launcher. The launcher
+// restricts itself, then executes the plugin. LauncherMain returns an exit
+// status only if that fails.
 func LauncherMain(args []string) int {
 	var p sandbox.Policy
 	policy := os.Getenv(wire.SandboxKey)
@@ -37,7 +37,7 @@ func LauncherMain(args []string) int {
 	return 126 // the report says why
 }
 
-// command returns what to execute for the plugin.
+// command returns the command that starts the plugin.
 func (p *Plugin) command() command {
 	const self = "/proc/self/exe"
 	c := &p.config
@@ -54,9 +54,9 @@ func (p *Plugin) command() command {
 	return command{path: "/proc/self/fd/3", argv: []string{c.Path}, file: p.file, name: c.Path}
 }
 
-// Probe says what restrictions a foreign plugin runs under on this machine, by
-// putting the running executable itself through its launcher. launcher is as in
-// Config, and must name the running executable.
+// Probe reports the restrictions under which plugins run on this machine. To
+// find them it starts the running executable through its own launcher. launcher
+// is as in Config and must name the running executable.
 func Probe(ctx context.Context, launcher []string) (sandbox.Report, error) {
 	p := &Plugin{config: Config{Name: "probe", Path: os.Args[0], Launcher: launcher, Log: hclog.NewNullLogger()}}
 	if len(launcher) == 0 {
@@ -67,7 +67,7 @@ func Probe(ctx context.Context, launcher []string) (sandbox.Report, error) {
 		return nil, p.fail("start", CannotStart, nil, err)
 	}
 	defer p.closeProgram()
-	// What it executes in the end is a launcher without a policy, which only says so.
+	// The launcher executes a second launcher, which has no policy and exits at once.
 	proc, err := p.runOnce(ctx, launcher[len(launcher)-1], nil, nil, nil, 10*time.Second, func(r io.Reader) error {
 		_, err := io.Copy(io.Discard, r)
 		return err

@@ -12,8 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// readReport takes in what the process says of its restrictions, until it closes
-// the descriptor by executing the plugin or by itself.
+// readReport reads the process's report about its restrictions. The descriptor
+// ends when the process executes the plugin or closes it.
 func (p *process) readReport(r *os.File) {
 	defer close(p.reported)
 	d := json.NewDecoder(io.LimitReader(untilDeadline{r}, 64<<10))
@@ -29,8 +29,9 @@ func (p *process) readReport(r *os.File) {
 	}
 }
 
-// follow reads the process's output until it ended, and then what is left of
-// it, and no longer: a grandchild may hold the pipes for ever.
+// follow reads the process's output until the process ends, and then the rest
+// that is in the pipes. It does not wait for the pipes to close, because a
+// grandchild may hold them for ever.
 func (p *process) follow(outR, errR, reportR *os.File) {
 	pipes := []*os.File{outR, errR}
 	var readers sync.WaitGroup
@@ -57,8 +58,8 @@ func (p *process) follow(outR, errR, reportR *os.File) {
 	}()
 }
 
-// untilDeadline reads a pipe, and after its deadline what was in it.
-// It does not embed the file, whose WriteTo io.Copy would prefer.
+// untilDeadline reads a pipe until its deadline, then the rest that is in it.
+// It does not embed the file, because io.Copy would then use the file's WriteTo.
 type untilDeadline struct{ file *os.File }
 
 func (u untilDeadline) Read(b []byte) (n int, err error) {

@@ -21,19 +21,19 @@ import (
 
 // Config says which plugin to start and how. Either Path or Self is set.
 type Config struct {
-	// Name is the name that the plugin must give itself; empty: any.
+	// Name is the name that the plugin must give itself. Empty: any.
 	Name string
 	// Path is the plugin's executable.
 	Path string
 	// Self are arguments with which the running executable serves the plugin
 	// itself, such as {"_plugin", "fio"}: main calls sdk.Serve for them.
 	Self []string
-	// SHA256 is the wanted hash of Path, in hexadecimal digits; empty: any.
+	// SHA256 is the wanted hash of Path, in hexadecimal digits. Empty: any.
 	SHA256 string
 	// Mismatch ends the error for a file with another hash than SHA256, for example
-	// "ktstr.lock wants 12ab…: run `ktstr plugin lock`"; empty: a general remedy.
+	// "ktstr.lock wants 12ab…: run `ktstr plugin lock`". Empty: a general remedy.
 	Mismatch string
-	// Interface says how to speak to Path; empty: found out by trying.
+	// Interface is the protocol of Path. Empty: the host finds out by trying.
 	Interface Interface
 	// Launcher are arguments with which the running executable becomes a launcher,
 	// such as {"_launch"}: main calls LauncherMain for them. It restricts itself, then
@@ -43,15 +43,16 @@ type Config struct {
 	Launcher []string
 	// Unsandboxed says that even Self runs without a sandbox.
 	Unsandboxed bool
-	// StartTimeout is for the time from exec to the handshake line; 0: 10 s.
+	// StartTimeout limits the time from exec to the handshake line. 0: 10 s.
 	StartTimeout time.Duration
-	// DescribeTimeout is for the first call after the handshake; 0: 2 s.
+	// DescribeTimeout limits the first call after the handshake. 0: 2 s.
 	DescribeTimeout time.Duration
-	// ExtractTimeout is for one call of Extract, beside one second for each MiB of
-	// the capture; 0: 10 s.
+	// ExtractTimeout limits one call of Extract. One second for each MiB of the
+	// capture is added. 0: 10 s.
 	ExtractTimeout time.Duration
-	// Chunk is how many bytes of a capture go into one message; 0, and whatever is
-	// above the protocol's 256 KiB: 256 KiB. The answer does not depend on it.
+	// Chunk is the number of bytes of a capture in one message. The protocol's
+	// limit is 256 KiB, which is also the meaning of 0. The answer does not depend
+	// on it.
 	Chunk int
 	// Log receives the log of the host and of go-plugin. The host logs each step
 	// of the plugin's life (launch, handshake, describe, freeze, thaw, extract,
@@ -72,7 +73,7 @@ type Plugin struct {
 	description ktstr.Description
 
 	mu      sync.Mutex
-	file    *os.File // the executable; nil for Self
+	file    *os.File // the executable, nil for Self
 	report  sandbox.Report
 	current *session
 	closed  bool
@@ -82,8 +83,8 @@ type Plugin struct {
 	extracting int // calls of Extract under way
 }
 
-// Start starts the plugin and asks it what it is. The plugin runs until Close.
-// Errors are of type *Error.
+// Start starts the plugin and gets its description. The plugin runs until
+// Close. Errors are of type *Error.
 func Start(ctx context.Context, c Config) (*Plugin, error) {
 	c.StartTimeout = defaulted(c.StartTimeout, 10*time.Second)
 	c.DescribeTimeout = defaulted(c.DescribeTimeout, 2*time.Second)
@@ -106,12 +107,12 @@ func Start(ctx context.Context, c Config) (*Plugin, error) {
 	return p, nil
 }
 
-// begin finds out how to speak to the plugin, and what it is.
+// begin finds out the plugin's interface and gets its description.
 func (p *Plugin) begin(ctx context.Context) error {
 	var described error // of a script that was asked to describe itself
 	if c := &p.config; c.Self == nil && c.Interface == "" && p.isText() {
-		// Most scripts would do strange things without arguments. One that speaks gRPC
-		// may not know `describe`; then its handshake line tells.
+		// Without arguments a script may do anything, so that `describe` is tried first.
+		// A script that speaks gRPC may not know `describe`. Its handshake line tells.
 		if described = p.describeByCommand(ctx); described == nil && c.Interface == Script {
 			return nil
 		}
@@ -122,7 +123,7 @@ func (p *Plugin) begin(ctx context.Context) error {
 	var e *Error
 	if errors.As(err, &e) && e.noHandshake && p.config.Path != "" && p.config.Interface == "" {
 		if described != nil {
-			// It speaks no gRPC, so what it said to `describe` is what has to be put right.
+			// It speaks no gRPC, so that the error of `describe` is the one to fix.
 			return described
 		}
 		if p.describeByCommand(ctx) == nil && p.config.Interface == Script {
@@ -150,10 +151,10 @@ func defaulted(d, otherwise time.Duration) time.Duration {
 	return d
 }
 
-// Describe returns what the plugin said of itself when it was started.
+// Describe returns the description that the plugin gave when it was started.
 func (p *Plugin) Describe() ktstr.Description { return p.description }
 
-// Sandbox says what restrictions the plugin runs under; nil: none.
+// Sandbox lists the restrictions under which the plugin runs. Nil: none.
 func (p *Plugin) Sandbox() sandbox.Report {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -204,7 +205,7 @@ func (p *Plugin) replace(ctx context.Context) error {
 	return nil
 }
 
-// Close ends the plugin within half a second and removes what it left.
+// Close ends the plugin within half a second and removes its files.
 func (p *Plugin) Close() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -230,5 +231,5 @@ func (p *Plugin) fail(op string, fault Fault, proc *process, err error) *Error {
 	return e
 }
 
-// name is what it calls itself, else what the caller does; empty: nobody says.
+// name is the plugin's own name, else Config.Name, else empty.
 func (p *Plugin) name() string { return cmp.Or(p.description.Name, p.config.Name) }

@@ -23,13 +23,13 @@ import (
 type process struct {
 	command command
 	env     []string              // of the plugin, beside the minimal one
-	base    string                // of dir; removed as soon as it is not needed
-	dir     string                // the only directory that it may write to; its socket is there
-	read    func(io.Reader) error // gets its standard output; nil: a handshake line is to come
-	readErr error                 // of read; valid after exited
+	base    string                // parent of dir, removed as soon as it is not needed
+	dir     string                // the only directory that it may write to, with its socket
+	read    func(io.Reader) error // gets its standard output. Nil: a handshake line is expected
+	readErr error                 // of read, valid after exited
 
-	uid      int            // the user that it becomes; 0: none
-	report   sandbox.Answer // what it says of its restrictions; valid after reported
+	uid      int            // the user that it becomes. 0: no change
+	report   sandbox.Answer // its report about its restrictions, valid after reported
 	reported chan struct{}
 
 	proc     *os.Process
@@ -37,12 +37,12 @@ type process struct {
 	forget   func()    // to be called when it was reaped
 	lifeline *os.File  // held open while we live
 	stderr   *os.File  // our end of its standard error, closed after exited
-	said     tail      // its standard error, and what else it printed
+	said     tail      // its standard error, and its output before and after the handshake line
 
 	address   string        // that the plugin announced, once it was checked
 	handshake chan []byte   // the handshake line, or closed without one
-	mismatch  error         // what is wrong with the handshake line; set before handshake is closed
-	noLine    error         // why there will be none although the process goes on; set before handshake is closed
+	mismatch  error         // the reason to refuse the handshake line, set before handshake is closed
+	noLine    error         // the reason why no line can come although the process lives, set before handshake is closed
 	exited    chan struct{} // closed when the process ended and its output was read
 	mu        sync.Mutex    // held to signal and to reap
 	reaped    bool
@@ -52,17 +52,18 @@ type process struct {
 	waitErr   error
 }
 
-// command is what a process executes.
+// command is the command line of a process, and its descriptors.
 type command struct {
 	path     string   // for exec
 	argv     []string // with argv[0]
 	file     *os.File // descriptor 3 of the process, if not nil
 	name     string   // for messages
-	sandbox  bool     // told to restrict itself; answers on the descriptor after those
+	sandbox  bool     // restricts itself, and reports on the next descriptor
 	isolated bool     // in namespaces of its own where the kernel gives them
 }
 
-// minimalEnv is what every plugin sees, whatever the host's environment is.
+// minimalEnv is the environment of every plugin. It does not depend on the
+// host's environment.
 func minimalEnv(tmp string) []string {
 	return []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C", "LC_ALL=C", "TZ=UTC", "TMPDIR=" + tmp}
 }

@@ -42,8 +42,8 @@ func (p *Plugin) findProgram() error {
 	case err != nil:
 	case info.Mode()&0o005 != 0o005 && c.sandboxed() && privateUser() != 0,
 		c.SHA256 != "" && othersWrite(info):
-		// Plugins do not run as root, and the user that they do run as may not execute
-		// this file; or somebody could write to it between the hash and the execution.
+		// A copy is needed in two cases. The private user of a plugin may not execute
+		// this file. Or another user could write to it between hash and execution.
 		err = p.copyProgram()
 	}
 	if err == nil && c.SHA256 != "" {
@@ -56,8 +56,8 @@ func (p *Plugin) findProgram() error {
 	return nil
 }
 
-// othersWrite reports whether somebody else than this user and root can change
-// the file's bytes in their place.
+// othersWrite reports whether other users than this one and root can write to
+// the file.
 func othersWrite(info fs.FileInfo) bool {
 	st, ok := info.Sys().(*syscall.Stat_t)
 	return !ok || info.Mode()&0o020 != 0 || st.Uid != 0 && int(st.Uid) != os.Geteuid()
@@ -102,7 +102,7 @@ func (p *Plugin) copyProgram() error {
 	if err := w.Chmod(0o555); err != nil {
 		return err
 	}
-	// What is open for writing cannot be executed.
+	// A file that is open for writing cannot be executed (ETXTBSY).
 	r, err := os.Open(fmt.Sprintf("/proc/self/fd/%d", fd))
 	if err != nil {
 		return err

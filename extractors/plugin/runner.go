@@ -24,7 +24,8 @@ func (p *process) Stdout() io.ReadCloser {
 	}})
 }
 
-// Stderr only tells go-plugin of the end; we read it ourselves.
+// Stderr gives go-plugin no text, only the end. The host reads standard error
+// itself.
 func (p *process) Stderr() io.ReadCloser {
 	return io.NopCloser(&lazyReader{open: func() io.Reader { <-p.exited; return bytes.NewReader(nil) }})
 }

@@ -36,7 +36,8 @@ func (p *Plugin) isText() bool {
 	return err == nil && string(b[:]) == "#!"
 }
 
-// describeByCommand runs `describe` and takes the plugin for what it says there.
+// describeByCommand runs `describe` and takes over the description that it
+// prints.
 func (p *Plugin) describeByCommand(ctx context.Context) error {
 	var text bytes.Buffer
 	proc, err := p.runOnce(ctx, "describe", nil, nil, nil, p.config.DescribeTimeout, func(r io.Reader) error {
@@ -140,7 +141,8 @@ func readLines(r io.Reader, answer *wire.Answer) error {
 	}
 }
 
-// scriptEnv tells a script what is known of the run. See the constants in wire.
+// scriptEnv returns the environment variables that describe the run to a script,
+// for example KTSTR_EXIT_CODE=1. The constants in wire list them.
 func scriptEnv(out ktstr.Output) []string {
 	h := wire.FromOutput(out)
 	var env []string
@@ -164,8 +166,8 @@ func scriptEnv(out ktstr.Output) []string {
 	return env
 }
 
-// memoryFile returns a file that is not on any disk, with what r gives, to be
-// read from its beginning.
+// memoryFile returns a file in memory with the text of r, to be read from its
+// beginning.
 func memoryFile(name string, r io.Reader) (*os.File, error) {
 	fd, err := unix.MemfdCreate(name, unix.MFD_CLOEXEC)
 	if err != nil {
@@ -182,9 +184,10 @@ func memoryFile(name string, r io.Reader) (*os.File, error) {
 	return f, nil
 }
 
-// runOnce runs the executable with verb, unless that is empty, and more arguments
-// to its end, with in, or nothing, as its standard input. read gets its standard output; its error ends the
-// process. The returned error is an *Error.
+// runOnce runs the executable to its end, with verb (unless it is empty) and
+// more as its arguments. in is its standard input, nil for none. read gets its
+// standard output, and an error of read ends the process. The returned error is
+// an *Error.
 func (p *Plugin) runOnce(ctx context.Context, verb string, more, env []string, in *os.File, limit time.Duration, read func(io.Reader) error) (*process, error) {
 	if in == nil {
 		null, err := os.Open(os.DevNull)

@@ -80,8 +80,8 @@ func (p *Plugin) open(ctx context.Context) (_ *session, err error) {
 		},
 		GRPCDialOptions: []grpc.DialOption{
 			grpc.WithContextDialer(s.dial),
-			// go-plugin allows 2 GiB; and a connection that rests while a long benchmark runs
-			// must not be closed, because its socket is gone by then.
+			// go-plugin allows messages of 2 GiB. The connection must not be closed when it
+			// is idle during a long benchmark, because its socket is removed by then.
 			grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(wire.MaxPart)),
 			grpc.WithIdleTimeout(0),
 			grpc.WithInitialWindowSize(wire.MaxPart),
@@ -93,8 +93,8 @@ func (p *Plugin) open(ctx context.Context) (_ *session, err error) {
 			s.close()
 		}
 	}()
-	// None of what go-plugin does up to the first call takes a context, and all of
-	// it ends when the process does.
+	// go-plugin takes no context before the first call, but all its calls return
+	// when the process ends.
 	stop := context.AfterFunc(ctx, proc.stopEarly)
 	defer stop()
 	began := time.Now()
@@ -135,8 +135,8 @@ func (p *Plugin) open(ctx context.Context) (_ *session, err error) {
 	return s, nil
 }
 
-// dial connects to the plugin's socket, checks that it is the plugin's, and
-// removes it: it is not needed any more, and what is gone cannot be left behind.
+// dial connects to the plugin's socket, checks the peer, and removes the socket
+// at once so that it cannot be left behind.
 func (s *session) dial(ctx context.Context, _ string) (net.Conn, error) {
 	conn, err := new(net.Dialer).DialContext(ctx, "unix", s.process.address)
 	if err != nil {

@@ -14,9 +14,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// bases are where plugins' own directories are made, the first that can be
-// written to. They are short, because a socket's path has at most 107 bytes,
-// whatever TMPDIR is.
+// bases are the directories in which a plugin's directory can be made. The first
+// writable one is used. TMPDIR is not among them, because it may be long, and the
+// path of a socket has at most 107 bytes.
 func bases() []string {
 	all := []string{"/tmp"}
 	if dir := os.Getenv("XDG_RUNTIME_DIR"); filepath.IsAbs(dir) && len(dir) < 40 {
@@ -40,8 +40,8 @@ func makeBase() (dir string, err error) {
 	return "", fmt.Errorf("no directory for the plugin's socket: %w", errors.Join(failed...))
 }
 
-// sweepBases removes, once for this process, what hosts left that were killed
-// while they started a plugin: at all other times the directory is gone already.
+// sweepBases removes stale directories, once for this process. A host leaves one
+// only if it is killed while it starts a plugin.
 var sweepBases = sync.OnceFunc(sweep)
 
 func sweep() {
@@ -57,8 +57,8 @@ func sweep() {
 			if !ok || err != nil || !e.IsDir() || unix.Kill(pid, 0) != unix.ESRCH {
 				continue
 			}
-			// A host in another process namespace may only look dead; but none takes that
-			// long to start a plugin. As root, the directory may be a plugin's private user's.
+			// A host in another process namespace looks dead although it lives, but no start
+			// takes ten minutes. As root, the directory may belong to a plugin's private user.
 			info, err := e.Info()
 			if err != nil || time.Since(info.ModTime()) < 10*time.Minute {
 				continue

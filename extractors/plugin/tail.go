@@ -12,15 +12,15 @@ import (
 )
 
 const (
-	tailHead  = 4 << 10  // kept of a plugin's first words: a Go crash says first what it was
-	tailBytes = 16 << 10 // kept of its last words
+	tailHead  = 4 << 10  // kept of the beginning, because a Go crash begins with its reason
+	tailBytes = 16 << 10 // kept of the end
 	tailLines = 12       // shown in an error
 )
 
-// tail keeps the first and the last of what a plugin says. It is safe for
+// tail keeps the beginning and the end of a plugin's output. It is safe for
 // several goroutines.
 type tail struct {
-	taking sync.Mutex // held from a read of a pipe to the write of what it gave
+	taking sync.Mutex // held from a read of a pipe to the write of these bytes
 	mu     sync.Mutex
 	head   []byte
 	last   []byte
@@ -42,8 +42,8 @@ func (t *tail) Write(p []byte) (int, error) {
 	return n, nil
 }
 
-// take moves what is in the pipe now into the tail, at most that many bytes,
-// without waiting for more, and reports whether the pipe has ended.
+// take moves the bytes that are in the pipe now into the tail, at most that
+// many, and does not wait for more. It reports whether the pipe has ended.
 func (t *tail) take(pipe, most int) (ended bool) {
 	b := make([]byte, 16<<10)
 	for most > 0 {
@@ -65,8 +65,8 @@ func (t *tail) take(pipe, most int) (ended bool) {
 	return false
 }
 
-// pipeful is more than a pipe holds; who writes for ever is not listened to for
-// ever.
+// pipeful is more than a pipe holds. It bounds the read from a process that
+// never stops writing.
 const pipeful = 1 << 20
 
 // follow takes from the pipe until its end, or its deadline.
@@ -80,16 +80,16 @@ func (t *tail) follow(pipe *os.File) {
 	}
 }
 
-// catchUp takes what the process that writes to the pipe has said up to now: an
-// answer by another way may be here before the words that were said with it.
+// catchUp takes the bytes that are in the pipe now. An error may arrive over the
+// socket before the text that the plugin wrote to standard error earlier.
 func (t *tail) catchUp(pipe *os.File) {
 	if raw, err := pipe.SyscallConn(); err == nil {
 		raw.Control(func(fd uintptr) { t.take(int(fd), pipeful) })
 	}
 }
 
-// lines returns what is worth showing: from the first line of the last crash
-// on, else the end.
+// lines returns the lines to show in an error: those from the first line of the
+// last crash on, else the last lines.
 func (t *tail) lines() []string {
 	t.mu.Lock()
 	text := append(bytes.Clone(t.head), t.last...)

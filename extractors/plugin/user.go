@@ -11,9 +11,9 @@ import (
 // firstUser begins the range of private users.
 const firstUser = 0x70000000
 
-// privateUser returns a number for a user and a group that nobody else has, if
-// this process is root; else 0. The range is one that no distribution and no
-// container manager gives out.
+// privateUser returns the number of an unused user and group for one plugin, or
+// 0 if this process is not root. No distribution and no container manager
+// assigns numbers of this range.
 func privateUser() int {
 	if os.Geteuid() != 0 {
 		return 0

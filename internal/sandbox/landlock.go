@@ -15,14 +15,14 @@ const (
 	read      = readFile | unix.LANDLOCK_ACCESS_FS_READ_DIR
 	execFile  = unix.LANDLOCK_ACCESS_FS_EXECUTE
 	writeFile = unix.LANDLOCK_ACCESS_FS_WRITE_FILE
-	// socketDir is what the plugin's own directory is for.
+	// socketDir is the access to the plugin's own directory.
 	socketDir = read | writeFile | unix.LANDLOCK_ACCESS_FS_REMOVE_FILE | unix.LANDLOCK_ACCESS_FS_MAKE_REG |
 		unix.LANDLOCK_ACCESS_FS_MAKE_SOCK | unix.LANDLOCK_ACCESS_FS_MAKE_DIR | unix.LANDLOCK_ACCESS_FS_REMOVE_DIR |
 		unix.LANDLOCK_ACCESS_FS_TRUNCATE
 )
 
-// readable is what the runtimes of Go, C, Python, Perl, awk and the shell read
-// when they start, and nothing that is a user's.
+// readable lists the paths that the runtimes of Go, C, Python, Perl, awk and the
+// shell read when they start. None holds files of a user.
 var readable = []struct {
 	path   string
 	access uint64
@@ -38,7 +38,7 @@ var readable = []struct {
 	{"/sys/kernel/mm/transparent_hugepage", read}, {"/sys/devices/system/cpu", read}, {"/sys/devices/system/node", read}, {"/sys/fs/cgroup", read},
 }
 
-// filesABI returns the version of Landlock that the kernel has; 0: none.
+// filesABI returns the kernel's version of Landlock, 0 if it has none.
 func filesABI() int {
 	abi, _, errno := unix.RawSyscall(unix.SYS_LANDLOCK_CREATE_RULESET, 0, 0, unix.LANDLOCK_CREATE_RULESET_VERSION)
 	if errno != 0 {

@@ -1,10 +1,10 @@
-// Package sandbox restricts a process that has no business but to turn bytes
-// into metrics, and says what the kernel really enforced. A launcher restricts
-// itself and becomes the foreign plugin by executing a descriptor (Launch); a
-// bundled plugin restricts itself and serves (Enter, then Seal).
+// Package sandbox restricts a process whose only task is to turn bytes into
+// metrics, and reports the restrictions that the kernel enforces. A launcher
+// restricts itself and then executes the plugin's descriptor (Launch). A bundled
+// plugin restricts itself and then serves (Enter, then Seal).
 //
-// Every measure is taken as far as the kernel and the container allow. None is
-// silently absent: the Report names each.
+// Each measure is taken as far as the kernel and the container allow. The Report
+// names every measure, also one that is not enforced.
 package sandbox
 
 import (
@@ -23,19 +23,19 @@ import (
 
 // Limits that every plugin lives in.
 const (
-	AddressSpace = 4 << 30 // bytes; Go and Python start in 1 GiB, also with the race detector
+	AddressSpace = 4 << 30 // bytes. Go and Python start in 1 GiB, also with the race detector
 	OpenFiles    = 256
-	FileSize     = 1 << 20 // bytes; a plugin has nothing to write but its socket
+	FileSize     = 1 << 20 // bytes. A plugin writes no file
 	Processes    = 128     // threads of all its processes together
 )
 
-// Policy is what to ask for. The zero value keeps the user and lets nothing be
-// written.
+// Policy describes the wanted restrictions. The zero value keeps the user and
+// allows no writing.
 type Policy struct {
 	Write string `json:"write,omitempty"` // the only directory to write to, and to make sockets in
-	UID   int    `json:"uid,omitempty"`   // the user and group to become; 0: stay
-	// Threads is the limit on the user's threads, of this process and all others;
-	// 0: none.
+	UID   int    `json:"uid,omitempty"`   // the user and group to become. 0: no change
+	// Threads is the limit on all threads of the user, including those of other
+	// processes. 0: no limit.
 	Threads int `json:"threads,omitempty"`
 	// The namespaces that the process was made in, for the report.
 	PIDNamespace bool `json:"pid_namespace,omitempty"`
@@ -47,10 +47,10 @@ const (
 	User       = "user"         // runs as a user of its own
 	Privileges = "privileges"   // cannot gain any (no_new_privs)
 	Limits     = "limits"       // on memory, files and processes
-	Files      = "files"        // reads what a runtime needs, writes nothing
+	Files      = "files"        // reads only the files of a language runtime, writes none
 	Syscalls   = "system-calls" // cannot connect, trace, mount, …
 	Network    = "network"      // a network of its own, without interfaces
-	PIDs       = "processes"    // sees and signals no other process; dies with all its children
+	PIDs       = "processes"    // sees and signals no other process, and ends with all its children
 )
 
 // Measure is one restriction: whether it holds, and how, or why not.
@@ -60,7 +60,7 @@ type Measure struct {
 	Detail   string `json:"detail,omitempty"`
 }
 
-// Report is what was enforced. Nil means that no sandbox was asked for.
+// Report lists the measures. Nil: no sandbox was asked for.
 type Report []Measure
 
 // Enforced reports whether the measure of that name holds.
@@ -73,7 +73,7 @@ func (r Report) Enforced(name string) bool {
 	return false
 }
 
-// String is one line for people: what holds, then what does not and why.
+// String returns one line: the enforced measures, then the others with the reason.
 func (r Report) String() string {
 	if len(r) == 0 {
 		return "no sandbox"
@@ -101,17 +101,17 @@ func (r *Report) add(name string, err error, detail string) {
 	*r = append(*r, m)
 }
 
-// Answer is what a restricted process tells its host, as one JSON document on
-// the report descriptor.
+// Answer is the message of a restricted process to its host: one JSON document
+// on the report descriptor.
 type Answer struct {
 	Report Report `json:"report"`
 	Error  string `json:"error,omitempty"` // why the plugin was not executed
 }
 
-// Launch restricts the calling process and becomes argv[0] by executing file,
-// with which nothing can happen between a hash and its use. It returns only to
-// say why it could not; report gets an Answer in any case. Descriptors beyond 2
-// but file's are closed in the new program.
+// Launch restricts the calling process and executes file with argv and env. file
+// is a descriptor, so that the file cannot be exchanged between its hash and its
+// execution. Launch returns only with an error. report gets an Answer in any
+// case. The new program has the descriptors 0 to 2 and that of file.
 func Launch(p Policy, file, report *os.File, argv, env []string) error {
 	runtime.LockOSThread()
 	answer := Answer{}
@@ -143,7 +143,7 @@ func Launch(p Policy, file, report *os.File, argv, env []string) error {
 	if err := json.NewEncoder(report).Encode(answer); err != nil {
 		return err
 	}
-	*r = nil // what was told is told
+	*r = nil // it was sent, and an error must not send it again
 	err = linux.RetryBusy(func() error { return execute(file, argv, env) })
 	switch {
 	case errors.Is(err, unix.EACCES) && NoExec(file):
@@ -160,7 +160,7 @@ func Launch(p Policy, file, report *os.File, argv, env []string) error {
 	return fail(err)
 }
 
-// NoExecAdvice is what to tell of a plugin that NoExec is true of.
+// NoExecAdvice ends the error for a plugin on a filesystem for which NoExec is true.
 const NoExecAdvice = "its filesystem is mounted noexec: want it on another one (installed plugins are below XDG_DATA_HOME)"
 
 // NoExec reports whether nothing of f's filesystem can be executed.
@@ -300,8 +300,8 @@ func execute(file *os.File, argv, env []string) error {
 	return errno
 }
 
-// interpreterOf returns the program that a script names on its first line; empty
-// for anything else.
+// interpreterOf returns the program on the #! line of a script, for example
+// "/bin/sh". It is empty for other files.
 func interpreterOf(file *os.File) (string, error) {
 	var b [256]byte
 	n, err := file.ReadAt(b[:], 0)

@@ -17,7 +17,7 @@ type filter []unix.SockFilter
 const (
 	offNumber = 0
 	offArch   = 4
-	offArgs   = 16 // eight bytes each; the lower half comes first on what Linux and Go share
+	offArgs   = 16 // eight bytes each, the lower half first, because Go's Linux ports here are little-endian
 )
 
 func ret(action uint32) unix.SockFilter {
@@ -50,7 +50,7 @@ func newFilter() filter {
 	return f
 }
 
-// on adds a block for one system call; it must return on every way.
+// on adds a block for one system call. Every path through the block must return.
 func (f *filter) on(number uintptr, block ...unix.SockFilter) {
 	*f = append(append(*f, skipUnless(unix.BPF_JEQ, uint32(number), len(block))), block...)
 }
@@ -58,8 +58,8 @@ func (f *filter) on(number uintptr, block ...unix.SockFilter) {
 // newNamespaces are the flags of clone that make namespaces.
 const newNamespaces = unix.CLONE_NEWNS | unix.CLONE_NEWCGROUP | unix.CLONE_NEWUTS | unix.CLONE_NEWIPC | unix.CLONE_NEWUSER | unix.CLONE_NEWPID | unix.CLONE_NEWNET
 
-// denyList lets a runtime of any language do its work, and forbids what reaches
-// other processes and machines.
+// denyList is the filter for plugins in any language. It denies the calls that
+// reach other processes and machines, for example connect and ptrace.
 func denyList() filter {
 	f := newFilter()
 	streamOnly := []unix.SockFilter{
@@ -98,7 +98,8 @@ func denyList() filter {
 	return append(f, allow)
 }
 
-// allowList is what a Go program needs that serves the sockets it has.
+// allowList is the filter for bundled plugins. It allows the calls of a Go
+// program that serves its open sockets, for example read and accept4.
 func allowList() filter {
 	f := newFilter()
 	for _, number := range append([]uintptr{

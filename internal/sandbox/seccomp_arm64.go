@@ -7,5 +7,5 @@ const (
 	x32  = 0
 )
 
-// What only this machine has.
+// Calls of this architecture only.
 var machineDenied, machineAllowed []uintptr

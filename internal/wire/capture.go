@@ -12,10 +12,10 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// Capture receives ExtractRequests: their bytes are put together in Data right
-// out of the transport's buffers. Unmarshalling each message by itself would
-// leave garbage of the capture's size. RecvMsg of a server that uses Codec takes
-// it; each message adds to it.
+// Capture receives ExtractRequests. Each message appends its bytes to Data,
+// straight from the transport's buffers, because unmarshalling the messages would
+// leave garbage of the capture's size. It is an argument for RecvMsg of a server
+// that uses Codec.
 type Capture struct {
 	Header *Header
 	Data   []byte
@@ -49,7 +49,7 @@ func (c Codec) Unmarshal(data mem.BufferSlice, v any) error {
 	}
 }
 
-// source is what a message is read from.
+// source is the reader of a message.
 type source interface {
 	io.Reader
 	io.ByteReader

@@ -14,8 +14,8 @@ import (
 	"github.com/ktstr/ktstr"
 )
 
-// Interface says how a plugin executable is spoken to. It stands in what its
-// describe prints.
+// Interface is the protocol of a plugin executable. The output of describe names
+// it.
 type Interface string
 
 // The interfaces. A describe that names none means Script.
@@ -24,7 +24,7 @@ const (
 	Script Interface = "script" // started with "extract" for each stream: capture in, JSON lines out
 )
 
-// describeJSON is what `describe` prints and what a lock holds.
+// describeJSON is the format of the output of `describe`, and of a lock's entry.
 type describeJSON struct {
 	Name       string        `json:"name"`
 	Version    string        `json:"version"`
@@ -61,7 +61,7 @@ type optionJSON struct {
 	Summary string   `json:"summary,omitempty"`
 }
 
-// DescriptionJSON returns what `describe` prints: one indented object and a
+// DescriptionJSON returns the output of `describe`: one indented object and a
 // newline.
 func DescriptionJSON(d ktstr.Description, i Interface) []byte {
 	v := describeJSON{Name: d.Name, Version: d.Version, Interface: i, AllStreams: d.AllStreams, NoMetrics: d.NoMetrics}
@@ -87,8 +87,8 @@ func DescriptionJSON(d ktstr.Description, i Interface) []byte {
 	return append(b, '\n')
 }
 
-// ParseDescription reads what `describe` printed. Members that it does not
-// know are ignored: they come from a newer plugin.
+// ParseDescription reads the output of `describe`. It ignores unknown members,
+// because a newer plugin may have more.
 func ParseDescription(text []byte) (ktstr.Description, Interface, error) {
 	var v describeJSON
 	d := json.NewDecoder(bytes.NewReader(text))
@@ -135,8 +135,8 @@ const (
 	OptionsKey   = "KTSTR_OPTIONS"   // a JSON object of strings
 )
 
-// lineJSON is one line of a script plugin's answer. Which of the first four
-// members is there says what the line is:
+// lineJSON is one line of a script plugin's answer. The first member is the kind
+// of the line:
 //
 //	{"metric": "lat.avg", "value": 1.5, "unit": "ms", "polarity": "lower", "line": 7}
 //	{"hint": "lat.*", "unit": "ms", "polarity": "lower", "headline": true}
@@ -202,8 +202,8 @@ func asStrings(line []byte) []byte {
 	})
 }
 
-// AddLine takes one line of a script plugin's answer; empty lines say nothing.
-// A *Failed error is the script's own.
+// AddLine adds one line of a script plugin's answer. It ignores empty lines. A
+// *Failed error is the script's own.
 func (a *Answer) AddLine(line []byte) error {
 	if a.bytes += len(line) + 1; a.bytes > MaxAnswer {
 		return fmt.Errorf("the answer exceeds %d MiB: want fewer metrics", MaxAnswer>>20)

@@ -1,13 +1,12 @@
-// Package plugintest turns an extractor and a folder of captures into test
-// results: the same checks as `ktstr plugin verify`, as subtests.
+// Package plugintest runs the checks of `ktstr plugin verify` as subtests.
 //
 //	func TestPlugin(t *testing.T) {
 //		plugintest.Run(t, plugintest.Config{Extractor: parser(), Corpus: "corpus"})
 //	}
 //
-// The corpus has one folder a case: what the tool printed (stdout, stderr, file-NAME),
-// what is to be read from it (extract.json, the document that
-// `ktstr extract -o json` prints), and if known meta.json with "argv" and
+// The corpus has one folder for each case. The folder holds the output of the tool
+// (stdout, stderr, file-NAME), the expected document (extract.json, as
+// `ktstr extract -o json` prints it), and optionally meta.json with "argv" and
 // "exit_code". docs/plugin-checks.md lists the checks.
 package plugintest
 
@@ -21,18 +20,20 @@ import (
 	"github.com/ktstr/ktstr/extractors/plugin/verify"
 )
 
-// Config says what to check: an Extractor in the test's own process, or the
-// executable at Path as a host runs it, with the checks that are about processes.
+// Config selects the subject of the checks: an Extractor in the test's own
+// process, or the executable at Path, as a host runs it. The checks of processes
+// need a Path.
 type Config = verify.Config
 
-// Report is what the checks came to.
+// Report holds the results of the checks.
 type Report = verify.Report
 
-// Verify makes all checks. The error says why none could be made.
+// Verify runs the checks without a *testing.T. The error says why no check could
+// run.
 func Verify(ctx context.Context, c Config) (Report, error) { return verify.Run(ctx, c) }
 
-// Run makes all checks, each as a subtest of its name. A check that cannot be made is
-// skipped with its reason.
+// Run runs each check as a subtest with the name of the check. A check that cannot
+// run is skipped with the reason.
 func Run(t *testing.T, c Config) {
 	t.Helper()
 	report, err := Verify(t.Context(), c)
@@ -69,7 +70,7 @@ func Run(t *testing.T, c Config) {
 	}
 }
 
-// Sound says what is wrong with what x makes of out, whatever out is: a panic, an
-// error, a value that is not finite, a name that is no name. It is what a fuzz
-// target should call.
+// Sound extracts out with x and returns an error for each mistake that no input
+// excuses: a panic, an error, a value that is not finite, an invalid name. Call it
+// in a fuzz target.
 func Sound(x ktstr.Extractor, out ktstr.Output) error { return verify.Sound(x, out) }

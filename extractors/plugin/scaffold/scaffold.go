@@ -21,20 +21,20 @@ import (
 //go:embed all:templates
 var templates embed.FS
 
-// Plugin says what to write.
+// Plugin describes the plugin to write.
 type Plugin struct {
 	Name     string   // of the plugin: [a-z][a-z0-9-]*
 	Lang     string   // one of Langs
-	Dir      string   // the directory to make; empty: ktstr-plugin-NAME here
+	Dir      string   // the directory to make. Empty: ktstr-plugin-NAME here
 	Reserved []string // names that are taken
 
-	// Module is the Go module's path; empty: example.com/ktstr-plugin-NAME.
+	// Module is the Go module's path. Empty: example.com/ktstr-plugin-NAME.
 	Module string
-	// Version of ktstr's module that a Go plugin requires; empty: v0.0.0, which
+	// Version of ktstr's module that a Go plugin requires. Empty: v0.0.0, which
 	// needs a Checkout.
 	Version string
 	// Checkout is a directory with ktstr's sources that a Go plugin is built
-	// with; empty: the module of that Version.
+	// with. Empty: the module of that Version.
 	Checkout string
 }
 
@@ -116,7 +116,7 @@ func (p Plugin) fill(dir string) (files []string, err error) {
 			if err := t.Execute(&b, p); err != nil {
 				return err
 			}
-			// NAME stands for the plugin's name; ".tmpl" keeps Go's tools away.
+			// NAME stands for the plugin's name. The suffix .tmpl hides a file from Go's tools.
 			file := strings.TrimSuffix(strings.TrimPrefix(name, root+"/"), ".tmpl")
 			file = strings.ReplaceAll(file, "NAME", p.Name)
 			mode := os.FileMode(0o644)

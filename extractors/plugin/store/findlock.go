@@ -7,17 +7,18 @@ import (
 	"syscall"
 )
 
-// Found is what a search for a project's lock came to.
+// Found is the result of a search for a project's lock.
 type Found struct {
-	Path    string   // of the lock that counts; empty: there is none
-	Ignored []string // locks nearer than that one that do not count, each with the reason; why none could be looked for
+	Path    string   // of the lock that counts, empty if there is none
+	Ignored []string // nearer locks that do not count, and failed searches, each with the reason
 }
 
-// FindLock finds the lock that counts in the directory dir: the one in it, else
-// the nearest above it, as far as the root of a git work tree or the end of dir's
-// filesystem. Above dir, only what no other user can have put there counts (for
-// root: and no group): a lock refuses plugins, and its record says that they were
-// locked. The Path of one right in dir is LockFile, joined to dir unless that is ".".
+// FindLock finds the lock that counts in the directory dir. That is the lock in
+// dir, else the nearest one above it. The search ends at the root of a git work
+// tree and at the end of dir's filesystem. A lock above dir counts only if no
+// other user can have put it there (for root: and no group), because a lock
+// decides which plugins run. For example, /tmp/ktstr.lock of another user does not
+// count in /tmp/project.
 func FindLock(dir string) Found {
 	var f Found
 	own := filepath.Join(dir, LockFile)
@@ -65,9 +66,8 @@ func FindLock(dir string) Found {
 	}
 }
 
-// endsTree reports whether dir is the root of a git work tree. Above the
-// directory where somebody works, another user must not be able to end the
-// search by putting a .git there.
+// endsTree reports whether dir is the root of a git work tree. Above the working
+// directory, a .git that another user can have put there does not end the search.
 func endsTree(dir string, chosen bool) bool {
 	git, err := os.Lstat(filepath.Join(dir, ".git"))
 	if err != nil || chosen {
@@ -77,9 +77,9 @@ func endsTree(dir string, chosen bool) bool {
 	return err == nil && distrust(git) == "" && distrust(at) == ""
 }
 
-// distrust says who else can have put a file or a directory there; empty: nobody
-// but this user and root. What a group may write is a team's own matter, but not
-// where it would speak to root.
+// distrust returns the reason why another user can have put a file or a directory
+// there. Empty: only this user and root can have. A directory of a group is
+// trusted, because teams share projects, but root trusts no group.
 func distrust(info os.FileInfo) string {
 	others := os.FileMode(0o002)
 	if os.Geteuid() == 0 {

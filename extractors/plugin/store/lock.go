@@ -25,7 +25,7 @@ const LockFile = "ktstr.lock"
 
 const lockSchema = "ktstr.lock/v1"
 
-// Platform names what an executable runs on, as a lock does: "linux/amd64".
+// Platform is the key of this machine's hashes in a lock: "linux/amd64".
 const Platform = runtime.GOOS + "/" + runtime.GOARCH
 
 // Lock is a set of plugins, each fixed by its hash. The zero value holds none.
@@ -33,8 +33,8 @@ type Lock struct {
 	Plugins []Locked // sorted by name
 }
 
-// Locked is one plugin of a Lock, with all that it says of itself: who reads a
-// lock need not execute the plugin to know it.
+// Locked is one plugin of a Lock, with its whole description, so that a reader
+// of the lock need not execute the plugin.
 type Locked struct {
 	Description ktstr.Description
 	Interface   plugin.Interface
@@ -157,8 +157,8 @@ func (l *Lock) Put(p Locked) {
 	l.Plugins = slices.Insert(l.Plugins, i, p)
 }
 
-// Merge adds p, and keeps what the lock says for other platforms of the same
-// version.
+// Merge adds p and keeps the hashes of other platforms if the version is the
+// same.
 func (l *Lock) Merge(p Locked) {
 	if old, ok := l.Find(p.Description.Name); ok && old.Description.Version == p.Description.Version {
 		all := map[string]string{}
@@ -242,8 +242,8 @@ func lockAgain(path string) string {
 	return "run `ktstr plugin lock`"
 }
 
-// Restrict makes c start nothing but what the lock at path holds under c.Name.
-// It changes nothing where c is served by the running executable itself.
+// Restrict makes c start only the build that the lock at path names for c.Name.
+// It does not restrict plugins that the running executable serves itself.
 func Restrict(c *plugin.Config, path string) error {
 	if c.Self != nil {
 		return nil

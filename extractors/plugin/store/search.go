@@ -20,7 +20,7 @@ type Candidate struct {
 	Config      plugin.Config
 	From        string             // "--plugin", "installed", "KTSTR_PLUGIN_PATH"
 	Description *ktstr.Description // nil: only executing it would tell
-	Err         error              // why it is refused; such a one still hides others of its name
+	Err         error              // the reason if it is refused. It still hides other plugins of its name
 }
 
 // Search is where plugins are looked for, in this order. Never in the working
@@ -84,8 +84,7 @@ func (s Search) Candidates() ([]Candidate, error) {
 	return all, nil
 }
 
-// Find returns the candidate of that name that counts; ok is false where there
-// is none.
+// Find returns the first candidate of that name, or ok = false if there is none.
 func (s Search) Find(name string) (_ Candidate, ok bool, err error) {
 	all, err := s.Candidates()
 	i := slices.IndexFunc(all, func(c Candidate) bool { return c.Config.Name == name })

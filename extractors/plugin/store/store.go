@@ -42,8 +42,8 @@ func DefaultStore() (Store, error) {
 	return Store{filepath.Join(data, "ktstr", "plugins")}, nil
 }
 
-// Installed returns what is installed; nothing where the store does not exist,
-// and nothing in the zero Store.
+// Installed returns the installed plugins. A store that does not exist, and the
+// zero Store, hold none.
 func (s Store) Installed() (Lock, error) {
 	if s.Dir == "" { // not the working directory
 		return Lock{}, nil
@@ -66,10 +66,11 @@ func (s Store) Config(p Locked) plugin.Config {
 	return plugin.Config{Name: p.Description.Name, Path: s.path(p), SHA256: p.SHA256[Platform], Interface: p.Interface}
 }
 
-// Install copies the executable at c.Path into the store, starts the copy as c
-// says, gives it to verify (nil: nothing more is verified), and records it, in
-// the place of another build of it, which old is; nil: this platform had none, or
-// this very file. What fails leaves nothing behind, and the other build as it was.
+// Install copies the executable at c.Path into the store, starts the copy with
+// the other settings of c, calls verify with it (unless verify is nil), and
+// records it. It replaces another build of the plugin and returns that as old.
+// old is nil if this platform had no build, or the same one. A failed Install
+// changes nothing.
 func (s Store) Install(ctx context.Context, c plugin.Config, verify func(ctx context.Context, d ktstr.Description, path string) error) (_ Locked, old *Locked, err error) {
 	if err := os.MkdirAll(s.Dir, 0o755); err != nil {
 		return Locked{}, nil, err
@@ -100,7 +101,7 @@ func (s Store) Install(ctx context.Context, c plugin.Config, verify func(ctx con
 		return Locked{}, nil, fmt.Errorf("its SHA-256 is %s: want %s", hash, c.SHA256)
 	}
 	from := c.Path
-	defer func() { // the copy is gone when somebody reads the error
+	defer func() { // the copy is removed, so that its path in an error would be useless
 		if e := (*plugin.Error)(nil); errors.As(err, &e) && e.Path == copied {
 			e.Path = from
 		}
@@ -189,14 +190,14 @@ func (s Store) removeFiles(p Locked) error {
 	return nil
 }
 
-// Beginnings of the names of what lies in the store only while it is changed.
+// Prefixes of temporary files in the store.
 const (
 	stagingPrefix = ".install-"
 	newLockPrefix = ".ktstr-lock-"
 )
 
-// exclusive keeps other processes from changing the store meanwhile, and deletes
-// what one that was killed had begun.
+// exclusive locks the store against changes by other processes. It also deletes
+// the temporary files of a process that was killed.
 func (s Store) exclusive() (unlock func(), err error) {
 	d, err := os.Open(s.Dir)
 	if err != nil {
@@ -219,8 +220,8 @@ func (s Store) exclusive() (unlock func(), err error) {
 	return func() { d.Close() }, nil
 }
 
-// copyExecutable copies a plugin so that nobody writes to the copy, and returns
-// the copy's SHA-256.
+// copyExecutable makes a read-only copy of a plugin and returns the copy's
+// SHA-256.
 func copyExecutable(from, to string) (string, error) {
 	in, err := program.Open(from)
 	if err != nil {

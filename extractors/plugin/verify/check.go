@@ -68,7 +68,7 @@ func (c check) notef(format string, args ...any) {
 	c.Detail += fmt.Sprintf(format, args...)
 }
 
-// list names what is in a set, at most ten.
+// list returns at most ten members of a set, with commas.
 func list(set map[string]bool) string {
 	names := make([]string, 0, len(set))
 	for name := range set {

@@ -9,7 +9,7 @@ import (
 	"github.com/ktstr/ktstr/core/extract"
 )
 
-const large = 16 << 20 // bytes: what the engine keeps of a stream by default
+const large = 16 << 20 // bytes that the engine keeps of a stream by default
 
 func checkLarge(ctx context.Context, r *run, c check) {
 	k := r.samples()[0]
@@ -82,7 +82,7 @@ func checkThousand(ctx context.Context, r *run, c check) {
 		c.skipf("no capture of at most 64 KiB")
 		return
 	}
-	const growth = 16 << 20 // bytes; a leak of 64 KiB captures would be 56 MiB
+	const growth = 16 << 20 // bytes, while a leak of 64 KiB captures would be 56 MiB
 	memory := heap
 	if r.proc != nil {
 		memory = r.proc.memory
@@ -91,8 +91,8 @@ func checkThousand(ctx context.Context, r *run, c check) {
 	if r.proc != nil && r.proc.script {
 		times = 50 // it has no process between its calls that could grow
 	}
-	// A collector that is late makes one stretch of calls look like a leak; a leak
-	// grows in each.
+	// A late garbage collection makes one stretch of calls look like a leak. A real
+	// leak grows in every stretch.
 	const stretches, stretch = 3, 900
 	var before, after int64
 	for i := 0; i < times; i++ {
@@ -124,7 +124,7 @@ func checkThousand(ctx context.Context, r *run, c check) {
 	}
 }
 
-// heap is what this process's heap holds, garbage excluded.
+// heap returns the bytes of live objects in this process's heap.
 func heap() int64 {
 	runtime.GC()
 	var m runtime.MemStats

@@ -13,16 +13,16 @@ import (
 	"github.com/ktstr/ktstr"
 )
 
-// Case is one golden folder: what a tool printed once, and what is to be read
-// from it.
+// Case is one folder of a corpus: the output of one run of the tool, and the
+// document that the extractor must make of it.
 type Case struct {
 	Name    string         // the folder's
 	Dir     string         // its path
 	Streams []ktstr.Output // stdout, stderr, then files by name
-	Want    []byte         // extract.json; nil: there is none yet
+	Want    []byte         // extract.json, nil if there is none yet
 }
 
-// meta is what a case's meta.json may say; other keys are the author's.
+// meta holds the keys of a case's meta.json that the checks use. Other keys are free.
 type meta struct {
 	Argv      []string          `json:"argv"`
 	ExitCode  *int              `json:"exit_code"` // negative: killed by that signal

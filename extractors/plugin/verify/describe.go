@@ -8,7 +8,7 @@ import (
 	"github.com/ktstr/ktstr/internal/wire"
 )
 
-// checkDescription says what a host would refuse.
+// checkDescription returns the error with which a host would refuse d.
 func checkDescription(d ktstr.Description) error {
 	if err := wire.CheckDescription(d); err != nil {
 		return err

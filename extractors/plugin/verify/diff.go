@@ -26,9 +26,9 @@ type diagnostic struct {
 	Line    int          `json:"line"`
 }
 
-// Diff says in what the document got differs from want, the first difference
-// only; empty if in nothing that counts. Layout, the extractor's version and
-// the wording of messages do not count.
+// Diff describes the first difference between the documents got and want. It
+// is empty if they agree. Layout, the extractor's version and the wording of
+// messages do not count.
 func Diff(got, want []byte) string {
 	if bytes.Equal(got, want) {
 		return ""

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// checkFuzz damages the captures at random until its time is over. The seed is
-// in the report; so is the input of a failure.
+// checkFuzz damages the captures at random until its time is over. The report
+// holds the seed and the input of a failure.
 func checkFuzz(ctx context.Context, r *run, c check) {
 	span := r.cfg.Fuzz
 	if span == 0 {

@@ -8,14 +8,14 @@ import (
 	"github.com/ktstr/ktstr"
 )
 
-// input is what an extractor was given: the streams of a case, one of them
-// changed.
+// input is the input of one extraction: the streams of a case, of which one may
+// be changed.
 type input struct {
 	words   string // "cpu/stdout, first 120 bytes"
 	streams []ktstr.Output
 	changed int      // index of the stream that was changed
 	at      int      // the place in it that matters
-	said    []string // what the plugin said beside its last error
+	said    []string // the plugin's lines on standard error with its last error
 }
 
 // asCaptured returns the streams of a case as they are. The first that is not empty
@@ -80,8 +80,8 @@ func (r *run) affordable(size, most int) int {
 	return max(min(most, budget/max(size, 1)), 8)
 }
 
-// samples are the captures of the corpus that a robustness check changes; a
-// line of prose where there is no corpus.
+// samples are the captures that a robustness check changes: those of the corpus,
+// or a short text if there is no corpus.
 func (r *run) samples() []Case {
 	if len(r.corpus) > 0 {
 		return r.corpus

@@ -7,9 +7,8 @@ import (
 	"strings"
 )
 
-// Print writes the report for people: a line a check, and below a failed one
-// what broke it. Bytes of captures are quoted, so that none reaches the
-// terminal raw.
+// Print writes the report as text: one line for each check, and the failures
+// below it. Bytes of captures are quoted, so that none reaches the terminal raw.
 func (r Report) Print(w io.Writer) error {
 	p := &printer{w: w}
 	p.printf("plugin %s %s (%s)\n", clean(r.Name), clean(r.Version), clean(r.Subject))

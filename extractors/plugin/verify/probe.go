@@ -14,15 +14,15 @@ import (
 	"github.com/ktstr/ktstr/extractors/plugin"
 )
 
-// probe is an extractor that watches another one: it notes what the engine
-// would tidy up in silence or take for the extractor's failure.
+// probe wraps an extractor and records its mistakes. The engine would hide some
+// of them, for example a metric whose name is not UTF-8.
 type probe struct {
 	x     ktstr.Extractor
-	total *probe // counts for all; nil: this one does
+	total *probe // has the counters of all probes. Nil: this one has
 
 	mu       sync.Mutex
 	problems []string
-	said     []string // what the plugin said on stderr beside an error, such as a traceback
+	said     []string // the plugin's lines on stderr with an error, such as a traceback
 	calls    int
 	infinite int // extractions that held a value that is not finite
 	broken   int // extractions that returned an error or panicked
@@ -107,7 +107,7 @@ func (p *probe) problem(format string, args ...any) {
 	}
 }
 
-// nameProblem says what is wrong with a metric's name, if anything.
+// nameProblem returns the fault of a metric's name, empty for a good name.
 func nameProblem(name string) string {
 	switch {
 	case name == "":
@@ -124,7 +124,8 @@ func nameProblem(name string) string {
 	return ""
 }
 
-// Sound says what is wrong with what x makes of out, whatever out is.
+// Sound extracts out with x and returns an error that names every mistake of x:
+// mistakes are such as no input excuses, for example a panic.
 func Sound(x ktstr.Extractor, out ktstr.Output) error {
 	p := &probe{x: x}
 	p.Extract(context.Background(), out)

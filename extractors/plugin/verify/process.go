@@ -40,8 +40,8 @@ func (p *process) start(ctx context.Context, chunk int) (*plugin.Plugin, error) 
 func (p *process) close()                     { p.plugin.Close() }
 func (p *process) extractor() ktstr.Extractor { return p.plugin }
 
-// memory is what the plugin's process holds of the machine's memory, in bytes; 0
-// if it has none.
+// memory returns the resident memory of the plugin's process in bytes, 0 if
+// there is no process.
 func (p *process) memory() int64 {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.plugin.Pid()))
 	if err != nil {

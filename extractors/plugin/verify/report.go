@@ -10,7 +10,7 @@ const (
 	Skip Outcome = "skip"
 )
 
-// Report is what the checks came to, in the order in which they ran.
+// Report holds the results of the checks, in the order in which they ran.
 type Report struct {
 	Subject string // the executable's path, or "in process"
 	Name    string // of the extractor
@@ -23,7 +23,7 @@ type Check struct {
 	Name     string // as in the documentation
 	About    string // the promise, in one sentence
 	Outcome  Outcome
-	Detail   string    // the reason of a skip; what was seen
+	Detail   string    // the reason of a skip, or an observation
 	Failures []Failure // the first few
 	More     int       // failures beyond those
 }
@@ -32,10 +32,10 @@ type Check struct {
 type Failure struct {
 	Message string
 	Also    int      // further inputs that gave the same message, beside Input
-	Input   string   // which input did it first, in words; empty: no input was involved
-	Bytes   []byte   // what stands around the place in it that matters
+	Input   string   // the first such input, in words. Empty: no input was involved
+	Bytes   []byte   // the text around the place in it that matters
 	Said    []string // the last lines that the plugin said on stderr
-	File    string   // where the whole input was kept; empty: nowhere
+	File    string   // the file with the whole input. Empty: it was not kept
 }
 
 // OK reports whether no check failed.

@@ -1,6 +1,6 @@
-// Package verify turns an extractor and a folder of captures into a report
-// that says, check by check, whether the extractor keeps what a plugin promises.
-// It is the engine behind sdk/plugintest and `ktstr plugin verify`.
+// Package verify checks an extractor against the rules for plugins, with a
+// folder of captures as its input. The report has one entry for each check. It is
+// the engine of sdk/plugintest and of `ktstr plugin verify`.
 package verify
 
 import (
@@ -14,28 +14,28 @@ import (
 	"github.com/ktstr/ktstr/core/extract"
 )
 
-// Config says what to check. One of Extractor and Path is required.
+// Config is the input of Run. One of Extractor and Path is required.
 type Config struct {
 	Extractor ktstr.Extractor // checked as a function of this process
-	Path      string          // an executable plugin; its processes are checked too
+	Path      string          // an executable plugin, whose processes are checked too
 
 	// Corpus is a directory with one folder a case, see LoadCorpus. Empty: the checks
 	// that need captures of the real tool are skipped.
 	Corpus string
 
-	// Update writes what the extractor gives now as each case's extract.json,
-	// instead of comparing.
+	// Update writes the current document of each case to its extract.json instead
+	// of comparing the two.
 	Update bool
 
-	// Only are the names of the checks to make; none: all.
+	// Only are the names of the checks to run, for example "golden". None: all.
 	Only []string
 
-	// Keep is a directory that gets the input of every failure as a file; empty:
-	// none.
+	// Keep is a directory that gets the input of every failure as a file. Empty:
+	// no input is kept.
 	Keep string
 
 	// Launcher are arguments with which the running executable becomes a launcher,
-	// as in external.Config. Nil: the plugin runs without a sandbox.
+	// as in plugin.Config. Nil: the plugin runs without a sandbox.
 	Launcher []string
 
 	// Host are arguments with which the running executable becomes a host that
@@ -43,11 +43,11 @@ type Config struct {
 	// skipped.
 	Host []string
 
-	// Fuzz is how long the check "fuzz" tries damaged captures; 0: not at all, or,
-	// where Only names it, ten seconds.
+	// Fuzz is the duration of the check "fuzz". 0: the check is left out, or takes
+	// ten seconds if Only names it.
 	Fuzz time.Duration
 
-	// Progress is told the name of each check before it starts; nil: nobody.
+	// Progress is called with the name of each check before it starts. It may be nil.
 	Progress func(name string)
 }
 
@@ -176,8 +176,8 @@ func Run(ctx context.Context, cfg Config) (Report, error) {
 	return report, nil
 }
 
-// document extracts in as the engine would, and returns the JSON document.
-// Whatever is wrong whichever the input is, is reported to c.
+// document extracts in as the engine would and returns the JSON document. It
+// reports to c every mistake that no input excuses, for example a panic.
 func (r *run) document(ctx context.Context, c check, in *input) (extract.Result, []byte) {
 	x := &probe{x: r.x.x, total: r.x}
 	restarts := 0

@@ -15,7 +15,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Open opens an executable that nobody but its owner can have put there.
+// Open opens an executable. It refuses a file that other users can have put
+// there or changed, for example one in a directory that everybody may write.
 func Open(path string) (*os.File, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
 	if errors.Is(err, unix.ELOOP) {
@@ -45,8 +46,9 @@ func Open(path string) (*os.File, error) {
 	}
 	for dir := filepath.Dir(path); err == nil; dir = filepath.Dir(dir) {
 		var d fs.FileInfo
-		// In a directory with the sticky bit, others cannot replace what is ours; but
-		// right in it they may have put the file before us.
+		// The sticky bit keeps others from replacing our files. It does not keep them
+		// from putting a file there before us, so that it does not help in the last
+		// directory.
 		if d, err = os.Stat(dir); err == nil && d.Mode()&0o002 != 0 && (d.Mode()&fs.ModeSticky == 0 || dir == filepath.Dir(path)) {
 			err = fmt.Errorf("everybody may write to the directory %s (mode %v): move it to a directory of your own, or chmod o-w that one", dir, d.Mode().Perm())
 		}
@@ -61,7 +63,7 @@ func Open(path string) (*os.File, error) {
 	return f, nil
 }
 
-// checkOwner refuses what another user put there.
+// checkOwner refuses a file of another user.
 func checkOwner(info fs.FileInfo) error {
 	st, ok := info.Sys().(*syscall.Stat_t)
 	if ok && st.Uid != 0 && int(st.Uid) != os.Geteuid() && os.Geteuid() != 0 {
