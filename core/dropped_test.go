@@ -8,9 +8,10 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/ktstr/ktstr/core"
 	"github.com/ktstr/ktstr/core/payload"
-	"golang.org/x/sys/unix"
 )
 
 // A Handle that becomes unreachable ends its run: the payload is killed, the

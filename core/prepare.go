@@ -1,13 +1,19 @@
 package core
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"os"
+	"slices"
 	"strings"
-	"time"
 
+	"github.com/ktstr/ktstr"
+	"github.com/ktstr/ktstr/core/check"
+	"github.com/ktstr/ktstr/core/extract"
 	"github.com/ktstr/ktstr/core/payload"
-	"github.com/ktstr/ktstr/spawn"
+	"github.com/ktstr/ktstr/spawn/cgroup"
 )
 
 // Prepared is a run in which every mistake that can be found beforehand was
@@ -76,72 +82,89 @@ func (p *Prepared) ask(ctx context.Context, prober *Prober) error {
 	return nil
 }
 
-// probeTimeout and probeLimit bound a program that is asked for its version and
-// its options. The time holds for both questions together. It is generous because a
-// wrong answer chooses the wrong variant of the payload.
-const (
-	probeTimeout = 10 * time.Second
-	probeLimit   = 1 << 20 // bytes of each stream
-)
-
-// Prober asks installed programs for their versions and options, each program
-// once. The zero value is ready. A Prober is not safe for several goroutines.
-type Prober struct {
-	timeout time.Duration // 0: probeTimeout
-	answers map[string]answer
+// validate refuses what is wrong whatever program is installed.
+func (s Spec) validate() error {
+	p := s.Payload
+	switch {
+	case p.Name == "":
+		return fmt.Errorf("payload without a name: want core.Spec.Payload")
+	case p.Kind == payload.Scheduler: // C3
+		return fmt.Errorf("payload %s: it is a scheduler: schedulers are launched by the framework, not here", p.Name)
+	case s.Extractor == nil:
+		return fmt.Errorf("payload %s: no extractor: want core.Spec.Extractor", p.Name)
+	case s.timeout() < 0:
+		return fmt.Errorf("payload %s: timeout %v: want 0 for none, or more", p.Name, s.timeout())
+	case s.Grace < 0:
+		return fmt.Errorf("payload %s: grace %v: want 0 for 5 s, or more", p.Name, s.Grace)
+	case s.Limit < 0:
+		return fmt.Errorf("payload %s: capture limit %d: want 0 for 16 MiB, or more", p.Name, s.Limit)
+	}
+	if name := s.cgroup(); name != "" { // C19
+		if err := cgroup.CheckName("", name); err != nil {
+			return fmt.Errorf("payload %s: %w", p.Name, err)
+		}
+	}
+	if p.Summary == "" { // an embedding program needs none, a payload file does
+		p.Summary = "The payload " + p.Name
+	}
+	if err := p.Validate(); err != nil {
+		return fmt.Errorf("payload %s: %w", p.Name, err)
+	}
+	return p.CheckFlags(s.Args) // C4
 }
 
-type answer struct {
-	found payload.Found
-	err   error
+// resolve returns the payload p, which is s.Payload for the installed version of
+// its program, with the arguments, checks, options, timeout and cgroup of this run.
+// It refuses everything that could only fail later.
+func (s Spec) resolve(p payload.Payload) (payload.Payload, error) {
+	s.Payload = p
+	for _, name := range p.Files {
+		if _, err := os.Stat(name); err != nil {
+			return p, fmt.Errorf("file %s, which it needs: %w: want it there before the run", name, errors.Unwrap(err))
+		}
+	}
+	description := s.Extractor.Describe()
+	p.Extractor = description.Name
+	p.Args, p.Checks, p.Options = s.args(), s.checks(), s.options()
+	p.Timeout, p.Cgroup = s.timeout(), s.cgroup()
+	if err := p.CheckArgs(); err != nil {
+		return p, err
+	}
+	if err := CheckOptions(description, p.Options); err != nil {
+		return p, err
+	}
+	if err := check.Preflight(p.Checks, hintUnit(p.MetricHints(), description.Hints)); err != nil { // C34
+		return p, err
+	}
+	return p, nil
 }
 
-// Ask returns the version of need's program, and its help text if help is set.
-// A program that tells no version gives an empty one. A program that does not end
-// within 10 s is killed, and Found.Problem says so. An error says that the program
-// could not be executed or that ctx ended, which kills the program too.
-func (p *Prober) Ask(ctx context.Context, need payload.Need, help bool) (payload.Found, error) {
-	key := fmt.Sprintf("%q %q %q %q %t", need.Binary, need.VersionArgs, need.VersionPattern, need.HelpArgs, help)
-	a, ok := p.answers[key]
-	if !ok {
-		a.found, a.err = p.probe(ctx, need, help)
-		if p.answers == nil {
-			p.answers = map[string]answer{}
-		}
-		p.answers[key] = a
-	}
-	return a.found, a.err
+// hintUnit tells the unit that hints give to a name. Earlier sources go before
+// later ones.
+func hintUnit(sources ...[]ktstr.Hint) func(string) string {
+	r := extract.NewResolver(sources...)
+	return func(name string) string { return r.Hint(name).Unit }
 }
 
-func (p *Prober) probe(ctx context.Context, need payload.Need, help bool) (found payload.Found, err error) {
-	timeout := p.timeout
-	if timeout == 0 {
-		timeout = probeTimeout
-	}
-	deadline := time.Now().Add(timeout)
-	ask := func(args []string, byDefault, key string) (string, error) {
-		if len(args) == 0 {
-			args = []string{byDefault}
+// CheckOptions refuses options that the extractor of that description does not
+// have, and values that it does not take.
+func CheckOptions(d ktstr.Description, options map[string]string) error {
+	for name, value := range options {
+		known := false
+		var names []string
+		for _, o := range d.Options {
+			names = append(names, o.Name)
+			if o.Name != name {
+				continue
+			}
+			known = true
+			if len(o.Values) > 0 && !slices.Contains(o.Values, value) {
+				return fmt.Errorf("extractor %s: option %s=%s: want %s", d.Name, name, value, strings.Join(o.Values, ", "))
+			}
 		}
-		left := max(time.Until(deadline), 1) // 0 would mean no timeout
-		r, err := spawn.Run(ctx, spawn.Command{Path: need.Binary, Args: args, Timeout: left, Limit: probeLimit})
-		switch {
-		case err != nil:
-			return "", err
-		case r.Cause == spawn.CauseCancel:
-			return "", fmt.Errorf("%s: stopped while it was asked what it can do: %w", need.Binary, ctx.Err())
-		case r.Cause == spawn.CauseTimeout:
-			found.Problem = fmt.Sprintf("%s %s: killed: it had not ended after %v: want %s in the payload's needs that end", need.Binary, strings.Join(args, " "), timeout, key)
+		if !known {
+			return fmt.Errorf("extractor %s: option %s: not one that it has: want %s", d.Name, name, cmp.Or(strings.Join(names, ", "), "none"))
 		}
-		return string(r.Stdout.Data) + "\n" + string(r.Stderr.Data), nil
 	}
-	text, err := ask(need.VersionArgs, "--version", "version_args")
-	if err != nil {
-		return found, err
-	}
-	found.Version = need.VersionIn(text)
-	if help && found.Problem == "" {
-		found.Help, err = ask(need.HelpArgs, "--help", "help_args")
-	}
-	return found, err
+	return nil
 }

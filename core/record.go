@@ -1,10 +1,6 @@
 package core
 
 import (
-	"errors"
-	"fmt"
-	"math"
-	"strconv"
 	"strings"
 	"time"
 
@@ -163,80 +159,6 @@ type Cost struct {
 	InvoluntarySwitches int64   `json:"involuntary_switches"`
 }
 
-// Seconds is a duration whose JSON is a number of seconds, exact to the
-// nanosecond.
-type Seconds time.Duration
-
-// MarshalJSON implements json.Marshaler.
-func (s Seconds) MarshalJSON() ([]byte, error) {
-	ns := int64(s)
-	sign := ""
-	magnitude := uint64(ns)
-	if ns < 0 {
-		sign, magnitude = "-", -magnitude
-	}
-	text := fmt.Sprintf("%s%d.%09d", sign, magnitude/1e9, magnitude%1e9)
-	return []byte(strings.TrimSuffix(strings.TrimRight(text, "0"), ".")), nil
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *Seconds) UnmarshalJSON(b []byte) error {
-	d, err := time.ParseDuration(string(b) + "s")
-	if err != nil {
-		// ParseDuration knows no exponents, which other writers use.
-		v, floatErr := strconv.ParseFloat(string(b), 64)
-		if ns := math.Round(v * 1e9); floatErr == nil && math.Abs(ns) < math.MaxInt64 {
-			d = time.Duration(ns)
-		} else {
-			return fmt.Errorf("duration %s: want a number of seconds", b)
-		}
-	}
-	*s = Seconds(d)
-	return nil
-}
-
-// String prints the duration as time.Duration does.
-func (s Seconds) String() string { return time.Duration(s).String() }
-
-// Exit statuses of a run, in docs/record.md and `ktstr run --help`.
-const (
-	ExitPass        = 0
-	ExitCheck       = 1   // a check failed
-	ExitUsage       = 2   // found before anything ran
-	ExitRun         = 3   // the payload could not be run to its end
-	ExitExtraction  = 4   // extraction gave nothing or failed
-	ExitTooFew      = 5   // not enough runs to tell
-	ExitInterrupted = 130 // stopped by a person
-)
-
-// ExitStatus is the exit status of `ktstr run` for this record. Where several
-// apply, the one nearest to the cause wins: interrupted, not run to its end,
-// exit code, extraction, other checks.
-func (r Record) ExitStatus() int {
-	switch {
-	case r.Interrupted:
-		return ExitInterrupted
-	case r.TimedOut, r.NotStarted != "", r.failed(kindSignal), r.failed(kindNotKept):
-		return ExitRun
-	case r.failed(check.ExitCode):
-		return ExitCheck
-	case r.Extraction.Status != extract.OK:
-		return ExitExtraction
-	case len(r.Details) > 0:
-		return ExitCheck
-	}
-	return ExitPass
-}
-
-func (r Record) failed(kind string) bool {
-	for _, d := range r.Details {
-		if d.Kind == kind {
-			return true
-		}
-	}
-	return false
-}
-
 // Metric returns the first metric of that name.
 func (r Record) Metric(name string) (ktstr.Metric, bool) {
 	for _, m := range r.Metrics {
@@ -245,50 +167,6 @@ func (r Record) Metric(name string) (ktstr.Metric, bool) {
 		}
 	}
 	return ktstr.Metric{}, false
-}
-
-// Err is nil exactly when the run passed: it ran to its end, extraction gave
-// what it should, and every check held.
-func (r Record) Err() error {
-	if r.ExitStatus() == ExitPass {
-		return nil
-	}
-	if r.NotStarted != "" {
-		return fmt.Errorf("payload %s: %s", r.Payload, r.NotStarted)
-	}
-	var causes []error
-	if r.Interrupted {
-		causes = append(causes, errors.New("interrupted"))
-	}
-	if r.TimedOut {
-		causes = append(causes, errors.New(r.TimeoutText()))
-	}
-	if r.Extraction.Status != extract.OK {
-		causes = append(causes, fmt.Errorf("extractor %s: %s", r.Extraction.Extractor, r.Extraction.reason()))
-	}
-	for _, d := range r.Details {
-		causes = append(causes, errors.New(d.Message))
-	}
-	return fmt.Errorf("payload %s: %w", r.Payload, errors.Join(causes...))
-}
-
-// TimeoutText says in one phrase that the run timed out, and when.
-func (r Record) TimeoutText() string {
-	if r.Timeout == 0 { // of an older record
-		return fmt.Sprintf("timed out after %v", time.Duration(r.Duration).Round(time.Millisecond))
-	}
-	return fmt.Sprintf("killed at the timeout of %v", r.Timeout)
-}
-
-// reason says in one phrase why the status is not OK.
-func (e Extraction) reason() string {
-	if e.Error != "" {
-		return e.Error
-	}
-	for _, d := range e.Diagnostics {
-		return "no metrics: " + d.Message
-	}
-	return "no metrics in the output"
 }
 
 // MarshalJSON writes empty lists as [], never as null, so that readers need

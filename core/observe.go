@@ -1,0 +1,121 @@
+package core
+
+import (
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/ktstr/ktstr"
+	"github.com/ktstr/ktstr/spawn"
+	"github.com/ktstr/ktstr/spawn/cgroup"
+)
+
+// describe fills in what is known before extraction: how the process ended and
+// what it printed.
+func (h *Handle) describe(r *Result, ended spawn.Result) {
+	p := h.prepared.definition
+	r.Record = Record{
+		Schema:     Schema,
+		Payload:    p.Name,
+		Argv:       append([]string{h.command.Path}, h.command.Args...),
+		Dir:        h.command.Dir,
+		Start:      ended.Start,
+		Duration:   Seconds(ended.Duration),
+		ExitCode:   ended.ExitCode,
+		Signal:     ended.Signal,
+		CoreDumped: ended.CoreDumped,
+		TimedOut:   ended.Cause == spawn.CauseTimeout,
+		Timeout:    Seconds(p.Timeout),
+		Interrupted: ended.Cause == spawn.CauseInterrupt || ended.Cause == spawn.CauseKill ||
+			ended.Cause == spawn.CauseCancel,
+		Capture: map[string]Seen{},
+		Host:    ThisHost(),
+		Notices: ended.Notices,
+		Tool:    h.prepared.tool,
+		Labels:  h.prepared.spec.Labels,
+		Harness: costOf(ended.Harness),
+		Used:    costOf(ended.Payload),
+		Watcher: watcherCost(ended.Watcher),
+		Cgroup:  cgroupOf(ended.Cgroup),
+		Plugin:  h.prepared.spec.Plugin,
+	}
+	if h.prepared.note != "" {
+		r.Notices = append(r.Notices, h.prepared.note)
+	}
+	if r.Dir == "" {
+		r.Dir, _ = os.Getwd()
+	}
+	for _, k := range ended.Killed {
+		r.Killed = append(r.Killed, Killed{k.Pid, strings.ToValidUTF8(k.Name, "\uFFFD")})
+	}
+	add := func(name ktstr.Stream, data []byte, seen Seen) {
+		r.Streams = append(r.Streams, ktstr.Output{
+			Stream: name, Data: data, Truncated: seen.Truncated,
+			ExitCode: &r.ExitCode, Argv: r.Argv, Options: p.Options,
+		})
+		if seen.Truncated {
+			seen.Kept = int64(len(data))
+		}
+		r.Capture[string(name)] = seen
+	}
+	seen := func(c spawn.Capture) Seen { return Seen{Bytes: c.Bytes, Truncated: c.Truncated, Complete: c.Complete} }
+	add(ktstr.Stdout, ended.Stdout.Data, seen(ended.Stdout))
+	add(ktstr.Stderr, ended.Stderr.Data, seen(ended.Stderr))
+	limit := h.command.Limit
+	if limit == 0 {
+		limit = spawn.DefaultLimit
+	}
+	for _, o := range p.Outputs {
+		data, seen, err := h.scratch.read(o, limit)
+		if err != nil {
+			r.Notices = append(r.Notices, fmt.Sprintf("output file %s was not read: %v", o.Name, err))
+			continue
+		}
+		add(ktstr.FileStream(o.Name), data, seen)
+	}
+	if h.scratch.path != "" {
+		r.Scratch = &Scratch{Dir: h.scratch.path, Filesystem: h.scratch.filesystem}
+		if err := h.scratch.remove(); err != nil {
+			r.Notices = append(r.Notices, err.Error())
+		}
+	}
+}
+
+func costOf(u spawn.Usage) *Cost {
+	return &Cost{
+		CPU:                 Seconds(u.User + u.System),
+		VoluntarySwitches:   u.Voluntary,
+		InvoluntarySwitches: u.Involuntary,
+	}
+}
+
+func watcherCost(u *spawn.Usage) *Cost {
+	if u == nil {
+		return nil
+	}
+	return costOf(*u)
+}
+
+func cgroupOf(s *cgroup.Stat) *Cgroup {
+	if s == nil {
+		return nil
+	}
+	pressure := func(p cgroup.Pressure) Pressure { return Pressure{Seconds(p.Some), Seconds(p.Full)} }
+	return &Cgroup{
+		Path: s.Path, Controllers: s.Controllers,
+		CPU: Seconds(s.CPU), User: Seconds(s.User), System: Seconds(s.System),
+		Throttled: Seconds(s.Throttled), ThrottledPeriods: s.ThrottledPeriods, MemoryPeak: s.MemoryPeak,
+		CPUPressure: pressure(s.CPUPressure), MemoryPressure: pressure(s.MemoryPressure), IOPressure: pressure(s.IOPressure),
+	}
+}
+
+// continueExtractor ends the freeze of the measurement and notes what the
+// extractor used during it.
+func (h *Handle) continueExtractor(r *Result) {
+	used, frozen, err := h.thawNow()
+	if err != nil {
+		r.Notices = append(r.Notices, "the extractor could not be continued after the measurement: "+err.Error())
+	} else if frozen {
+		r.Frozen = costOf(used)
+	}
+}
