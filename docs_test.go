@@ -139,14 +139,15 @@ func shortBenchmarks(t *testing.T) (dir string) {
 }
 
 var (
+	source  = regexp.MustCompile("`([a-z0-9/_-]+/[a-z0-9_-]+\\.go)`")
 	link    = regexp.MustCompile(`\]\(([^)\s]+)\)`)
 	fenced  = regexp.MustCompile("(?s)```.*?\n```")
 	heading = regexp.MustCompile(`(?m)^#+ (.*)$`)
 	dropped = regexp.MustCompile(`[^\p{L}\p{N} _-]`)
 )
 
-// A link in a page leads to a file and a heading that exist, and no page is
-// longer than 150 lines.
+// A link in a page leads to a file and a heading that exist, a Go file that a page
+// names exists, and no page is longer than 150 lines.
 func TestPages(t *testing.T) {
 	var pages []string
 	for _, pattern := range []string{"*.md", "docs/*.md", "bench/*/README.md", "examples/README.md"} {
@@ -175,6 +176,11 @@ func TestPages(t *testing.T) {
 		text := read(page)
 		if n := strings.Count(text, "\n"); n > 150 && page != "CHANGELOG.md" {
 			t.Errorf("%s has %d lines: want at most 150; split it by subject", page, n)
+		}
+		for _, m := range source.FindAllStringSubmatch(text, -1) {
+			if _, err := os.Stat(m[1]); err != nil {
+				t.Errorf("%s names %s: %v", page, m[1], err)
+			}
 		}
 		for _, m := range link.FindAllStringSubmatch(fenced.ReplaceAllString(text, ""), -1) {
 			if strings.Contains(m[1], "://") {
