@@ -10,8 +10,7 @@ import (
 	"github.com/ktstr/ktstr/internal/bundle"
 )
 
-// A later record stands beside the run's own, whoever else adds one.
-func TestAdd(t *testing.T) {
+func TestAddNeverOverwritesARecord(t *testing.T) {
 	s := spec(create(t, t.TempDir()))
 	s.Scratch = t.TempDir()
 	r, err := core.Run(t.Context(), s)

@@ -1,14 +1,13 @@
-// Package bundle keeps a finished run as a directory, and reads it back: the
-// record, the raw output, and the payload as it was resolved, from which
-// everything else can be computed again.
+// Package bundle stores a finished run as a directory, called bundle, and reads it
+// back. All other results can be computed again from a bundle.
 //
 //	record.json    the record, see docs/record.md
-//	stdout stderr  raw output, up to the cap
-//	files/NAME     what the payload wrote to its output file NAME
-//	payload.yaml   the payload as it was resolved
+//	stdout stderr  the raw output, up to the capture limit
+//	files/NAME     the output file NAME of the payload
+//	payload.yaml   the payload as it was resolved for the run
 //
-// At any moment, also in a crash, a bundle is absent, or whole without
-// extraction, or whole with it.
+// At each moment, even after a crash, a bundle is in one of three states: it does not
+// exist, it is complete except for the extraction, or it is complete.
 package bundle
 
 import (
@@ -22,25 +21,28 @@ import (
 	"github.com/ktstr/ktstr"
 )
 
+// The files of a bundle.
 const (
 	recordFile  = "record.json"
 	payloadFile = "payload.yaml"
 	filesDir    = "files"
-	staging     = ".staging-" // prefix of a bundle that is not published yet
+	staging     = ".staging-" // the prefix of a bundle that is not complete yet
 )
 
 var namePattern = sync.OnceValue(func() *regexp.Regexp {
 	return regexp.MustCompile(`(?s)^[0-9]{8}T[0-9]{6}Z-.+-[0-9a-f]{8}$`)
 })
 
-// IsName reports whether name has exactly the form of those that Raw gives:
-// YYYYMMDDTHHMMSSZ-PAYLOAD-XXXXXXXX, the last 8 being hexadecimal.
+// IsName reports whether name has the form of the names that Writer.Raw chooses:
+// YYYYMMDDTHHMMSSZ-PAYLOAD-XXXXXXXX, with 8 hexadecimal digits at the end. For example,
+// "20260102T030405Z-fio-latency-0123abcd" has it.
 func IsName(name string) bool {
 	return namePattern().MatchString(name) && filepath.Base(name) == name
 }
 
-// StreamFile is the path of a stream's raw bytes within a bundle. The names of
-// output files are checked by payload.Validate: no separators.
+// StreamFile returns the path of a stream's raw output, relative to the bundle. For
+// example, it returns "files/json" for the stream "file:json". payload.Validate
+// ensures that the names of output files contain no separator.
 func StreamFile(s ktstr.Stream) string {
 	if name, ok := strings.CutPrefix(string(s), string(ktstr.FileStream(""))); ok {
 		return filepath.Join(filesDir, name)
@@ -48,10 +50,11 @@ func StreamFile(s ktstr.Stream) string {
 	return string(s)
 }
 
-// DefaultRoot is where bundles go unless told otherwise:
-// $XDG_STATE_HOME/ktstr/runs, by default ~/.local/state/ktstr/runs.
+// DefaultRoot returns the directory of bundles without --out:
+// $XDG_STATE_HOME/ktstr/runs. If the variable is not set, it is
+// ~/.local/state/ktstr/runs.
 func DefaultRoot() (string, error) {
-	if dir := os.Getenv("XDG_STATE_HOME"); filepath.IsAbs(dir) { // the specification says to ignore relative ones
+	if dir := os.Getenv("XDG_STATE_HOME"); filepath.IsAbs(dir) { // the specification requires to ignore a relative path
 		return filepath.Join(dir, "ktstr", "runs"), nil
 	}
 	home, err := os.UserHomeDir()

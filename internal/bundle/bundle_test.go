@@ -14,7 +14,7 @@ import (
 	"github.com/ktstr/ktstr/internal/bundle"
 )
 
-// one is an extractor that finds one metric in any text.
+// one is an extractor that finds one metric in each text.
 var one = ktstr.Parser{
 	Description: ktstr.Description{Name: "one", Version: "1"},
 	Parse: func(out ktstr.Output) (ktstr.Extraction, error) {
@@ -59,7 +59,7 @@ func names(t *testing.T, dir string) []string {
 
 const nobody = 65534
 
-// plainly calls f without what root may do to files.
+// plainly calls f without the capabilities by which root ignores file permissions.
 func plainly(f func()) {
 	done := make(chan struct{})
 	go func() {
@@ -73,7 +73,7 @@ func plainly(f func()) {
 	<-done
 }
 
-// plain is a sink without what root may do to files.
+// plain is a sink that writes without these capabilities.
 type plain struct{ *bundle.Writer }
 
 func (p plain) Raw(r *core.Result) (err error) {

@@ -18,7 +18,7 @@ import (
 	"github.com/ktstr/ktstr/core/payload"
 )
 
-// Bundle is a run read back.
+// A Bundle is a run that was read back.
 type Bundle struct {
 	Dir     string
 	Record  core.Record
@@ -26,20 +26,22 @@ type Bundle struct {
 	Streams []ktstr.Output // stdout, stderr, then the payload's files
 }
 
-// maxRecord bounds what Load takes as a record or a payload, in bytes.
+// maxRecord is the size limit of a record and of a payload file, in bytes.
 const maxRecord = 1 << 30
 
-// kept bounds what Load takes as a stream of which seen is recorded, in bytes. It
-// leaves room for an edited one, as a run keeps as much by default.
+// kept returns the size limit of a stream's file, in bytes, given the sizes in the
+// record. It is at least the default limit of a capture, so that a user may edit a
+// file.
 func kept(seen core.Seen) int64 {
 	n := seen.Bytes
-	if seen.Truncated && seen.Kept > 0 { // 0: in a record from before that was noted
+	if seen.Truncated && seen.Kept > 0 { // older records have no Kept
 		n = seen.Kept
 	}
-	return min(max(n, 16<<20), math.MaxInt64-1) // one byte more is asked for
+	return min(max(n, 16<<20), math.MaxInt64-1) // readFile reads one byte more
 }
 
-// Load reads the bundle in dir.
+// Load reads the bundle in dir. It returns an error if a file is missing or larger than
+// the run can have left it. Output files that the payload did not write are left out.
 func Load(dir string) (Bundle, error) {
 	b := Bundle{Dir: dir}
 	r, err := LoadRecord(dir)
@@ -96,13 +98,15 @@ func LoadPayload(dir string) (payload.Payload, error) {
 	return payload.Parse(filepath.Join(dir, payloadFile), text)
 }
 
-// readFile reads a file of the bundle in dir, of at most limit bytes; its errors
-// name the file alone. A bundle may come from elsewhere (an archive, a CI
-// artifact), so what is no regular file is refused, and so is a link that leads out
-// of the bundle: no pipe blocks, no device is read to its end, and no file of the
-// reader's is taken for one of the run's.
+// readFile reads a file of the bundle in dir. It returns an error if the file has more
+// than limit bytes. Errors contain the name of the file without dir.
+//
+// A bundle may come from an untrusted place, such as a CI artifact. So readFile refuses
+// files that are not regular, because a pipe could block and a device has no end. It
+// also refuses a link to a file outside the bundle.
 func readFile(dir, name string, limit int64) ([]byte, error) {
-	// The dot makes the kernel refuse what is no directory before it is opened.
+	// With the dot, the kernel refuses a path that is not a directory without opening
+	// it.
 	root, err := os.OpenRoot(filepath.Clean(dir) + "/.")
 	if err != nil {
 		return nil, at(name, err)
@@ -116,13 +120,13 @@ func readFile(dir, name string, limit int64) ([]byte, error) {
 			return nil, at(name, err)
 		case info.Mode()&fs.ModeSymlink != 0:
 			return nil, fmt.Errorf("%s: a symbolic link that leads to no file of the bundle: want a regular file", name)
-		case errors.Is(err, unix.ENXIO): // as sockets answer
+		case errors.Is(err, unix.ENXIO): // from a socket
 			return nil, notRegular(name, info.Mode())
 		}
 		return nil, at(name, err)
 	}
 	defer f.Close()
-	info, err := f.Stat() // of the opened file, so that nothing can change between looking and reading
+	info, err := f.Stat() // of the opened file, so that the path cannot change before the read
 	if err != nil {
 		return nil, at(name, err)
 	}
@@ -135,18 +139,19 @@ func readFile(dir, name string, limit int64) ([]byte, error) {
 	if info.Size() > limit {
 		return nil, tooMuch(info.Size())
 	}
-	// A sparse file says any size; what goes beyond this grows as it is read.
+	// A sparse file can have any size, so the allocation is limited. The buffer grows
+	// with the data.
 	text := bytes.NewBuffer(make([]byte, 0, min(info.Size(), maxRecord)+bytes.MinRead))
 	if _, err := text.ReadFrom(io.LimitReader(f, limit+1)); err != nil {
 		return nil, at(name, err)
 	}
-	if size := int64(text.Len()); size > limit { // it has grown meanwhile
+	if size := int64(text.Len()); size > limit { // the file has grown
 		return nil, tooMuch(size)
 	}
 	return text.Bytes(), nil
 }
 
-// at is err about the file of that name in the bundle.
+// at returns err with the name of a file instead of its path.
 func at(name string, err error) error {
 	if pe := new(fs.PathError); errors.As(err, &pe) {
 		err = pe.Err
@@ -154,6 +159,7 @@ func at(name string, err error) error {
 	return fmt.Errorf("%s: %w", name, err)
 }
 
+// notRegular returns the error for a file that is not regular.
 func notRegular(name string, mode fs.FileMode) error {
 	kind := "a device"
 	switch mode.Type() {

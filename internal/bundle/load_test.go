@@ -16,7 +16,7 @@ import (
 	"github.com/ktstr/ktstr/internal/bundle"
 )
 
-func TestLoadRefusesWhatIsNoBundle(t *testing.T) {
+func TestLoadRefusesDirectoriesThatAreNotBundles(t *testing.T) {
 	dir := t.TempDir()
 	if _, err := bundle.Load(dir); !errors.Is(err, os.ErrNotExist) || !strings.Contains(err.Error(), dir) {
 		t.Errorf("empty directory: %v", err)
@@ -32,7 +32,7 @@ func TestLoadRefusesWhatIsNoBundle(t *testing.T) {
 	}
 }
 
-func TestLoadedStreamsKnowWhatWasCut(t *testing.T) {
+func TestLoadMarksTruncatedStreams(t *testing.T) {
 	s := spec(create(t, t.TempDir()))
 	s.Scratch, s.Limit = t.TempDir(), 2
 	r, err := core.Run(t.Context(), s)
@@ -50,8 +50,8 @@ func TestLoadedStreamsKnowWhatWasCut(t *testing.T) {
 	}
 }
 
-// What is larger than what the run kept is not read; the files here are sparse.
-func TestLoadIsBounded(t *testing.T) {
+// The files are sparse.
+func TestLoadRefusesFilesLargerThanTheRunStored(t *testing.T) {
 	const byDefault = 16 << 20
 	for _, c := range []struct {
 		args  string
@@ -92,9 +92,9 @@ func TestLoadIsBounded(t *testing.T) {
 	}
 }
 
-// Records from before it was noted how much was kept, and those with a size that
-// no file has, are read all the same.
-func TestLoadOfOtherRecords(t *testing.T) {
+// Older records do not contain how much was kept. Other records may have a size that no
+// file can have.
+func TestLoadAcceptsRecordsWithoutSizes(t *testing.T) {
 	s := spec(create(t, t.TempDir()))
 	s.Payload.Args, s.Payload.Outputs, s.Limit = []string{"-c", "head -c 30000000 /dev/zero"}, nil, 18000000
 	r, err := core.Run(t.Context(), s)
@@ -122,8 +122,8 @@ func TestLoadOfOtherRecords(t *testing.T) {
 	}
 }
 
-// A bundle may come from elsewhere: what is no regular file in it neither blocks
-// nor fills the memory, and a link leads nowhere but to another file of it.
+// A bundle may come from an untrusted place. A pipe must not block, a device must not
+// fill the memory, and a link must not lead out of the bundle.
 func TestLoadTakesRegularFilesOnly(t *testing.T) {
 	outside := filepath.Join(t.TempDir(), "outside")
 	if err := os.WriteFile(outside, []byte("secret"), 0o600); err != nil {

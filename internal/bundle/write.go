@@ -16,14 +16,14 @@ import (
 	"github.com/ktstr/ktstr/internal/tempdir"
 )
 
-// Writer is the core.Sink that makes one bundle.
+// A Writer is the core.Sink that writes one bundle.
 type Writer struct {
 	root    string       // absolute
-	staging *tempdir.Dir // until the bundle is published
+	staging *tempdir.Dir // the bundle before its rename to its final name
 }
 
-// Create prepares a bundle below the directory root, which is made where it is
-// absent, so that a place that cannot be written to is found before a run.
+// Create prepares a bundle below the directory root. It creates root if necessary. It
+// returns an error if root is not writable, so that the error comes before the run.
 func Create(root string) (*Writer, error) {
 	root, err := filepath.Abs(root)
 	if err != nil {
@@ -43,19 +43,20 @@ func Create(root string) (*Writer, error) {
 	return &Writer{root: root, staging: dir}, nil
 }
 
-// Close removes what a run that never finished left behind.
+// Close removes the bundle if Raw has not published it. Otherwise it does nothing.
 func (w *Writer) Close() error { return w.staging.Remove() }
 
-// Raw publishes the bundle without extraction. With an error and r.Bundle it is
-// published, but may not outlive a crash of the machine.
+// Raw publishes the bundle without the extraction, and sets r.Bundle. If Raw returns an
+// error and r.Bundle is set, the bundle is published, but a crash of the machine could
+// lose it.
 func (w *Writer) Raw(r *core.Result) error {
-	name := r.Record.Payload[:min(100, len(r.Record.Payload))] // a file's name has an end
+	name := r.Record.Payload[:min(100, len(r.Record.Payload))] // the length of a file name is limited
 	name = strings.Join([]string{r.Start.UTC().Format("20060102T150405Z"), name, unique()}, "-")
 	final := filepath.Join(w.root, name)
 	r.Bundle = final
 	if err := w.publish(r, final); err != nil {
 		r.Bundle = ""
-		if at := (*fs.PathError)(nil); errors.As(err, &at) { // else each run would say something else
+		if at := (*fs.PathError)(nil); errors.As(err, &at) { // without the random name, so that several runs give the same message
 			err = fmt.Errorf("%s: %w", filepath.Base(at.Path), at.Err)
 		}
 		return errors.Join(fmt.Errorf("the run could not be kept in %s: %w", w.root, err), w.Close())
@@ -67,6 +68,7 @@ func (w *Writer) Raw(r *core.Result) error {
 	return nil
 }
 
+// publish writes all files and renames the staging directory to final.
 func (w *Writer) publish(r *core.Result, final string) error {
 	for _, s := range r.Streams {
 		if err := writeFile(filepath.Join(w.staging.Path, StreamFile(s.Stream)), s.Data); err != nil {
@@ -74,7 +76,7 @@ func (w *Writer) publish(r *core.Result, final string) error {
 		}
 	}
 	definition := r.Definition
-	if definition.Summary == "" { // an embedding program needs none, a payload file does
+	if definition.Summary == "" { // required in a payload file, but not in Go
 		definition.Summary = "The payload " + definition.Name
 	}
 	text, err := definition.MarshalYAML()
@@ -97,7 +99,7 @@ func (w *Writer) publish(r *core.Result, final string) error {
 	return os.Rename(w.staging.Path, final)
 }
 
-// Emit puts the finished record in the place of the one without extraction.
+// Emit replaces the record without the extraction by the finished record.
 func (w *Writer) Emit(r *core.Result) error {
 	if err := writeRecord(r.Bundle, r.Record); err != nil {
 		return fmt.Errorf("the record could not be kept: %w; the raw output is whole in %s", err, r.Bundle)
@@ -105,13 +107,15 @@ func (w *Writer) Emit(r *core.Result) error {
 	return nil
 }
 
-// unique tells apart bundles of one payload and second.
+// unique returns random digits, because two runs may have the same payload and start
+// in the same second.
 func unique() string {
 	var b [4]byte
 	rand.Read(b[:]) // never fails
 	return hex.EncodeToString(b[:])
 }
 
+// writeRecord writes record.json of a bundle by an atomic rename.
 func writeRecord(dir string, r core.Record) error {
 	text, err := plainjson.MarshalIndent(r, " ")
 	if err != nil {
@@ -130,13 +134,13 @@ func writeRecord(dir string, r core.Record) error {
 	return syncDir(dir)
 }
 
-// writeFile writes a whole file and waits until it is on the disk.
+// writeFile writes a file and waits until the data is on the disk.
 func writeFile(path string, data []byte) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return err
 	}
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
-	if errors.Is(err, os.ErrExist) { // left by a crash
+	if errors.Is(err, os.ErrExist) { // a crash left it
 		if err = os.Remove(path); err == nil {
 			f, err = os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 		}
@@ -151,7 +155,7 @@ func writeFile(path string, data []byte) error {
 	return errors.Join(err, f.Close())
 }
 
-// syncDir waits until the names in dir are on the disk.
+// syncDir waits until the directory entries of dir are on the disk.
 func syncDir(dir string) error {
 	d, err := os.Open(dir)
 	if err != nil {
@@ -160,9 +164,9 @@ func syncDir(dir string) error {
 	return errors.Join(d.Sync(), d.Close())
 }
 
-// Add keeps another record of the same run beside those that are there, as
-// record-2.json, record-3.json and so on, and returns its path. Nothing is ever
-// written over; several processes may add at once.
+// Add stores another record of the same run, for example of a later extraction. It
+// returns the path, which is record-2.json, record-3.json and so on. Add never
+// overwrites a record. Several processes may call it at the same time.
 func (b Bundle) Add(r core.Record) (path string, err error) {
 	text, err := plainjson.MarshalIndent(r, " ")
 	if err != nil {
@@ -175,7 +179,7 @@ func (b Bundle) Add(r core.Record) (path string, err error) {
 	}
 	for n := 2; ; n++ {
 		path := filepath.Join(b.Dir, fmt.Sprintf("record-%d.json", n))
-		// A link is there whole or not at all, and never in the place of another.
+		// A hard link is atomic and, unlike a rename, never replaces a file.
 		err := os.Link(temporary, path)
 		if errors.Is(err, os.ErrExist) {
 			continue

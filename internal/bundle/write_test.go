@@ -18,9 +18,9 @@ import (
 	"github.com/ktstr/ktstr/internal/bundle"
 )
 
-// A bundle that is there is never said not to be: where only the wait for the
-// disk fails, the run does not pass, says where it is, and is kept whole.
-func TestPublishedButNotOnTheDisk(t *testing.T) {
+// If only the wait for the disk fails, the bundle is complete. The run fails, and its
+// error contains the path.
+func TestPublishedBundleIsReportedIfTheDiskFails(t *testing.T) {
 	root := filepath.Join(t.TempDir(), "drop")
 	// Whoever may write into a directory but not read it cannot wait for it.
 	err := errors.Join(os.Chmod(filepath.Dir(filepath.Dir(root)), 0o755), os.Mkdir(root, 0o300))
@@ -58,7 +58,6 @@ func TestPublishedButNotOnTheDisk(t *testing.T) {
 	}
 }
 
-// A run is not lost after the fact to the long name of what ran.
 func TestLongPayloadNameIsKept(t *testing.T) {
 	s := spec(create(t, t.TempDir()))
 	s.Payload.Name, s.Payload.Summary = strings.Repeat("a", 300), ""
@@ -119,7 +118,7 @@ func TestBundleRoundTrips(t *testing.T) {
 	}
 }
 
-// stopping is a sink that looks at the bundle between its two states.
+// stopping is a sink that checks the bundle before the extraction.
 type stopping struct {
 	check func(dir string)
 }
@@ -191,9 +190,8 @@ func TestCreateFindsBadPlacesFirst(t *testing.T) {
 	}
 }
 
-// What a killed run left goes with the next one; what is in use, or may be soon,
-// stays.
-func TestCreateSweepsWhatWasKilled(t *testing.T) {
+// Create keeps directories that a process uses or has just created.
+func TestCreateRemovesWhatAKilledRunLeft(t *testing.T) {
 	root := filepath.Join(t.TempDir(), "[a]*")
 	held := create(t, root)
 	used := names(t, root)[0]

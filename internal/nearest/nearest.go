@@ -1,5 +1,4 @@
-// Package nearest turns a mistyped name and the names that exist into the one
-// that was probably meant.
+// Package nearest finds the known name that a user probably meant with a mistyped one.
 package nearest
 
 import (
@@ -9,14 +8,16 @@ import (
 	"github.com/agnivade/levenshtein"
 )
 
-// longest is the most bytes of a name that is compared: the distance is
-// quadratic, and names come from other people's output.
+// longest is the length in bytes up to which names are compared. The comparison takes
+// quadratic time, and the names come from foreign output.
 const longest = 256
 
-// Of returns the known name nearest to word by edit distance (the first of
-// equally near ones), or "" where none is near enough to be a mistyping: more
-// than a quarter of the letters wrong, and one more; two in a word of three, so
-// that swapped ones pass. Equal but for case is nearest of all.
+// Of returns the known name with the smallest edit distance to word. Among equals, the
+// first one wins. A name that differs only in upper and lower case wins over all.
+//
+// Of returns "" if no name is near enough. The largest accepted distance is a quarter of
+// the letters plus one. It is at least two in words of three letters and more, because
+// two swapped letters have a distance of two. For example, "foi" finds "fio".
 func Of(word string, known []string) string {
 	if len(word) > longest {
 		return ""

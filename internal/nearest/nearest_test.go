@@ -7,7 +7,7 @@ import (
 	"github.com/ktstr/ktstr/internal/nearest"
 )
 
-func TestOf(t *testing.T) {
+func TestOfFindsMistypedNames(t *testing.T) {
 	flags := []string{"--runtime", "--rw", "--bs", "--iodepth"}
 	for word, want := range map[string]string{
 		"--runtim": "--runtime", "--iodept": "--iodepth", "--RW": "--rw", "--bss": "--bs",

@@ -1,5 +1,5 @@
-// Package plainjson turns values into JSON without the escapes that encoding/json
-// makes for web pages: a check stays `p99 <= 2ms`, for people and for grep.
+// Package plainjson marshals values to JSON without the escapes for web pages, so that
+// people and grep can read it. For example, "p99 <= 2ms" contains "<", and not "\u003c".
 package plainjson
 
 import (
@@ -7,11 +7,12 @@ import (
 	"encoding/json"
 )
 
-// Marshal is json.Marshal but for these escapes. Marshalers within v write as
-// they do.
+// Marshal is json.Marshal without these escapes. A json.Marshaler inside v controls its
+// own text.
 func Marshal(v any) ([]byte, error) { return MarshalIndent(v, "") }
 
-// MarshalIndent is Marshal with that indent for each level; empty: one line.
+// MarshalIndent is Marshal with an indent for each level. With an empty indent, the
+// result is one line.
 func MarshalIndent(v any, indent string) ([]byte, error) {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)

@@ -15,17 +15,17 @@ import (
 	"github.com/ktstr/ktstr/internal/nearest"
 )
 
-// dirStore keeps bundles in one directory. A tag is a directory of empty files
-// with the bundles' names: making and removing one is a single step of the
-// kernel, so no lock is needed.
+// A dirStore holds bundles in one directory. A tag is a directory of empty files, each
+// with the name of a bundle. Creating and removing such a file is atomic, so no lock is
+// needed.
 type dirStore struct{ root string }
 
 const (
 	tagsDir  = ".tags"
-	deleting = ".deleting-" // prefix of a bundle that is being deleted
+	deleting = ".deleting-" // the prefix of a bundle whose files are being deleted
 )
 
-// bundles lists the names of all bundles.
+// bundles returns the names of all bundles.
 func (s dirStore) bundles() ([]string, error) {
 	entries, err := os.ReadDir(s.root)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -56,7 +56,7 @@ func (s dirStore) tags() (map[string][]string, error) {
 	for _, d := range dirs {
 		files, err := os.ReadDir(filepath.Join(s.root, tagsDir, d.Name()))
 		if errors.Is(err, fs.ErrNotExist) {
-			continue // taken off meanwhile
+			continue // removed in the meantime
 		}
 		if err != nil {
 			return nil, err
@@ -68,7 +68,7 @@ func (s dirStore) tags() (map[string][]string, error) {
 	return tags, nil
 }
 
-// tagsOf turns tags round: from a bundle to its tags.
+// tagsOf returns the tags of each bundle, given the bundles of each tag.
 func tagsOf(tags map[string][]string) map[string][]string {
 	of := map[string][]string{}
 	for tag, bundles := range tags {
@@ -82,7 +82,8 @@ func tagsOf(tags map[string][]string) map[string][]string {
 	return of
 }
 
-// load reads bundles; one that another process deleted meanwhile is left out.
+// load reads bundles. It leaves out bundles that another process deleted in the
+// meantime.
 func (s dirStore) load(names []string, tags map[string][]string) []Run {
 	of := tagsOf(tags)
 	var list []Run
@@ -218,11 +219,10 @@ func (s dirStore) Tag(tag string, bundles ...string) error {
 		if _, err := os.Stat(filepath.Join(s.root, b)); err != nil || b == "" || filepath.Base(b) != b {
 			return fmt.Errorf("run %q: not a bundle in %s", b, s.root)
 		}
-		// Another process may take the last bundle off the tag, and with it the
-		// directory, between the two steps.
+		// Another process may remove the last bundle of the tag, and with it the
+		// directory, between MkdirAll and OpenFile. MkdirAll itself can also fail
+		// then, with ErrExist.
 		for {
-			// (MkdirAll itself falls between two stools then: it exists, and it
-			// does not.)
 			if err := os.MkdirAll(dir, 0o755); errors.Is(err, fs.ErrExist) {
 				continue
 			} else if err != nil {
@@ -255,11 +255,12 @@ func (s dirStore) Untag(tag string, bundles ...string) error {
 			return err
 		}
 	}
-	os.Remove(dir) // only if it is empty
+	os.Remove(dir) // fails unless the directory is empty
 	return nil
 }
 
-// Remove implements Store. The bundle vanishes in one step, then its files go.
+// Remove implements Store. It renames the bundle, then deletes its files, so that other
+// processes never see an incomplete bundle.
 func (s dirStore) Remove(name string) error {
 	if !removable(name) {
 		return fmt.Errorf("run %q: not the name of a bundle", name)
@@ -270,15 +271,14 @@ func (s dirStore) Remove(name string) error {
 	return s.delete(name)
 }
 
-// removable reports whether name can be that of a bundle.
+// removable reports whether name can be the name of a bundle.
 func removable(name string) bool {
 	return name != "" && filepath.Base(name) == name && !strings.HasPrefix(name, ".")
 }
 
-// Sweep implements Store. A Remove of another process that is at it just now
-// finds done what it would have done. A directory of runs may be one with other
-// things in it (--out .), so only what Remove leaves of a bundle of this user is
-// taken.
+// Sweep implements Store. It may run at the same time as a Remove of the same bundle.
+// The directory may also contain other files, as with "--out .". So Sweep deletes only
+// directories of this user whose names Remove chose.
 func (s dirStore) Sweep() ([]string, error) {
 	entries, err := os.ReadDir(s.root)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -294,9 +294,9 @@ func (s dirStore) Sweep() ([]string, error) {
 		if !ok || !bundle.IsName(name) {
 			continue
 		}
-		info, err := e.Info() // of the link, not of where it leads
+		info, err := e.Info() // does not follow a link
 		if errors.Is(err, fs.ErrNotExist) {
-			continue // another process was first
+			continue // another process deleted it
 		}
 		if err != nil {
 			failed = append(failed, err)
@@ -314,16 +314,17 @@ func (s dirStore) Sweep() ([]string, error) {
 	return gone, errors.Join(failed...)
 }
 
-// delete takes the tags off a bundle that has vanished, then deletes its files.
+// delete removes the tags of a renamed bundle, then its files. It keeps the tags if a
+// bundle with the original name exists again.
 func (s dirStore) delete(name string) error {
 	tags, err := s.tags()
 	if err != nil {
 		return err
 	}
 	_, err = os.Lstat(filepath.Join(s.root, name))
-	rescued := err == nil // somebody put it back
+	restored := err == nil
 	for tag, bundles := range tags {
-		if slices.Contains(bundles, name) && !rescued {
+		if slices.Contains(bundles, name) && !restored {
 			if err := s.Untag(tag, name); err != nil {
 				return err
 			}

@@ -21,7 +21,7 @@ import (
 
 var start = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 
-// keep writes a bundle as a run would, and returns its name.
+// keep writes a bundle and returns its name.
 func keep(t testing.TB, root string, edit func(*core.Result)) string {
 	t.Helper()
 	r := &core.Result{
@@ -58,7 +58,7 @@ func names(list []runs.Run) string {
 	return strings.TrimSpace(b.String())
 }
 
-func TestList(t *testing.T) {
+func TestListFindTagAndRemove(t *testing.T) {
 	root := filepath.Join(t.TempDir(), "absent")
 	store := runs.Open(root)
 	if list, err := store.List(runs.Filter{}); err != nil || len(list) != 0 {
@@ -126,8 +126,7 @@ func TestList(t *testing.T) {
 	}
 }
 
-// What a killed Remove left is deleted by Sweep, and nothing else is.
-func TestSweep(t *testing.T) {
+func TestSweepDeletesOnlyWhatAKilledRemoveLeft(t *testing.T) {
 	root := t.TempDir()
 	store := runs.Open(root)
 	if gone, err := runs.Open(filepath.Join(root, "absent")).Sweep(); len(gone) > 0 || err != nil {
@@ -199,8 +198,7 @@ func TestSweep(t *testing.T) {
 	}
 }
 
-// Sweeps and Removes of several processes do not disturb each other.
-func TestSweepConcurrently(t *testing.T) {
+func TestSweepAndRemoveMayRunAtTheSameTime(t *testing.T) {
 	root := t.TempDir()
 	var all sync.WaitGroup
 	done := make(chan struct{})
@@ -244,8 +242,7 @@ func TestSweepConcurrently(t *testing.T) {
 	}
 }
 
-// Several processes tag, add and remove at once; none loses what it did.
-func TestConcurrently(t *testing.T) {
+func TestSeveralProcessesMayTagAddAndRemove(t *testing.T) {
 	root := t.TempDir()
 	bundles := make([]string, 8)
 	for i := range bundles {

@@ -13,13 +13,12 @@ import (
 	"github.com/ktstr/ktstr/internal/bundle"
 )
 
-// SetSchema names the version of the JSON of several records.
+// SetSchema is the version of the JSON document of several records.
 const SetSchema = "ktstr.runs/v1"
 
-// Load reads the runs at a path: the directory of a bundle, a directory of
-// bundles, or a file of records (one record, the document of a set, or one
-// record a line). There is always at least one run where the error is nil, or an
-// *UnreadableError.
+// Load reads the runs at a path. The path may be a bundle, a directory of bundles, or a
+// file that ReadRecords reads. If the error is nil or an *UnreadableError, there is at
+// least one run.
 func Load(path string) ([]Run, error) {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -52,8 +51,8 @@ func Load(path string) ([]Run, error) {
 	return list, broken(list)
 }
 
-// ReadRecords reads records from JSON: single ones, sets, lists of records, or
-// any number of these one after the other.
+// ReadRecords reads records from JSON. The text is a sequence of records, documents of
+// sets, and arrays of records.
 func ReadRecords(r io.Reader) ([]Run, error) {
 	var list []Run
 	add := func(text json.RawMessage) error {
@@ -65,7 +64,7 @@ func ReadRecords(r io.Reader) ([]Run, error) {
 			return fmt.Errorf("schema %q: want %q or %q", rec.Schema, core.Schema, SetSchema)
 		}
 		run := Run{Record: rec}
-		if rec.Bundle != "" { // else it was not kept, and Base would call it "."
+		if rec.Bundle != "" { // filepath.Base("") would be "."
 			run.Name = filepath.Base(rec.Bundle)
 		}
 		list = append(list, run)

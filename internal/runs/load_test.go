@@ -10,7 +10,7 @@ import (
 	"github.com/ktstr/ktstr/internal/runs"
 )
 
-func TestLoad(t *testing.T) {
+func TestLoadReadsBundlesAndRecords(t *testing.T) {
 	root := t.TempDir()
 	name := keep(t, root, nil)
 	keep(t, root, nil)

@@ -11,15 +11,16 @@ import (
 	"github.com/ktstr/ktstr/internal/compare"
 )
 
-// Side is a set of runs as comparing sees it, under the name that the reader
-// knows it by.
+// Side prepares runs for a comparison. name is the side's name in the table.
 func Side(name string, list []Run) compare.Side { return side(name, list, naming{}) }
 
-// Sides are two sets of runs as comparing sees them, and the least effects that
-// their payloads ask for. Like is compared with like: where a set holds runs of
-// several payloads metrics are called PAYLOAD/METRIC, where it holds several
-// variants of a payload VARIANT/METRIC or PAYLOAD/VARIANT/METRIC; see
-// SplitByVariant.
+// Sides prepares two sets of runs for a comparison. It also returns the smallest effects
+// that the payloads define.
+//
+// Only runs of the same payload and variant are compared. If a set has runs of several
+// payloads, the metrics are renamed to PAYLOAD/METRIC. If it has several variants of a
+// payload, they are renamed to VARIANT/METRIC or PAYLOAD/VARIANT/METRIC. For example,
+// p99 of the variant "8 threads" becomes "8 threads/p99".
 func Sides(nameA string, a []Run, nameB string, b []Run) (sideA, sideB compare.Side, effects []compare.MinEffect) {
 	n := naming{
 		payloads: len(payloads(a)) > 1 || len(payloads(b)) > 1,
@@ -28,8 +29,8 @@ func Sides(nameA string, a []Run, nameB string, b []Run) (sideA, sideB compare.S
 	return side(nameA, a, n), side(nameB, b, n), minEffects(append(a[:len(a):len(a)], b...), n)
 }
 
-// Variant is which of several variants of its payload a run is of; empty: it is
-// of none. (Payloads that are run in turns are labelled with their own names.)
+// Variant returns the variant of a run, "" if the payload has no variants. If several
+// payloads run in turns, their variant label is the name of the payload.
 func Variant(r core.Record) string {
 	if v := r.Labels[LabelVariant]; v != r.Payload {
 		return v
@@ -37,9 +38,8 @@ func Variant(r core.Record) string {
 	return ""
 }
 
-// SplitByVariant says of which payloads the runs are compared variant by
-// variant: those of which a set has several, if the sets have one in common.
-// Without, there is no like to compare with.
+// SplitByVariant returns the payloads whose variants are compared separately. A set has
+// several variants of such a payload, and both sets have at least one of them.
 func SplitByVariant(a, b []Run) map[string]bool {
 	inA, inB := variants(a), variants(b)
 	split := map[string]bool{}
@@ -56,7 +56,7 @@ func SplitByVariant(a, b []Run) map[string]bool {
 	return split
 }
 
-// payloads are the names of the payloads of the runs.
+// payloads returns the names of the payloads.
 func payloads(list []Run) map[string]bool {
 	names := map[string]bool{}
 	for _, r := range list {
@@ -65,7 +65,7 @@ func payloads(list []Run) map[string]bool {
 	return names
 }
 
-// variants are those of each payload.
+// variants returns the variants of each payload.
 func variants(list []Run) map[string]map[string]bool {
 	of := map[string]map[string]bool{}
 	for _, r := range list {
@@ -78,15 +78,14 @@ func variants(list []Run) map[string]map[string]bool {
 	return of
 }
 
-// naming says what tells the metrics of unlike runs apart. The zero value:
-// nothing does.
+// naming defines how metrics are renamed. The zero value keeps their names.
 type naming struct {
-	payloads bool            // the payload's name goes in front
-	variants map[string]bool // payloads whose variants do
+	payloads bool            // adds the payload's name
+	variants map[string]bool // the payloads whose variants are added
 }
 
-// prefixes are what goes in front of a run's metrics, and of what is known about
-// its payload whatever the variant.
+// prefixes returns the prefix of a run's metrics, and the prefix of facts that do not
+// depend on the variant.
 func (n naming) prefixes(r core.Record) (metric, payload string) {
 	if n.payloads {
 		payload = r.Payload + "/"
@@ -98,6 +97,7 @@ func (n naming) prefixes(r core.Record) (metric, payload string) {
 	return metric, payload
 }
 
+// side renames the metrics, the headlines and the facts of runs.
 func side(name string, list []Run, n naming) compare.Side {
 	s := compare.Side{Name: name}
 	for _, r := range list {
@@ -125,7 +125,7 @@ func side(name string, list []Run, n naming) compare.Side {
 			switch f.Name {
 			case "payload":
 				if n.payloads {
-					run.About[i].Value = "" // seen from the names
+					run.About[i].Value = "" // the names of the metrics contain it
 				}
 			case "filesystem", "payload version", "tool version", "extractor version", "extractor build":
 				run.About[i].Name = spaced(payload, f.Name)
@@ -138,21 +138,21 @@ func side(name string, list []Run, n naming) compare.Side {
 	return s
 }
 
-// Broken reports whether a run did not end well, so that its metrics measure
-// nothing. One that only failed a check of a metric did end well.
+// Broken reports whether a run failed in a way that makes its metrics meaningless. A run
+// that only failed a check of a metric is not broken.
 func Broken(r core.Record) bool {
 	if r.Verdict == core.Pass {
-		return false // also of a record that another program wrote, with less in it
+		return false // records of other programs may lack the other fields
 	}
 	return r.ExitStatus() != core.ExitPass && (r.ExitStatus() != core.ExitCheck || r.Extraction.Status != extract.OK ||
 		check.Verdict{Details: r.Details}.ExitCodeFailed())
 }
 
-// Arguments are those that the payload was executed with, as one text.
+// Arguments returns the arguments of the payload in one text.
 func Arguments(r core.Record) string {
 	text := strings.Join(r.Argv[min(1, len(r.Argv)):], " ")
 	if r.Scratch != nil {
-		text = strings.ReplaceAll(text, r.Scratch.Dir, "{scratch}") // another one each run
+		text = strings.ReplaceAll(text, r.Scratch.Dir, "{scratch}") // it differs in each run
 	}
 	if text == "" {
 		return "none"
@@ -160,7 +160,7 @@ func Arguments(r core.Record) string {
 	return text
 }
 
-// about is what must be equal for two runs to measure the same thing.
+// about returns the facts that must be equal if two runs measure the same thing.
 func about(r core.Record) []compare.Fact {
 	if r.NotStarted != "" {
 		return nil
@@ -189,8 +189,8 @@ func about(r core.Record) []compare.Fact {
 	}
 }
 
-// build tells builds of a plugin apart that call themselves the same version;
-// empty: not known, or no plugin.
+// build distinguishes builds of a plugin that have the same version. It is "" if there
+// is no plugin or its build is unknown.
 func build(p *core.Plugin) string {
 	const digits = 12
 	switch {
@@ -202,8 +202,8 @@ func build(p *core.Plugin) string {
 	return p.SHA256[:min(digits, len(p.SHA256))]
 }
 
-// minEffects are the least effects that the payloads of the runs ask for; those
-// of later runs count more. Runs without a bundle have none.
+// minEffects returns the smallest effects that the payloads of runs define. Later runs
+// override earlier ones. Runs without a bundle define none.
 func minEffects(list []Run, n naming) []compare.MinEffect {
 	var all []compare.MinEffect
 	seen := map[compare.MinEffect]bool{}
@@ -213,7 +213,7 @@ func minEffects(list []Run, n naming) []compare.MinEffect {
 		}
 		p, err := bundle.LoadPayload(r.Dir)
 		if err != nil {
-			continue // what a bundle is not whole without, comparing can do without
+			continue // a comparison works without the payload
 		}
 		prefix, _ := n.prefixes(r.Record)
 		for _, h := range p.Hints {

@@ -15,7 +15,7 @@ import (
 	"github.com/ktstr/ktstr/internal/runs"
 )
 
-func TestSide(t *testing.T) {
+func TestSideHasTheFactsOfTheRuns(t *testing.T) {
 	root := t.TempDir()
 	keep(t, root, func(r *core.Result) {
 		r.Scratch = &core.Scratch{Dir: "/tmp/s1", Filesystem: "ext4"}
@@ -57,8 +57,7 @@ func TestSide(t *testing.T) {
 	}
 }
 
-// Runs of several payloads under one tag are compared each with its like.
-func TestSidesOfSeveralPayloads(t *testing.T) {
+func TestSidesCompareEachPayloadWithItself(t *testing.T) {
 	root := t.TempDir()
 	for i := range 8 {
 		keep(t, root, func(r *core.Result) {
@@ -84,9 +83,8 @@ func TestSidesOfSeveralPayloads(t *testing.T) {
 	}
 }
 
-// Runs of several variants are compared each with its like, where the sides
-// share one; a payload in turns with another is no variant.
-func TestSidesOfSeveralVariants(t *testing.T) {
+// A payload that runs in turns with another one is not a variant.
+func TestSidesCompareEachVariantWithItself(t *testing.T) {
 	list := func(labels ...string) (list []runs.Run) { // PAYLOAD or PAYLOAD:VARIANT
 		for _, l := range labels {
 			p, v, _ := strings.Cut(l, ":")
@@ -121,8 +119,7 @@ func TestSidesOfSeveralVariants(t *testing.T) {
 	check(list("p:old", "p:new", "q"), list("p:old", "p:new", "q"), "p/new/x 1 1", "p/old/x 1 1", "q/x 1 1")
 }
 
-// Two builds of a plugin can call themselves the same version and read other
-// numbers.
+// Two builds of a plugin can have the same version and read different numbers.
 func TestBuildOfThePluginIsAFact(t *testing.T) {
 	run := func(payload string, p *core.Plugin) runs.Run {
 		return runs.Run{Record: core.Record{

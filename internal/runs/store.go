@@ -1,6 +1,5 @@
-// Package runs finds the bundles that runs left: by name, tag, set, commit,
-// host and time. Several processes may add, tag and list at once; nothing is
-// deleted but by Remove.
+// Package runs finds stored runs by name, tag, set, commit, host and time, and prepares
+// them for a comparison. Several processes may add, tag and list runs at the same time.
 package runs
 
 import (
@@ -12,63 +11,63 @@ import (
 	"github.com/ktstr/ktstr/core"
 )
 
-// Labels of a record that this package knows; see core.Spec.Labels.
+// The labels of a record that this package reads. See core.Spec.Labels.
 const (
-	LabelSet        = "set"        // the runs that one command made of one payload
-	LabelVariant    = "variant"    // which of several that were run against each other
-	LabelCommit     = "commit"     // of the working directory's git repository
-	LabelDirty      = "dirty"      // "true" where that had changes
-	LabelDefinition = "definition" // digest of the payload before flags changed it
-	LabelVersion    = "ktstr"      // the program's version
+	LabelSet        = "set"        // shared by the runs of one payload in one command
+	LabelVariant    = "variant"    // the variant, if variants ran in turns
+	LabelCommit     = "commit"     // the commit of the working directory's git repository
+	LabelDirty      = "dirty"      // "true" if the repository had changes
+	LabelDefinition = "definition" // a digest of the payload before flags changed it
+	LabelVersion    = "ktstr"      // the version of ktstr
 )
 
-// Run is one run that was kept.
+// A Run is one stored run.
 type Run struct {
-	Name   string   // the bundle's, unique in its store; empty for a run that was not kept
-	Dir    string   // the bundle's; empty for a record from a file
+	Name   string   // the name of the bundle, unique in its store; empty if there is no bundle
+	Dir    string   // the directory of the bundle; empty for a record from a file
 	Tags   []string // sorted
 	Record core.Record
-	Err    error // why the bundle could not be read; then Record is empty
+	Err    error // the reason why the bundle is unreadable; then Record is empty
 }
 
-// Filter chooses runs; empty fields choose all.
+// A Filter selects runs. Each field that is not empty must match.
 type Filter struct {
 	Payload      string
 	Tag          string
 	Set          string
-	Commit       string // or the first digits of it
+	Commit       string // may be abbreviated
 	Host         string
 	Since, Until time.Time // of the start
 }
 
-// Store is where runs are kept. An indexed one can come in the place of the
-// directory that Open gives.
+// A Store holds runs.
 type Store interface {
-	// List gives the runs that the filter chooses, the oldest first. A bundle
-	// that cannot be read is a Run with Err where the filter is empty.
+	// List returns the runs that match the filter, the oldest first. If the filter is
+	// empty, unreadable bundles are in the list, with Run.Err.
 	List(f Filter) ([]Run, error)
-	// Find gives the runs that a name means: a tag, a set, a bundle, or what
-	// a bundle's name begins with if it is the only one. Where one of them
-	// cannot be read all are given with an *UnreadableError.
+	// Find returns the runs of a tag, a set or a bundle. The name of a bundle may be
+	// abbreviated if it is unique. If a run is unreadable, Find returns all of them
+	// and an *UnreadableError.
 	Find(name string) ([]Run, error)
-	// Tag adds a tag to bundles; Untag takes it off.
+	// Tag adds a tag to bundles.
 	Tag(tag string, bundles ...string) error
+	// Untag removes a tag from bundles.
 	Untag(tag string, bundles ...string) error
 	// Remove deletes a bundle and its tags.
 	Remove(bundle string) error
-	// Sweep ends what a killed Remove of this user began, and returns the names
-	// of the bundles that are wholly gone now. One that a person renamed (not a
-	// bundle.IsName) stays half deleted.
+	// Sweep finishes each Remove that was killed, and returns the names of the deleted
+	// bundles. It leaves directories of other users, and those whose name is not a
+	// bundle.IsName.
 	Sweep() ([]string, error)
 }
 
-// Open is the store of the bundles below the directory root, which need not
-// exist yet.
+// Open returns the store of the bundles below the directory root, which need not exist.
 func Open(root string) Store { return dirStore{root} }
 
 var tagPattern = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*$`) })
 
-// ValidTag refuses what cannot be a tag: it would be taken for a path or a flag.
+// ValidTag returns an error if tag is not a valid tag. A tag must not look like a path
+// or a flag.
 func ValidTag(tag string) error {
 	if !tagPattern().MatchString(tag) || len(tag) > 200 {
 		return fmt.Errorf("tag %q: want letters, digits, and . _ - within", tag)
@@ -76,11 +75,11 @@ func ValidTag(tag string) error {
 	return nil
 }
 
-// UnknownError says that there is no run of a name.
+// An UnknownError reports a name for which Find found no run.
 type UnknownError struct {
 	Name string
 	Root string // the directory of the bundles
-	Near string // the nearest name that there is; empty: none is near
+	Near string // the nearest existing name; may be empty
 }
 
 func (e *UnknownError) Error() string {
@@ -91,8 +90,8 @@ func (e *UnknownError) Error() string {
 	return fmt.Sprintf("run %q: nothing of that name in %s: %s", e.Name, e.Root, hint)
 }
 
-// UnreadableError says that some of the runs that were found cannot be read; for
-// those, Run.Err says why.
+// An UnreadableError reports that some of the returned runs have a Run.Err. It wraps the
+// first of these errors.
 type UnreadableError struct{ Err error }
 
 func (e *UnreadableError) Error() string { return e.Err.Error() }

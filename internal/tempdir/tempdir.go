@@ -1,6 +1,6 @@
-// Package tempdir makes directories that end with their maker: each is locked
-// while its process lives, and where that was killed the next Make in the same
-// place removes it.
+// Package tempdir makes temporary directories that do not outlive their process for
+// long. Each process locks its directories. If it is killed, the next Make in the same
+// place removes them, because they are not locked any more.
 package tempdir
 
 import (
@@ -16,15 +16,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Dir is a directory of mode 0700.
+// A Dir is a temporary directory of mode 0700.
 type Dir struct {
 	Path string
-	lock *os.File // nil: kept or removed
+	lock *os.File // nil after Keep and Remove
 }
 
-// Make makes a directory below parent whose name begins with prefix, after
-// removing those of that prefix that killed processes of this user left there.
-// Where the filesystem has no locks nothing is taken for left behind.
+// Make creates a directory below parent whose name is prefix and a random number. First
+// it removes stale directories with that prefix, which killed processes of this user
+// left. On a filesystem without locks, it removes none.
 func Make(parent, prefix string) (*Dir, error) {
 	sweep(parent, prefix)
 	path, err := os.MkdirTemp(parent, prefix) // 0700
@@ -39,17 +39,19 @@ func Make(parent, prefix string) (*Dir, error) {
 	return d, nil
 }
 
-// young is how long a directory may be without its lock: between its making
-// and its locking.
+// young is the age up to which sweep keeps a directory without a lock. Its process may
+// be between creating and locking it.
 const young = time.Minute
 
+// sweep removes stale directories.
 func sweep(parent, prefix string) {
 	entries, err := os.ReadDir(parent)
 	if err != nil {
-		return // Make will say why
+		return // Make returns the error
 	}
 	for _, e := range entries {
-		// os.MkdirTemp appends a number; what has another name may be somebody's own.
+		// os.MkdirTemp appends a number. A directory with another name may belong to the
+		// user.
 		suffix, ok := strings.CutPrefix(e.Name(), prefix)
 		if _, err := strconv.ParseUint(suffix, 10, 64); err != nil || !ok || !e.IsDir() {
 			continue
@@ -68,7 +70,8 @@ func sweep(parent, prefix string) {
 	}
 }
 
-// Keep makes the directory one like others, which nobody removes.
+// Keep unlocks the directory and keeps it. The caller must rename it, or the next Make
+// removes it.
 func (d *Dir) Keep() {
 	if d.lock != nil {
 		d.lock.Close()
@@ -76,8 +79,7 @@ func (d *Dir) Keep() {
 	}
 }
 
-// Remove removes the directory and all that is in it; after Keep, or a second
-// time, it does nothing.
+// Remove removes the directory with its contents. It does nothing after Keep or Remove.
 func (d *Dir) Remove() error {
 	if d.lock == nil {
 		return nil
@@ -87,12 +89,14 @@ func (d *Dir) Remove() error {
 	return err
 }
 
+// removeAll removes a directory even if it contains directories without write
+// permission.
 func removeAll(path string) error {
 	if os.RemoveAll(path) == nil {
 		return nil
 	}
-	// Payloads leave directories that their owner cannot write (a cache of Go
-	// modules is made of them).
+	// Payloads leave directories that their owner cannot write, for example a cache of
+	// Go modules.
 	filepath.WalkDir(path, func(path string, d fs.DirEntry, err error) error {
 		if d != nil && d.IsDir() {
 			os.Chmod(path, 0o700)

@@ -11,8 +11,8 @@ import (
 	"github.com/ktstr/ktstr/internal/tempdir"
 )
 
-// makeIn in the environment makes this test binary a process that makes a
-// directory there, prints its path, and waits to be killed.
+// With makeIn in its environment, the test binary makes a directory there, prints its
+// path, and waits to be killed.
 const makeIn = "KTSTR_TEST_MAKE_IN"
 
 func TestMain(m *testing.M) {
