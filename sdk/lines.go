@@ -2,15 +2,16 @@ package sdk
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"regexp"
 	"regexp/syntax"
 	"strconv"
 	"strings"
-	"unicode"
 	"unicode/utf8"
 
 	"github.com/ktstr/ktstr"
+	"github.com/ktstr/ktstr/internal/text"
 )
 
 // Lines describes benchmark output that has one number on a line, after a label,
@@ -216,30 +217,17 @@ func (t template) expand(line []byte, match []int, segment bool) string {
 	var b strings.Builder
 	for i, g := range t.groups {
 		b.WriteString(t.literals[i])
-		var text string
+		var part string
 		if match[2*g] >= 0 {
-			text = strings.ToValidUTF8(string(line[match[2*g]:match[2*g+1]]), string(utf8.RuneError))
+			part = strings.ToValidUTF8(string(line[match[2*g]:match[2*g+1]]), string(utf8.RuneError))
 		}
 		if segment {
-			text = toSegment(text)
+			part = cmp.Or(text.Segment(part), "_")
 		}
-		b.WriteString(text)
+		b.WriteString(part)
 	}
 	b.WriteString(t.literals[len(t.literals)-1])
 	return b.String()
-}
-
-// toSegment makes text fit to be a part of a metric's name.
-func toSegment(text string) string {
-	if text == "" {
-		return "_"
-	}
-	return strings.Map(func(r rune) rune {
-		if r == '.' || unicode.IsSpace(r) || unicode.IsControl(r) {
-			return '_'
-		}
-		return r
-	}, text)
 }
 
 type compiledLine struct {
@@ -434,10 +422,6 @@ func (f *found) note(code ktstr.Code, message string, line int) {
 	case n == mostOf:
 		code, message = ktstr.TooMany, overflow
 	}
-	message = strings.TrimSpace(message)
-	if len(message) > most {
-		message = message[:most] + "…"
-	}
-	message = strings.ToValidUTF8(message, string(utf8.RuneError))
+	message = text.Shorten(strings.TrimSpace(message), most)
 	f.Diagnostics = append(f.Diagnostics, ktstr.Diagnostic{Code: code, Message: message, Line: line})
 }

@@ -14,27 +14,6 @@ import (
 	"github.com/ktstr/ktstr/sdk"
 )
 
-// A whole extractor for a benchmark that prints "throughput: 12.5 MiB/s" and
-// "p99: 40 us".
-func ExampleLines() {
-	x := sdk.Lines{
-		Description: ktstr.Description{Name: "demo", Version: "1.0.0"},
-		Signature:   `^demo \d`,
-		Lines: []sdk.Line{
-			{Pattern: `^throughput: (?P<value>\S+) MiB/s`, Name: "throughput", Unit: "MiB/s", Polarity: ktstr.Higher, Headline: true},
-			{Pattern: `^p(?P<p>\S+): (?P<value>\S+) (?P<unit>\w+)`, Name: "latency.p{p}", Unit: "{unit}", Polarity: ktstr.Lower},
-		},
-		Notes: []sdk.Note{{Pattern: `^error: (?P<message>.*)`, Code: ktstr.ToolFailed}},
-	}.Parser()
-	got, _ := x.Parse(ktstr.Output{Data: []byte("demo 2.1\nthroughput: 12.5 MiB/s\np99.9: 40 us\n")})
-	for _, m := range got.Metrics {
-		fmt.Println(m.Name, m.Value, m.Unit, m.Polarity)
-	}
-	// Output:
-	// throughput 12.5 MiB/s higher
-	// latency.p99_9 40 us lower
-}
-
 // text is what an extraction came to, one line a metric or diagnostic.
 func text(e ktstr.Extraction) string {
 	var b strings.Builder

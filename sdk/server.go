@@ -192,18 +192,18 @@ func guarded(ctx context.Context, x ktstr.Extractor, out ktstr.Output) (_ ktstr.
 	defer func() {
 		if p := recover(); p != nil {
 			fmt.Fprintf(os.Stderr, "panic: %v\n%s", p, debug.Stack())
-			failure = &wire.Failure{Message: text(fmt.Sprint(p)), Panicked: true}
+			failure = &wire.Failure{Message: fit(fmt.Sprint(p)), Panicked: true}
 		}
 	}()
 	got, err := x.Extract(ctx, out)
 	if err != nil {
-		return ktstr.Extraction{}, &wire.Failure{Message: text(err.Error())}
+		return ktstr.Extraction{}, &wire.Failure{Message: fit(err.Error())}
 	}
 	return got, nil
 }
 
-// text fits a message of the extractor's into the protocol.
-func text(s string) string {
+// fit shortens a message of the extractor to the protocol's limit.
+func fit(s string) string {
 	return strings.ToValidUTF8(s[:min(len(s), wire.MaxMessage)], "\uFFFD")
 }
 

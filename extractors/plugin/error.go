@@ -56,7 +56,7 @@ func (e *Error) Error() string {
 		fmt.Fprintf(&b, ": %s", e.Exit)
 	}
 	if len(e.Stderr) > 0 {
-		b.WriteString("; the last it said:")
+		b.WriteString("; its last lines on standard error:")
 		for _, line := range e.Stderr {
 			b.WriteString("\n\t" + line)
 		}
@@ -65,18 +65,5 @@ func (e *Error) Error() string {
 }
 
 func (e *Error) Unwrap() error { return e.Err }
-
-// printable makes text of a plugin fit for a terminal.
-func printable(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r == '\t' {
-			return ' '
-		}
-		if r < ' ' || r >= 0x7f && r < 0xa0 {
-			return -1
-		}
-		return r
-	}, strings.ToValidUTF8(s, "\uFFFD"))
-}
 
 var quote = wire.Quote

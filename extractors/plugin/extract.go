@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/ktstr/ktstr"
+	"github.com/ktstr/ktstr/internal/text"
 	"github.com/ktstr/ktstr/internal/wire"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -129,7 +130,7 @@ func (s *session) exchange(ctx context.Context, out ktstr.Output, answer *wire.A
 			return err
 		}
 		if f := part.GetFailure(); f != nil {
-			return &wire.Failed{Message: printable(f.GetMessage()), Panicked: f.GetPanicked()}
+			return &wire.Failed{Message: text.Line(f.GetMessage()), Panicked: f.GetPanicked()}
 		}
 		if err := answer.Add(part, proto.Size(part)); err != nil {
 			return &badAnswer{err}
@@ -174,7 +175,7 @@ func (s *session) callError(ctx context.Context, op string, limit time.Duration,
 		}
 		return e
 	}
-	why := printable(status.Convert(err).Message())
+	why := text.Line(status.Convert(err).Message())
 	if !strings.HasPrefix(why, "grpc: ") { // the prefix of errors that our own end reports, for example for a message over the limit
 		why = "answered " + codeName(code) + ": " + why
 	}

@@ -134,7 +134,8 @@ esac
 // C29
 func TestExtractFaults(t *testing.T) {
 	t.Parallel()
-	p := startConfig(t, Config{Name: "moody", Self: []string{"_plugin", "moody"}, ExtractTimeout: 300 * time.Millisecond})
+	patient := start(t, "moody")
+	hasty := startConfig(t, Config{Name: "moody", Self: []string{"_plugin", "moody"}, ExtractTimeout: 300 * time.Millisecond})
 	for _, c := range []struct {
 		capture string
 		fault   Fault
@@ -148,6 +149,10 @@ func TestExtractFaults(t *testing.T) {
 		{"unnamed", BadAnswer, []string{"a metric has no name"}},
 		{"polarity", BadAnswer, []string{`"sideways": want higher`}},
 	} {
+		p := patient
+		if c.fault == Hung {
+			p = hasty
+		}
 		x, err := p.Extract(context.Background(), ktstr.Output{Data: []byte(c.capture)})
 		var e *Error
 		if !errors.As(err, &e) || e.Fault != c.fault || e.Plugin != "moody" || e.Op != "extract" || len(x.Metrics) != 0 {
@@ -160,12 +165,13 @@ func TestExtractFaults(t *testing.T) {
 			}
 		}
 		// The plugin still serves, if need be as a new process.
+		p.config.ExtractTimeout = time.Minute
 		x, err = p.Extract(context.Background(), ktstr.Output{Data: []byte("fine")})
 		if err != nil || len(x.Metrics) != 1 {
 			t.Errorf("after %s: got %+v, %v", c.capture, x, err)
 		}
 	}
-	x, err := p.Extract(context.Background(), ktstr.Output{Data: []byte("latin1")})
+	x, err := patient.Extract(context.Background(), ktstr.Output{Data: []byte("latin1")})
 	if err != nil || x.Metrics[1].Name != "caf\uFFFD" || len(x.Diagnostics) != 1 || x.Diagnostics[0].Code != ktstr.InvalidText {
 		t.Errorf("latin1: got %+v, %v", x, err)
 	}

@@ -146,6 +146,7 @@ func TestStopsItself(t *testing.T) {
 		t.Errorf("got %v; want it said that it is stopped", err)
 	}
 	// In between calls it is continued.
+	p.config.ExtractTimeout = time.Minute
 	if _, err := p.Extract(context.Background(), ktstr.Output{}); err != nil {
 		t.Fatal(err)
 	}

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ktstr/ktstr"
+	"github.com/ktstr/ktstr/internal/text"
 	"github.com/ktstr/ktstr/internal/wire"
 )
 
@@ -39,15 +40,15 @@ func (p *Plugin) isText() bool {
 // describeByCommand runs `describe` and takes over the description that it
 // prints.
 func (p *Plugin) describeByCommand(ctx context.Context) error {
-	var text bytes.Buffer
+	var printed bytes.Buffer
 	proc, err := p.runOnce(ctx, "describe", nil, nil, nil, p.config.DescribeTimeout, func(r io.Reader) error {
 		lines := bufio.NewReader(io.LimitReader(r, wire.MaxPart))
 		for {
 			line, err := lines.ReadBytes('\n')
-			if text.Len() == 0 && checkHandshake(string(bytes.TrimSpace(line))) == nil {
+			if printed.Len() == 0 && checkHandshake(string(bytes.TrimSpace(line))) == nil {
 				return errors.New("it answers with a handshake line, as one that speaks gRPC does")
 			}
-			if text.Write(line); text.Len() == wire.MaxPart {
+			if printed.Write(line); printed.Len() == wire.MaxPart {
 				return fmt.Errorf("it prints %d bytes and more: want one JSON object", wire.MaxPart)
 			}
 			if errors.Is(err, io.EOF) {
@@ -61,12 +62,12 @@ func (p *Plugin) describeByCommand(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	d, i, err := wire.ParseDescription(text.Bytes())
-	if said := bytes.TrimSpace(text.Bytes()); err != nil && !bytes.ContainsRune(said, '{') {
+	d, i, err := wire.ParseDescription(printed.Bytes())
+	if said := bytes.TrimSpace(printed.Bytes()); err != nil && !bytes.ContainsRune(said, '{') {
 		err = fmt.Errorf("this is no plugin: `describe` printed %s: want one JSON object", quote(string(said)))
 	}
 	if err != nil {
-		return p.fail("describe", BadAnswer, proc, errors.New(printable(err.Error())))
+		return p.fail("describe", BadAnswer, proc, errors.New(text.Line(err.Error())))
 	}
 	if err := p.checkOwnName(d.Name); err != nil {
 		return p.fail("describe", BadAnswer, proc, err)
@@ -104,9 +105,9 @@ func (p *Plugin) extractByCommand(ctx context.Context, out ktstr.Output) (ktstr.
 	var failed *wire.Failed
 	switch {
 	case errors.As(bad, &failed):
-		return ktstr.Extraction{}, p.fail("extract", Failed, nil, errors.New(printable(failed.Message)))
+		return ktstr.Extraction{}, p.fail("extract", Failed, nil, errors.New(text.Line(failed.Message)))
 	case bad != nil:
-		return ktstr.Extraction{}, p.fail("extract", BadAnswer, proc, errors.New(printable(bad.Error())))
+		return ktstr.Extraction{}, p.fail("extract", BadAnswer, proc, errors.New(text.Line(bad.Error())))
 	case err != nil:
 		return ktstr.Extraction{}, err
 	}
@@ -234,7 +235,7 @@ func (p *Plugin) runOnce(ctx context.Context, verb string, more, env []string, i
 	p.config.Log.Debug("run", "plugin", p.name(), "verb", verb, "pid", proc.proc.Pid, "took", time.Since(proc.launched).Round(time.Microsecond), "ended", proc.state)
 	switch {
 	case proc.report.Error != "":
-		return proc, p.fail(verb, CannotStart, nil, errors.New(printable(proc.report.Error)))
+		return proc, p.fail(verb, CannotStart, nil, errors.New(text.Line(proc.report.Error)))
 	case late:
 		return proc, p.fail(verb, Hung, proc, context.Cause(ctx))
 	case proc.readErr != nil:

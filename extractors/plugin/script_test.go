@@ -74,7 +74,7 @@ func TestScriptFaults(t *testing.T) {
 			want  string
 		}{
 			{testkit.DescribeLine + "echo nonsense", "extract", BadAnswer, `line "nonsense": want a JSON object`},
-			{testkit.DescribeLine + `echo '{"metric": "m", "value": 1}'; echo oops >&2; exit 3`, "extract", Exited, "exit status 3; the last it said:\n\toops"},
+			{testkit.DescribeLine + `echo '{"metric": "m", "value": 1}'; echo oops >&2; exit 3`, "extract", Exited, "exit status 3; its last lines on standard error:\n\toops"},
 			{testkit.DescribeLine + `echo '{"error": "not a version that I know"}'`, "extract", Failed, "not a version that I know"},
 			{testkit.DescribeLine + `echo '{"metric": "m", "value": "many"}'`, "extract", BadAnswer, "many"},
 			{testkit.DescribeLine + `while :; do :; done`, "extract", Hung, "no end within 300ms"},
@@ -86,7 +86,7 @@ func TestScriptFaults(t *testing.T) {
 			{`echo '{"name": "script"}'`, "describe", BadAnswer, "the version is empty"},
 			{`echo hello`, "describe", BadAnswer, "this is no plugin: `describe` printed \"hello\": want one JSON object"},
 			{`yes`, "describe", BadAnswer, "4194304 bytes and more: want one JSON object"},
-			{`echo no perl here >&2; exit 127`, "describe", Exited, "exit status 127; the last it said:\n\tno perl here"},
+			{`echo no perl here >&2; exit 127`, "describe", Exited, "exit status 127; its last lines on standard error:\n\tno perl here"},
 		} {
 			t.Run("", func(t *testing.T) {
 				t.Parallel()

@@ -15,6 +15,7 @@ import (
 	goplugin "github.com/hashicorp/go-plugin"
 	"github.com/hashicorp/go-plugin/runner"
 	"github.com/ktstr/ktstr"
+	"github.com/ktstr/ktstr/internal/text"
 	"github.com/ktstr/ktstr/internal/wire"
 	"golang.org/x/sys/unix"
 	"google.golang.org/grpc"
@@ -186,7 +187,7 @@ func (p *Plugin) startError(ctx context.Context, proc *process, err error) *Erro
 	case ctx.Err() != nil:
 		return p.fail("start", CannotStart, proc, ctx.Err())
 	case proc.report.Error != "":
-		return p.fail("start", CannotStart, nil, errors.New(printable(proc.report.Error)))
+		return p.fail("start", CannotStart, nil, errors.New(text.Line(proc.report.Error)))
 	case proc.mismatch != nil:
 		return p.fail("start", Incompatible, proc, proc.mismatch)
 	case proc.address == "" && exit != "":
@@ -198,7 +199,7 @@ func (p *Plugin) startError(ctx context.Context, proc *process, err error) *Erro
 	case proc.noLine != nil:
 		return p.fail("start", CannotStart, proc, proc.noLine)
 	}
-	return p.fail("start", CannotStart, proc, errors.New(printable(err.Error())))
+	return p.fail("start", CannotStart, proc, errors.New(text.Line(err.Error())))
 }
 
 // close ends the session: politely, and after 300 ms by force. go-plugin's Kill

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/ktstr/ktstr/internal/text"
 	"golang.org/x/sys/unix"
 )
 
@@ -92,23 +93,20 @@ func (t *tail) catchUp(pipe *os.File) {
 // last crash on, else the last lines.
 func (t *tail) lines() []string {
 	t.mu.Lock()
-	text := append(bytes.Clone(t.head), t.last...)
+	kept := append(bytes.Clone(t.head), t.last...)
 	t.mu.Unlock()
 	var all []string
 	crash := -1
-	for line := range strings.Lines(string(text)) {
+	for line := range strings.Lines(string(kept)) {
 		// Indentation is part of a traceback.
-		line = strings.TrimRight(printable(strings.ReplaceAll(line, "\t", "    ")), " ")
+		line = text.Line(strings.ReplaceAll(strings.TrimRight(line, " \t\r\n"), "\t", "    "))
 		if line == "" {
 			continue
 		}
 		if strings.HasPrefix(line, "panic: ") || strings.HasPrefix(line, "fatal error: ") {
 			crash = len(all)
 		}
-		if len(line) > 400 {
-			line = strings.ToValidUTF8(line[:400], "") + "…"
-		}
-		all = append(all, line)
+		all = append(all, text.Shorten(line, 400))
 	}
 	if crash >= 0 {
 		return all[crash:min(crash+tailLines, len(all))]

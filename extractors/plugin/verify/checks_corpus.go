@@ -12,6 +12,7 @@ import (
 	"github.com/ktstr/ktstr"
 	"github.com/ktstr/ktstr/core/extract"
 	"github.com/ktstr/ktstr/core/unit"
+	"github.com/ktstr/ktstr/internal/text"
 )
 
 // plainDocument is the document of a case as it was captured, extracted once.
@@ -38,7 +39,7 @@ func checkDescribe(ctx context.Context, r *run, c check) {
 			headlines++
 		}
 	}
-	c.notef("%s, %s, %s", count(len(d.Hints), "hint"), count(headlines, "headline"), count(len(d.Payloads), "payload"))
+	c.notef("%s, %s, %s", text.Count(len(d.Hints), "hint"), text.Count(headlines, "headline"), text.Count(len(d.Payloads), "payload"))
 }
 
 func checkGolden(ctx context.Context, r *run, c check) {
@@ -78,11 +79,11 @@ func checkGolden(ctx context.Context, r *run, c check) {
 	}
 	switch {
 	case r.cfg.Update:
-		c.notef("wrote extract.json of %s", count(wrote, "case"))
+		c.notef("wrote extract.json of %s", text.Count(wrote, "case"))
 	case compared == 0 && c.Outcome == Pass:
 		c.skipf("no case has an extract.json: write them with --update, and read them before you keep them")
 	default:
-		c.notef("%s", count(compared, "case"))
+		c.notef("%s", text.Count(compared, "case"))
 	}
 }
 
@@ -124,7 +125,7 @@ func checkDescribed(ctx context.Context, r *run, c check) {
 			}
 		}
 	}
-	c.notef("%s", count(n, "metric"))
+	c.notef("%s", text.Count(n, "metric"))
 }
 
 func checkRepeat(ctx context.Context, r *run, c check) {
@@ -210,7 +211,7 @@ func checkLines(ctx context.Context, r *run, c check) {
 				if len(bytes.TrimSpace(data)) == 0 {
 					continue // of a stream without text the extractor can say nothing
 				}
-				in := changed(k, s, data, starts[i], "without its line %d, %q", i+1, shorten(lines[i]))
+				in := changed(k, s, data, starts[i], "without its line %d, %q", i+1, text.Shorten(strings.TrimRight(string(lines[i]), "\r\n"), 60))
 				now, _ := r.document(ctx, c, in)
 				if noticed(now, flagged) {
 					continue
@@ -233,7 +234,7 @@ func checkLines(ctx context.Context, r *run, c check) {
 			}
 		}
 	}
-	c.notef("%s removed, one at a time", count(removed, "line"))
+	c.notef("%s removed, one at a time", text.Count(removed, "line"))
 	if len(quiet) > 0 {
 		c.notef("lost without a diagnostic, but no headlines: %s", list(quiet))
 	}
@@ -274,7 +275,7 @@ func checkCut(ctx context.Context, r *run, c check) {
 			}
 		}
 	}
-	c.notef("%s", count(cuts, "cut"))
+	c.notef("%s", text.Count(cuts, "cut"))
 }
 
 func orAbsent(m ktstr.Metric, there bool) string {
@@ -282,12 +283,4 @@ func orAbsent(m ktstr.Metric, there bool) string {
 		return "it is absent"
 	}
 	return fmt.Sprint("it is ", m.Value)
-}
-
-func shorten(line []byte) string {
-	text := strings.TrimRight(string(line), "\r\n")
-	if len(text) > 60 {
-		text = text[:60] + "…"
-	}
-	return text
 }

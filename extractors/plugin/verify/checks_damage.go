@@ -8,22 +8,23 @@ import (
 
 	"github.com/ktstr/ktstr"
 	"github.com/ktstr/ktstr/core/extract"
+	"github.com/ktstr/ktstr/internal/text"
 )
 
 func checkEmpty(ctx context.Context, r *run, c check) {
 	for _, stream := range []ktstr.Stream{ktstr.Stdout, ktstr.Stderr} {
-		for _, text := range []string{"", "\n", " \t\r\n\n"} {
-			in := &input{words: fmt.Sprintf("%s with nothing but %q in it", stream, text), streams: []ktstr.Output{{Stream: stream, Data: []byte(text)}}}
+		for _, piece := range []string{"", "\n", " \t\r\n\n"} {
+			in := &input{words: fmt.Sprintf("%s with nothing but %q in it", stream, piece), streams: []ktstr.Output{{Stream: stream, Data: []byte(piece)}}}
 			res, _ := r.document(ctx, c, in)
 			if len(res.Metrics) > 0 {
-				c.failf(in, "%s, the first %q: want none", count(len(res.Metrics), "metric"), res.Metrics[0].Name)
+				c.failf(in, "%s, the first %q: want none", text.Count(len(res.Metrics), "metric"), res.Metrics[0].Name)
 			}
 		}
 	}
 }
 
-// insert puts text at many places of each sample.
-func insert(ctx context.Context, r *run, c check, text string) {
+// insert puts piece at many places of each sample.
+func insert(ctx context.Context, r *run, c check, piece string) {
 	places := 0
 	for _, k := range r.samples() {
 		for s, out := range k.Streams {
@@ -32,19 +33,19 @@ func insert(ctx context.Context, r *run, c check, text string) {
 					return
 				}
 				places++
-				data := append(append(bytes.Clone(out.Data[:at]), text...), out.Data[at:]...)
-				r.document(ctx, c, changed(k, s, data, at, "with %q inserted at byte %d", text, at))
+				data := append(append(bytes.Clone(out.Data[:at]), piece...), out.Data[at:]...)
+				r.document(ctx, c, changed(k, s, data, at, "with %q inserted at byte %d", piece, at))
 			}
 		}
 	}
-	c.notef("%q inserted at %d places", text, places)
+	c.notef("%q inserted at %d places", piece, places)
 }
 
 func checkNUL(ctx context.Context, r *run, c check) {
 	insert(ctx, r, c, "\x00")
 	zeros := &input{words: "64 KiB of NUL bytes", streams: []ktstr.Output{{Stream: ktstr.Stdout, Data: make([]byte, 64<<10)}}}
 	if res, _ := r.document(ctx, c, zeros); len(res.Metrics) > 0 {
-		c.failf(zeros, "%s: want none", count(len(res.Metrics), "metric"))
+		c.failf(zeros, "%s: want none", text.Count(len(res.Metrics), "metric"))
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"github.com/ktstr/ktstr/core/extract"
+	"github.com/ktstr/ktstr/internal/text"
 )
 
 const large = 16 << 20 // bytes that the engine keeps of a stream by default
@@ -142,8 +143,8 @@ func checkCancel(ctx context.Context, r *run, c check) {
 }
 
 func checkFinite(ctx context.Context, r *run, c check) {
-	c.notef("%s", count(r.x.calls, "extraction"))
+	c.notef("%s", text.Count(r.x.calls, "extraction"))
 	if r.x.infinite > 0 {
-		c.failf(nil, "%s held a value that is NaN or infinite; the checks above show the inputs", count(r.x.infinite, "extraction"))
+		c.failf(nil, "%s held a value that is NaN or infinite; the checks above show the inputs", text.Count(r.x.infinite, "extraction"))
 	}
 }

@@ -4,14 +4,15 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"strings"
+
+	"github.com/ktstr/ktstr/internal/text"
 )
 
 // Print writes the report as text: one line for each check, and the failures
 // below it. Bytes of captures are quoted, so that none reaches the terminal raw.
 func (r Report) Print(w io.Writer) error {
 	p := &printer{w: w}
-	p.printf("plugin %s %s (%s)\n", clean(r.Name), clean(r.Version), clean(r.Subject))
+	p.printf("plugin %s %s (%s)\n", text.Line(r.Name), text.Line(r.Version), text.Line(r.Subject))
 	width := 0
 	for _, c := range r.Checks {
 		width = max(width, len(c.Name))
@@ -25,20 +26,20 @@ func (r Report) Print(w io.Writer) error {
 		} else if c.Detail != "" {
 			detail += " (" + c.Detail + ")"
 		}
-		p.printf("%-4s  %-*s  %s\n", c.Outcome, width, c.Name, clean(detail))
+		p.printf("%-4s  %-*s  %s\n", c.Outcome, width, c.Name, text.Line(detail))
 		for _, f := range c.Failures {
-			p.printf("      - %s\n", clean(f.Message))
+			p.printf("      - %s\n", text.Line(f.Message))
 			if len(f.Said) > 0 {
-				p.printf("        the last it said:\n")
+				p.printf("        its last lines on standard error:\n")
 			}
 			for _, line := range f.Said {
-				p.printf("          %s\n", clean(line))
+				p.printf("          %s\n", text.Line(line))
 			}
 			if f.Input != "" {
-				p.printf("        input: %s\n        bytes: %q\n", clean(f.Input), f.Bytes)
+				p.printf("        input: %s\n        bytes: %q\n", text.Line(f.Input), f.Bytes)
 			}
 			if f.File != "" {
-				p.printf("        kept:  %s\n", clean(f.File))
+				p.printf("        kept:  %s\n", text.Line(f.File))
 			}
 			if f.Also > 0 {
 				p.printf("        the same with %d more inputs\n", f.Also)
@@ -48,16 +49,8 @@ func (r Report) Print(w io.Writer) error {
 			p.printf("      - and %d more\n", c.More)
 		}
 	}
-	p.printf("%s: %d passed, %d failed, %d skipped\n", count(len(r.Checks), "check"), n[Pass], n[Fail], n[Skip])
+	p.printf("%s: %d passed, %d failed, %d skipped\n", text.Count(len(r.Checks), "check"), n[Pass], n[Fail], n[Skip])
 	return p.err
-}
-
-// count is "1 case" or "2 cases".
-func count(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
 }
 
 type printer struct {
@@ -69,16 +62,6 @@ func (p *printer) printf(format string, args ...any) {
 	if p.err == nil {
 		_, p.err = fmt.Fprintf(p.w, format, args...)
 	}
-}
-
-// clean makes control characters visible.
-func clean(text string) string {
-	return strings.Map(func(r rune) rune {
-		if r < ' ' || r >= 0x7f && r < 0xa0 {
-			return '\uFFFD'
-		}
-		return r
-	}, strings.ToValidUTF8(text, "\uFFFD"))
 }
 
 // MarshalJSON writes the report as {"schema": "ktstr.verify/v1", "subject", "name",
