@@ -111,8 +111,7 @@ func (d jsonReader) flat(key string, v *fastjson.Value) {
 		}
 		if percent, ok := strings.CutPrefix(stat, "pct"); ok {
 			if p, ok := number([]byte(percent)); ok && p <= 100 {
-				var name [32]byte
-				d.add(f.family.prefix, string(percentileName(name[:0], p)), f.unit, f.family.polarity, v)
+				d.add(f.family.prefix, percentileName(p), f.unit, f.family.polarity, v)
 			}
 		} else if stat == "min" || stat == "max" {
 			d.add(f.family.prefix, stat, f.unit, f.family.polarity, v)

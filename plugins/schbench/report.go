@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"strconv"
+	"strings"
 
 	"github.com/ktstr/ktstr"
 )
@@ -113,7 +114,7 @@ func (s *scanned) block(e *extraction, out ktstr.Output, b *block) {
 	switch {
 	case !b.has(wakeup):
 		e.diagnose(ktstr.MissingHeadline, 0, "the last report has no table of wakeup latencies")
-	case e.given.Find("wakeup.p20").Times > 0 && !b.has(request) && !b.pipe.given() && !b.current.given():
+	case e.given["wakeup.p20"] && !b.has(request) && !b.pipe.given() && !b.current.given():
 		// Only the tables of pipe mode have a 20th percentile, and its line goes with them.
 		e.diagnose(ktstr.MissingHeadline, 0, `no "avg worker transfer" behind the table of pipe mode`)
 	case b.has(rps) && !b.average.given() && !b.goal.given() && !b.current.given() && !s.goal.given():
@@ -196,7 +197,7 @@ func readTable(e *extraction, data []byte, t *table) {
 			}
 			continue
 		}
-		e.addPercentile(f.prefix, percent, v, unit, f.polarity, n)
+		e.add(f.prefix+percentileName(percent), v, unit, f.polarity, n)
 		favourite = favourite || percent == 99 || t.kind == rps
 	}
 	if !favourite {
@@ -232,14 +233,9 @@ func readRow(text []byte) (percent, v float64, ok bool) {
 	return percent, v, true
 }
 
-// percentileName appends p50, p99, p99_9: without trailing zeros.
-func percentileName(name []byte, percent float64) []byte {
-	start := len(name)
-	name = strconv.AppendFloat(append(name, 'p'), percent, 'f', -1, 64)
-	if dot := bytes.IndexByte(name[start:], '.'); dot >= 0 {
-		name[start+dot] = '_'
-	}
-	return name
+// percentileName returns p50, p99 or p99_9: without trailing zeros.
+func percentileName(percent float64) string {
+	return "p" + strings.Replace(strconv.FormatFloat(percent, 'f', -1, 64), ".", "_", 1)
 }
 
 // readExtremes reads "min=2, max=4692", in 2016 with "Over=0, " before it.

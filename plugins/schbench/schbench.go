@@ -13,7 +13,6 @@ import (
 	"embed"
 
 	"github.com/ktstr/ktstr"
-	"github.com/ktstr/ktstr/internal/tally"
 )
 
 //go:embed payloads/*.yaml
@@ -63,33 +62,21 @@ func parse(out ktstr.Output) (ktstr.Extraction, error) {
 	return e.Extraction, nil
 }
 
-// extraction collects metrics under names that have not been given before.
+// extraction collects metrics. Of two with one name the first one counts.
 type extraction struct {
 	ktstr.Extraction
-	given tally.Tally
-	names tally.Names
+	given map[string]bool // names
 }
 
 func (e *extraction) add(name string, value float64, unit string, polarity ktstr.Polarity, line int) {
-	e.addBytes([]byte(name), value, unit, polarity, line)
-}
-
-func (e *extraction) addPercentile(prefix string, percent, value float64, unit string, polarity ktstr.Polarity, line int) {
-	var buffer [64]byte
-	e.addBytes(percentileName(append(buffer[:0], prefix...), percent), value, unit, polarity, line)
-}
-
-func (e *extraction) addBytes(name []byte, value float64, unit string, polarity ktstr.Polarity, line int) {
-	if e.Metrics == nil {
-		const usual = 30 // three tables, and the lines around them
-		e.Metrics = make([]ktstr.Metric, 0, usual)
-		e.given.Reserve(usual)
-	}
-	given := e.given.Of(name, &e.names)
-	if given.Times++; given.Times > 1 {
+	if e.given[name] {
 		return
 	}
-	e.Metrics = append(e.Metrics, ktstr.Metric{Name: given.Name, Value: value, Unit: unit, Polarity: polarity, Line: line})
+	if e.given == nil {
+		e.given = make(map[string]bool)
+	}
+	e.given[name] = true
+	e.Metrics = append(e.Metrics, ktstr.Metric{Name: name, Value: value, Unit: unit, Polarity: polarity, Line: line})
 }
 
 func (e *extraction) diagnose(code ktstr.Code, line int, message string) {

@@ -5,7 +5,6 @@ import (
 	"fmt"
 
 	"github.com/ktstr/ktstr"
-	"github.com/ktstr/ktstr/internal/huge"
 )
 
 // A line is one line of the log without its prefix.
@@ -143,14 +142,4 @@ func clip(text []byte) string {
 		return string(bytes.ToValidUTF8(text[:most], []byte("?"))) + "…"
 	}
 	return string(bytes.ToValidUTF8(text, []byte("?")))
-}
-
-// room returns a list with room for more: for as many as the text will give if
-// it goes on as it did, of which read of all bytes were read.
-func room[T any](list []T, read, all int) []T {
-	have := len(list)
-	want := int(float64(have) / float64(read) * float64(all) * 1.02)
-	more := huge.Pages(make([]T, have, max(16, 2*have, min(16*have, want))))
-	copy(more, list)
-	return more
 }

@@ -2,36 +2,13 @@ package stressng
 
 import (
 	"bytes"
-	"math"
-	"strconv"
 	"strings"
 
 	decimal "github.com/ktstr/ktstr/internal/text"
 )
 
 // number reads a whole field as stress-ng prints numbers: 1694.09, 1.79445e+03.
-func number(field []byte) (float64, bool) {
-	if v, end, ok := decimal.ReadDecimal(field, 0); ok && end == len(field) {
-		return v, true
-	}
-	return slowNumber(field)
-}
-
-func slowNumber(field []byte) (float64, bool) {
-	if len(field) == 0 || len(field) > 40 {
-		return 0, false
-	}
-	for i, c := range field {
-		switch {
-		case c >= '0' && c <= '9', c == 'e', c == '+', c == '-':
-		case c == '.' && i > 0 && i < len(field)-1:
-		default:
-			return 0, false
-		}
-	}
-	v, err := strconv.ParseFloat(string(field), 64)
-	return v, err == nil && !math.IsInf(v, 0)
-}
+func number(field []byte) (float64, bool) { return decimal.ParseDecimal(field) }
 
 // isNotFinite says whether field is one of the ways to print what is no number.
 func isNotFinite(field []byte) bool {

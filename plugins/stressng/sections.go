@@ -5,7 +5,6 @@ import (
 	"fmt"
 
 	"github.com/ktstr/ktstr"
-	"github.com/ktstr/ktstr/internal/tally"
 )
 
 // perf is where --perf and --tz print: a line "NAME:" for each stressor, then
@@ -17,7 +16,7 @@ type perf struct {
 	counted bool            // the section has counters, and so a place in sections
 	segment string          // "cpu", "cpu~2"
 	given   map[string]bool // events of the section
-	times   tally.Tally     // how often each stressor had counters
+	times   counts          // how often each stressor had counters
 	zones   map[string]bool // names of the temperatures that were given
 	orphan  int             // first line of counters that stand under no name; 0: none
 }
@@ -59,7 +58,7 @@ func (p *parser) perfLine(l *line) bool {
 		p.cut = true
 		return true
 	}
-	f.section(&p.names)
+	f.section()
 	if f.given[event] {
 		// the next section's name is not there
 		f.orphan = l.number
@@ -71,13 +70,13 @@ func (p *parser) perfLine(l *line) bool {
 }
 
 // section gives the section its place among those of the same stressor.
-func (f *perf) section(names *tally.Names) {
+func (f *perf) section() {
 	if f.counted {
 		return
 	}
 	f.counted = true
 	f.given = make(map[string]bool)
-	f.segment = f.times.Numbered(f.name, len(f.name), names)
+	f.segment = f.times.numbered(f.name, len(f.name))
 }
 
 // perfEvent is the slug of the words before the rate. A row without a rate is

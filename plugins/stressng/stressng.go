@@ -13,7 +13,6 @@ import (
 	"embed"
 
 	"github.com/ktstr/ktstr"
-	"github.com/ktstr/ktstr/internal/tally"
 )
 
 //go:embed payloads/*.yaml
@@ -57,10 +56,9 @@ func parse(out ktstr.Output) (ktstr.Extraction, error) {
 type parser struct {
 	out  ktstr.Output
 	end  int // where the line at hand ends
-	text text
+	text report
 	yaml yaml
 
-	names  tally.Names
 	buffer []byte                 // for the names that are being put together
 	cells  [len(columns) + 1]cell // of the row at hand; one more than there can be
 

@@ -7,9 +7,6 @@ import (
 	"strings"
 
 	"github.com/ktstr/ktstr"
-	"github.com/ktstr/ktstr/internal/huge"
-	"github.com/ktstr/ktstr/internal/tally"
-	decimal "github.com/ktstr/ktstr/internal/text"
 )
 
 // columns are the numbers of a row, in their order. Brief tables, and all up
@@ -50,11 +47,10 @@ type table struct {
 	over    bool // another table has begun
 	rows    []row
 	plain   int // how many of them stand before "miscellaneous metrics:"
-	numbers int // that the rows have at the most
 
 	metrics   []ktstr.Metric
-	stressors tally.Tally // rows of each stressor
-	extra     tally.Tally // how often each further metric occurred
+	stressors counts // rows of each stressor
+	extra     counts // how often each further metric occurred
 }
 
 // row is a line that can be a row. A long table has many: it is kept small.
@@ -135,16 +131,8 @@ func (p *parser) tableLine(l *line) bool {
 		rest = rest[1:]
 	}
 	rest = skipBlanks(rest)
-	switch further := l.text[len(l.text)-1] == ')'; {
-	case t.extras || further:
-		t.numbers++
-	case len(rest) > 0 && isFigure(rest):
-		t.numbers += min(t.columns, len(l.text)/2)
-	default:
+	if further := l.text[len(l.text)-1] == ')'; !t.extras && !further && (len(rest) == 0 || !isFigure(rest)) {
 		return false
-	}
-	if len(t.rows) == cap(t.rows) {
-		t.rows = room(t.rows, p.end, len(p.out.Data))
 	}
 	t.rows = append(t.rows, row{p.end - len(l.text), p.end, l.number})
 	return true
@@ -167,9 +155,6 @@ func (t *table) read(p *parser) {
 	if t.extras {
 		plain = t.plain
 	}
-	t.metrics = huge.Pages(make([]ktstr.Metric, 0, t.numbers+len(p.text.metrics)))
-	t.stressors.Reserve(plain)
-	t.extra.Reserve(len(t.rows) - plain)
 	newline := bytes.LastIndexByte(data, '\n')
 	for i, r := range t.rows {
 		p.tableRow(&line{text: data[r.from:r.to], number: r.number, whole: r.to <= newline}, i >= plain)
@@ -194,16 +179,14 @@ func (p *parser) tableRow(l *line, extras bool) {
 	for i = skipGap(text, i); i < len(text) && n < len(p.cells); i = skipGap(text, i) {
 		c := &p.cells[n]
 		from := i
-		if c.value, i, c.ok = decimal.ReadDecimal(text, i); !c.ok || i < len(text) && !isGap(text[i]) {
-			for i < len(text) && !isGap(text[i]) {
-				i++
-			}
-			if n > 0 && !isFigure(text[from:i]) {
-				i = from
-				break
-			}
-			c.value, c.ok = slowNumber(text[from:i])
+		for i < len(text) && !isGap(text[i]) {
+			i++
 		}
+		if n > 0 && !isFigure(text[from:i]) {
+			i = from
+			break
+		}
+		c.value, c.ok = number(text[from:i])
 		c.text, c.to = text[from:i], i
 		n++
 	}
@@ -214,9 +197,9 @@ func (p *parser) tableRow(l *line, extras bool) {
 		p.cut = true
 	case n != t.columns:
 		p.diagnose(ktstr.Malformed, l.number, fmt.Sprintf("row %q has %d numbers, want %d: left out", clip(l.text), n, t.columns))
-		s := t.stressors.Of(name, &p.names)
-		s.Times++
-		s.Measured++
+		s := t.stressors.of(name)
+		s.times++
+		s.measured++
 	default:
 		p.row(l, name, p.cells[:n])
 	}
@@ -240,8 +223,8 @@ func isFigure(field []byte) bool {
 // skipped or died.
 func (p *parser) row(l *line, name []byte, cells []cell) {
 	t := &p.text.table
-	s := t.stressors.Of(name, &p.names)
-	s.Times++
+	s := t.stressors.of(name)
+	s.times++
 	for i := range cells {
 		c := &cells[i]
 		if c.ok {
@@ -249,7 +232,7 @@ func (p *parser) row(l *line, name []byte, cells []cell) {
 		}
 		if !isNotFinite(c.text) {
 			p.diagnose(ktstr.Malformed, l.number, fmt.Sprintf("row %q: %q is no number: left out", clip(l.text), clip(c.text)))
-			s.Measured++
+			s.measured++
 			return
 		}
 		p.diagnose(ktstr.NotFinite, l.number, fmt.Sprintf("%s%s is %s: left out", name, columns[i].name, clip(c.text)))
@@ -258,19 +241,19 @@ func (p *parser) row(l *line, name []byte, cells []cell) {
 		p.diagnose(ktstr.NotMeasured, l.number, fmt.Sprintf("the row of %s is all zeros, which are not measurements: it was skipped, died or did nothing that is counted", name))
 		return
 	}
-	s.Measured++
+	s.measured++
 	// All names of a row are parts of one string.
 	b := p.buffer[:0]
 	for i := range cells {
 		b = append(b, name...)
-		if s.Times > 1 {
-			b = strconv.AppendInt(append(b, '~'), int64(s.Times), 10)
+		if s.times > 1 {
+			b = strconv.AppendInt(append(b, '~'), int64(s.times), 10)
 		}
 		b = append(b, columns[i].name...)
 		cells[i].name = len(b)
 	}
 	p.buffer = b
-	names := p.names.Keep(b)
+	names := string(b)
 	start := 0
 	for i := range cells {
 		c := &cells[i]
@@ -304,7 +287,7 @@ func (p *parser) extraRow(l *line, name []byte, figure *cell, extras bool) {
 		return
 	}
 	unit, polarity := meaning(description)
-	t.add(t.extra.Numbered(b, len(name), &p.names), figure.value, unit, polarity, l.number)
+	t.add(t.extra.numbered(b, len(name)), figure.value, unit, polarity, l.number)
 }
 
 // cutKind takes "(geometric mean of 1 instance)" and its like off a
@@ -344,29 +327,29 @@ func (t *table) finish(p *parser) {
 	if t.unknown {
 		return
 	}
-	if len(t.metrics) == 0 && len(t.stressors.Counts) == 0 {
+	if len(t.metrics) == 0 && len(t.stressors.list) == 0 {
 		p.diagnose(ktstr.NoMetrics, t.line, "the table has no row: no stressor did anything that is counted")
 	}
-	dispatched := dispatches(p.text.dispatch, &p.names)
+	dispatched := dispatches(p.text.dispatch)
 	ambiguous := make(map[string]bool)
-	for _, d := range dispatched.Counts {
-		s := t.stressors.Find(d.Name)
+	for _, d := range dispatched.list {
+		s := t.stressors.find(d.name)
 		switch {
-		case s.Times == 0 && t.columns == brief:
-			p.diagnose(ktstr.NotMeasured, t.line, "the brief table has no row of "+d.Name+": it did nothing that is counted")
-		case s.Times == 0:
-			p.diagnose(ktstr.MissingHeadline, t.line, "the table has no row of "+d.Name)
-		case s.Times != d.Times:
-			ambiguous[d.Name] = true
-			p.diagnose(ktstr.Malformed, t.line, fmt.Sprintf("%s was dispatched %d times and has %d rows: which is whose cannot be told, and they were left out", d.Name, d.Times, s.Times))
+		case s.times == 0 && t.columns == brief:
+			p.diagnose(ktstr.NotMeasured, t.line, "the brief table has no row of "+d.name+": it did nothing that is counted")
+		case s.times == 0:
+			p.diagnose(ktstr.MissingHeadline, t.line, "the table has no row of "+d.name)
+		case s.times != d.times:
+			ambiguous[d.name] = true
+			p.diagnose(ktstr.Malformed, t.line, fmt.Sprintf("%s was dispatched %d times and has %d rows: which is whose cannot be told, and they were left out", d.name, d.times, s.times))
 		}
 	}
-	for _, x := range t.extra.Counts {
-		name, _, _ := strings.Cut(x.Name, ".")
-		s := t.stressors.Find(name)
-		if (s.Times > 1 || s.Times > 0 && dispatched.Find(name).Times > 1) && x.Times != s.Times && x.Times != s.Measured {
-			ambiguous[x.Name] = true
-			p.diagnose(ktstr.Malformed, t.line, fmt.Sprintf("%s has %d values for %d rows: which is whose cannot be told, and they were left out", x.Name, x.Times, s.Times))
+	for _, x := range t.extra.list {
+		name, _, _ := strings.Cut(x.name, ".")
+		s := t.stressors.find(name)
+		if (s.times > 1 || s.times > 0 && dispatched.find(name).times > 1) && x.times != s.times && x.times != s.measured {
+			ambiguous[x.name] = true
+			p.diagnose(ktstr.Malformed, t.line, fmt.Sprintf("%s has %d values for %d rows: which is whose cannot be told, and they were left out", x.name, x.times, s.times))
 		}
 	}
 	if len(ambiguous) == 0 {
@@ -394,7 +377,7 @@ func isColumn(name string) bool {
 }
 
 // dispatches reads "1 cpu, 2 pipe, 1 cpu": how often each stressor is named.
-func dispatches(list []byte, names *tally.Names) (times tally.Tally) {
+func dispatches(list []byte) (times counts) {
 	for len(list) > 0 {
 		var item []byte
 		item, list, _ = bytes.Cut(list, []byte(", "))
@@ -403,7 +386,7 @@ func dispatches(list []byte, names *tally.Names) (times tally.Tally) {
 			continue
 		}
 		if v, ok := number(f[0]); ok && v > 0 {
-			times.Of(f[1], names).Times++
+			times.of(f[1]).times++
 		}
 	}
 	return times

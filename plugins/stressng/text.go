@@ -8,9 +8,9 @@ import (
 	"github.com/ktstr/ktstr"
 )
 
-// text is what the log lines have said so far. One log may hold several runs,
+// report is what the log lines have said so far. One log may hold several runs,
 // one after the other: the last one counts.
-type text struct {
+type report struct {
 	ours    bool           // a line of stress-ng's was there
 	metrics []ktstr.Metric // of the last run, without those of its table
 	tables  int            // of runs before the last
@@ -26,7 +26,7 @@ type text struct {
 }
 
 // begin forgets the run before, of which only failures stay.
-func (t *text) begin() {
+func (t *report) begin() {
 	if t.table.given {
 		t.tables++
 	}
@@ -39,13 +39,13 @@ func (t *text) begin() {
 }
 
 // announced begins a run where stress-ng announces one and another has ended.
-func (t *text) announced() {
+func (t *report) announced() {
 	if t.table.given || t.verdict.run.completed {
 		t.begin()
 	}
 }
 
-func (t *text) add(name string, value float64, unit string, polarity ktstr.Polarity, n int) {
+func (t *report) add(name string, value float64, unit string, polarity ktstr.Polarity, n int) {
 	if t.metrics == nil {
 		t.metrics = make([]ktstr.Metric, 0, 8)
 	}
@@ -187,7 +187,7 @@ func (p *parser) count(name string, rest []byte, l *line) bool {
 
 // readVersion reads "stress-ng 0.15.06" of --verbose and "stress-ng, version
 // 0.22.00 (gcc …)" of --version.
-func (t *text) readVersion(l *line) bool {
+func (t *report) readVersion(l *line) bool {
 	rest, ok := bytes.CutPrefix(l.text, []byte("stress-ng "))
 	if !ok {
 		rest, ok = bytes.CutPrefix(l.text, []byte("stress-ng, version "))
@@ -204,7 +204,7 @@ func (t *text) readVersion(l *line) bool {
 }
 
 // finish says what the whole of the log says.
-func (t *text) finish(p *parser) {
+func (t *report) finish(p *parser) {
 	t.table.finish(p)
 	t.metrics = append(t.table.metrics, t.metrics...)
 	if t.table.given && t.tables > 0 {

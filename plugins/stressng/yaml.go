@@ -5,7 +5,6 @@ import (
 	"fmt"
 
 	"github.com/ktstr/ktstr"
-	"github.com/ktstr/ktstr/internal/tally"
 )
 
 // yaml is the document of --yaml as far as it was read. stress-ng writes one
@@ -25,9 +24,9 @@ type yaml struct {
 	lost    int  // first line of keys that stand under no entry or section; 0: none
 	broken  bool // there were such keys in this section: whose the entries behind them are is not known
 
-	stressors tally.Tally // entries of each stressor under metrics
-	counters  tally.Tally // the same under perfstats
-	extra     tally.Tally // how often each further metric occurred
+	stressors counts // entries of each stressor under metrics
+	counters  counts // the same under perfstats
+	extra     counts // how often each further metric occurred
 
 	version     string
 	versionLine int
@@ -283,17 +282,17 @@ func (p *parser) endEntry() {
 	}
 	switch y.section {
 	case "perfstats":
-		segment := y.counters.Numbered(e.name, len(e.name), &p.names)
+		segment := y.counters.numbered(e.name, len(e.name))
 		for _, f := range e.figures {
 			b := append(append(p.buffer[:0], segment...), ".perf."...)
 			p.buffer = slug(b, bytes.TrimSuffix(f.key, []byte("_total")))
-			p.yamlAdd(f, p.names.Keep(p.buffer), "count", ktstr.Unknown)
+			p.yamlAdd(f, string(p.buffer), "count", ktstr.Unknown)
 		}
 	case "thermal-zones":
 		for _, f := range e.figures {
 			b := append(append(p.buffer[:0], e.name...), ".tz."...)
 			p.buffer = slug(b, f.key)
-			p.yamlAdd(f, y.extra.Numbered(p.buffer, len(e.name), &p.names), "C", ktstr.Unknown)
+			p.yamlAdd(f, y.extra.numbered(p.buffer, len(e.name)), "C", ktstr.Unknown)
 		}
 	case "metrics":
 		p.metricsEntry(e)
@@ -303,7 +302,7 @@ func (p *parser) endEntry() {
 // metricsEntry gives a stressor's row and its further metrics.
 func (p *parser) metricsEntry(e entry) {
 	y := &p.yaml
-	segment := y.stressors.Numbered(e.name, len(e.name), &p.names)
+	segment := y.stressors.numbered(e.name, len(e.name))
 	if !e.bogo {
 		p.diagnose(ktstr.Malformed, e.line, fmt.Sprintf("the entry of %s has no bogo-ops; it was left out", e.name))
 		return
@@ -319,7 +318,7 @@ func (p *parser) metricsEntry(e entry) {
 			if !e.zero {
 				c := columns[f.column]
 				p.buffer = append(append(p.buffer[:0], segment...), c.name...)
-				p.yamlAdd(f, p.names.Keep(p.buffer), c.unit, c.polarity)
+				p.yamlAdd(f, string(p.buffer), c.unit, c.polarity)
 			}
 			continue
 		}
@@ -331,7 +330,7 @@ func (p *parser) metricsEntry(e entry) {
 			p.buffer = append(p.buffer, c)
 		}
 		unit, polarity := meaning(f.key)
-		p.yamlAdd(f, y.extra.Numbered(p.buffer, len(e.name), &p.names), unit, polarity)
+		p.yamlAdd(f, y.extra.numbered(p.buffer, len(e.name)), unit, polarity)
 	}
 }
 
@@ -340,8 +339,5 @@ func (p *parser) yamlAdd(f figure, name, unit string, polarity ktstr.Polarity) {
 		return
 	}
 	y := &p.yaml
-	if len(y.metrics) == cap(y.metrics) {
-		y.metrics = room(y.metrics, p.end, len(p.out.Data))
-	}
 	y.metrics = append(y.metrics, ktstr.Metric{Name: name, Value: f.value, Unit: unit, Polarity: polarity, Line: f.line})
 }

@@ -15,8 +15,8 @@ const (
 	units   = "                          (secs)    (secs)    (secs)   (real time) (usr+sys time)"
 )
 
-// TestShapes holds shapes of which the corpus has no capture.
-func TestShapes(t *testing.T) {
+// TestVersions reads output of versions and options that the corpus does not have.
+func TestVersions(t *testing.T) {
 	i := func(lines ...string) []ktstr.Output {
 		for n := range lines {
 			lines[n] = "stress-ng: info:  [7] " + lines[n]
@@ -124,7 +124,7 @@ func TestShapes(t *testing.T) {
 }
 
 // C29
-func TestVersions(t *testing.T) {
+func TestVersionDiagnostics(t *testing.T) {
 	for version, want := range map[string]string{
 		"0.15.06": "", "0.22.00": "",
 		"0.31":    "stress-ng 0.31 is newer than any this plugin was proven on (0.22.00)",
