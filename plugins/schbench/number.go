@@ -2,7 +2,7 @@ package schbench
 
 import (
 	"bytes"
-	decimal "github.com/ktstr/ktstr/internal/text"
+	"github.com/ktstr/ktstr/internal/text"
 )
 
 // number reads a whole field as schbench prints numbers: digits, with or
@@ -11,7 +11,7 @@ func number(field []byte) (float64, bool) {
 	if bytes.ContainsAny(field, "+-eE") {
 		return 0, false
 	}
-	return decimal.ParseDecimal(field)
+	return text.ParseDecimal(field)
 }
 
 // cutNumber reads the number at the start of line and returns the rest.

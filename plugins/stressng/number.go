@@ -4,11 +4,11 @@ import (
 	"bytes"
 	"strings"
 
-	decimal "github.com/ktstr/ktstr/internal/text"
+	"github.com/ktstr/ktstr/internal/text"
 )
 
 // number reads a whole field as stress-ng prints numbers: 1694.09, 1.79445e+03.
-func number(field []byte) (float64, bool) { return decimal.ParseDecimal(field) }
+func number(field []byte) (float64, bool) { return text.ParseDecimal(field) }
 
 // isNotFinite says whether field is one of the ways to print what is no number.
 func isNotFinite(field []byte) bool {

@@ -2,10 +2,10 @@ package stressng
 
 import (
 	"fmt"
-	"strconv"
 	"strings"
 
 	"github.com/ktstr/ktstr"
+	"github.com/ktstr/ktstr/internal/text"
 )
 
 // version says so if the output is of a version that the plugin was not proven
@@ -24,25 +24,12 @@ func (p *parser) version() {
 		}
 	}
 	where := "is not one that this plugin was proven on (" + strings.Join(proven, ", ") + ")"
-	if newest := proven[len(proven)-1]; later(v, newest) {
+	if newest := proven[len(proven)-1]; text.CompareVersions(v, newest) > 0 {
 		where = fmt.Sprintf("is newer than any this plugin was proven on (%s)", newest)
-	} else if oldest := proven[0]; later(oldest, v) {
+	} else if oldest := proven[0]; text.CompareVersions(v, oldest) < 0 {
 		where = fmt.Sprintf("is older than any this plugin was proven on (%s)", oldest)
 	}
 	p.diagnose(ktstr.UnsupportedVersion, at, fmt.Sprintf("stress-ng %s %s", v, where))
-}
-
-// later says whether version a is newer than b, number by number.
-func later(a, b string) bool {
-	as, bs := strings.Split(a, "."), strings.Split(b, ".")
-	for i := 0; i < len(as) && i < len(bs); i++ {
-		x, _ := strconv.Atoi(as[i])
-		y, _ := strconv.Atoi(bs[i])
-		if x != y {
-			return x > y
-		}
-	}
-	return len(as) > len(bs)
 }
 
 // cutVersion reads the digits and points that text starts with.
