@@ -8,7 +8,7 @@ import (
 	"github.com/ktstr/ktstr/spawn"
 )
 
-// command is what the resolved payload p executes.
+// command returns the command that runs the resolved payload p.
 func (s Spec) command(p payload.Payload, dir *scratch) spawn.Command {
 	c := spawn.Command{
 		Path:       p.Binary,

@@ -306,7 +306,7 @@ func TestHandle(t *testing.T) {
 	}
 	release(t, fifo)
 	r, err := h.Kill()
-	if m, ok := r.Metric("iops"); err != nil || !ok || m.Value != 5 || !r.Interrupted {
+	if m, ok := r.Metric("iops"); err != nil || !ok || m.Value != 5 || r.Interrupted || r.TimedOut || r.EndedBy != "kill" || r.ExitStatus() != core.ExitPass {
 		t.Errorf("Kill: %+v, %v", r.Record, err)
 	}
 	taken(h)
@@ -326,6 +326,101 @@ func TestHandle(t *testing.T) {
 		runtime.Gosched()
 	}
 	taken(h)
+}
+
+// A run that its caller killed is judged by its checks alone.
+func TestChecksJudgeAKilledRun(t *testing.T) { // C14 C15
+	check := func(want int, checks ...string) {
+		t.Helper()
+		fifo := filepath.Join(t.TempDir(), "go")
+		h, err := core.Start(t.Context(), core.Spec{
+			Payload: script(t, `echo iops 5; mkfifo `+fifo+`; read x < `+fifo+`; exec sleep 1000`), Extractor: words, Checks: parse(t, checks...),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		release(t, fifo)
+		r, err := h.Kill()
+		if err != nil || r.ExitStatus() != want || r.ExitCode != -1 || r.EndedBy != "kill" {
+			t.Errorf("%q: got status %d, exit code %d, ended by %q, %v; want status %d", checks, r.ExitStatus(), r.ExitCode, r.EndedBy, err, want)
+		}
+	}
+	check(core.ExitPass, "exit == -1")
+	check(core.ExitPass)
+	check(core.ExitCheck, "exit == 0")
+	check(core.ExitCheck, "iops >= 6")
+}
+
+// An output that cannot be read to its end costs nothing that was read before: the
+// Result, with its bundle, comes with the error.
+func TestFailedDrainLosesNothing(t *testing.T) { // C14
+	p := script(t, `echo iops 5; exec sleep 1000`)
+	p.Timeout = time.Second
+	kept := &memorySink{}
+	h, err := core.Start(t.Context(), core.Spec{Payload: p, Extractor: words, Grace: 100 * time.Millisecond, Sinks: []core.Sink{kept}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	// This process, which must not be killed, holds the payload's stdout.
+	held, err := os.OpenFile(fmt.Sprintf("/proc/%d/fd/1", h.Pid()), os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer held.Close()
+	r, err := h.Wait()
+	if err == nil || !strings.Contains(err.Error(), "timed out after 1s") {
+		t.Errorf("got %v; want an error that names the timeout", err)
+	}
+	if m, ok := r.Metric("iops"); !ok || m.Value != 5 || r.Verdict != core.Fail || r.ExitStatus() != core.ExitRun || r.Capture["stdout"].Complete {
+		t.Errorf("got %+v; want the metric, and a run that failed", r.Record)
+	}
+	if kept.raw != 1 || kept.emitted != 1 {
+		t.Errorf("the sink got %d raw outputs and %d records; want 1 and 1", kept.raw, kept.emitted)
+	}
+}
+
+// memorySink counts its calls.
+type memorySink struct{ raw, emitted int }
+
+func (s *memorySink) Raw(*core.Result) error  { s.raw++; return nil }
+func (s *memorySink) Emit(*core.Result) error { s.emitted++; return nil }
+
+// Printing a handle or a result shows no environment.
+func TestPrintingShowsNoEnvironment(t *testing.T) { // C2
+	fifo := filepath.Join(t.TempDir(), "go")
+	p := script(t, `mkfifo `+fifo+`; read x < `+fifo+`; echo iops 5`)
+	p.Env = map[string]string{"API_TOKEN": "hunter2"}
+	p.Checks = parse(t, "iops >= 5")
+	prepared, err := core.Prepare(t.Context(), core.Spec{Payload: p, Extractor: words})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h, err := prepared.Start(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := fmt.Sprint(h)
+	release(t, fifo)
+	r, err := h.Wait()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, v := range []any{h, *h, prepared, *prepared, r, &r} {
+		for _, format := range []string{"%v", "%+v", "%#v", "%s"} {
+			if got := fmt.Sprintf(format, v); strings.Contains(got, "hunter2") || strings.Contains(got, "API_TOKEN") {
+				t.Errorf("%s of %T: %s", format, v, got)
+			}
+		}
+	}
+	for got, want := range map[string]string{
+		before:        "payload bench: running, 1 checks",
+		fmt.Sprint(h): "payload bench: ended, 1 checks",
+		fmt.Sprint(r): "result of bench: pass, exit code 0, 1 metrics",
+	} {
+		if got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
 }
 
 // release lets a script go on that reads from fifo, which it makes itself.

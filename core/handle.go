@@ -9,9 +9,10 @@ import (
 	"github.com/ktstr/ktstr/spawn"
 )
 
-// Handle is a payload that runs in the background. It gives exactly one
-// Result, to whichever of Wait, Kill and TryWait gets there first; every later
-// call is an error. Its methods may be called from several goroutines.
+// Handle is a payload that runs in the background. It gives exactly one Result, to
+// the first of Wait, Kill and TryWait that gets it. Every later call returns an error.
+// Its methods may be called from several goroutines. A Handle that is dropped kills
+// the payload, as Close does.
 type Handle struct {
 	prepared *Prepared
 	sinks    []Sink
@@ -21,7 +22,7 @@ type Handle struct {
 	*held
 }
 
-// held is what a run holds besides its process. It has no reference to the
+// held has the resources of a run besides its process. It has no reference to the
 // Handle, so that a dropped Handle becomes unreachable and spawn can notice that.
 type held struct {
 	cancel  context.CancelFunc
@@ -29,26 +30,40 @@ type held struct {
 	thaw    func() (spawn.Usage, error) // nil when the extractor runs
 }
 
-// Name is the payload's name.
+// Name returns the payload's name.
 func (h *Handle) Name() string { return h.prepared.spec.Payload.Name }
 
-// Pid is the payload's process id while it is alive, else 0.
+// Pid returns the payload's process id while the payload is alive, and 0 afterwards.
 func (h *Handle) Pid() int { return h.process.Pid() }
 
-// Wait waits for the end of the payload and returns what became of it.
+// String is a summary for debugging. It shows no arguments and no environment.
+func (h Handle) String() string {
+	state := "running"
+	if h.Pid() == 0 {
+		state = "ended"
+	}
+	return fmt.Sprintf("payload %s: %s, %d checks", h.Name(), state, len(h.prepared.definition.Checks))
+}
+
+// GoString is String, so that %#v shows no more than %v.
+func (h Handle) GoString() string { return h.String() }
+
+// Wait waits for the end of the payload and returns the Result. The errors are those
+// of Run.
 func (h *Handle) Wait() (Result, error) { return h.settle(h.process.Wait()) }
 
-// Kill ends the payload and returns what was captured until then. While
-// another goroutine waits, either of the two gets the Result.
+// Kill kills the payload and returns the Result with the output up to then. The
+// checks decide on the verdict: such a run is neither interrupted nor timed out, so
+// exit == -1 can hold. While another goroutine waits, either of the two gets the
+// Result.
 func (h *Handle) Kill() (Result, error) { return h.settle(h.process.Kill()) }
 
-// Interrupt asks the payload to stop, as Ctrl-C does; it is killed after the
-// grace time. A second call kills at once. The Result still has to be waited
-// for.
+// Interrupt asks the payload to stop, as Ctrl-C does, and kills it after the grace
+// time. A second call kills it at once. The caller still waits for the Result.
 func (h *Handle) Interrupt() error { return h.process.Interrupt() }
 
-// TryWait returns the Result if the payload has ended; done is false while it
-// runs.
+// TryWait returns the Result if the payload has ended. It does not wait: done is false
+// while the payload runs.
 func (h *Handle) TryWait() (r Result, done bool, err error) {
 	ended, done, err := h.process.TryWait()
 	if !done && err == nil {
@@ -58,8 +73,8 @@ func (h *Handle) TryWait() (r Result, done bool, err error) {
 	return r, done, err
 }
 
-// Close kills a payload whose Result nobody asked for, and says that its
-// metrics are lost. After Wait, Kill or a done TryWait it does nothing.
+// Close kills a payload whose Result was not taken, and warns that its metrics are
+// lost. After Wait, Kill or a TryWait that was done it does nothing.
 func (h *Handle) Close() error {
 	_, err := h.process.Kill()
 	if errors.Is(err, spawn.ErrTaken) {
@@ -70,7 +85,7 @@ func (h *Handle) Close() error {
 	return err
 }
 
-// warnDropped says that a payload was killed because its Handle was closed or
+// warnDropped warns that a payload was killed because its Handle was closed or
 // dropped.
 func (p *Prepared) warnDropped() {
 	text := fmt.Sprintf("payload %s: its handle was dropped before wait or kill: killed, its metrics are lost", p.spec.Payload.Name)
@@ -81,19 +96,19 @@ func (p *Prepared) warnDropped() {
 	fmt.Fprintln(os.Stderr, "ktstr: "+text)
 }
 
-// settle makes the Result of an ended process, for the one caller that got it.
+// settle returns the Result of an ended process to the one caller that got it. After
+// an error, ended has the output that was read before.
 func (h *Handle) settle(ended spawn.Result, err error) (Result, error) {
 	if errors.Is(err, spawn.ErrTaken) {
 		return Result{}, fmt.Errorf("payload %s: %w", h.Name(), spawn.ErrTaken)
 	}
 	if err != nil {
-		h.release()
-		return Result{}, fmt.Errorf("payload %s: %w", h.Name(), err)
+		err = fmt.Errorf("payload %s: %w", h.Name(), err)
 	}
-	return h.finish(ended)
+	return h.finish(ended, err), err
 }
 
-// release gives back what the run held but its process.
+// release continues the extractor, ends the context and removes the scratch directory.
 func (h *held) release() {
 	h.thawNow()
 	h.cancel()

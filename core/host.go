@@ -10,11 +10,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Host says where a run was measured: what makes two runs comparable. What
-// cannot be read is empty or 0.
+// Host describes the host of a run, so that readers can tell whether two runs are
+// comparable. A field that could not be read is empty or 0.
 type Host struct {
 	Name     string `json:"name"`
-	Kernel   string `json:"kernel"` // release, as `uname -r`
+	Kernel   string `json:"kernel"` // the release, as of `uname -r`
 	Arch     string `json:"arch"`
 	CPU      string `json:"cpu"`      // model
 	CPUs     int    `json:"cpus"`     // that this process may use
@@ -22,7 +22,7 @@ type Host struct {
 	Memory   int64  `json:"memory"`   // bytes
 }
 
-// ThisHost reads the host's identity.
+// ThisHost describes the host on which this process runs.
 func ThisHost() Host {
 	h := Host{Arch: runtime.GOARCH, CPUs: runtime.NumCPU()}
 	var u unix.Utsname
@@ -41,8 +41,8 @@ func ThisHost() Host {
 	return h
 }
 
-// cpuModel does not change while a process lives, and takes the kernel longer
-// to print than a short payload takes to run.
+// cpuModel is read once, because the kernel takes longer to print /proc/cpuinfo than a
+// short payload takes to run.
 var cpuModel = sync.OnceValue(func() string {
 	f, err := os.Open("/proc/cpuinfo")
 	if err != nil {
@@ -59,8 +59,7 @@ var cpuModel = sync.OnceValue(func() string {
 	return ""
 })
 
-// filesystems names the types that benchmarks meet, by the magic numbers of
-// statfs(2).
+// filesystems has the names of filesystem types by the magic numbers of statfs(2).
 var filesystems = map[int64]string{
 	unix.BTRFS_SUPER_MAGIC:     "btrfs",
 	unix.EXT4_SUPER_MAGIC:      "ext4", // also ext2 and ext3: they share the number
@@ -77,7 +76,7 @@ var filesystems = map[int64]string{
 	0xca451a4e:                 "bcachefs",
 }
 
-// filesystem names the type of the filesystem that holds path.
+// filesystem returns the type of the filesystem that holds path, for example "ext4".
 func filesystem(path string) string {
 	var s unix.Statfs_t
 	if unix.Statfs(path, &s) != nil {

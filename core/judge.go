@@ -9,7 +9,7 @@ import (
 	"github.com/ktstr/ktstr/core/payload"
 )
 
-// setExtraction fills in what extraction gave.
+// setExtraction fills in the metrics and the status of the extraction.
 func (r *Result) setExtraction(x extract.Result) {
 	r.Extraction = ExtractionOf(x)
 	r.Metrics = x.Metrics
@@ -18,37 +18,33 @@ func (r *Result) setExtraction(x extract.Result) {
 	}
 }
 
-// ExtractionOf is how x stands in a record.
+// ExtractionOf returns the part of x that a record keeps besides the metrics.
 func ExtractionOf(x extract.Result) Extraction {
 	return Extraction{Status: x.Status, Extractor: x.Extractor, Version: x.Version, Error: x.Error, Diagnostics: x.Diagnostics}
 }
 
-// kindSignal is the kind of the detail for a payload that a signal ended while
-// no check says anything about its exit code.
-const kindSignal = "signal"
-
-// kindNotKept is the kind of the detail for a run that a sink could not keep.
-const kindNotKept = "not-kept"
+// Kinds of details that are not about a check.
+const (
+	kindSignal  = "signal"      // a signal ended the payload, and no check is about its exit code
+	kindNotKept = "not-kept"    // a sink could not keep the run
+	kindLost    = "lost-output" // the output could not be read to its end
+)
 
 func notKept(err error) check.Detail {
 	return check.Detail{Kind: kindNotKept, Message: err.Error()}
 }
 
-// NotKept notes in a finished record that something of the run could not be
-// kept where it was asked for. It does not pass then.
+// NotKept notes in a finished record that a part of the run could not be kept where
+// the user asked for it. The run does not pass then.
 func (r *Record) NotKept(err error) { r.fail(notKept(err)) }
 
-// judge evaluates the checks of the resolved payload.
-func (r *Result) judge(h *Handle, x extract.Result) {
-	r.Judge(h.prepared.definition, r.Streams[1].Data, x.Looked, h.prepared.spec.Extractor.Describe().Hints)
-}
-
-// Judge evaluates the checks of the resolved payload p on the record's metrics
-// and exit code, notes what became of each, adds what failed to the details and
-// brings the verdict up to date. stderr is for messages, looked names the streams that metrics were
-// looked for in, and hints are the extractor's.
+// Judge evaluates the checks of the resolved payload p on the record's metrics and
+// exit code. It notes the outcome of each check, adds a detail for each failure and
+// sets the verdict. stderr is quoted in messages, looked names the streams that the
+// extractor was given, and hints are the extractor's.
 func (r *Record) Judge(p payload.Payload, stderr []byte, looked []ktstr.Stream, hints []ktstr.Hint) {
-	if r.Signal != "" && !r.TimedOut && !r.Interrupted && !slices.ContainsFunc(p.Checks, func(c check.Check) bool { return c.Kind() == check.KindExit }) {
+	expected := r.TimedOut || r.Interrupted || r.EndedBy != "" || slices.ContainsFunc(p.Checks, func(c check.Check) bool { return c.Kind() == check.KindExit })
+	if r.Signal != "" && !expected {
 		r.fail(check.Detail{Kind: kindSignal, Message: "ended by " + r.Signal + ", and no check says that this is expected: want exit == -1 if it is"})
 	}
 	verdict := check.Evaluate(p.Checks, check.Input{
@@ -64,7 +60,7 @@ func (r *Record) Judge(p payload.Payload, stderr []byte, looked []ktstr.Stream, 
 	r.fail(verdict.Details...)
 }
 
-// fail adds what failed, if anything, and brings the verdict up to date.
+// fail adds details, of which there may be none, and sets the verdict.
 func (r *Record) fail(details ...check.Detail) {
 	r.Details = append(r.Details, details...)
 	r.Verdict = Pass

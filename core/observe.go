@@ -10,34 +10,34 @@ import (
 	"github.com/ktstr/ktstr/spawn/cgroup"
 )
 
-// describe fills in what is known before extraction: how the process ended and
-// what it printed.
-func (h *Handle) describe(r *Result, ended spawn.Result) {
+// observe fills in everything that is known before the extraction: how the process
+// ended, the captures of its streams, and its costs.
+func (h *Handle) observe(r *Result, ended spawn.Result) {
 	p := h.prepared.definition
 	r.Record = Record{
-		Schema:     Schema,
-		Payload:    p.Name,
-		Argv:       append([]string{h.command.Path}, h.command.Args...),
-		Dir:        h.command.Dir,
-		Start:      ended.Start,
-		Duration:   Seconds(ended.Duration),
-		ExitCode:   ended.ExitCode,
-		Signal:     ended.Signal,
-		CoreDumped: ended.CoreDumped,
-		TimedOut:   ended.Cause == spawn.CauseTimeout,
-		Timeout:    Seconds(p.Timeout),
-		Interrupted: ended.Cause == spawn.CauseInterrupt || ended.Cause == spawn.CauseKill ||
-			ended.Cause == spawn.CauseCancel,
-		Capture: map[string]Seen{},
-		Host:    ThisHost(),
-		Notices: ended.Notices,
-		Tool:    h.prepared.tool,
-		Labels:  h.prepared.spec.Labels,
-		Harness: costOf(ended.Harness),
-		Used:    costOf(ended.Payload),
-		Watcher: watcherCost(ended.Watcher),
-		Cgroup:  cgroupOf(ended.Cgroup),
-		Plugin:  h.prepared.spec.Plugin,
+		Schema:      Schema,
+		Payload:     p.Name,
+		Argv:        append([]string{h.command.Path}, h.command.Args...),
+		Dir:         h.command.Dir,
+		Start:       ended.Start,
+		Duration:    Seconds(ended.Duration),
+		ExitCode:    ended.ExitCode,
+		Signal:      ended.Signal,
+		CoreDumped:  ended.CoreDumped,
+		TimedOut:    ended.Cause == spawn.CauseTimeout,
+		Timeout:     Seconds(p.Timeout),
+		Interrupted: ended.Cause == spawn.CauseInterrupt || ended.Cause == spawn.CauseCancel,
+		EndedBy:     endedBy(ended.Cause),
+		Capture:     map[string]Seen{},
+		Host:        ThisHost(),
+		Notices:     ended.Notices,
+		Tool:        h.prepared.tool,
+		Labels:      h.prepared.spec.Labels,
+		Harness:     costOf(ended.Harness),
+		Used:        costOf(ended.Payload),
+		Watcher:     watcherCost(ended.Watcher),
+		Cgroup:      cgroupOf(ended.Cgroup),
+		Plugin:      h.prepared.spec.Plugin,
 	}
 	if h.prepared.note != "" {
 		r.Notices = append(r.Notices, h.prepared.note)
@@ -81,6 +81,15 @@ func (h *Handle) describe(r *Result, ended spawn.Result) {
 	}
 }
 
+// endedBy returns the action of the caller that ended a run on purpose, or "". A
+// timeout and an interruption are not on purpose.
+func endedBy(c spawn.Cause) string {
+	if c == spawn.CauseKill {
+		return "kill"
+	}
+	return ""
+}
+
 func costOf(u spawn.Usage) *Cost {
 	return &Cost{
 		CPU:                 Seconds(u.User + u.System),
@@ -109,8 +118,8 @@ func cgroupOf(s *cgroup.Stat) *Cgroup {
 	}
 }
 
-// continueExtractor ends the freeze of the measurement and notes what the
-// extractor used during it.
+// continueExtractor continues the extractor after the measurement and notes what it
+// used while it was stopped.
 func (h *Handle) continueExtractor(r *Result) {
 	used, frozen, err := h.thawNow()
 	if err != nil {

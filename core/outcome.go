@@ -20,14 +20,14 @@ const (
 	ExitInterrupted = 130 // stopped by a person
 )
 
-// ExitStatus is the exit status of `ktstr run` for this record. Where several
-// apply, the one nearest to the cause wins: interrupted, not run to its end,
-// exit code, extraction, other checks.
+// ExitStatus returns the exit status of `ktstr run` for this record. If several apply,
+// it is the first of this order: interrupted, not run to its end, a failed check of
+// the exit code, extraction, other checks.
 func (r Record) ExitStatus() int {
 	switch {
 	case r.Interrupted:
 		return ExitInterrupted
-	case r.TimedOut, r.NotStarted != "", r.failed(kindSignal), r.failed(kindNotKept):
+	case r.TimedOut, r.NotStarted != "", r.failed(kindSignal), r.failed(kindNotKept), r.failed(kindLost):
 		return ExitRun
 	case r.failed(check.ExitCode):
 		return ExitCheck
@@ -48,8 +48,8 @@ func (r Record) failed(kind string) bool {
 	return false
 }
 
-// Err is nil exactly when the run passed: it ran to its end, extraction gave
-// what it should, and every check held.
+// Err returns nil exactly if the run passed: it ran to its end, the extraction gave
+// metrics (or gives none by design), and every check held.
 func (r Record) Err() error {
 	if r.ExitStatus() == ExitPass {
 		return nil
@@ -73,15 +73,15 @@ func (r Record) Err() error {
 	return fmt.Errorf("payload %s: %w", r.Payload, errors.Join(causes...))
 }
 
-// TimeoutText says in one phrase that the run timed out, and when.
+// TimeoutText returns a phrase that says that the run timed out, and after how long.
 func (r Record) TimeoutText() string {
-	if r.Timeout == 0 { // of an older record
+	if r.Timeout == 0 { // an older record
 		return fmt.Sprintf("timed out after %v", time.Duration(r.Duration).Round(time.Millisecond))
 	}
 	return fmt.Sprintf("killed at the timeout of %v", r.Timeout)
 }
 
-// reason says in one phrase why the status is not OK.
+// reason returns a phrase that says why the status is not OK.
 func (e Extraction) reason() string {
 	if e.Error != "" {
 		return e.Error

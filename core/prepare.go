@@ -51,6 +51,12 @@ func (p *Prober) Prepare(ctx context.Context, s Spec) (*Prepared, error) {
 	return r, nil
 }
 
+// String is a summary for debugging, as that of the Spec.
+func (p Prepared) String() string { return p.spec.String() }
+
+// GoString is String, so that %#v shows no more than %v.
+func (p Prepared) GoString() string { return p.String() }
+
 // Definition returns the payload as the run uses it: with the arguments, checks,
 // options, timeout and cgroup of the Spec and of the program's version.
 func (p *Prepared) Definition() payload.Payload { return p.definition }

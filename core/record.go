@@ -10,17 +10,17 @@ import (
 	"github.com/ktstr/ktstr/internal/plainjson"
 )
 
-// Schema names the version of Record's JSON. Fields are only ever added; a
-// change of meaning would be a new schema.
+// Schema names the version of Record's JSON. A version only gets new fields. A change
+// of a field's meaning is a new version.
 const Schema = "ktstr.run/v1"
 
-// The words of Record.Verdict.
+// Values of Record.Verdict.
 const (
 	Pass = "pass"
 	Fail = "fail"
 )
 
-// Record is all that is kept of one finished run but its raw output. It
+// Record is everything that is kept of one finished run, except its raw output. It
 // round-trips through JSON without loss. docs/record.md describes the JSON.
 type Record struct {
 	Schema      string         `json:"schema"`
@@ -30,80 +30,81 @@ type Record struct {
 	Dir         string         `json:"dir"` // the working directory of the payload
 	Start       time.Time      `json:"start"`
 	Duration    Seconds        `json:"duration"`
-	ExitCode    int            `json:"exit_code"` // -1: a signal ended it, or it was not started
+	ExitCode    int            `json:"exit_code"` // -1: a signal ended the payload, or it was not started
 	Signal      string         `json:"signal"`
 	CoreDumped  bool           `json:"core_dumped,omitempty"`
 	TimedOut    bool           `json:"timed_out"`
-	Timeout     Seconds        `json:"timeout,omitempty"` // after which it would be killed; 0: never, or not known
-	Interrupted bool           `json:"interrupted"`       // by a person, a kill or a cancelled context
-	Verdict     string         `json:"verdict"`           // Pass exactly when ExitStatus is 0
-	Details     []check.Detail `json:"details"`           // what failed
-	// Checks are all checks of the run, in order, also those that held; empty:
-	// it had none. Nil, in a record from before they were kept: not known.
+	Timeout     Seconds        `json:"timeout,omitempty"`  // at which the payload is killed; 0: never, or not known
+	Interrupted bool           `json:"interrupted"`        // by Ctrl-C, Handle.Interrupt or a cancelled context
+	EndedBy     string         `json:"ended_by,omitempty"` // "kill": the caller ended the run on purpose, by Handle.Kill
+	Verdict     string         `json:"verdict"`            // Pass exactly when ExitStatus is 0
+	Details     []check.Detail `json:"details"`            // what failed
+	// Checks has the outcome of every check, in order. It is empty if the run had no
+	// check, and nil in an old record that does not have the outcomes.
 	Checks     []check.Outcome   `json:"checks,omitzero"`
 	Extraction Extraction        `json:"extraction"`
 	Metrics    []ktstr.Metric    `json:"metrics"`
-	Headlines  []string          `json:"headlines"` // names of the metrics to show first
+	Headlines  []string          `json:"headlines"` // names of the metrics that are shown first
 	Capture    map[string]Seen   `json:"capture"`   // by stream
-	Bundle     string            `json:"bundle"`    // absolute path of the run's directory; empty: not kept
+	Bundle     string            `json:"bundle"`    // absolute path of the run's directory; empty: there is none
 	Host       Host              `json:"host"`
 	Scratch    *Scratch          `json:"scratch,omitempty"`
 	Killed     []Killed          `json:"killed,omitempty"` // descendants that outlived the payload
 	Notices    []string          `json:"notices,omitempty"`
-	Harness    *Cost             `json:"harness,omitempty"` // what ktstr itself cost while the payload ran
-	Watcher    *Cost             `json:"watcher,omitempty"` // likewise the process that outlives a killed ktstr; nil: there was none
-	Used       *Cost             `json:"used,omitempty"`    // what the payload used, with the descendants it waited for
-	Frozen     *Cost             `json:"frozen,omitempty"`  // what the extractor's process used while it was stopped for the measurement
-	Tool       string            `json:"tool,omitempty"`    // version that the payload's binary reports
-	Labels     map[string]string `json:"labels,omitempty"`  // what the caller said the run belongs to: "set", "commit", …
-	Cgroup     *Cgroup           `json:"cgroup,omitempty"`  // what the kernel counted for the run's cgroup; nil: it had none
-	Plugin     *Plugin           `json:"plugin,omitempty"`  // the extractor's executable; nil: built in
-	// NotStarted says why there was no run, of one that was asked for: then
-	// nothing here was measured. Run never gives such a record.
+	Harness    *Cost             `json:"harness,omitempty"` // of ktstr itself while the payload ran
+	Watcher    *Cost             `json:"watcher,omitempty"` // of the watcher process in that time; nil: there was none
+	Used       *Cost             `json:"used,omitempty"`    // of the payload and the descendants that it waited for
+	Frozen     *Cost             `json:"frozen,omitempty"`  // of the extractor's process while it was stopped for the measurement
+	Tool       string            `json:"tool,omitempty"`    // version that the payload's program reports
+	Labels     map[string]string `json:"labels,omitempty"`  // for example "set" and "commit", see Spec.Labels
+	Cgroup     *Cgroup           `json:"cgroup,omitempty"`  // counters of the run's cgroup; nil: it had none
+	Plugin     *Plugin           `json:"plugin,omitempty"`  // the extractor's executable; nil: the extractor is built in
+	// NotStarted is the reason why a run that was wanted has no result. Nothing in such
+	// a record was measured. Run never returns one.
 	NotStarted string `json:"error,omitempty"`
 }
 
-// Cgroup is what the kernel counted for the cgroup that a run had to itself,
-// from zero at its start to the end of the last process in it.
+// Cgroup has the counters of the cgroup that a run had to itself. They begin at zero
+// when the run starts and end with the last process of the run.
 type Cgroup struct {
 	Path             string   `json:"path"`        // removed after the run
-	Controllers      []string `json:"controllers"` // in force; empty: it only groups and counts
+	Controllers      []string `json:"controllers"` // that are enabled; empty: the cgroup limits nothing
 	CPU              Seconds  `json:"cpu"`
 	User             Seconds  `json:"user"`
 	System           Seconds  `json:"system"`
-	Throttled        Seconds  `json:"throttled"` // time that a CPU quota took away
+	Throttled        Seconds  `json:"throttled"` // time that the run waited because of a CPU quota
 	ThrottledPeriods int64    `json:"throttled_periods"`
 	MemoryPeak       int64    `json:"memory_peak"`     // bytes; 0 without the memory controller
-	CPUPressure      Pressure `json:"cpu_pressure"`    // zero where the kernel does not measure it
-	MemoryPressure   Pressure `json:"memory_pressure"` // likewise
-	IOPressure       Pressure `json:"io_pressure"`     // likewise
+	CPUPressure      Pressure `json:"cpu_pressure"`    // zero if the kernel does not measure it (PSI)
+	MemoryPressure   Pressure `json:"memory_pressure"` // as CPUPressure
+	IOPressure       Pressure `json:"io_pressure"`     // as CPUPressure
 }
 
-// Pressure is how long some, or all, of the tasks of a cgroup waited for a
+// Pressure is the time for which some, or all, of the tasks of a cgroup waited for a
 // resource, as the kernel's PSI counts it.
 type Pressure struct {
 	Some Seconds `json:"some"`
 	Full Seconds `json:"full"`
 }
 
-// Plugin says which executable the extractor was, and what kept it in.
+// Plugin describes the extractor's executable and its sandbox.
 type Plugin struct {
 	From    string    `json:"from"`             // "bundled", "installed", "--plugin" or "KTSTR_PLUGIN_PATH"
 	Path    string    `json:"path,omitempty"`   // empty: inside ktstr itself
 	SHA256  string    `json:"sha256,omitempty"` // of the file at Path
-	Locked  bool      `json:"locked"`           // a lock demanded this hash; true for one inside ktstr
-	Lock    string    `json:"lock,omitempty"`   // the project's lock file that named it; empty: there was none
-	Sandbox []Measure `json:"sandbox"`          // what was asked for; none: it ran without a sandbox
+	Locked  bool      `json:"locked"`           // the plugin had to have this hash; true for a plugin inside ktstr
+	Lock    string    `json:"lock,omitempty"`   // the project's lock file that names the plugin; empty: there was none
+	Sandbox []Measure `json:"sandbox"`          // the restrictions that were requested; empty: no sandbox
 }
 
 // Measure is one restriction of a plugin's sandbox.
 type Measure struct {
 	Name     string `json:"name"`
 	Enforced bool   `json:"enforced"`
-	Detail   string `json:"detail,omitempty"` // how, or why not
+	Detail   string `json:"detail,omitempty"` // the mechanism, or the reason why it is not enforced
 }
 
-// Extraction says how the metrics came to be.
+// Extraction describes how the metrics were extracted.
 type Extraction struct {
 	Status      extract.Status     `json:"status"`
 	Extractor   string             `json:"extractor"`
@@ -112,14 +113,14 @@ type Extraction struct {
 	Diagnostics []ktstr.Diagnostic `json:"diagnostics"`
 }
 
-// Version says which extractor gave which status.
+// Version is an extractor with the status that it gave.
 type Version struct {
 	Extractor string         `json:"extractor"`
 	Version   string         `json:"version"`
 	Status    extract.Status `json:"status"`
 }
 
-// VersionOf is that of an extraction.
+// VersionOf returns the Version of an extraction.
 func VersionOf(e Extraction) Version { return Version{e.Extractor, e.Version, e.Status} }
 
 func (v Version) String() string {
@@ -130,29 +131,29 @@ func (v Version) String() string {
 	return text
 }
 
-// Seen says how much of a stream was printed and how much of it was kept.
+// Seen describes how much of a stream was read and how much of it was kept.
 type Seen struct {
-	Bytes     int64 `json:"bytes"`     // all that were seen
-	Truncated bool  `json:"truncated"` // more was seen than was kept
-	Complete  bool  `json:"complete"`  // the end of the stream was seen
+	Bytes     int64 `json:"bytes"`     // that were read
+	Truncated bool  `json:"truncated"` // more was read than kept
+	Complete  bool  `json:"complete"`  // the end of the stream was reached
 
-	// Kept is how many bytes were kept; 0 where that is all of them.
+	// Kept is the number of bytes that were kept. 0 means all of them.
 	Kept int64 `json:"kept,omitempty"`
 }
 
-// Killed is a process that outlived the payload and was killed.
+// Killed is a process of the run that outlived the payload and was killed.
 type Killed struct {
 	Pid  int    `json:"pid"`
 	Name string `json:"name"`
 }
 
-// Scratch is the directory that a run was given for its files.
+// Scratch is the directory that a run got for its files.
 type Scratch struct {
 	Dir        string `json:"dir"`        // removed after the run
-	Filesystem string `json:"filesystem"` // its type, such as "ext4"
+	Filesystem string `json:"filesystem"` // its type, for example "ext4"
 }
 
-// Cost is what a process used while the payload ran.
+// Cost is the CPU time and the context switches of a process while the payload ran.
 type Cost struct {
 	CPU                 Seconds `json:"cpu"` // user and system
 	VoluntarySwitches   int64   `json:"voluntary_switches"`
@@ -169,8 +170,8 @@ func (r Record) Metric(name string) (ktstr.Metric, bool) {
 	return ktstr.Metric{}, false
 }
 
-// MarshalJSON writes empty lists as [], never as null, so that readers need
-// not tell the two apart.
+// MarshalJSON writes empty lists as [] and never as null, so that readers need not
+// distinguish the two.
 func (r Record) MarshalJSON() ([]byte, error) {
 	type plain Record
 	p := plain(r)

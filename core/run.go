@@ -1,7 +1,6 @@
-// Package core turns a payload into a judged record: it runs the payload,
-// captures what it prints, has an extractor turn that into metrics, evaluates
-// checks on them, and hands the record to the sinks. Start and Handle.finish,
-// in this file, are the whole way of the data.
+// Package core runs a payload and judges it. It captures the two streams, has an
+// extractor turn them into metrics, evaluates the checks and gives the record to the
+// sinks. This file holds the stages in their order: Prepare, Start, finish.
 package core
 
 import (
@@ -20,33 +19,42 @@ import (
 	"github.com/ktstr/ktstr/spawn/cgroup"
 )
 
-// UsageError is a mistake in what was asked for, found before anything ran.
+// UsageError is a mistake of the caller that was found before anything ran.
 type UsageError struct{ Err error }
 
 func (e *UsageError) Error() string { return e.Err.Error() }
 func (e *UsageError) Unwrap() error { return e.Err }
 
-// Freezer is an extractor that can be stopped while a payload runs, so that it
-// costs the measurement nothing. Freeze returns the way to continue it, which
-// reports what it used while frozen.
+// Freezer is an extractor that can be stopped (SIGSTOP) while a payload runs, so that
+// it uses no CPU during the measurement. Freeze returns the function that continues
+// it. That function reports what the extractor used while it was stopped.
 type Freezer interface {
 	Freeze() (thaw func() (spawn.Usage, error), err error)
 }
 
-// Result is a finished run: its record, and what the record was made from.
+// Result is a finished run: the record, and the data that the record was made from.
 type Result struct {
 	Record
-	Definition payload.Payload // the payload as it was resolved
-	Streams    []ktstr.Output  // stdout, stderr, then the payload's files, as captured
+	Definition payload.Payload // the payload as the run used it
+	Streams    []ktstr.Output  // the captures of stdout, of stderr, and of the payload's files
 }
 
-// finished counts the runs that this process has finished.
+// String is a summary for debugging. It shows no arguments and no environment.
+func (r Result) String() string {
+	return fmt.Sprintf("result of %s: %s, exit code %d, %d metrics", r.Payload, r.Verdict, r.ExitCode, len(r.Metrics))
+}
+
+// GoString is String, so that %#v shows no more than %v.
+func (r Result) GoString() string { return r.String() }
+
+// finished counts the runs that this process has finished. See Record.Index.
 var finished atomic.Int64
 
-// Run runs the payload in the foreground. A payload that fails, times out or
-// prints nothing is a Result, not an error; see Record.Err. An error means that
-// there is no result to trust: a *UsageError before anything ran, else the reason
-// why the payload could not be started or captured.
+// Run runs the payload and waits for its end. A payload that fails, times out or
+// prints nothing is a Result and not an error, see Record.Err. A *UsageError means
+// that nothing ran. Any other error means that the payload could not be started, or
+// that its output could not be read to the end. In the second case the Result has
+// everything that was read, and its verdict is Fail.
 func Run(ctx context.Context, s Spec) (Result, error) {
 	h, err := prepareAndStart(ctx, s)
 	if err != nil {
@@ -55,8 +63,8 @@ func Run(ctx context.Context, s Spec) (Result, error) {
 	return h.Wait()
 }
 
-// Start starts the payload in the background. The caller must end the Handle
-// by Wait, Kill, a TryWait that is done, or Close.
+// Start starts the payload in the background. The caller must end the Handle by
+// Wait, Kill, Close, or a TryWait that returns done.
 func Start(ctx context.Context, s Spec) (*Handle, error) {
 	h, err := prepareAndStart(ctx, s)
 	if err != nil {
@@ -119,17 +127,21 @@ func notStarted(name string, err error) error {
 	return fmt.Errorf("payload %s: %w", name, err)
 }
 
-// finish is the second half of a run, from the ended process to the record.
-func (h *Handle) finish(ended spawn.Result) (Result, error) {
+// finish is the second half of a run, from the ended process to the record. lost is
+// the reason why the output could not be read to its end, or nil.
+func (h *Handle) finish(ended spawn.Result, lost error) Result {
 	defer h.release()
 	r := Result{Definition: h.prepared.definition}
-	h.describe(&r, ended)
+	h.observe(&r, ended)
 	var kept []Sink
-	var lost []check.Detail
+	var failed []check.Detail
+	if lost != nil {
+		failed = append(failed, check.Detail{Kind: kindLost, Message: lost.Error()})
+	}
 	for _, sink := range h.sinks {
 		before := r.Bundle
 		if err := sink.Raw(&r); err != nil {
-			lost = append(lost, notKept(err))
+			failed = append(failed, notKept(err))
 			if r.Bundle == before {
 				continue
 			}
@@ -138,17 +150,17 @@ func (h *Handle) finish(ended spawn.Result) (Result, error) {
 	}
 	h.continueExtractor(&r)
 
-	// What was printed until a run was cancelled is worth reading.
+	// The output of a run that was cancelled is extracted too.
 	found := extract.Run(context.WithoutCancel(h.ctx), h.prepared.spec.Extractor, r.Streams, h.prepared.definition.MetricHints())
 	r.Index = finished.Add(1) - 1
 	r.setExtraction(found)
-	r.judge(h, found)
-	r.fail(lost...)
+	r.Judge(h.prepared.definition, r.Streams[1].Data, found.Looked, h.prepared.spec.Extractor.Describe().Hints)
+	r.fail(failed...)
 
 	for _, sink := range kept {
 		if err := sink.Emit(&r); err != nil {
 			r.fail(notKept(err))
 		}
 	}
-	return r, nil
+	return r
 }

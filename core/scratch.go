@@ -13,18 +13,18 @@ import (
 	"github.com/ktstr/ktstr/internal/tempdir"
 )
 
-// scratch is the directory of one run for what its payload writes. The zero
-// value is no directory.
+// scratch is the directory of one run for the files that the payload writes. The zero
+// value means that the run has none.
 type scratch struct {
 	dir        *tempdir.Dir
 	path       string   // absolute; empty: the payload needs none
-	root       *os.Root // the directory itself, whatever the payload puts in its place
+	root       *os.Root // the directory itself, also if the payload puts something else in its place
 	filesystem string
 }
 
-// makeScratch makes the directory where the payload wants one: on the working
-// directory's filesystem unless parent says otherwise, because a storage
-// benchmark measures whatever its files lie on.
+// makeScratch makes the directory if the payload wants one. It is on the working
+// directory's filesystem unless parent is given, because a storage benchmark measures
+// the filesystem that holds its files.
 func makeScratch(p payload.Payload, parent string) (*scratch, error) {
 	if !p.NeedsScratch() {
 		return &scratch{}, nil
@@ -47,7 +47,7 @@ func makeScratch(p payload.Payload, parent string) (*scratch, error) {
 	return &scratch{dir: dir, path: dir.Path, root: root, filesystem: filesystem(dir.Path)}, nil
 }
 
-// remove removes the directory; a second call does nothing.
+// remove removes the directory. A second call does nothing.
 func (s *scratch) remove() error {
 	if s.dir == nil {
 		return nil
@@ -56,13 +56,13 @@ func (s *scratch) remove() error {
 	return s.dir.Remove()
 }
 
-// output is where the payload writes its output file o; payload.Validate holds
-// it below the directory.
+// output returns the path of the payload's output file o. payload.Validate makes sure
+// that it is below the directory.
 func (s *scratch) output(o payload.OutputFile) string { return filepath.Join(s.path, o.Path) }
 
-// read reads at most limit bytes of a regular file that the payload wrote.
-// Anything else at that path (a link, also one of a directory on the way that
-// leads out; a pipe that would block) is refused: the payload is not trusted.
+// read reads at most limit bytes of a regular file that the payload wrote. It refuses
+// everything else, because the payload is not trusted: for example a link, a directory
+// on the way that is a link to another place, or a pipe that would block.
 func (s *scratch) read(o payload.OutputFile, limit int64) ([]byte, Seen, error) {
 	path := s.output(o)
 	f, err := s.root.OpenFile(o.Path, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// Seconds is a duration whose JSON is a number of seconds, exact to the
-// nanosecond.
+// Seconds is a duration whose JSON is a number of seconds, exact to the nanosecond. For
+// example 1.5 is 1500 ms.
 type Seconds time.Duration
 
 // MarshalJSON implements json.Marshaler.
@@ -28,7 +28,7 @@ func (s Seconds) MarshalJSON() ([]byte, error) {
 func (s *Seconds) UnmarshalJSON(b []byte) error {
 	d, err := time.ParseDuration(string(b) + "s")
 	if err != nil {
-		// ParseDuration knows no exponents, which other writers use.
+		// Other writers use exponents, which ParseDuration does not read.
 		v, floatErr := strconv.ParseFloat(string(b), 64)
 		if ns := math.Round(v * 1e9); floatErr == nil && math.Abs(ns) < math.MaxInt64 {
 			d = time.Duration(ns)

@@ -9,66 +9,66 @@ import (
 	"github.com/ktstr/ktstr/core/payload"
 )
 
-// Spec says what to run, how to read it and how to judge it. Payload and
-// Extractor are required; everything else may stay zero.
+// Spec says which payload to run, how to read its output and how to judge it. Payload
+// and Extractor are required. Every other field may stay zero.
 type Spec struct {
 	Payload   payload.Payload
 	Extractor ktstr.Extractor
 
-	Program         []string      // executed in place of the payload's binary: a path and the args before all others
-	Args            []string      // after the payload's own
-	NoDefaultArgs   bool          // leave the payload's own args out
-	Checks          []check.Check // after the payload's own
-	NoDefaultChecks bool          // leave the payload's own checks out
+	Program         []string      // executed instead of the payload's binary: a path and the first arguments
+	Args            []string      // are appended to the payload's own
+	NoDefaultArgs   bool          // leaves the payload's own arguments out
+	Checks          []check.Check // are appended to the payload's own
+	NoDefaultChecks bool          // leaves the payload's own checks out
 
-	Options map[string]string // for the extractor, over the payload's own
-	Timeout time.Duration     // counted from the spawn; 0: the payload's, which may be none
-	Grace   time.Duration     // between asking the payload to stop and killing it; 0: 5 s
-	Limit   int64             // bytes kept of each stream; 0: 16 MiB
-	Scratch string            // where scratch directories are made; empty: the working directory
+	Options map[string]string // of the extractor; they override the payload's own
+	Timeout time.Duration     // counted from the spawn; 0: the payload's timeout, which may be none
+	Grace   time.Duration     // between the request to stop and the kill; 0: 5 s
+	Limit   int64             // bytes that are kept of each stream; 0: 16 MiB
+	Scratch string            // the parent of scratch directories; empty: the working directory
 
-	// Labels say what the run belongs to ("set", "commit", …); they are kept in
-	// the record and mean nothing here.
+	// Labels are kept in the record, for example "set" and "commit". This package does
+	// not use them.
 	Labels map[string]string
 
-	Cgroup   string // relative name; empty: the payload's, else a private one where one can be made
-	NoCgroup bool   // stay in the caller's cgroup
+	Cgroup   string // a relative name; empty: the payload's, or else a private cgroup where the host allows one
+	NoCgroup bool   // the payload stays in the caller's cgroup
 
-	Plugin *Plugin // for the record: the executable that Extractor is; nil: it is in process
+	Plugin *Plugin // the executable of Extractor, for the record; nil: Extractor is in this process
 
-	Sinks  []Sink       // get the record of the finished run, in order
-	Notice func(string) // told at once what a person should know while the run goes on; nil: only the record says it
+	Sinks  []Sink       // get the run in this order
+	Notice func(string) // is told at once of conditions that the user should know; nil: they are only in the record
 }
 
-// Sink keeps what a run leaves. Raw is called when the payload has ended,
-// before extraction, with a record that has neither metrics nor verdict yet;
-// Emit once with the finished record. Raw may fill in where the run is kept
-// (Record.Bundle). Where Raw fails the run does not pass, and Emit is called only
-// if Raw has filled that in all the same.
+// Sink keeps a run. Raw is called after the payload ended and before the extraction,
+// with a record that has neither metrics nor a verdict. It may set Record.Bundle to
+// the place where the run is kept. Emit is called once, with the finished record. If
+// Raw returns an error, the run does not pass, and Emit is called only if Raw set
+// Record.Bundle.
 type Sink interface {
 	Raw(r *Result) error
 	Emit(r *Result) error
 }
 
-// AddArgs appends to the payload's args.
+// AddArgs appends args to the payload's own and to those that were added before.
 func (s *Spec) AddArgs(args ...string) { s.Args = append(s.Args, args...) }
 
-// ClearArgs wipes the payload's args and those added before.
+// ClearArgs removes the payload's own args and those that were added before.
 func (s *Spec) ClearArgs() { s.Args, s.NoDefaultArgs = nil, true }
 
-// AddChecks appends to the payload's checks.
+// AddChecks appends checks to the payload's own and to those that were added before.
 func (s *Spec) AddChecks(checks ...check.Check) { s.Checks = append(s.Checks, checks...) }
 
-// ClearChecks wipes the payload's checks and those added before.
+// ClearChecks removes the payload's own checks and those that were added before.
 func (s *Spec) ClearChecks() { s.Checks, s.NoDefaultChecks = nil, true }
 
-// String is a summary for debugging: names and counts, no contents.
+// String is a summary for debugging. It has names and counts, and no environment.
 func (s Spec) String() string {
 	return fmt.Sprintf("run of %s: %d args, %d checks, cgroup %q, timeout %v",
 		s.Payload.Name, len(s.args()), len(s.checks()), s.cgroup(), s.timeout())
 }
 
-// GoString is String, so that %#v shows nothing internal either.
+// GoString is String, so that %#v shows no more than %v.
 func (s Spec) GoString() string { return s.String() }
 
 func (s Spec) args() []string {
@@ -99,7 +99,8 @@ func (s Spec) cgroup() string {
 	return s.Payload.Cgroup
 }
 
-// Deadline is the timeout that counts: the run's, else the payload's; 0: none.
+// Deadline returns the timeout of the run: the Spec's, or else the payload's. 0 means
+// none.
 func (s Spec) Deadline() time.Duration { return s.timeout() }
 
 func (s Spec) options() map[string]string {

@@ -37,6 +37,9 @@ func (s *Series) attended(ctx context.Context, side *Side, sink core.Sink) (r co
 	go func() { attended <- s.attend(h, side, ended) }()
 	r, err = h.Wait()
 	close(ended)
+	if r.Schema != "" {
+		err = nil // the run has a record, which says what went wrong
+	}
 	if signal := <-attended; signal != nil && err == nil && !r.Interrupted {
 		s.Stops.Put(signal) // the payload had ended by itself: the request is for the next run
 	}
