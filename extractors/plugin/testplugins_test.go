@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"net"
 	"os"
@@ -81,6 +82,28 @@ func forever() { select {} }
 
 // testPlugins are the plugins of these tests, good and bad, by name.
 func testPlugins() map[string]func() {
+	all := badStarts()
+	maps.Copy(all, badServers())
+	maps.Copy(all, map[string]func(){
+		"echo":     func() { sdk.Serve(parser("echo", echo)) },
+		"no-start": func() { fmt.Fprintln(os.Stderr, "libwanted.so.1 is not there"); os.Exit(3) },
+		"silent":   func() { select {} },
+		"busy": func() {
+			go func() {
+				for {
+					time.Sleep(time.Millisecond)
+				}
+			}()
+			sdk.Serve(parser("busy", echo))
+		},
+		"moody":   func() { sdk.Serve(parser("moody", moody)) },
+		"hostile": func() { sdk.Serve(parser("hostile", hostile)) },
+	})
+	return all
+}
+
+// badStarts do not get as far as an answer.
+func badStarts() map[string]func() {
 	// A process whose goroutines all wait for ever would be ended by the runtime.
 	waiting := func() {
 		go func() {
@@ -93,19 +116,6 @@ func testPlugins() map[string]func() {
 		return func() { waiting(); fmt.Println(line); forever() }
 	}
 	return map[string]func(){
-		"echo":     func() { sdk.Serve(parser("echo", echo)) },
-		"no-start": func() { fmt.Fprintln(os.Stderr, "libwanted.so.1 is not there"); os.Exit(3) },
-		"silent":   func() { select {} },
-		"busy": func() {
-			go func() {
-				for {
-					time.Sleep(time.Millisecond)
-				}
-			}()
-			sdk.Serve(parser("busy", echo))
-		},
-		"moody":            func() { sdk.Serve(parser("moody", moody)) },
-		"hostile":          func() { sdk.Serve(parser("hostile", hostile)) },
 		"exit-0":           func() { os.Exit(0) },
 		"raw":              func() { new(rawServer).run() },
 		"deaf":             func() { waiting(); (&rawServer{shutdown: forever}).run() },
@@ -125,22 +135,6 @@ func testPlugins() map[string]func() {
 			unix.Dup3(2, 1, 0)
 			forever()
 		},
-		"status": func() { // answers with the gRPC status that the capture names
-			(&rawServer{extract: func(s grpc.BidiStreamingServer[wire.ExtractRequest, wire.ExtractResponse]) error {
-				if _, err := s.Recv(); err != nil {
-					return err
-				}
-				part, err := s.Recv()
-				if err != nil {
-					return s.Send(&wire.ExtractResponse{Metrics: []*wire.Metric{{Name: "m", Value: 1}}})
-				}
-				code, err := strconv.Atoi(string(part.GetData()))
-				if err != nil {
-					return err
-				}
-				return status.Error(codes.Code(code), "Exception iterating responses: boom\x1b")
-			}}).run()
-		},
 		"mute": func() { // a socket that nobody serves
 			waiting()
 			fmt.Printf("1|1|unix|%s|grpc\n", new(rawServer).listen().Addr())
@@ -157,6 +151,28 @@ func testPlugins() map[string]func() {
 			c := exec.Command("/proc/self/exe", "_plugin", "raw")
 			c.Stdout, c.Stderr = os.Stdout, os.Stderr
 			c.Run()
+		},
+	}
+}
+
+// badServers answer a host wrongly, or do strange things while they serve.
+func badServers() map[string]func() {
+	return map[string]func(){
+		"status": func() { // answers with the gRPC status that the capture names
+			(&rawServer{extract: func(s grpc.BidiStreamingServer[wire.ExtractRequest, wire.ExtractResponse]) error {
+				if _, err := s.Recv(); err != nil {
+					return err
+				}
+				part, err := s.Recv()
+				if err != nil {
+					return s.Send(&wire.ExtractResponse{Metrics: []*wire.Metric{{Name: "m", Value: 1}}})
+				}
+				code, err := strconv.Atoi(string(part.GetData()))
+				if err != nil {
+					return err
+				}
+				return status.Error(codes.Code(code), "Exception iterating responses: boom\x1b")
+			}}).run()
 		},
 		"noisy": func() {
 			fmt.Println("loading fonts |")

@@ -88,25 +88,31 @@ func TestFindLock(t *testing.T) {
 			t.Errorf("%s: got %+v; want %q, and ignored %q", c.dir, f, want, c.ignored)
 		}
 	}
-	pipe := filepath.Join(root, "ktstr.lock")
+	t.Chdir(filepath.Join(root, "p"))
+	if f := FindLock("."); f.Path != LockFile {
+		t.Errorf("in the working directory: got %+v", f)
+	}
+}
+
+func TestReadLockOfNamedPipe(t *testing.T) {
+	t.Parallel()
+	pipe := filepath.Join(t.TempDir(), "ktstr.lock")
 	if err := unix.Mkfifo(pipe, 0o644); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := ReadLock(pipe); err == nil || !strings.Contains(err.Error(), "this is no file: remove it") {
 		t.Errorf("a named pipe: got %v", err)
 	}
-	if err := os.Remove(pipe); err != nil {
-		t.Fatal(err)
-	}
-	t.Chdir(filepath.Join(root, "p"))
-	if f := FindLock("."); f.Path != LockFile {
-		t.Errorf("in the working directory: got %+v", f)
-	}
-	// Another filesystem is another world.
+}
+
+func TestFindLockStaysOnTheFilesystem(t *testing.T) {
+	t.Parallel()
 	if f := FindLock("/proc/self"); f.Path != "" || len(f.Ignored) > 0 {
 		t.Errorf("/proc: got %+v", f)
 	}
-	// A working directory that was removed is no reason to stop.
+}
+
+func TestFindLockInRemovedDirectory(t *testing.T) {
 	gone := t.TempDir()
 	t.Chdir(gone)
 	if err := os.Remove(gone); err != nil {
@@ -115,10 +121,24 @@ func TestFindLock(t *testing.T) {
 	if f := FindLock("."); f.Path != "" || len(f.Ignored) != 1 || !strings.Contains(f.Ignored[0], "cannot be seen") {
 		t.Errorf("in a directory that is gone: got %+v", f)
 	}
+}
+
+// Root uses no lock of another user or a group that is above its directory.
+func TestFindLockAsRoot(t *testing.T) {
+	t.Parallel()
 	if os.Geteuid() != 0 {
-		return
+		t.Skip("only root may change owners")
 	}
-	// Of other users and of groups, root takes no lock from above.
+	root, err := filepath.EvalSymlinks(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.MkdirAll(filepath.Join(root, "p/a"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(root, "p/ktstr.lock"), nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
 	if err := os.Chmod(filepath.Join(root, "p"), 0o775); err != nil {
 		t.Fatal(err)
 	}
