@@ -21,7 +21,8 @@ import (
 	"github.com/ktstr/ktstr/internal/nearest"
 )
 
-// app is what every command is given: the streams, and what they can show.
+// app holds the standard streams and the flags of the root command. Every command
+// is a method of it.
 type app struct {
 	stdin  io.Reader
 	stdout io.Writer
@@ -32,17 +33,17 @@ type app struct {
 	logLevel    string       // --log-level
 	log         hclog.Logger // of the plugin host; nil: no log
 
-	lineShown atomic.Bool // the terminal shows the line of a run that goes on
+	lineShown atomic.Bool // the progress line is on the terminal
 }
 
-// run is the whole command: it returns the exit status, see core.ExitPass.
+// run runs the command line args and returns the exit status, see core.ExitPass.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	if status, ok := hidden(args, stdin, stdout, stderr); ok {
 		return status
 	}
-	// SIGPIPE is caught, so that a reader who leaves (ktstr … | head) is an error
-	// of the write and not the death of ktstr in the middle of a run. Unlike an
-	// ignored signal, a caught one is back at its default in what ktstr executes.
+	// SIGPIPE is caught so that a reader that leaves, as in ktstr run … | head, makes
+	// the write fail and does not kill ktstr during a run. A caught signal has its
+	// default effect in child processes. An ignored signal would stay ignored there.
 	caught := make(chan os.Signal, 1)
 	signal.Notify(caught, syscall.SIGPIPE)
 	defer signal.Stop(caught)
@@ -55,61 +56,104 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	root.SetOut(out)
 	root.SetErr(stderr)
 	err := root.ExecuteContext(ctx)
-	if lost := out.err; lost != nil {
-		if errors.Is(err, lost) {
-			if errors.As(err, new(*exitError)) { // the command counted it in
-				return a.status(err)
+	if failed := out.err; failed != nil {
+		if errors.Is(err, failed) {
+			if errors.As(err, new(*exitError)) { // err includes failed
+				return a.printError(err)
 			}
 			err = nil
 		}
-		err = a.together(err, notPrinted(lost))
+		err = a.joinErrors(err, outputError(failed))
 	}
-	return a.status(err)
+	return a.printError(err)
 }
 
 func (a *app) root() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "ktstr",
 		Short: "Run benchmarks; get typed metrics, a verdict and a record",
-		Long: `ktstr runs a benchmark, captures what it prints, turns that into metrics with
-names, units and polarities, evaluates checks on them and keeps a record.
+		Long: `ktstr runs a benchmark and turns its output into metrics with names, units and
+polarities (higher or lower is better). It evaluates checks on the metrics, such
+as 'latency.p99 <= 2ms', and keeps a record of every run.
 
-Start with:  ktstr run noise          how quiet is this host?
-             ktstr payload list       what else can be run
-             ktstr doctor             what is installed, and what to install
+Start with:  ktstr run noise          measure how quiet this host is
+             ktstr payload list       list the benchmarks that ktstr can run
+             ktstr doctor             show the programs to install for them
 
-Exit status: 0 all held; 1 a check failed, or a regression; 2 a mistake in what
-was asked for, found before anything ran; 3 the payload could not be run to its
-end; 4 extraction gave nothing or failed; 5 not enough runs to tell (compare);
-130 interrupted.`,
+Words:       payload    a benchmark that ktstr can run, such as fio-randread
+             extractor  the parser that reads the output of a benchmark
+             headline   a metric that decides comparisons
+             bundle     the directory with the record and the raw output of a run
+             set        the runs of one command, such as ktstr run --repeat 10
+
+Exit status: 0    every check held
+             1    a check failed, or a comparison found a regression
+             2    a usage error, found before anything ran
+             3    the payload could not run to its end
+             4    the extraction failed or found no metric
+             5    a comparison has too few runs
+             130  interrupted, for example by Ctrl-C`,
 		Version:       version(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
 	root.SetUsageTemplate(strings.Replace(root.UsageTemplate(), "{{if .Runnable}}", "{{if and .Runnable (not .HasAvailableSubCommands)}}", 1))
 	root.PersistentPreRunE = func(c *cobra.Command, args []string) error {
-		if err := refuseEmpty(c, args); err != nil {
+		if err := refuseEmpty(c); err != nil {
 			return err
 		}
 		return a.startLog(c.Flags().Changed("log-level"))
 	}
 	root.SetVersionTemplate("{{.Name}} {{.Version}}\n")
-	root.PersistentFlags().StringArrayVar(&a.plugins, "plugin", nil, "use the plugin executable `NAME=PATH`, installed or not; beside a "+store.LockFile+", only the build that it names (repeatable)")
-	root.PersistentFlags().StringArrayVar(&a.payloadDirs, "payload-dir", nil, "read payload files from `DIR` before all other places (repeatable)")
-	root.PersistentFlags().StringVar(&a.logLevel, "log-level", "", "write the log of the plugin host to stderr, from `LEVEL` on: "+logLevels+", such as debug (default $KTSTR_LOG, or off)")
+	f := root.PersistentFlags()
+	f.StringArrayVar(&a.plugins, "plugin", nil, "use the plugin executable `NAME=PATH`, such as fio=./ktstr-plugin-fio, in place of an installed one; a "+store.LockFile+" must allow it (repeatable)")
+	f.StringArrayVar(&a.payloadDirs, "payload-dir", nil, "search payload files in `DIR` first, such as ./payloads (repeatable)")
+	f.StringVar(&a.logLevel, "log-level", "", "write the log of the plugin host to stderr, from `LEVEL` upwards: "+logLevels+", such as debug (default $KTSTR_LOG, or off)")
 	root.AddCommand(a.runCommand(), a.extractCommand(), a.payloadCommand(), a.pluginCommand(), a.doctorCommand(), a.compareCommand(), a.runsCommand(), a.explainCommand())
 	root.SetHelpCommand(helpCommand())
-	group(root)
+	requireSubcommand(root)
 	return root
 }
 
-// group makes c, which only holds other commands, refuse to run without one of
-// them: a script with a typo or an empty variable must not see a success.
-func group(c *cobra.Command) {
+// refuseEmpty returns an error for a flag with an empty value, because this is
+// most often an unset variable of a script: --out "$DIR".
+func refuseEmpty(c *cobra.Command) error {
+	var err error
+	c.Flags().Visit(func(f *pflag.Flag) {
+		if f.Value.Type() == "string" && f.Value.String() == "" && err == nil {
+			wanted, _ := pflag.UnquoteUsage(f)
+			err = fmt.Errorf("--%s: the value is empty: want %s, or leave the flag out", f.Name, wanted)
+		}
+	})
+	return err
+}
+
+// helpCommand is `ktstr help COMMAND`. The help command of cobra succeeds for a
+// command that does not exist.
+func helpCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "help [COMMAND]",
+		Short: "Explain a command",
+		RunE: func(c *cobra.Command, args []string) error {
+			found, rest, err := c.Root().Find(args)
+			if err != nil {
+				return err
+			}
+			if len(rest) > 0 && found.HasAvailableSubCommands() { // an unknown subcommand
+				return found.RunE(found, rest)
+			}
+			return found.Help()
+		},
+	}
+}
+
+// requireSubcommand makes c fail without a known subcommand. A script with a typo or an
+// unset variable must not see a success.
+func requireSubcommand(c *cobra.Command) {
 	c.Args = cobra.ArbitraryArgs
 	c.RunE = func(c *cobra.Command, args []string) error {
-		prefix := "" // what was typed after ktstr, which begins every message anyway
-		if c.HasParent() {
+		prefix := ""
+		if c.HasParent() { // else "ktstr: " begins the message
 			prefix = c.Name() + ": "
 		}
 		if len(args) == 0 {
@@ -125,45 +169,14 @@ func group(c *cobra.Command) {
 		}
 		text := fmt.Sprintf("%sunknown command %q", prefix, args[0])
 		if near := nearest.Of(args[0], names); near != "" {
-			text += fmt.Sprintf(": did you mean %s?", near)
+			return fmt.Errorf("%s. Did you mean %s?", text, near)
 		}
-		return fmt.Errorf("%s; there are %s", text, strings.Join(names, ", "))
+		return fmt.Errorf("%s: want one of %s", text, strings.Join(names, ", "))
 	}
 }
 
-// helpCommand is `ktstr help COMMAND`, which the flag library would let succeed
-// for a command that does not exist.
-func helpCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:   "help [COMMAND]",
-		Short: "Explain a command",
-		RunE: func(c *cobra.Command, args []string) error {
-			found, rest, err := c.Root().Find(args)
-			if err != nil {
-				return err
-			}
-			if len(rest) > 0 && found.HasAvailableSubCommands() { // group says what there is
-				return found.RunE(found, rest)
-			}
-			return found.Help()
-		},
-	}
-}
-
-// refuseEmpty refuses flags whose value is the empty string: that is a variable
-// of a script that was not set, not a wish for the default.
-func refuseEmpty(c *cobra.Command, _ []string) error {
-	var err error
-	c.Flags().Visit(func(f *pflag.Flag) {
-		if f.Value.Type() == "string" && f.Value.String() == "" && err == nil {
-			wanted, _ := pflag.UnquoteUsage(f)
-			err = fmt.Errorf("--%s: it is empty: want %s, or leave the flag out", f.Name, wanted)
-		}
-	})
-	return err
-}
-
-// version is the module's version, and the commit where it was built from one.
+// version returns the version of the module, and the commit that it was built from.
+// For example: "v0.3.0 1a2b3c4d5e6f".
 func version() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
@@ -178,7 +191,18 @@ func version() string {
 	return text
 }
 
-// notice prints on stderr what a person should know while a run goes on.
+// catalog returns the places where payloads and extractors are found. quiet drops its
+// notices, for example that a plugin is not in a ktstr.lock.
+func (a *app) catalog(quiet bool) *catalog.Catalog {
+	return &catalog.Catalog{
+		PayloadDirs: a.payloadDirs, Plugins: a.plugins,
+		Launch: []string{hiddenLaunch}, ServeStock: []string{hiddenPlugin}, StockProgram: "_",
+		Log: a.log, Notice: a.notice(quiet),
+	}
+}
+
+// notice returns a function that prints a message on stderr at once, after it removed
+// the progress line. With quiet the function prints nothing.
 func (a *app) notice(quiet bool) func(string) {
 	return func(text string) {
 		if !quiet {
@@ -187,14 +211,5 @@ func (a *app) notice(quiet bool) func(string) {
 			}
 			fmt.Fprintf(a.stderr, "ktstr: %s\n", printable(text))
 		}
-	}
-}
-
-// catalog returns the places where payloads and extractors are found.
-func (a *app) catalog(quiet bool) *catalog.Catalog {
-	return &catalog.Catalog{
-		PayloadDirs: a.payloadDirs, Plugins: a.plugins,
-		Launch: []string{hiddenLaunch}, ServeStock: []string{hiddenPlugin}, StockProgram: "_",
-		Log: a.log, Notice: a.notice(quiet),
 	}
 }

@@ -15,33 +15,129 @@ import (
 	"github.com/ktstr/ktstr/internal/runs"
 )
 
-// compareOptions are the flags that say how runs are compared.
+// compareOptions are the flags of `ktstr compare`.
 type compareOptions struct {
+	statisticsOptions
+	out     string
+	all     bool
+	output  format
+	exports exports
+}
+
+func (a *app) compareCommand() *cobra.Command {
+	var o compareOptions
+	c := &cobra.Command{
+		Use:   "compare A B",
+		Short: "Compare two groups of runs; exit status 1 on a regression",
+		Long: `Compare the runs B with the runs A, metric by metric. A and B are tags, sets or
+bundles (see ktstr runs list). They can also be paths, with a / in them: of a
+bundle, of a directory of bundles, or of a file of records (json or jsonl).
+
+The verdict of a metric is one of:
+  better, worse  the medians differ, see below
+  ~              no difference was found
+  changed        the medians differ, and the metric has no polarity
+  missing        only one side has the metric, or no run has a --metric
+  too few        this number of runs cannot show a difference
+
+The medians differ if the Mann-Whitney U test is significant (corrected for the
+number of metrics) and the difference exceeds --min-effect.
+
+The headline metrics decide the exit status, or those of --metric:
+  1  a metric is worse or missing
+  5  every metric has too few runs (with --strict: any metric)
+  0  otherwise`,
+		Example: `  ktstr run fio-randread --repeat 10 --tag before
+  ktstr run fio-randread --repeat 10 --tag after
+  ktstr compare before after`,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) != 2 {
+				return fmt.Errorf("compare: %s: want two, A and B: a tag, set or bundle of ktstr runs list, or a path", count(len(args), "argument"))
+			}
+			return nil
+		},
+		ValidArgsFunction: a.completeRuns,
+		RunE: func(_ *cobra.Command, args []string) error {
+			return a.compare(args[0], args[1], o)
+		},
+	}
+	f := c.Flags()
+	statisticsFlags(f, &o.statisticsOptions)
+	f.BoolVar(&o.all, "all", false, "also show the metrics that do not decide")
+	outFlag(f, &o.out)
+	outputFlag(f, &o.output)
+	exportFlag(f, &o.exports)
+	return c
+}
+
+func (a *app) compare(nameA, nameB string, o compareOptions) error {
+	if err := errors.Join(o.check(), o.exports.check()); err != nil {
+		return err
+	}
+	store, err := openStore(o.out)
+	if err != nil {
+		return err
+	}
+	before, err := runs.Named(store, nameA)
+	if err != nil {
+		return err
+	}
+	after, err := runs.Named(store, nameB)
+	if err != nil {
+		return err
+	}
+	r := o.comparison(o.all || o.output == formatJSON || len(o.exports) > 0).Compare(nameA, before, nameB, after)
+	var printed error
+	if !o.exports.toStdout() {
+		printed = a.printReport(r, o.output, o.all)
+	}
+	return a.joinErrors(
+		printed,
+		a.writeExports(o.exports, export.Source{Runs: before, Other: after, Report: &r}),
+		exitWith(r.ExitStatus(o.strict)),
+	)
+}
+
+// printReport prints a comparison on stdout.
+func (a *app) printReport(r compare.Report, f format, all bool) error {
+	if f == formatJSON {
+		return outputError(a.printJSON(r))
+	}
+	_, err := fmt.Fprint(a.stdout, reportTable(a.stdout, r, all))
+	return outputError(err)
+}
+
+// reportTable returns a comparison as it is printed on w.
+func reportTable(w io.Writer, r compare.Report, all bool) string {
+	return compare.Table{Width: terminal(w), Color: bool(styleOf(w)), All: all}.Format(r)
+}
+
+// statisticsOptions are the flags that both `ktstr compare` and `ktstr run --baseline`
+// have.
+type statisticsOptions struct {
 	minEffect percent
 	alpha     float64
 	metrics   []string
 	strict    bool
 }
 
-// compareFlags adds those flags; `ktstr run --baseline` has them, too.
-func compareFlags(f *pflag.FlagSet, o *compareOptions) {
-	f.Var(&o.minEffect, "min-effect", "the least change that is a difference, such as 5% (default 2%; a payload can say so for each metric)")
-	f.Float64Var(&o.alpha, "alpha", compare.DefaultAlpha, "the greatest `PROBABILITY` of one or more false alarms in a comparison")
-	f.StringArrayVar(&o.metrics, "metric", nil, "decide on the metric `NAME`, or the pattern of names, in place of the headlines (repeatable)")
-	f.BoolVar(&o.strict, "strict", false, "exit status 5 if any metric that decides has too few runs to tell (without it: if all have)")
+func statisticsFlags(f *pflag.FlagSet, o *statisticsOptions) {
+	f.Var(&o.minEffect, "min-effect", "ignore a change of less than `PERCENT`, such as 5% (default 2%, or the metric's own value in the payload)")
+	f.Float64Var(&o.alpha, "alpha", compare.DefaultAlpha, "chance `P` of any false alarm in one comparison, such as 0.01")
+	f.StringArrayVar(&o.metrics, "metric", nil, "let the metric `NAME` decide, such as read.iops or 'read.*', in place of the headlines (repeatable)")
+	f.BoolVar(&o.strict, "strict", false, "exit with 5 if any metric that decides has too few runs (default: if all have too few)")
 }
 
-// check refuses what cannot be meant.
-func (o compareOptions) check() error {
+func (o statisticsOptions) check() error {
 	if !(o.alpha > 0 && o.alpha < 1) {
-		return fmt.Errorf("--alpha %v: want a probability between 0 and 1", o.alpha)
+		return fmt.Errorf("--alpha %v: want a probability between 0 and 1, such as 0.05", o.alpha)
 	}
 	return nil
 }
 
-// comparison returns the comparison that the flags ask for, of all metrics or of
-// those that decide.
-func (o compareOptions) comparison(all bool) runs.Comparison {
+// comparison returns the comparison that the flags ask for. With all it includes the
+// metrics that do not decide.
+func (o statisticsOptions) comparison(all bool) runs.Comparison {
 	c := runs.Comparison{Alpha: o.alpha, Metrics: o.metrics, All: all}
 	if o.minEffect.set {
 		c.MinEffect = &o.minEffect.value
@@ -49,7 +145,8 @@ func (o compareOptions) comparison(all bool) runs.Comparison {
 	return c
 }
 
-// percent is a flag such as 5%, with or without the sign.
+// percent is the value of a flag such as 5% or 5. Its zero value is a flag that was not
+// given.
 type percent struct {
 	value float64
 	set   bool
@@ -71,90 +168,4 @@ func (p *percent) Set(text string) error {
 	}
 	p.value, p.set = v, true
 	return nil
-}
-
-func (a *app) compareCommand() *cobra.Command {
-	var o struct {
-		compareOptions
-		out     string
-		all     bool
-		output  format
-		exports exports
-	}
-	c := &cobra.Command{
-		Use:   "compare A B",
-		Short: "Compare two sets of runs; exit status 1 on a regression",
-		Long: `Compare the runs B with the runs A, metric by metric. A and B are tags, sets or
-bundles (see ktstr runs list), or paths, with a / in them: of a bundle, of a
-directory of bundles, or of a file of records (json or jsonl).
-
-The verdict of a metric is better, worse, ~ (no difference shown), changed
-(nobody said which way is better), missing (on one side only, or no run has what
---metric asks for), or too few (no result of so many runs could tell). A
-difference is called where the Mann-Whitney U-test is significant, corrected for
-the number of metrics, and the medians differ by more than --min-effect.
-
-The headline metrics decide. Exit status: 1 if anything that decides is worse or
-missing; 5 if there are too few runs to judge any of it, with --strict to judge
-all of it; else 0.`,
-		Example: `  ktstr run fio-randread --repeat 10 --tag before
-  ktstr run fio-randread --repeat 10 --tag after
-  ktstr compare before after`,
-		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) != 2 {
-				return fmt.Errorf("compare: %s: want two, A and B: tags, sets or bundles of ktstr runs list, or paths", count(len(args), "argument"))
-			}
-			return nil
-		},
-		ValidArgsFunction: a.completeRuns,
-		RunE: func(_ *cobra.Command, args []string) error {
-			if err := errors.Join(o.check(), o.exports.check()); err != nil {
-				return err
-			}
-			store, err := openStore(o.out)
-			if err != nil {
-				return err
-			}
-			before, err := runs.Named(store, args[0])
-			if err != nil {
-				return err
-			}
-			after, err := runs.Named(store, args[1])
-			if err != nil {
-				return err
-			}
-			r := o.comparison(o.all || o.output == formatJSON || len(o.exports) > 0).Compare(args[0], before, args[1], after)
-			return a.together(
-				a.printReport(r, o.output, o.all, o.exports.toStdout()),
-				a.writeExports(o.exports, export.Source{Runs: before, Other: after, Report: &r}),
-				ending(r.ExitStatus(o.strict)),
-			)
-		},
-	}
-	f := c.Flags()
-	compareFlags(f, &o.compareOptions)
-	f.BoolVar(&o.all, "all", false, "show the metrics that do not decide, too")
-	outFlag(f, &o.out)
-	outputFlag(f, &o.output)
-	exportFlag(f, &o.exports)
-	return c
-}
-
-// printReport prints a comparison on stdout, unless something else goes there.
-func (a *app) printReport(r compare.Report, f format, all, taken bool) error {
-	if taken {
-		return nil
-	}
-	var err error
-	if f == formatJSON {
-		err = a.printJSON(r)
-	} else {
-		_, err = fmt.Fprint(a.stdout, reportTable(a.stdout, r, all))
-	}
-	return notPrinted(err)
-}
-
-// reportTable is a comparison as it is printed on w.
-func reportTable(w io.Writer, r compare.Report, all bool) string {
-	return compare.Table{Width: terminal(w), Color: bool(styleOf(w)), All: all}.Format(r)
 }

@@ -42,8 +42,8 @@ installed; 2 when a payload file cannot; 3 when a plugin does not start.`,
 // doctor_*.go files.
 type diagnosis struct {
 	Programs []program      `json:"programs"`
-	Payloads []ability      `json:"payloads"`
-	Plugins  []health       `json:"plugins"`
+	Payloads []payloadState `json:"payloads"`
+	Plugins  []pluginState  `json:"plugins"`
 	Kernel   []feature      `json:"kernel"`
 	Sandbox  []core.Measure `json:"sandbox"`
 }
@@ -74,9 +74,9 @@ func (a *app) doctor(ctx context.Context, output format) error {
 	case err != nil:
 		return err
 	case anyFails(d.Plugins):
-		return ending(core.ExitRun)
+		return exitWith(core.ExitRun)
 	case len(broken) > 0:
-		return ending(core.ExitUsage)
+		return exitWith(core.ExitUsage)
 	}
 	return nil
 }

@@ -75,7 +75,7 @@ func (a *app) explainMetric(ctx context.Context, arg, name, out string, output f
 	} else {
 		err = a.printExplained(e)
 	}
-	return notPrinted(err)
+	return outputError(err)
 }
 
 func (a *app) printExplained(e explain.Explanation) error {

@@ -23,155 +23,162 @@ import (
 	"github.com/ktstr/ktstr/internal/runs"
 )
 
-// extractOptions are the flags of `ktstr extract`.
+// extractOptions are the argument and the flags of `ktstr extract`.
 type extractOptions struct {
+	name           string // of an extractor or a run; empty with --replay
 	stdout, stderr string
 	files          []string
 	argv           string
 	exitCode       int
-	hasExitCode    bool
 	options        []string
 	output         format
 	replay         string
 	write          bool
 	out            string
 	maxInput       size
+
+	given func(flag string) bool // reports whether a flag was given
 }
 
-// defaultMaxInput is how much of one stream is read where --max-input says
-// nothing: more than any capture has by default, and what fits into memory with
-// its metrics. A pipe need not end.
+// defaultMaxInput is the default of --max-input. It is more than the default of
+// --max-capture, and fits into memory together with its metrics. Without a limit, a
+// pipe that never ends would fill the memory.
 const defaultMaxInput = 256 << 20
 
 func (a *app) extractCommand() *cobra.Command {
 	var o extractOptions
 	c := &cobra.Command{
 		Use:   "extract EXTRACTOR [flags] | extract RUN | extract --replay RUNS",
-		Short: "Extract metrics from saved output, without running anything",
-		Long: `Extract metrics from what a benchmark printed earlier. With the name of an
-extractor the text comes from files, or from standard input; with a run from its
-raw output, by the extractor that its payload names. RUN is a bundle, or a tag or
-set of one run (see ktstr runs list), or a path, with a / in it; a name that is an
-extractor's is that. RUNS may be several.`,
+		Short: "Extract metrics from saved output, without a run",
+		Long: `Extract metrics from output that a benchmark printed earlier.
+
+EXTRACTOR, such as fio, reads files (--stdout, --stderr, --file) or standard
+input. RUN reads the raw output of a kept run with the extractor of its payload.
+RUN is a bundle, or a tag or set with one run (see ktstr runs list), or a path
+with a / in it. If a name is both an extractor and a run, it means the extractor.
+
+--replay extracts the metrics of one or more runs again and shows the metrics
+that changed, for example after an update of ktstr or of a plugin.`,
 		Example: `  fio --output-format=json job.fio | ktstr extract fio
   ktstr extract schbench --stderr saved.txt
   ktstr extract 20261123T191500Z-noise-1b2c3d4e
   ktstr extract --replay nightly`,
-		Args: func(c *cobra.Command, args []string) error {
-			switch {
-			case o.replay == "" && o.write:
-				return errors.New("extract --write: goes with --replay RUNS")
-			case o.replay == "":
-				return extractArgs(c, args)
-			case len(args) > 0:
-				return fmt.Errorf("extract --replay %s: unexpected %q: the runs' records name their extractors", o.replay, args[0])
-			}
-			return nil
-		},
-		ValidArgsFunction: func(c *cobra.Command, args []string, begin string) ([]string, cobra.ShellCompDirective) {
-			names, directive := a.completeExtractors(c, args, begin)
-			if len(args) == 0 {
-				of, _ := a.completeRuns(c, args, begin)
-				names = append(names, of...)
-			}
-			return names, directive
-		},
+		Args:              func(_ *cobra.Command, args []string) error { return o.checkArgs(args) },
+		ValidArgsFunction: a.completeExtractorsAndRuns,
 		RunE: func(c *cobra.Command, args []string) error {
-			if o.replay != "" {
-				if err := refuseFlags(c, "the runs have it", "stdout", "stderr", "file", "argv", "exit-code", "option", "documents", "max-input"); err != nil {
-					return err
-				}
-				return a.replay(c.Context(), o)
+			if len(args) > 0 {
+				o.name = args[0]
 			}
-			o.hasExitCode = c.Flags().Changed("exit-code")
-			if strings.Contains(args[0], "/") {
-				if err := refuseFlags(c, "a bundle has it", "stdout", "stderr", "file", "argv", "exit-code", "option", "documents", "max-input", "out"); err != nil {
-					return err
-				}
-				return a.extractBundle(c.Context(), args[0], o)
-			}
-			err := a.extract(c.Context(), args[0], o)
-			// Runs are looked for last, so that they cost an extractor nothing.
-			if unknown := (*catalog.UnknownError)(nil); errors.As(err, &unknown) {
-				dir, err := namedRun(args[0], o.out, unknown)
-				if err != nil {
-					return err
-				}
-				if err := refuseFlags(c, "a bundle has it", "stdout", "stderr", "file", "argv", "exit-code", "option", "documents", "max-input"); err != nil {
-					return err
-				}
-				return a.extractBundle(c.Context(), dir, o)
-			}
-			return err
+			o.given = c.Flags().Changed
+			return a.extract(c.Context(), o)
 		},
 	}
 	f := c.Flags()
-	f.StringVar(&o.stdout, "stdout", "", "read what was printed on stdout from `FILE`; - is standard input (default, if no other file is given)")
-	f.StringVar(&o.stderr, "stderr", "", "read what was printed on stderr from `FILE`")
-	f.StringArrayVar(&o.files, "file", nil, "read the payload's output file NAME from FILE, as `NAME=FILE` (repeatable)")
-	f.StringVar(&o.argv, "argv", "", "the `COMMAND` that printed it, quoted as in a shell, for parsers that need to know")
-	f.IntVar(&o.exitCode, "exit-code", 0, "the exit `CODE` of the command that printed it")
-	f.StringArrayVar(&o.options, "option", nil, "set the extractor's option `NAME=VALUE` (repeatable)")
+	f.StringVar(&o.stdout, "stdout", "", "read the benchmark's stdout from `FILE`, - for standard input (default -, if no other file is given)")
+	f.StringVar(&o.stderr, "stderr", "", "read the benchmark's stderr from `FILE`")
+	f.StringArrayVar(&o.files, "file", nil, "read the file NAME that the benchmark wrote from FILE, as `NAME=FILE` (repeatable)")
+	f.StringVar(&o.argv, "argv", "", "the `COMMAND` that printed the output, quoted as in a shell, for extractors that need it")
+	f.IntVar(&o.exitCode, "exit-code", 0, "the exit `CODE` of that command, for extractors that need it (default: unknown)")
+	f.StringArrayVar(&o.options, "option", nil, "set the extractor's option `NAME=VALUE`, see ktstr plugin describe (repeatable)")
 	documentsFlag(f, &o.options)
 	outputFlag(f, &o.output)
-	f.StringVar(&o.replay, "replay", "", "extract kept runs again with today's extractors and show which metrics change; `RUNS` is a tag, a set, a bundle or a path")
-	f.BoolVar(&o.write, "write", false, "with --replay: keep the new record beside the old one")
-	f.StringVar(&o.out, "out", "", "with the name of runs: the bundles are below `DIR` (default $XDG_STATE_HOME/ktstr/runs)")
+	f.StringVar(&o.replay, "replay", "", "extract the kept `RUNS` again and show which metrics changed; RUNS is a tag, set, bundle or path")
+	f.BoolVar(&o.write, "write", false, "with --replay: keep the new record next to the old one")
+	f.StringVar(&o.out, "out", "", "find the name of runs in `DIR` (default $XDG_STATE_HOME/ktstr/runs)")
 	f.Var(&o.maxInput, "max-input", "refuse files of more than `SIZE`, such as 1GiB (default 256MiB)")
 	c.RegisterFlagCompletionFunc("replay", a.completeRuns)
 	return c
 }
 
-// namedRun is the bundle of the one run of that name, which is no extractor's.
+func (o extractOptions) checkArgs(args []string) error {
+	switch {
+	case o.replay == "" && o.write:
+		return errors.New("extract --write: goes with --replay RUNS")
+	case o.replay != "" && len(args) > 0:
+		return fmt.Errorf("extract --replay %s: unexpected argument %q: the record of each run names its extractor", o.replay, args[0])
+	case o.replay == "" && len(args) == 0:
+		return errors.New("extract: want the name of an extractor (see ktstr plugin list) or of a run (see ktstr runs list)")
+	case len(args) > 1:
+		return fmt.Errorf("extract %s: unexpected argument %q: want --stdout FILE or --stderr FILE for saved output", args[0], args[1])
+	}
+	return nil
+}
+
+// extract reads a path as a run, and another name as an extractor or else as a run.
+// Runs are searched last because the search costs time.
+func (a *app) extract(ctx context.Context, o extractOptions) error {
+	const noInput = "goes with the name of an extractor: a run has its own input"
+	switch {
+	case o.replay != "":
+		if err := o.refuse(noInput, inputFlags...); err != nil {
+			return err
+		}
+		return a.replay(ctx, o)
+	case strings.Contains(o.name, "/"):
+		if err := o.refuse(noInput, append(inputFlags, "out")...); err != nil {
+			return err
+		}
+		return a.extractBundle(ctx, o.name, o)
+	}
+	err := a.extractFiles(ctx, o)
+	var unknown *catalog.UnknownError
+	if !errors.As(err, &unknown) {
+		return err
+	}
+	dir, err := namedRun(o.name, o.out, unknown)
+	if err != nil {
+		return err
+	}
+	if err := o.refuse(noInput, inputFlags...); err != nil {
+		return err
+	}
+	return a.extractBundle(ctx, dir, o)
+}
+
+// inputFlags are the flags that describe saved output.
+var inputFlags = []string{"stdout", "stderr", "file", "argv", "exit-code", "option", "documents", "max-input"}
+
+// refuse returns an error if one of the flags was given.
+func (o extractOptions) refuse(reason string, flags ...string) error {
+	for _, flag := range flags {
+		if o.given(flag) {
+			return fmt.Errorf("extract --%s: %s", flag, reason)
+		}
+	}
+	return nil
+}
+
+// namedRun returns the bundle of the run of that name. unknown is the error that no
+// extractor has the name.
 func namedRun(name, out string, unknown *catalog.UnknownError) (dir string, err error) {
 	store, err := openStore(out)
 	if err != nil {
-		return "", fmt.Errorf("%w; nor is a run called that: %w", unknown, err)
+		return "", fmt.Errorf("%w. There is no run of that name either: %w", unknown, err)
 	}
 	list, err := runs.Named(store, name)
 	if none := (*runs.UnknownError)(nil); errors.As(err, &none) {
-		hint := "see ktstr runs list"
 		if none.Near != "" {
-			hint = "did you mean " + none.Near + "?"
+			return "", fmt.Errorf("%w. There is no run of that name either. Did you mean %s?", unknown, none.Near)
 		}
-		return "", fmt.Errorf("%w; nor is a run called that: %s", unknown, hint)
+		return "", fmt.Errorf("%w. There is no run of that name either (see ktstr runs list)", unknown)
 	}
 	if err != nil {
 		return "", err
 	}
 	if len(list) != 1 {
-		return "", fmt.Errorf("run %s: %s: want one, or ktstr extract --replay %[1]s", name, count(len(list), "run"))
+		return "", fmt.Errorf("%s names %s: want one, or for several: ktstr extract --replay %[1]s", name, count(len(list), "run"))
 	}
 	return list[0].Dir, nil
 }
 
-// refuseFlags refuses flags that would be given in vain.
-func refuseFlags(c *cobra.Command, reason string, names ...string) error {
-	for _, name := range names {
-		if c.Flags().Changed(name) {
-			return fmt.Errorf("extract --%s: %s: want it left out", name, reason)
-		}
-	}
-	return nil
-}
-
-func extractArgs(_ *cobra.Command, args []string) error {
-	switch {
-	case len(args) == 0:
-		return errors.New("extract: want the name of an extractor (see ktstr plugin list), or a run (see ktstr runs list)")
-	case len(args) > 1:
-		return fmt.Errorf("extract %s: unexpected %q: want --stdout FILE or --stderr FILE for saved output", args[0], args[1])
-	}
-	return nil
-}
-
-func (a *app) extract(ctx context.Context, name string, o extractOptions) error {
+// extractFiles extracts with the extractor o.name from the files that the flags name.
+func (a *app) extractFiles(ctx context.Context, o extractOptions) error {
 	options, err := parseOptions(o.options)
 	if err != nil {
 		return err
 	}
 	known := ktstr.Output{Options: options}
-	if o.hasExitCode {
+	if o.given("exit-code") {
 		known.ExitCode = &o.exitCode
 	}
 	if o.argv != "" {
@@ -179,13 +186,13 @@ func (a *app) extract(ctx context.Context, name string, o extractOptions) error 
 			return fmt.Errorf("--argv %s: %w", o.argv, err)
 		}
 	}
-	x, err := a.catalog(false).Start(ctx, name)
+	x, err := a.catalog(false).Start(ctx, o.name)
 	if err != nil {
 		return err
 	}
 	defer x.Close()
 	if o.out != "" {
-		return errors.New("extract --out: goes with the name of a run, or --replay RUNS: want it left out")
+		return errors.New("extract --out: goes with the name of a run, or with --replay RUNS")
 	}
 	if err := core.CheckOptions(x.Describe(), options); err != nil {
 		return err
@@ -197,7 +204,7 @@ func (a *app) extract(ctx context.Context, name string, o extractOptions) error 
 	return a.extractStreams(ctx, x, streams, nil, o.output)
 }
 
-// savedStreams reads the files that the flags name, as the streams of a run.
+// savedStreams reads the files that the flags name. Each stream has the fields of known.
 func (a *app) savedStreams(o extractOptions, known ktstr.Output) ([]ktstr.Output, error) {
 	if o.stdout == "" && o.stderr == "" && len(o.files) == 0 {
 		o.stdout = "-"
@@ -250,12 +257,12 @@ func (a *app) readInput(path string, limit int64) ([]byte, error) {
 			return nil, err
 		}
 		if info.IsDir() {
-			return nil, fmt.Errorf("%s is a directory: want a file with what the benchmark printed (a bundle is read by: ktstr extract PATH)", path)
+			return nil, fmt.Errorf("%s: it is a directory: want a file with the output of a benchmark, or for a bundle: ktstr extract PATH", path)
 		}
 		f, name, expected = opened, path, info.Size()
 	}
-	tooMuch := func() error { // units are only looked up where they are printed
-		return fmt.Errorf("%s: more than %s: want less, or --max-input SIZE to read so much", name, unit.Scale(float64(limit), "B"))
+	tooMuch := func() error {
+		return fmt.Errorf("%s: it has more than %s: want less, or a greater --max-input SIZE", name, unit.Scale(float64(limit), "B"))
 	}
 	if expected > limit {
 		return nil, tooMuch()
@@ -276,7 +283,7 @@ func (a *app) readInput(path string, limit int64) ([]byte, error) {
 func (a *app) extractBundle(ctx context.Context, dir string, o extractOptions) error {
 	b, err := bundle.Load(dir)
 	if err != nil {
-		return fmt.Errorf("%w; want the directory of a run, as printed by ktstr run", err)
+		return fmt.Errorf("%w: want the directory of a run, as printed by ktstr run", err)
 	}
 	x, err := a.catalog(false).Start(ctx, b.Payload.Extractor)
 	if err != nil {
@@ -288,18 +295,18 @@ func (a *app) extractBundle(ctx context.Context, dir string, o extractOptions) e
 
 func (a *app) extractStreams(ctx context.Context, x ktstr.Extractor, streams []ktstr.Output, hints []ktstr.Hint, output format) error {
 	r := extract.Run(ctx, x, streams, hints)
-	var lost error
+	var failed error
 	if output == formatJSON {
-		if lost = r.WriteJSON(escaping{a.stdout}); lost == nil {
-			_, lost = fmt.Fprintln(a.stdout)
+		if failed = r.WriteJSON(escaping{a.stdout}); failed == nil {
+			_, failed = fmt.Fprintln(a.stdout)
 		}
 	} else {
-		lost = printMetrics(a.stdout, r.Metrics)
+		failed = printMetrics(a.stdout, r.Metrics)
 	}
-	a.explain(core.Record{Extraction: core.ExtractionOf(r)}, false, "")
+	a.printProblems(core.Record{Extraction: core.ExtractionOf(r)}, false, "")
 	status := core.ExitPass
 	if r.Status != extract.OK {
 		status = core.ExitExtraction
 	}
-	return a.together(notPrinted(lost), ending(status))
+	return a.joinErrors(outputError(failed), exitWith(status))
 }

@@ -9,7 +9,7 @@ func (a *app) payloadCommand() *cobra.Command {
 		Use:   "payload",
 		Short: "List and show what can be run",
 	}
-	group(c)
+	requireSubcommand(c)
 	var list, show format
 	listCommand := &cobra.Command{
 		Use:   "list",

@@ -8,8 +8,8 @@ import (
 	"github.com/ktstr/ktstr/core"
 )
 
-// listed is one row of `payload list -o json`.
-type listed struct {
+// payloadRow is one row of `payload list -o json`.
+type payloadRow struct {
 	Name      string `json:"name"`
 	Summary   string `json:"summary"`
 	Binary    string `json:"binary"`
@@ -23,12 +23,12 @@ func (a *app) listPayloads(f format) error {
 	if err != nil {
 		return err
 	}
-	rows := make([]listed, 0, len(all)+len(bad))
+	rows := make([]payloadRow, 0, len(all)+len(bad))
 	for _, p := range all {
-		rows = append(rows, listed{Name: p.Name, Summary: p.Summary, Binary: p.Binary, Extractor: cmp.Or(p.Extractor, "json"), Source: p.Source})
+		rows = append(rows, payloadRow{Name: p.Name, Summary: p.Summary, Binary: p.Binary, Extractor: cmp.Or(p.Extractor, "json"), Source: p.Source})
 	}
 	for _, b := range bad {
-		rows = append(rows, listed{Name: b.Name, Source: b.Path, Problem: b.Err.Error()})
+		rows = append(rows, payloadRow{Name: b.Name, Source: b.Path, Problem: b.Err.Error()})
 	}
 	if f == formatJSON {
 		err = a.printJSON(rows)
@@ -44,7 +44,7 @@ func (a *app) listPayloads(f format) error {
 		err = t.Flush()
 	}
 	if err == nil && len(bad) > 0 {
-		return ending(core.ExitUsage)
+		return exitWith(core.ExitUsage)
 	}
 	return err
 }

@@ -9,7 +9,7 @@ func (a *app) pluginCommand() *cobra.Command {
 		Use:   "plugin",
 		Short: "List, describe and install what reads a benchmark's output",
 	}
-	group(c)
+	requireSubcommand(c)
 	var list, describe format
 	listCommand := &cobra.Command{
 		Use:   "list",

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"al.essio.dev/pkg/shellescape"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
@@ -17,8 +18,10 @@ import (
 	"github.com/ktstr/ktstr/internal/series"
 )
 
-// runOptions are the flags of `ktstr run`.
+// runOptions are the arguments and flags of `ktstr run`.
 type runOptions struct {
+	payloads        []string
+	args            []string // after --
 	extractor       string
 	checks          []string
 	noDefaultArgs   bool
@@ -41,20 +44,20 @@ func (a *app) runCommand() *cobra.Command {
 	var o runOptions
 	c := &cobra.Command{
 		Use:   "run PAYLOAD... [flags] [-- ARGS...]",
-		Short: "Run a benchmark, judge it and keep a record",
-		Long: `Run a benchmark, extract its metrics, evaluate checks on them and keep a bundle:
-a directory with the record, the raw output and the payload as it was resolved.
+		Short: "Run a benchmark, check its metrics and keep a record",
+		Long: `Run a benchmark, extract its metrics, evaluate checks on them and keep a bundle: a
+directory with the record, the raw output and the payload file.
 
-PAYLOAD is the name of a payload (see ktstr payload list), or a path to a binary
-(with a / in it); --extractor then says how its output is read. ARGS are
-appended to the payload's own.
+PAYLOAD is a name of ktstr payload list, or a path with a / in it, such as
+./mybench. The output of a path is read as JSON, or by --extractor. ARGS are
+appended to the arguments of the payload.
 
-A check is NAME >= NUM[UNIT], NAME <= NUM[UNIT], NAME in [LO, HI], exists NAME,
-or exit == N, such as --check 'rd.read.clat.p99 <= 2ms'.
+A check is one of NAME >= NUM[UNIT], NAME <= NUM[UNIT], NAME in [LO, HI],
+exists NAME and exit == N. For example: --check 'read.clat.p99 <= 2ms'.
 
---repeat and --for make several runs, kept together as a set, which ktstr
-compare takes. Several payloads with --interleave, or several --variant, run in
-turns (ABBA), so that drift of the host does not look like a difference.`,
+--repeat and --for make several runs, which are kept as a set for ktstr compare.
+Several payloads with --interleave, or several --variant, run in turns (A B B A),
+so that a slow change of the host affects all of them equally.`,
 		Example: `  ktstr run noise
   ktstr run fio-randread --check 'randread.read.iops >= 10000'
   ktstr run ./mybench --extractor json --timeout 1m -- --threads 4
@@ -64,36 +67,30 @@ turns (ABBA), so that drift of the host does not look like a difference.`,
 		Args:              payloadArgs,
 		ValidArgsFunction: a.completePayloads,
 		RunE: func(c *cobra.Command, args []string) error {
-			before := c.ArgsLenAtDash()
-			if before < 0 {
-				before = len(args)
-			}
-			if c.Flags().Changed("timeout") && o.timeout <= 0 {
-				return fmt.Errorf("--timeout %v: want a duration above 0, or the flag left out", o.timeout)
-			}
-			if err := o.series.check(c.Flags().Changed, before); err != nil {
+			o.payloads, o.args = splitAtDash(c, args)
+			if err := o.check(c.Flags().Changed); err != nil {
 				return err
 			}
-			return a.run(c.Context(), args[:before], args[before:], o)
+			return a.run(c.Context(), o)
 		},
 	}
 	f := c.Flags()
-	f.StringVar(&o.extractor, "extractor", "", "read the output with the extractor `NAME` (default: the payload's; json for a path)")
-	f.StringArrayVar(&o.checks, "check", nil, "add the check `EXPR` (repeatable)")
-	f.BoolVar(&o.noDefaultArgs, "no-default-args", false, "leave the payload's own args out")
-	f.BoolVar(&o.noDefaultChecks, "no-default-checks", false, "leave the payload's own checks out")
+	f.StringVar(&o.extractor, "extractor", "", "read the output with the extractor `NAME`, such as fio (default: the payload's, json for a path)")
+	f.StringArrayVar(&o.checks, "check", nil, "add the check `EXPR`, such as 'iops >= 1000' (repeatable)")
+	f.BoolVar(&o.noDefaultArgs, "no-default-args", false, "leave out the payload's own arguments")
+	f.BoolVar(&o.noDefaultChecks, "no-default-checks", false, "leave out the payload's own checks")
 	f.DurationVar(&o.timeout, "timeout", 0, "kill the payload after `DURATION`, such as 90s (default: the payload's)")
-	f.DurationVar(&o.grace, "grace", 5*time.Second, "after Ctrl-C, give the payload `DURATION` to print what it has")
+	f.DurationVar(&o.grace, "grace", 5*time.Second, "after Ctrl-C, wait `DURATION` for the payload to end, then kill it")
 	f.Var(&o.maxCapture, "max-capture", "keep at most `SIZE` of each stream, such as 64MiB (default 16MiB)")
-	f.StringVar(&o.out, "out", "", "keep the bundle below `DIR` (default $XDG_STATE_HOME/ktstr/runs)")
-	f.StringVar(&o.scratch, "scratch", "", "make scratch directories in `DIR` (default: the working directory)")
-	f.StringVar(&o.cgroup, "cgroup", "", "run in a fresh leaf of the cgroup `NAME`, relative to ktstr's own")
-	f.BoolVar(&o.noCgroup, "no-cgroup", false, "run in ktstr's own cgroup")
-	f.StringArrayVar(&o.options, "option", nil, "set the extractor's option `NAME=VALUE` (repeatable)")
+	f.StringVar(&o.out, "out", "", "keep the bundle in `DIR`, such as ./runs (default $XDG_STATE_HOME/ktstr/runs)")
+	f.StringVar(&o.scratch, "scratch", "", "make scratch directories in `DIR`, such as /mnt/nvme (default: the working directory)")
+	f.StringVar(&o.cgroup, "cgroup", "", "run in a new child of the cgroup `NAME`, such as bench, below ktstr's own cgroup")
+	f.BoolVar(&o.noCgroup, "no-cgroup", false, "run in ktstr's own cgroup (default: a new one, where the host allows it)")
+	f.StringArrayVar(&o.options, "option", nil, "set the extractor's option `NAME=VALUE`, see ktstr plugin describe (repeatable)")
 	documentsFlag(f, &o.options)
 	outputFlag(f, &o.output)
-	f.BoolVar(&o.quiet, "quiet", false, "print nothing on stderr but errors, and what headline is lost")
-	f.BoolVar(&o.all, "all", false, "print all metrics, not only the headlines")
+	f.BoolVar(&o.quiet, "quiet", false, "print nothing on stderr except errors and warnings that change the meaning of a result, such as missing-headline")
+	f.BoolVar(&o.all, "all", false, "print all metrics (default: the headlines, if there are any)")
 	seriesFlags(f, &o.series)
 	c.MarkFlagsMutuallyExclusive("cgroup", "no-cgroup")
 	c.RegisterFlagCompletionFunc("baseline", a.completeRuns)
@@ -103,20 +100,27 @@ turns (ABBA), so that drift of the host does not look like a difference.`,
 	return c
 }
 
-// payloadArgs wants one PAYLOAD before --, or with --interleave several.
+// payloadArgs accepts one PAYLOAD before --, or several with --interleave.
 func payloadArgs(c *cobra.Command, args []string) error {
 	interleave, _ := c.Flags().GetBool("interleave")
-	before := c.ArgsLenAtDash()
-	if before < 0 {
-		before = len(args)
-	}
+	payloads, rest := splitAtDash(c, args)
 	switch {
-	case before == 0:
-		return errors.New("run: want a PAYLOAD: a name of `ktstr payload list`, or a path to a binary")
-	case before > 1 && !interleave:
-		return fmt.Errorf("run %s: unexpected %q: args for the payload come after --; several payloads run against each other with --interleave", args[0], args[1])
+	case len(payloads) == 0:
+		return errors.New("run: want a PAYLOAD: a name of ktstr payload list, or a path such as ./mybench")
+	case len(payloads) > 1 && !interleave:
+		command := append([]string{"run", payloads[0], "--"}, append(payloads[1:], rest...)...)
+		return fmt.Errorf("unexpected argument %q. Arguments for the payload come after --: ktstr %s", payloads[1], shellescape.QuoteCommand(command))
 	}
 	return nil
+}
+
+// splitAtDash returns the arguments before and after --.
+func splitAtDash(c *cobra.Command, args []string) (before, after []string) {
+	n := c.ArgsLenAtDash()
+	if n < 0 {
+		n = len(args)
+	}
+	return args[:n:n], args[n:]
 }
 
 // seriesOptions are the flags of `ktstr run` about several runs.
@@ -127,52 +131,56 @@ type seriesOptions struct {
 	variants   []string
 	tag        string
 	baseline   string
-	compare    compareOptions
+	statistics statisticsOptions
 	exports    exports
 }
 
 func seriesFlags(f *pflag.FlagSet, o *seriesOptions) {
-	f.IntVar(&o.repeat, "repeat", 0, "make `N` runs of each payload or variant (default 1; with --for: as many as fit)")
-	f.DurationVar(&o.duration, "for", 0, "make runs until `DURATION` has passed, such as 5m")
-	f.BoolVar(&o.interleave, "interleave", false, "run several payloads in turns, and compare them")
-	f.StringArrayVar(&o.variants, "variant", nil, "run the payload with more args, `NAME='ARGS'`, in turns with other variants, and compare them (repeatable)")
-	f.StringVar(&o.tag, "tag", "", "give the runs the tag `NAME`")
-	f.StringVar(&o.baseline, "baseline", "", "compare with the runs `NAME` (a tag, a set, a bundle, or a path); exit status 1 on a regression")
-	compareFlags(f, &o.compare)
+	f.IntVar(&o.repeat, "repeat", 0, "make `N` runs of each payload or variant (default 1, or with --for as many as fit)")
+	f.DurationVar(&o.duration, "for", 0, "start no further run after `DURATION`, such as 5m")
+	f.BoolVar(&o.interleave, "interleave", false, "run several payloads in turns and compare them")
+	f.StringArrayVar(&o.variants, "variant", nil, "run the payload with additional arguments, `NAME='ARGS'`, in turns with other variants, and compare them (repeatable)")
+	f.StringVar(&o.tag, "tag", "", "give the runs the tag `NAME`, such as main")
+	f.StringVar(&o.baseline, "baseline", "", "compare with the runs `NAME` (a tag, set, bundle or path); exit status 1 on a regression")
+	statisticsFlags(f, &o.statistics)
 	exportFlag(f, &o.exports)
 }
 
-// check refuses what cannot be meant, and flags that cannot take effect on so
-// many payloads. given says whether a flag was.
-func (o seriesOptions) check(given func(flag string) bool, payloads int) error {
-	compares := o.baseline != "" || payloads+len(o.variants) > 1
+// check returns an error for a flag that cannot have an effect, for example --interleave
+// with one payload. given reports whether a flag was given.
+func (o runOptions) check(given func(flag string) bool) error {
+	s := o.series
+	sides := len(o.payloads) + len(s.variants)
 	switch {
-	case given("repeat") && o.repeat < 1:
-		return fmt.Errorf("--repeat %d: want 1 or more", o.repeat)
-	case given("for") && o.duration <= 0:
-		return fmt.Errorf("--for %v: want a duration above 0", o.duration)
-	case len(o.variants) > 0 && payloads > 1:
+	case given("timeout") && o.timeout <= 0:
+		return fmt.Errorf("--timeout %v: want a duration above 0, or leave the flag out", o.timeout)
+	case given("repeat") && s.repeat < 1:
+		return fmt.Errorf("--repeat %d: want 1 or more", s.repeat)
+	case given("for") && s.duration <= 0:
+		return fmt.Errorf("--for %v: want a duration above 0", s.duration)
+	case len(s.variants) > 0 && len(o.payloads) > 1:
 		return errors.New("--variant: goes with one payload: want either several payloads or several variants of one")
-	case len(o.variants) == 1:
-		return fmt.Errorf("--variant %s: want two or more to run against each other", o.variants[0])
-	case o.interleave && payloads == 1 && len(o.variants) == 0:
+	case len(s.variants) == 1:
+		return fmt.Errorf("--variant %s: want two or more variants, which are compared with each other", s.variants[0])
+	case s.interleave && sides == 1:
 		return errors.New("--interleave: want two or more payloads, or --variant")
-	case o.baseline != "" && payloads+len(o.variants) > 1:
-		return errors.New("--baseline: goes with one payload; several that run in turns are compared with each other")
-	case o.compare.strict && o.baseline == "":
-		return errors.New("--strict: is about the exit status of a comparison with --baseline: want that, or leave it out")
+	case s.baseline != "" && sides > 1:
+		return errors.New("--baseline: goes with one payload: several payloads or variants are compared with each other")
+	case s.statistics.strict && s.baseline == "":
+		return errors.New("--strict: sets the exit status of a comparison with --baseline: want --baseline, or leave --strict out")
 	}
 	for _, flag := range []string{"metric", "min-effect", "alpha"} {
-		if given(flag) && !compares {
-			return fmt.Errorf("--%s: is about comparing, and nothing is compared: want --baseline, --interleave or --variant, or leave it out", flag)
+		if given(flag) && s.baseline == "" && sides == 1 {
+			return fmt.Errorf("--%s: goes with a comparison: want --baseline, --interleave or --variant, or leave --%[1]s out", flag)
 		}
 	}
 	return nil
 }
 
-// run does the work of `ktstr run`. It looks for every mistake before anything runs.
-func (a *app) run(ctx context.Context, names, args []string, o runOptions) error {
-	request, baseline, err := o.request(names, args)
+// run makes the runs, prints them and returns the error that the command ends with. It
+// finds every usage error before anything runs.
+func (a *app) run(ctx context.Context, o runOptions) error {
+	request, baseline, err := o.request()
 	if err != nil {
 		return err
 	}
@@ -184,7 +192,7 @@ func (a *app) run(ctx context.Context, names, args []string, o runOptions) error
 	view := &seriesView{app: a, o: o, Series: s}
 	s.Stops, s.Notice = stops, a.notice(o.quiet)
 	if err == nil {
-		view.baseline, err = o.alike(baseline, s)
+		view.baseline, err = o.runsOfBaseline(baseline, s)
 	}
 	if err == nil {
 		defer a.guardRuns(o.quiet)()
@@ -198,10 +206,10 @@ func (a *app) run(ctx context.Context, names, args []string, o runOptions) error
 		return view.noRun(err)
 	}
 	if !s.Alone() {
-		s.Ended = view.tell
+		s.Ended = view.printEnded
 	}
 	if !o.quiet && steerable(a.stderr) {
-		s.Progress = view.live
+		s.Progress = view.showProgress
 	}
 	if err = s.Run(ctx); err != nil && len(s.Runs()) == len(s.Lost) {
 		return view.noRun(err)
@@ -209,10 +217,10 @@ func (a *app) run(ctx context.Context, names, args []string, o runOptions) error
 	return view.print(err)
 }
 
-// request returns the runs that the flags ask for, and the runs of --baseline.
-func (o runOptions) request(names, args []string) (series.Request, []runs.Run, error) {
+// request returns the request for the runs, and the runs of --baseline.
+func (o runOptions) request() (series.Request, []runs.Run, error) {
 	r := series.Request{
-		Payloads: names, Variants: o.series.variants, Extractor: o.extractor,
+		Payloads: o.payloads, Variants: o.series.variants, Extractor: o.extractor,
 		Repeat: o.series.repeat, For: o.series.duration, Tag: o.series.tag, Version: version(),
 	}
 	if r.Tag != "" {
@@ -223,7 +231,7 @@ func (o runOptions) request(names, args []string) (series.Request, []runs.Run, e
 	if err := o.series.exports.check(); err != nil {
 		return r, nil, err
 	}
-	if err := o.series.compare.check(); err != nil {
+	if err := o.series.statistics.check(); err != nil {
 		return r, nil, err
 	}
 	var checks []check.Check
@@ -244,7 +252,7 @@ func (o runOptions) request(names, args []string) (series.Request, []runs.Run, e
 		}
 	}
 	r.Spec = core.Spec{
-		Args: args, NoDefaultArgs: o.noDefaultArgs,
+		Args: o.args, NoDefaultArgs: o.noDefaultArgs,
 		Checks: checks, NoDefaultChecks: o.noDefaultChecks,
 		Options: options, Timeout: o.timeout, Grace: o.grace, Limit: int64(o.maxCapture),
 		Scratch: o.scratch, Cgroup: o.cgroup, NoCgroup: o.noCgroup,
@@ -255,7 +263,7 @@ func (o runOptions) request(names, args []string) (series.Request, []runs.Run, e
 	}
 	baseline, err := runs.Named(runs.Open(r.Root), name)
 	if errors.As(err, new(*runs.UnknownError)) && runs.ValidTag(name) == nil {
-		err = fmt.Errorf("%w; runs become one by --tag %s", err, name)
+		err = fmt.Errorf("%w. To make it: ktstr run … --tag %s", err, name)
 	}
 	if err != nil {
 		return r, nil, fmt.Errorf("--baseline %s: %w", name, err)
@@ -263,24 +271,23 @@ func (o runOptions) request(names, args []string) (series.Request, []runs.Run, e
 	return r, baseline, nil
 }
 
-// alike returns the runs of the baseline with which the runs of s are compared.
-func (o runOptions) alike(baseline []runs.Run, s *series.Series) ([]runs.Run, error) {
+// runsOfBaseline returns the runs of the baseline that have the payload of s.
+func (o runOptions) runsOfBaseline(baseline []runs.Run, s *series.Series) ([]runs.Run, error) {
 	if o.series.baseline == "" {
 		return nil, nil
 	}
 	payload := s.Sides[0].Spec.Payload.Name
-	alike := runs.Baseline(baseline, payload)
-	if len(alike) > 0 {
-		return alike, nil
+	if found := runs.Baseline(baseline, payload); len(found) > 0 {
+		return found, nil
 	}
-	err := fmt.Errorf("--baseline %s: no run of %s in it", o.series.baseline, payload)
+	err := fmt.Errorf("--baseline %s: it has no run of %s", o.series.baseline, payload)
 	if runs.ValidTag(o.series.baseline) == nil {
-		err = fmt.Errorf("%w; runs become part of it by --tag %s", err, o.series.baseline)
+		err = fmt.Errorf("%w. To add one: ktstr run %s --tag %s", err, o.payloads[0], o.series.baseline)
 	}
 	return nil, err
 }
 
-// parseOptions reads NAME=VALUE pairs.
+// parseOptions parses the values of --option, NAME=VALUE.
 func parseOptions(pairs []string) (map[string]string, error) {
 	options := map[string]string{}
 	for _, pair := range pairs {

@@ -17,7 +17,7 @@ func (a *app) runsCommand() *cobra.Command {
 		Use:   "runs",
 		Short: "Find, show, tag and delete the runs that were kept",
 	}
-	group(c)
+	requireSubcommand(c)
 	c.AddCommand(a.runsListCommand(), a.runsShowCommand(), a.runsPathCommand(), a.runsTagCommand(), a.runsPruneCommand())
 	return c
 }

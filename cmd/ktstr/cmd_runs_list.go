@@ -73,7 +73,7 @@ func (a *app) runsListCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return notPrinted(a.printRunList(list, output))
+			return outputError(a.printRunList(list, output))
 		},
 	}
 	filter.add(c.Flags())

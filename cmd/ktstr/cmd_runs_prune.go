@@ -49,7 +49,7 @@ says so.`,
 			list = list[:max(0, len(list)-keep)]
 			if !yes {
 				if err := a.printRunList(list, formatText); err != nil {
-					return notPrinted(err)
+					return outputError(err)
 				}
 				fmt.Fprintf(a.stderr, "%s would be deleted; do it with --yes\n", count(len(list), "run"))
 				return nil

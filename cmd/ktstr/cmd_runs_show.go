@@ -44,9 +44,9 @@ common. -o json prints the records. --export writes them for other tools.`,
 			}
 			var lost error
 			if !exports.toStdout() {
-				lost = notPrinted(a.showRuns(list, output, all))
+				lost = outputError(a.showRuns(list, output, all))
 			}
-			return a.together(lost, a.writeExports(exports, export.Source{Runs: list}))
+			return a.joinErrors(lost, a.writeExports(exports, export.Source{Runs: list}))
 		},
 	}
 	outFlag(c.Flags(), &out)

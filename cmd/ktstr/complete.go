@@ -35,6 +35,15 @@ func (a *app) completeExtractors(_ *cobra.Command, args []string, _ string) ([]s
 	return names, cobra.ShellCompDirectiveDefault
 }
 
+func (a *app) completeExtractorsAndRuns(c *cobra.Command, args []string, word string) ([]string, cobra.ShellCompDirective) {
+	names, directive := a.completeExtractors(c, args, word)
+	if len(args) == 0 {
+		more, _ := a.completeRuns(c, args, word)
+		names = append(names, more...)
+	}
+	return names, directive
+}
+
 func (a *app) completePayloads(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 	all, _, err := a.catalog(true).Payloads()
 	if err != nil || len(args) > 0 {
@@ -47,8 +56,8 @@ func (a *app) completePayloads(_ *cobra.Command, args []string, _ string) ([]str
 	return names, cobra.ShellCompDirectiveDefault
 }
 
-func (a *app) completeRuns(_ *cobra.Command, _ []string, begin string) ([]string, cobra.ShellCompDirective) {
-	if strings.Contains(begin, "/") {
+func (a *app) completeRuns(_ *cobra.Command, _ []string, word string) ([]string, cobra.ShellCompDirective) {
+	if strings.Contains(word, "/") {
 		return nil, cobra.ShellCompDirectiveDefault
 	}
 	store, err := openStore("")

@@ -14,8 +14,8 @@ import (
 	"github.com/ktstr/ktstr/spawn"
 )
 
-// ability is what a payload can do here.
-type ability struct {
+// payloadState is what a payload can do here.
+type payloadState struct {
 	Name    string `json:"name"`
 	Ready   bool   `json:"ready"`
 	Problem string `json:"problem,omitempty"` // why it is not ready
@@ -24,16 +24,16 @@ type ability struct {
 
 // examinePayloads says what each payload can do here, and returns the programs that
 // the payloads need. It asks each program once.
-func examinePayloads(ctx context.Context, payloads []payload.Payload, broken []catalog.Broken, plugins []health) ([]program, []ability) {
+func examinePayloads(ctx context.Context, payloads []payload.Payload, broken []catalog.Broken, plugins []pluginState) ([]program, []payloadState) {
 	var programs []program
-	var abilities []ability
+	var abilities []payloadState
 	var prober core.Prober
 	fails := map[string]string{} // by the extractor's name: why it does not start, or ""
 	for _, p := range plugins {
 		fails[p.Name] = p.Error
 	}
 	for _, p := range payloads {
-		able := ability{Name: p.Name, Ready: true}
+		able := payloadState{Name: p.Name, Ready: true}
 		needs := p.Needs
 		if len(needs) == 0 && p.Binary != payload.Self {
 			needs = []payload.Need{{Binary: p.Binary}}
@@ -66,7 +66,7 @@ func examinePayloads(ctx context.Context, payloads []payload.Payload, broken []c
 		abilities = append(abilities, able)
 	}
 	for _, b := range broken {
-		abilities = append(abilities, ability{Name: b.Name, Problem: b.Err.Error()})
+		abilities = append(abilities, payloadState{Name: b.Name, Problem: b.Err.Error()})
 	}
 	return programs, abilities
 }
@@ -84,7 +84,7 @@ func addProgram(programs []program, need payload.Need, version, payload string) 
 	return programs
 }
 
-func payloadRows(abilities []ability) (rows [][3]string) {
+func payloadRows(abilities []payloadState) (rows [][3]string) {
 	for _, p := range abilities {
 		state := "ready"
 		if !p.Ready {

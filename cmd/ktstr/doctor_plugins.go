@@ -8,8 +8,8 @@ import (
 	"github.com/ktstr/ktstr/core"
 )
 
-// health says whether an extractor starts.
-type health struct {
+// pluginState says whether an extractor starts.
+type pluginState struct {
 	Name    string         `json:"name"`
 	From    string         `json:"from"`
 	Version string         `json:"version,omitempty"`
@@ -18,17 +18,17 @@ type health struct {
 }
 
 // examinePlugins starts each extractor and stops it.
-func (a *app) examinePlugins(ctx context.Context) ([]health, error) {
+func (a *app) examinePlugins(ctx context.Context) ([]pluginState, error) {
 	extractors, err := a.catalog(false).Extractors()
 	if err != nil {
 		return nil, err
 	}
-	var all []health
+	var all []pluginState
 	for _, found := range extractors {
 		if found.Hidden != "" {
 			continue
 		}
-		h := health{Name: found.Name, From: found.From}
+		h := pluginState{Name: found.Name, From: found.From}
 		x, err := a.catalog(false).Start(ctx, found.Name)
 		if err != nil {
 			h.Error = err.Error()
@@ -44,11 +44,11 @@ func (a *app) examinePlugins(ctx context.Context) ([]health, error) {
 	return all, nil
 }
 
-func anyFails(plugins []health) bool {
-	return slices.ContainsFunc(plugins, func(h health) bool { return h.Error != "" })
+func anyFails(plugins []pluginState) bool {
+	return slices.ContainsFunc(plugins, func(h pluginState) bool { return h.Error != "" })
 }
 
-func pluginRows(plugins []health) (rows [][3]string) {
+func pluginRows(plugins []pluginState) (rows [][3]string) {
 	for _, p := range plugins {
 		state := "starts"
 		if p.Error != "" {

@@ -8,16 +8,8 @@ import (
 	"github.com/ktstr/ktstr/core"
 )
 
-// notPrinted is the error of a command whose output did not arrive.
-func notPrinted(err error) error {
-	if err == nil || errors.As(err, new(*exitError)) {
-		return err
-	}
-	return &exitError{core.ExitRun, fmt.Errorf("standard output: %w", err)}
-}
-
-// exitError carries an exit status. Its message may be empty: then all has
-// been said.
+// exitError is an error with the exit status that the command ends with. Its err is
+// nil if there is nothing left to print.
 type exitError struct {
 	status int
 	err    error
@@ -31,46 +23,45 @@ func (e *exitError) Error() string {
 }
 func (e *exitError) Unwrap() error { return e.err }
 
-// ending is the error of a command that ends with that status and has said all.
-func ending(status int) error {
+// exitWith returns the error of a command that ends with status and has nothing left
+// to print. It is nil for core.ExitPass.
+func exitWith(status int) error {
 	if status == core.ExitPass {
 		return nil
 	}
 	return &exitError{status: status}
 }
 
-// told is an error that was printed already.
-type told struct{ error }
+// outputError is the error of a command whose output could not be written, for example
+// on a full disk.
+func outputError(err error) error {
+	if err == nil || errors.As(err, new(*exitError)) {
+		return err
+	}
+	return &exitError{core.ExitRun, fmt.Errorf("standard output: %w", err)}
+}
 
-func (t told) Unwrap() error { return t.error }
-
-// together tells each of several errors, nil ones left out, and returns one with
-// the status that counts among theirs.
-func (a *app) together(errs ...error) error {
+// joinErrors prints each error and returns one error with the worst of their statuses,
+// or nil.
+func (a *app) joinErrors(errs ...error) error {
 	status := core.ExitPass
 	for _, err := range errs {
-		status = worse(status, a.status(err))
+		status = worstStatus(status, a.printError(err))
 	}
 	if status == core.ExitPass {
 		return nil
 	}
-	return &exitError{status, told{errors.Join(errs...)}}
+	return &exitError{status, printedError{errors.Join(errs...)}}
 }
 
-// worse is the exit status of several things that ended with these two: what is
-// nearer to the cause. A mistake in the usage counts only beside a success.
-func worse(a, b int) int {
-	for _, status := range []int{core.ExitInterrupted, core.ExitRun, core.ExitExtraction, core.ExitCheck, core.ExitTooFew} {
-		if a == status || b == status {
-			return status
-		}
-	}
-	return max(a, b)
-}
+// printedError is an error that the user has seen.
+type printedError struct{ error }
 
-// status prints what went wrong and maps it to the exit status. What has no
-// status of its own is a mistake in the usage.
-func (a *app) status(err error) int {
+func (t printedError) Unwrap() error { return t.error }
+
+// printError prints err, if it was not printed before, and returns its exit status. An
+// error without a status is a usage error.
+func (a *app) printError(err error) int {
 	if err == nil {
 		return core.ExitPass
 	}
@@ -82,12 +73,24 @@ func (a *app) status(err error) int {
 		}
 		status = exit.status
 	}
-	if errors.As(err, new(told)) {
+	if errors.As(err, new(printedError)) {
 		return status
 	}
-	if errors.Is(err, syscall.EPIPE) { // the reader has seen enough, as head has
+	if errors.Is(err, syscall.EPIPE) { // the reader has left on purpose, for example head
 		return status
 	}
 	fmt.Fprintf(a.stderr, "ktstr: %s\n", printable(err.Error()))
 	return status
+}
+
+// worstStatus returns the exit status of a command whose parts ended with a and b. The
+// status that is nearer to the cause wins. For example, an extraction that failed wins
+// over a failed check, because the check failed for lack of metrics.
+func worstStatus(a, b int) int {
+	for _, status := range []int{core.ExitInterrupted, core.ExitRun, core.ExitExtraction, core.ExitCheck, core.ExitTooFew} {
+		if a == status || b == status {
+			return status
+		}
+	}
+	return max(a, b)
 }

@@ -101,7 +101,7 @@ func (a *app) writeExports(e exports, s export.Source) error {
 			failed = append(failed, &exitError{core.ExitRun, fmt.Errorf("--export %s=%s: %w", x.format, x.path, err)})
 		}
 	}
-	return a.together(failed...)
+	return a.joinErrors(failed...)
 }
 
 func (a *app) writeExport(format, path string, s export.Source) error {

@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"math"
 	"strings"
 
@@ -15,7 +14,7 @@ import (
 	"github.com/ktstr/ktstr/internal/nearest"
 )
 
-// format is what -o takes.
+// format is the value of --output.
 type format string
 
 const (
@@ -25,7 +24,7 @@ const (
 
 func outputFlag(f *pflag.FlagSet, v *format) {
 	*v = formatText
-	f.VarP(v, "output", "o", "print text or json")
+	f.VarP(v, "output", "o", "print the result as text or json, for example -o json")
 }
 
 func (f *format) String() string { return string(*f) }
@@ -36,10 +35,10 @@ func (f *format) Set(text string) error {
 		*f = format(text)
 		return nil
 	}
-	return fmt.Errorf("want text or json")
+	return errors.New("want text or json")
 }
 
-// size is a number of bytes, read with or without a unit.
+// size is a number of bytes above 0, such as 64MiB or 1000. Its zero value is no size.
 type size int64
 
 func (s *size) String() string {
@@ -54,24 +53,24 @@ func (s *size) Set(text string) error {
 	var suffix string
 	number := strings.TrimRightFunc(text, func(r rune) bool { return r < '0' || r > '9' })
 	if _, err := fmt.Sscanf(number, "%g", &v); err != nil || v <= 0 || math.IsInf(v, 0) || math.IsNaN(v) {
-		return fmt.Errorf("want a size above 0, such as 64MiB")
+		return errors.New("want a size above 0, such as 64MiB")
 	}
 	if suffix = strings.TrimSpace(text[len(number):]); suffix == "" {
 		suffix = "B"
 	}
 	bytes, err := unit.Convert(v, suffix, "B")
 	if err != nil || bytes < 1 || bytes > math.MaxInt64/2 {
-		return fmt.Errorf("want a size above 0, such as 64MiB")
+		return errors.New("want a size above 0, such as 64MiB")
 	}
 	*s = size(bytes)
 	return nil
 }
 
-// documents is --documents, a short form of --option documents=.
+// documents is --documents. It appends documents=VALUE to the values of --option.
 type documents struct{ options *[]string }
 
 func documentsFlag(f *pflag.FlagSet, options *[]string) {
-	f.Var(documents{options}, "documents", "of several JSON documents, read the `first|last|all` (default first)")
+	f.Var(documents{options}, "documents", "if the output has several JSON documents, read `first|last|all` of them (default first)")
 }
 
 func (documents) String() string { return "" }
@@ -82,11 +81,11 @@ func (d documents) Set(text string) error {
 		*d.options = append(*d.options, "documents="+text)
 		return nil
 	}
-	return fmt.Errorf("want first, last or all")
+	return errors.New("want first, last or all")
 }
 
-// arguments refuses more or fewer arguments than the one that is wanted; empty:
-// none is.
+// arguments accepts one argument, which wanted describes. If wanted is empty, it accepts
+// none.
 func arguments(wanted string) cobra.PositionalArgs {
 	most := 1
 	if wanted == "" {
@@ -96,7 +95,7 @@ func arguments(wanted string) cobra.PositionalArgs {
 		name := strings.TrimPrefix(c.CommandPath(), c.Root().Name()+" ")
 		switch {
 		case len(args) > most:
-			return fmt.Errorf("%s: unexpected %q: want %s", name, args[most], wanted)
+			return fmt.Errorf("%s: unexpected argument %q: want %s", name, args[most], wanted)
 		case len(args) < most:
 			return fmt.Errorf("%s: want %s", name, wanted)
 		}
@@ -104,22 +103,19 @@ func arguments(wanted string) cobra.PositionalArgs {
 	}
 }
 
-// isPath reports whether err is what the system said of that file itself.
-func isPath(err error, name string) bool {
-	var path *fs.PathError
-	return errors.As(err, &path) && path.Path == name
-}
-
-// flagError is err, of c's flags, in words that help. args are all of the command
-// line.
+// flagError rewrites an error about a flag of c. args is the whole command line.
 func flagError(c *cobra.Command, args []string, err error) error {
+	var unknown *pflag.NotExistError
 	var value *pflag.InvalidValueError
-	if !errors.As(err, &value) {
-		return unknownFlag(c, args, err)
+	switch {
+	case errors.As(err, &unknown):
+		return unknownFlag(c, args, unknown)
+	case !errors.As(err, &value):
+		return err
 	}
 	flag := value.GetFlag()
 	cause := value.Unwrap()
-	switch flag.Value.Type() { // of these, the standard library's words are about strings
+	switch flag.Value.Type() { // the errors of package strconv do not say which value is wanted
 	case "duration":
 		cause = errors.New("want a duration, such as 90s or 5m")
 	case "int":
@@ -132,37 +128,41 @@ func flagError(c *cobra.Command, args []string, err error) error {
 	return fmt.Errorf("--%s %s: %w", flag.Name, value.GetValue(), cause)
 }
 
-// unknownFlag adds to the error of c's flags what was probably meant: another
-// flag, or one of the benchmark's. args are all of the command line.
-func unknownFlag(c *cobra.Command, args []string, err error) error {
-	var unknown *pflag.NotExistError
-	if !errors.As(err, &unknown) {
-		return err
+// unknownFlag returns the error for a flag that c does not have. It gives the nearest
+// flag of c. If there is none, `ktstr run` shows the command line that passes the flag
+// to the payload.
+func unknownFlag(c *cobra.Command, args []string, unknown *pflag.NotExistError) error {
+	flag := "--" + unknown.GetSpecifiedName()
+	if group := unknown.GetSpecifiedShortnames(); group != "" {
+		flag = "-" + unknown.GetSpecifiedName()
+	} else if near := nearest.Of(unknown.GetSpecifiedName(), flagNames(c)); near != "" {
+		return fmt.Errorf("%s has no flag %s. Did you mean --%s?", c.CommandPath(), flag, near)
 	}
-	var names []string
+	if c.Name() != "run" {
+		return fmt.Errorf("%s has no flag %s: see %s --help", c.CommandPath(), flag, c.CommandPath())
+	}
+	words, payload := separated(c.Flags(), args)
+	if words == nil {
+		return fmt.Errorf("%s has no flag %s. Flags for the payload come after --", c.CommandPath(), flag)
+	}
+	return fmt.Errorf("%s has no flag %s. If it is meant for %s: ktstr %s", c.CommandPath(), flag, payload, shellescape.QuoteCommand(words))
+}
+
+func flagNames(c *cobra.Command) (names []string) {
 	c.Flags().VisitAll(func(f *pflag.Flag) {
 		if !f.Hidden {
 			names = append(names, f.Name)
 		}
 	})
-	if near := nearest.Of(unknown.GetSpecifiedName(), names); near != "" && unknown.GetSpecifiedShortnames() == "" {
-		return fmt.Errorf("%w: did you mean --%s?", err, near)
-	}
-	if c.Name() != "run" {
-		return fmt.Errorf("%w; see %s --help", err, c.CommandPath())
-	}
-	text := "arguments for the benchmark come after --"
-	if command := separated(c.Flags(), args); command != nil {
-		text += ": ktstr " + shellescape.QuoteCommand(command)
-	}
-	return fmt.Errorf("%w; %s", err, text)
+	return names
 }
 
-// separated moves what is no flag of ours, and the words that follow it, behind
-// a --. Nil: that gives no command, for no payload is named.
-func separated(flags *pflag.FlagSet, args []string) []string {
+// separated returns the command line args with every flag that is not in flags, and its
+// values, moved to the end, after --. For example, "run fio --iodepth 4 --quiet"
+// becomes "run fio --quiet -- --iodepth 4". It is nil if args name no payload.
+func separated(flags *pflag.FlagSet, args []string) (command []string, payload string) {
 	var ours, theirs []string
-	words := 0 // the command's name, and the payload's
+	words := 0 // arguments of ours: the command and the payload
 	for i := 0; i < len(args); i++ {
 		arg := args[i]
 		if arg == "--" {
@@ -172,7 +172,7 @@ func separated(flags *pflag.FlagSet, args []string) []string {
 		if !strings.HasPrefix(arg, "-") || arg == "-" {
 			if words < 2 {
 				words++
-				ours = append(ours, arg)
+				ours, payload = append(ours, arg), arg
 			} else {
 				theirs = append(theirs, arg)
 			}
@@ -197,7 +197,7 @@ func separated(flags *pflag.FlagSet, args []string) []string {
 		}
 	}
 	if words < 2 || len(theirs) == 0 {
-		return nil
+		return nil, ""
 	}
-	return append(append(ours, "--"), theirs...)
+	return append(append(ours, "--"), theirs...), payload
 }

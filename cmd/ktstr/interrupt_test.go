@@ -119,7 +119,7 @@ func TestInterruptWhileAPluginStarts(t *testing.T) {
 		}
 		lines := bufio.NewReader(stderr)
 		first, _ := lines.ReadString('\n')
-		if !strings.Contains(first, "is used unlocked") {
+		if !strings.Contains(first, "is not in a ktstr.lock") {
 			t.Errorf("%q: it began with %q", args, first)
 		}
 		cmd.Process.Signal(syscall.SIGINT)

@@ -45,27 +45,27 @@ func (a *app) replay(ctx context.Context, o extractOptions) error {
 		}
 		switch {
 		case errors.As(err, new(*replay.WriteError)):
-			status = worse(status, core.ExitRun)
+			status = worstStatus(status, core.ExitRun)
 		case err != nil, r.Extraction.Status != extract.OK:
-			status = worse(status, core.ExitExtraction)
+			status = worstStatus(status, core.ExitExtraction)
 		}
 		document.Runs = append(document.Runs, r)
 		if o.output == formatText {
 			a.printReplayed(r)
 			if r.Extraction.Status != "" {
-				a.explain(core.Record{Extraction: core.ExtractionOf(r.Extraction)}, true, "")
+				a.printProblems(core.Record{Extraction: core.ExtractionOf(r.Extraction)}, true, "")
 			}
 		}
 	}
 	if o.output == formatJSON {
 		if err := a.printJSON(document); err != nil {
-			return notPrinted(err)
+			return outputError(err)
 		}
 	}
 	if failed > 0 {
 		return &exitError{status, fmt.Errorf("extract --replay %s: failed for %d of %s", o.replay, failed, count(len(list), "run"))}
 	}
-	return ending(status)
+	return exitWith(status)
 }
 
 func (a *app) printReplayed(r replay.Run) {

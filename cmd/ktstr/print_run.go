@@ -29,7 +29,7 @@ func (a *app) printRun(r core.Record, o runOptions, limit string) error {
 	} else {
 		err = a.printRunText(r, o.all)
 	}
-	a.explain(r, o.quiet, limit)
+	a.printProblems(r, o.quiet, limit)
 	return err
 }
 
@@ -148,7 +148,7 @@ func printMetrics(w io.Writer, metrics []ktstr.Metric) error {
 // explain says on stderr what failed: what was expected, what was seen, where
 // the raw output is and how to repeat the extraction. limit is the timeout and
 // where it comes from; empty: there was none.
-func (a *app) explain(r core.Record, quiet bool, limit string) {
+func (a *app) printProblems(r core.Record, quiet bool, limit string) {
 	s := styleOf(a.stderr)
 	say := func(format string, args ...any) {
 		fmt.Fprintf(a.stderr, "%s\n", printable(fmt.Sprintf(format, args...)))

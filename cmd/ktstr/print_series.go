@@ -36,12 +36,12 @@ func limitText(s *series.Side) string {
 }
 
 // tell says on stderr how a run of a series ended.
-func (s *seriesView) tell(side *series.Side, r core.Record) {
-	if r.ExitStatus() != core.ExitPass && !failedLike(side, r) {
-		s.app.explain(r, s.o.quiet, limitText(side))
+func (s *seriesView) printEnded(side *series.Side, r core.Record) {
+	if r.ExitStatus() != core.ExitPass && !failedAlike(side, r) {
+		s.app.printProblems(r, s.o.quiet, limitText(side))
 	} else {
 		for _, d := range r.Extraction.Diagnostics {
-			if d.Code == ktstr.MissingHeadline && !said(side, d) {
+			if d.Code == ktstr.MissingHeadline && !wasPrinted(side, d) {
 				fmt.Fprintf(s.app.stderr, "%s\n", line(export.DiagnosticText(d)))
 			}
 		}
@@ -62,7 +62,7 @@ func (s *seriesView) tell(side *series.Side, r core.Record) {
 
 // failedLike reports whether an earlier run of the side failed with just the
 // same messages: they were said.
-func failedLike(s *series.Side, r core.Record) bool {
+func failedAlike(s *series.Side, r core.Record) bool {
 	same := func(a, b check.Detail) bool { return a.Message == b.Message }
 	return len(r.Details) > 0 && slices.ContainsFunc(s.Kept[:len(s.Kept)-1], func(k runs.Run) bool {
 		e := k.Record
@@ -73,7 +73,7 @@ func failedLike(s *series.Side, r core.Record) bool {
 }
 
 // said reports whether an earlier run of the side had the same to say.
-func said(s *series.Side, d ktstr.Diagnostic) bool {
+func wasPrinted(s *series.Side, d ktstr.Diagnostic) bool {
 	return slices.ContainsFunc(s.Kept[:len(s.Kept)-1], func(k runs.Run) bool {
 		return slices.ContainsFunc(k.Record.Extraction.Diagnostics, func(e ktstr.Diagnostic) bool {
 			return e.Code == d.Code && e.Message == d.Message
@@ -82,7 +82,7 @@ func said(s *series.Side, d ktstr.Diagnostic) bool {
 }
 
 // again says how often a message was not repeated, where stdout does not say it.
-func (s *seriesView) again() {
+func (s *seriesView) printRepeated() {
 	for _, side := range s.Sides {
 		ended, _ := runs.Uninterrupted(side.Kept)
 		for _, f := range export.Failures(ended) {
@@ -106,7 +106,7 @@ func headlineText(r core.Record) string {
 
 // live keeps a line on the terminal that describes the run that goes on. A nil
 // Progress removes it.
-func (s *seriesView) live(p *series.Progress) {
+func (s *seriesView) showProgress(p *series.Progress) {
 	fmt.Fprint(s.app.stderr, "\r\x1b[K")
 	if p == nil {
 		return
@@ -176,9 +176,9 @@ func (s *seriesView) noRun(err error) error {
 	}
 	var notPrintedErr error
 	if s.o.output == formatJSON && !s.o.series.exports.toStdout() {
-		notPrintedErr = notPrinted(s.printDocument(nil))
+		notPrintedErr = outputError(s.printDocument(nil))
 	}
-	return s.app.together(exitOf(lost), notPrintedErr, s.app.writeExports(s.o.series.exports, s.source(nil)))
+	return s.app.joinErrors(exitOf(lost), notPrintedErr, s.app.writeExports(s.o.series.exports, s.source(nil)))
 }
 
 // exitOf returns err with the exit status of a series that ended because of it.
@@ -202,16 +202,16 @@ func (s *seriesView) print(err error) error {
 	reports := s.reports()
 	var lost error
 	if !s.o.series.exports.toStdout() {
-		lost = notPrinted(s.printAll(reports))
+		lost = outputError(s.printAll(reports))
 	} else {
-		s.again()
+		s.printRepeated()
 	}
 	if !s.o.quiet {
 		for _, side := range s.Sides {
 			fmt.Fprintf(s.app.stderr, "set: %s\n", side.Set)
 		}
 	}
-	return s.app.together(exitOf(err), lost, s.finish(reports))
+	return s.app.joinErrors(exitOf(err), lost, s.finish(reports))
 }
 
 // printAlone prints a run that is no part of a set.
@@ -222,17 +222,17 @@ func (s *seriesView) printAlone() error {
 	var err error
 	switch {
 	case s.o.series.exports.toStdout():
-		s.app.explain(r, s.o.quiet, limitText(side))
+		s.app.printProblems(r, s.o.quiet, limitText(side))
 	case len(reports) > 0 && s.o.output == formatJSON:
 		err = s.printDocument(reports)
-		s.app.explain(r, s.o.quiet, limitText(side))
+		s.app.printProblems(r, s.o.quiet, limitText(side))
 	default:
 		err = s.app.printRun(r, s.o, limitText(side))
 		if err == nil {
 			err = s.printReports(reports)
 		}
 	}
-	return s.app.together(notPrinted(err), s.finish(reports))
+	return s.app.joinErrors(outputError(err), s.finish(reports))
 }
 
 // reports returns the comparisons that were asked for: with the baseline, and of the
@@ -240,7 +240,7 @@ func (s *seriesView) printAlone() error {
 func (s *seriesView) reports() []compare.Report {
 	var reports []compare.Report
 	first := s.Sides[0]
-	c := s.o.series.compare.comparison(s.o.all || s.o.output == formatJSON || len(s.o.series.exports) > 0)
+	c := s.o.series.statistics.comparison(s.o.all || s.o.output == formatJSON || len(s.o.series.exports) > 0)
 	if s.baseline != nil {
 		reports = append(reports, c.Compare(s.o.series.baseline, s.baseline, "this run", first.Kept))
 	}
@@ -275,7 +275,7 @@ func (s *seriesView) printDocument(reports []compare.Report) error {
 func (s *seriesView) printReports(reports []compare.Report) error {
 	for _, r := range reports {
 		fmt.Fprintln(s.app.stdout)
-		if err := s.app.printReport(r, formatText, s.o.all, false); err != nil {
+		if err := s.app.printReport(r, formatText, s.o.all); err != nil {
 			return err
 		}
 	}
@@ -287,7 +287,7 @@ func (s *seriesView) status() int {
 	status := core.ExitPass
 	for _, side := range s.Sides {
 		for _, r := range side.Kept {
-			status = worse(status, r.Record.ExitStatus())
+			status = worstStatus(status, r.Record.ExitStatus())
 		}
 	}
 	return status
@@ -299,15 +299,15 @@ func (s *seriesView) finish(reports []compare.Report) error {
 	gate := s.baseline != nil && len(reports) > 0
 	status := core.ExitPass
 	if gate {
-		status = reports[0].ExitStatus(s.o.series.compare.strict)
+		status = reports[0].ExitStatus(s.o.series.statistics.strict)
 	}
 	if s.o.series.exports.toStdout() && (!s.o.quiet || status != core.ExitPass) {
 		for _, r := range reports {
 			fmt.Fprint(s.app.stderr, reportTable(s.app.stderr, r, s.o.all))
 		}
 	}
-	return s.app.together(
+	return s.app.joinErrors(
 		s.app.writeExports(s.o.series.exports, s.source(reports)),
-		ending(worse(s.status(), status)),
+		exitWith(worstStatus(s.status(), status)),
 	)
 }

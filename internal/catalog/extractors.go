@@ -119,7 +119,7 @@ func (c *Catalog) search() (store.Search, error) {
 			return s, err
 		}
 		if slices.ContainsFunc(s.Named, func(c plugin.Config) bool { return c.Name == name }) {
-			return s, fmt.Errorf("--plugin %s: a second one of that name: want one", pair)
+			return s, fmt.Errorf("--plugin %s: there is another --plugin of that name: want one", pair)
 		}
 		s.Named = append(s.Named, plugin.Config{Name: name, Path: path})
 	}
@@ -159,11 +159,10 @@ type UnknownError struct {
 }
 
 func (e *UnknownError) Error() string {
-	text := fmt.Sprintf("extractor %q: not known", e.Name)
 	if near := nearest.Of(e.Name, e.Known); near != "" {
-		text += fmt.Sprintf(": did you mean %s?", near)
+		return fmt.Sprintf("there is no extractor %q. Did you mean %s?", e.Name, near)
 	}
-	return fmt.Sprintf("%s; there are %s; a plugin of your own is installed by `ktstr plugin install FILE`, or named by --plugin NAME=PATH", text, strings.Join(e.Known, ", "))
+	return fmt.Sprintf("there is no extractor %q: want one of %s, or a plugin: ktstr plugin install FILE, or --plugin NAME=PATH", e.Name, strings.Join(e.Known, ", "))
 }
 
 // missingLocked returns an error if the project's lock names a plugin for which
@@ -186,7 +185,7 @@ func missingLocked(all []Extractor, meant func(ktstr.Description) bool) error {
 		if hash := p.SHA256[store.Platform]; hash != "" {
 			build = "sha256 " + hash
 		}
-		return fmt.Errorf("%s names plugin %s %s (%s), which is not installed here: get that file and run `ktstr plugin install FILE`", found.Path, d.Name, text.Line(d.Version), build)
+		return fmt.Errorf("%s names plugin %s %s (%s), which is not installed: get the file and run: ktstr plugin install FILE", found.Path, d.Name, text.Line(d.Version), build)
 	}
 	return nil
 }
@@ -234,9 +233,9 @@ func (c *Catalog) Start(ctx context.Context, name string) (Started, error) {
 	}
 	switch {
 	case !locked:
-		c.notice(fmt.Sprintf("plugin %s: %s is used unlocked", name, x.Path))
+		c.notice(fmt.Sprintf("plugin %s (%s) is not in a %s", name, x.Path, store.LockFile))
 	case filepath.IsAbs(x.lock):
-		c.notice(fmt.Sprintf("plugin %s: %s, above the working directory, is the lock that counts here", name, x.lock))
+		c.notice(fmt.Sprintf("plugin %s: its lock is %s, above the working directory", name, x.lock))
 	}
 	if x.lock != "" {
 		if x.lock, err = filepath.Abs(x.lock); err != nil {

@@ -292,18 +292,18 @@ func (c *Catalog) unknownPayload(name string) error {
 		}
 		names = append(names, b.Name)
 	}
-	message := fmt.Sprintf("payload %q: not known", name)
+	message := fmt.Sprintf("there is no payload %q.", name)
 	if near := nearest.Of(name, names); near != "" {
-		message += fmt.Sprintf(": did you mean %s?", near)
+		message += fmt.Sprintf(" Did you mean %s?", near)
 	}
 	if info, err := os.Stat(name); err == nil && info.Mode().IsRegular() {
-		return fmt.Errorf("%s; a path has a / in it, and the file is here: ktstr run %s", message, shellescape.Quote("./"+name))
+		return fmt.Errorf("%s To run the file of that name: ktstr run %s", message, shellescape.Quote("./"+name))
 	}
 	if path, err := exec.LookPath(name); err == nil {
-		return fmt.Errorf("%s; to run the binary give its path: ktstr run %s", message, path)
+		return fmt.Errorf("%s To run the program of that name: ktstr run %s", message, path)
 	}
 	if len(broken) > 0 {
-		return fmt.Errorf("%s; see ktstr payload list, also for %s that cannot be read", message, text.Count(len(broken), "payload file"))
+		return fmt.Errorf("%s See ktstr payload list, which also shows %s that cannot be read", message, text.Count(len(broken), "payload file"))
 	}
-	return fmt.Errorf("%s; see ktstr payload list", message)
+	return fmt.Errorf("%s See ktstr payload list", message)
 }
