@@ -1,9 +1,9 @@
-// Package examples tests the example plugins as a stranger would use them:
-// three times the same parser, in Go, in Python and as a script.
+// Package examples tests the example plugins as a user would use them: the same parser in Go, in Python and as a script.
 package examples
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"math"
@@ -11,73 +11,111 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/ktstr/ktstr"
 	"github.com/ktstr/ktstr/extractors/plugin"
-	"github.com/ktstr/ktstr/extractors/plugin/verify"
+	"github.com/ktstr/ktstr/internal/testenv"
 )
 
 const corpus = "plugin-go/corpus"
 
-// TestMain is also the launcher of the plugins, and the host that the check "orphan"
-// kills.
 func TestMain(m *testing.M) {
-	if len(os.Args) > 2 {
-		switch os.Args[1] {
-		case "_launch":
-			os.Exit(plugin.LauncherMain(os.Args[2:]))
-		case "_host":
-			os.Exit(verify.Host(os.Args[2:]))
-		}
+	if len(os.Args) > 2 && os.Args[1] == "_launch" { // TestPythonException starts a plugin in this process
+		os.Exit(plugin.LauncherMain(os.Args[2:]))
 	}
+	testenv.DefaultSignals()
 	os.Exit(m.Run())
 }
 
+// commandLimit is the deadline of a command that a test runs. It is generous because the machine may be busy.
+const commandLimit = 10 * time.Minute
+
+// output runs a command in dir and returns what it printed on both streams.
+func output(t *testing.T, dir string, argv ...string) (string, error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), commandLimit)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
+	cmd.Dir = dir
+	cmd.WaitDelay = time.Second // for a descendant that keeps the output open
+	out, err := cmd.CombinedOutput()
+	return string(out), err
+}
+
+// run is output for a command that must succeed.
 func run(t *testing.T, dir string, argv ...string) string {
 	t.Helper()
-	cmd := exec.Command(argv[0], argv[1:]...)
-	cmd.Dir = dir
-	out, err := cmd.CombinedOutput()
+	out, err := output(t, dir, argv...)
 	if err != nil {
 		t.Fatalf("%s: %v\n%s", strings.Join(argv, " "), err, out)
 	}
-	return string(out)
+	return out
 }
 
-func holds(t *testing.T, path string) {
+// command returns the path of the built command. The tests verify plugins with it and not with package verify, because it starts
+// plugins hundreds of times, and the race detector of a test binary would multiply the cost of each start.
+func command(t *testing.T) string {
 	t.Helper()
-	report, err := verify.Run(t.Context(), verify.Config{Path: path, Corpus: corpus, Launcher: []string{"_launch"}, Host: []string{"_host"}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	var b bytes.Buffer
-	report.Print(&b)
-	if !report.OK() {
-		t.Errorf("%s", b.Bytes())
-	}
-	t.Logf("%s", b.Bytes())
+	return filepath.Join(testenv.Build(t, "./cmd/ktstr"), "ktstr")
 }
 
-// A module of its own, built, tested and fuzzed (its seeds) outside of ours.
-func TestGo(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "ktstr-plugin-sysbench")
-	run(t, "plugin-go", "go", "build", "-o", path, ".")
+// goPlugin builds the plugin in Go once for all tests, and returns its path.
+func goPlugin(t *testing.T) string {
+	t.Helper()
+	buildGoPlugin.Do(func() {
+		path := filepath.Join(testenv.Build(t, "./cmd/ktstr"), "examples", "ktstr-plugin-sysbench")
+		run(t, "plugin-go", "go", "build", "-o", path, ".")
+		goPluginPath = path
+	})
+	if goPluginPath == "" {
+		t.Fatal("the plugin in Go was not built")
+	}
+	return goPluginPath
+}
+
+var (
+	buildGoPlugin sync.Once
+	goPluginPath  string // empty: the build failed
+)
+
+// The module of the plugin in Go is not part of ours. It is built, tested and fuzzed (with its seeds) by itself.
+func TestGoPlugin(t *testing.T) {
+	t.Parallel()
 	run(t, "plugin-go", "go", "vet", ".")
 	run(t, "plugin-go", "go", "test", ".")
-	holds(t, path)
+	run(t, ".", command(t), "plugin", "verify", goPlugin(t), "--corpus", corpus)
 }
 
-func TestPython(t *testing.T) {
-	holds(t, "plugin-python/ktstr-plugin-sysbench")
+func TestPythonPlugin(t *testing.T) {
+	t.Parallel()
+	run(t, ".", command(t), "plugin", "verify", "plugin-python/ktstr-plugin-sysbench", "--corpus", corpus)
 }
 
-func TestScript(t *testing.T) {
-	holds(t, "plugin-script/ktstr-plugin-sysbench")
+// ktstr starts a script for each capture. All captures are compared with their goldens, but only one is cut and damaged in all
+// ways, because that takes hundreds of starts for each capture.
+func TestScriptPlugin(t *testing.T) {
+	t.Parallel()
+	const path = "plugin-script/ktstr-plugin-sysbench"
+	run(t, ".", command(t), "plugin", "verify", path, "--corpus", corpus, "--only", "golden")
+	run(t, ".", command(t), "plugin", "verify", path, "--corpus", oneCase(t))
 }
 
-// The messages inside the Python plugin are those of today's .proto.
-func TestPythonIsGenerated(t *testing.T) {
+// oneCase returns a corpus with one case of the corpus.
+func oneCase(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.CopyFS(filepath.Join(dir, "cpu"), os.DirFS(filepath.Join(corpus, "cpu"))); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// The messages inside the Python plugin are generated from the .proto of this commit.
+func TestPythonMessagesAreCurrent(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	const program = "ktstr-plugin-sysbench"
 	for _, name := range []string{program, "generate.sh"} {
@@ -101,8 +139,8 @@ func TestPythonIsGenerated(t *testing.T) {
 	}
 }
 
-// What the parsers are to give was derived from the captures by other means.
-func TestCorpusAgainstExpectations(t *testing.T) {
+// The goldens of the corpus agree with expect.json, which was derived from the captures without these parsers.
+func TestGoldensAgreeWithExpectations(t *testing.T) {
 	names := map[string]string{
 		"events_per_second": "events.rate", "total_time_s": "time.total", "total_events": "events.total",
 		"latency_ms_min": "latency.min", "latency_ms_avg": "latency.mean", "latency_ms_max": "latency.max",
@@ -153,16 +191,26 @@ func TestCorpusAgainstExpectations(t *testing.T) {
 	}
 }
 
-// An exception in the parser is told with its traceback, and the process goes on.
-func TestPythonException(t *testing.T) {
+// changedPython returns a copy of the plugin in Python in which new replaces old.
+func changedPython(t *testing.T, old, new string) (path string) {
+	t.Helper()
 	program, err := os.ReadFile("plugin-python/ktstr-plugin-sysbench")
 	if err != nil {
 		t.Fatal(err)
 	}
-	path := filepath.Join(t.TempDir(), "ktstr-plugin-sysbench")
-	if err := os.WriteFile(path, bytes.Replace(program, []byte("    diagnostics = []\n"), []byte("    raise ValueError('boom')\n"), 1), 0o755); err != nil {
+	if n := bytes.Count(program, []byte(old)); n != 1 {
+		t.Fatalf("%q occurs %d times in the plugin, want once", old, n)
+	}
+	path = filepath.Join(t.TempDir(), "ktstr-plugin-sysbench")
+	if err := os.WriteFile(path, bytes.Replace(program, []byte(old), []byte(new), 1), 0o755); err != nil {
 		t.Fatal(err)
 	}
+	return path
+}
+
+// An exception in the parser is reported with its traceback, and the process goes on.
+func TestPythonException(t *testing.T) {
+	path := changedPython(t, "    diagnostics = []\n", "    raise ValueError('boom')\n")
 	p, err := plugin.Start(t.Context(), plugin.Config{Path: path, Launcher: []string{"_launch"}})
 	if err != nil {
 		t.Fatal(err)
@@ -175,40 +223,24 @@ func TestPythonException(t *testing.T) {
 	}
 }
 
-// verify shows the traceback under the error, once for all inputs that meet it.
+// verify shows the traceback under the error, once for all inputs that raise the exception.
 func TestVerifyShowsTraceback(t *testing.T) {
-	program, err := os.ReadFile("plugin-python/ktstr-plugin-sysbench")
-	if err != nil {
-		t.Fatal(err)
+	t.Parallel()
+	path := changedPython(t, "    diagnostics = []\n", "    raise ValueError('boom')\n")
+	got, err := output(t, ".", command(t), "plugin", "verify", path, "--only", "empty")
+	if err == nil {
+		t.Error("exit status 0: want a failure")
 	}
-	path := filepath.Join(t.TempDir(), "ktstr-plugin-sysbench")
-	if err := os.WriteFile(path, bytes.Replace(program, []byte("    diagnostics = []\n"), []byte("    raise ValueError('boom')\n"), 1), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	report, err := verify.Run(t.Context(), verify.Config{Path: path, Launcher: []string{"_launch"}, Only: []string{"empty"}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	var b bytes.Buffer
-	report.Print(&b)
 	for _, want := range []string{"extract: panicked: ValueError: boom\": want what can be read", "\n              raise ValueError('boom')\n          ValueError: boom\n", "the same with 5 more inputs"} {
-		if !strings.Contains(b.String(), want) {
-			t.Errorf("want %q in\n%s", want, b.Bytes())
+		if !strings.Contains(got, want) {
+			t.Errorf("want %q in\n%s", want, got)
 		}
 	}
 }
 
-// Each promise about the process is broken in a copy of the Python plugin, and the
-// check that is about it notices.
+// Each case breaks one promise about the process in a copy of the plugin in Python. The check of that promise fails.
 func TestVerifyFindsBrokenPlugins(t *testing.T) {
-	program, err := os.ReadFile("plugin-python/ktstr-plugin-sysbench")
-	if err != nil {
-		t.Fatal(err)
-	}
-	one := t.TempDir() // one case is enough, and quick
-	if err := os.CopyFS(filepath.Join(one, "cpu"), os.DirFS(filepath.Join(corpus, "cpu"))); err != nil {
-		t.Fatal(err)
-	}
+	one := oneCase(t) // one case is enough, and quick
 	for _, c := range []struct {
 		check, old, new string
 		want            string
@@ -229,22 +261,12 @@ func TestVerifyFindsBrokenPlugins(t *testing.T) {
 		{"parallel", "    diagnostics = []\n", "    diagnostics = []\n    globals()['inside'] = globals().get('inside', 0) + 1\n    threading.Event().wait(0.05)\n" +
 			"    n = globals()['inside']\n    globals()['inside'] -= 1\n    return [('n', n, 's', '', 0)], []\n", "beside others"},
 	} {
-		if n := bytes.Count(program, []byte(c.old)); n != 1 {
-			t.Fatalf("%s: %q occurs %d times in the plugin, want once", c.check, c.old, n)
-		}
-		path := filepath.Join(t.TempDir(), "ktstr-plugin-sysbench")
-		if err := os.WriteFile(path, bytes.Replace(program, []byte(c.old), []byte(c.new), 1), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		report, err := verify.Run(t.Context(), verify.Config{Path: path, Corpus: one, Launcher: []string{"_launch"}, Host: []string{"_host"}, Only: []string{c.check}})
-		if err != nil {
-			t.Errorf("%s: %v", c.check, err)
-			continue
-		}
-		var b bytes.Buffer
-		report.Print(&b)
-		if report.OK() || !strings.Contains(b.String(), c.want) {
-			t.Errorf("%s: want a failure that says %q:\n%s", c.check, c.want, b.Bytes())
-		}
+		t.Run(c.check, func(t *testing.T) {
+			t.Parallel()
+			got, err := output(t, ".", command(t), "plugin", "verify", changedPython(t, c.old, c.new), "--corpus", one, "--only", c.check)
+			if err == nil || !strings.Contains(got, c.want) {
+				t.Errorf("got %v, want a failure that says %q:\n%s", err, c.want, got)
+			}
+		})
 	}
 }

@@ -2,6 +2,7 @@ package examples
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -9,11 +10,11 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
-// stranger is somebody who has the ktstr command and sysbench, in a home of their
-// own. The sysbench prints a capture of the real one, which the distribution of a test
-// host may not have.
+// stranger is a user who has the ktstr command and sysbench, and a home directory. This sysbench prints a capture of the real
+// one, because a test host may not have sysbench.
 type stranger struct {
 	home string
 	env  []string
@@ -33,7 +34,13 @@ func newStranger(t *testing.T) stranger {
 	if err != nil {
 		t.Fatal(err)
 	}
-	run(t, "..", "go", "build", "-o", filepath.Join(bin, "ktstr"), "./cmd/ktstr")
+	program, err := os.ReadFile(command(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(bin, "ktstr"), program, 0o755); err != nil {
+		t.Fatal(err)
+	}
 	capture := filepath.Join(root, "examples", corpus, "cpu", "stdout")
 	if err := os.WriteFile(filepath.Join(bin, "sysbench"), []byte("#!/bin/sh\nexec cat '"+capture+"'\n"), 0o755); err != nil {
 		t.Fatal(err)
@@ -44,17 +51,21 @@ func newStranger(t *testing.T) stranger {
 	}
 	env := append(os.Environ(), "HOME="+home, "KTSTR="+root, "PATH="+bin+":"+os.Getenv("PATH"), "GOWORK=off",
 		"XDG_DATA_HOME="+home+"/data", "XDG_STATE_HOME="+home+"/state", "XDG_CONFIG_HOME="+home+"/config")
-	// What Go keeps in the tester's home is the tester's, or everything would be fetched and
-	// built anew.
-	for _, v := range []string{"GOCACHE", "GOMODCACHE", "GOPATH", "GOPROXY", "GOSUMDB", "GONOSUMDB", "GONOPROXY", "GOPRIVATE", "GOFLAGS"} {
-		env = append(env, v+"="+strings.TrimSpace(run(t, ".", "go", "env", v)))
+	// Without these variables the go command would find an empty cache and fetch and build all dependencies again.
+	names := []string{"GOCACHE", "GOMODCACHE", "GOPATH", "GOPROXY", "GOSUMDB", "GONOSUMDB", "GONOPROXY", "GOPRIVATE", "GOFLAGS"}
+	values := strings.Split(run(t, ".", append([]string{"go", "env"}, names...)...), "\n")
+	for i, name := range names {
+		env = append(env, name+"="+values[i])
 	}
 	return stranger{home, env}
 }
 
 // command runs text as a shell does, in dir below the stranger's home.
 func (s stranger) command(dir, text string) (string, error) {
-	cmd := exec.Command("sh", "-c", text)
+	ctx, cancel := context.WithTimeout(context.Background(), commandLimit)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "sh", "-c", text)
+	cmd.WaitDelay = time.Second // for a descendant that keeps the output open
 	cmd.Dir = filepath.Join(s.home, dir)
 	cmd.Env = s.env
 	out, err := cmd.CombinedOutput()
@@ -106,6 +117,7 @@ var tutorial = []string{"../docs/writing-a-plugin.md", "../docs/installing-a-plu
 // The test writes the files of the tutorial as shown and runs its commands. Where
 // a page shows the output of a command, the command prints that output.
 func TestWalk(t *testing.T) {
+	t.Parallel()
 	s := newStranger(t)
 	dir := "work"
 	commands := 0
@@ -150,13 +162,13 @@ func TestWalk(t *testing.T) {
 // Each of the three plugins is verified, installed, locked and run; all give the same
 // metrics. What was locked is what is executed.
 func TestInstallLockRun(t *testing.T) {
+	t.Parallel()
 	s := newStranger(t)
 	captures, err := filepath.Abs(corpus)
 	if err != nil {
 		t.Fatal(err)
 	}
-	built := filepath.Join(s.home, "built", "ktstr-plugin-sysbench")
-	run(t, "plugin-go", "go", "build", "-o", built, ".")
+	built := goPlugin(t)
 	plugins := []string{built}
 	for _, p := range []string{"plugin-python", "plugin-script"} {
 		path, err := filepath.Abs(filepath.Join(p, "ktstr-plugin-sysbench"))
