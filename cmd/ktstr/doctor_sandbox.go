@@ -10,12 +10,12 @@ import (
 // examineSandbox puts a process into the sandbox of a plugin and returns the
 // restrictions that the kernel granted.
 func examineSandbox(ctx context.Context) ([]core.Measure, error) {
-	report, err := plugin.Probe(ctx, []string{hiddenLaunch})
+	probed, err := plugin.Probe(ctx, []string{hiddenLaunch})
 	if err != nil {
 		return nil, err
 	}
 	var all []core.Measure
-	for _, m := range report {
+	for _, m := range probed.Report {
 		all = append(all, core.Measure(m))
 	}
 	return all, nil

@@ -1,17 +1,12 @@
 package plugin
 
 import (
-	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"strings"
-	"time"
 
-	"github.com/hashicorp/go-hclog"
 	"github.com/ktstr/ktstr/internal/sandbox"
 	"github.com/ktstr/ktstr/internal/wire"
 )
@@ -23,6 +18,9 @@ import (
 func LauncherMain(args []string) int {
 	var p sandbox.Policy
 	policy := os.Getenv(wire.SandboxKey)
+	if policy == "" && len(args) == 2 && args[0] == accessVerb {
+		return tryAccesses(args[1])
+	}
 	if err := json.Unmarshal([]byte(policy), &p); policy == "" || err != nil || len(args) == 0 {
 		fmt.Fprintln(os.Stderr, "ktstr: this is the launcher of plugins, which ktstr starts by itself")
 		return 2
@@ -52,28 +50,4 @@ func (p *Plugin) command() command {
 		return command{path: path, argv: argv, file: p.file, name: c.Path, sandbox: true, isolated: true}
 	}
 	return command{path: "/proc/self/fd/3", argv: []string{c.Path}, file: p.file, name: c.Path}
-}
-
-// Probe reports the restrictions under which plugins run on this machine. To
-// find them it starts the running executable through its own launcher. launcher
-// is as in Config and must name the running executable.
-func Probe(ctx context.Context, launcher []string) (sandbox.Report, error) {
-	p := &Plugin{config: Config{Name: "probe", Path: os.Args[0], Launcher: launcher, Log: hclog.NewNullLogger()}}
-	if len(launcher) == 0 {
-		return nil, p.fail("start", Refused, nil, errors.New("want a launcher"))
-	}
-	var err error
-	if p.file, err = os.Open("/proc/self/exe"); err != nil {
-		return nil, p.fail("start", CannotStart, nil, err)
-	}
-	defer p.closeProgram()
-	// The launcher executes a second launcher, which has no policy and exits at once.
-	proc, err := p.runOnce(ctx, launcher[len(launcher)-1], nil, nil, nil, 10*time.Second, func(r io.Reader) error {
-		_, err := io.Copy(io.Discard, r)
-		return err
-	})
-	if proc == nil || proc.report.Report == nil {
-		return nil, err
-	}
-	return proc.report.Report, nil
 }

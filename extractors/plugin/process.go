@@ -167,14 +167,18 @@ func (p *process) fork(files []*os.File) (err error) {
 
 // namespaces lists flags of clone, the wanted ones first.
 func namespaces(isolated bool) []uintptr {
-	const both = unix.CLONE_NEWPID | unix.CLONE_NEWNET
+	const (
+		both = unix.CLONE_NEWPID | unix.CLONE_NEWNET
+		all  = both | unix.CLONE_NEWIPC
+	)
 	switch {
 	case !isolated:
 		return []uintptr{0}
 	case os.Geteuid() == 0:
-		return []uintptr{both, unix.CLONE_NEWPID, 0}
+		return []uintptr{all, both, unix.CLONE_NEWPID, 0}
 	}
-	return []uintptr{unix.CLONE_NEWUSER | both, unix.CLONE_NEWUSER | unix.CLONE_NEWPID, 0}
+	const user = unix.CLONE_NEWUSER
+	return []uintptr{user | all, user | both, user | unix.CLONE_NEWPID, 0}
 }
 
 // policy returns the environment variable that tells the process how to restrict
@@ -182,7 +186,7 @@ func namespaces(isolated bool) []uintptr {
 func (p *process) policy(spaces uintptr) string {
 	policy := sandbox.Policy{
 		Write: p.dir, UID: p.uid, Threads: sandbox.Processes,
-		PIDNamespace: spaces&unix.CLONE_NEWPID != 0, NetNamespace: spaces&unix.CLONE_NEWNET != 0,
+		PIDNamespace: spaces&unix.CLONE_NEWPID != 0, NetNamespace: spaces&unix.CLONE_NEWNET != 0, IPCNamespace: spaces&unix.CLONE_NEWIPC != 0,
 	}
 	if p.uid == 0 && spaces&unix.CLONE_NEWUSER == 0 {
 		// The limit counts all threads of a user whom the plugin shares with others.

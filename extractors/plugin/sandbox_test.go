@@ -1,76 +1,64 @@
 package plugin
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
-	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"syscall"
 	"testing"
 
 	"github.com/ktstr/ktstr"
 	"github.com/ktstr/ktstr/extractors/plugin/internal/testkit"
 	"github.com/ktstr/ktstr/internal/sandbox"
+	"github.com/ktstr/ktstr/internal/sandbox/access"
 )
 
 func TestProbe(t *testing.T) {
 	t.Parallel()
-	r, err := Probe(context.Background(), []string{"_launch"})
+	p, err := Probe(context.Background(), []string{"_launch"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, name := range []string{sandbox.Limits, sandbox.Privileges, sandbox.Syscalls} {
-		if !r.Enforced(name) {
-			t.Errorf("%s is not enforced: %v", name, r)
+		if !p.Report.Enforced(name) {
+			t.Errorf("%s is not enforced: %v", name, p.Report)
 		}
+	}
+	if len(p.Accesses) != len(access.All()) {
+		t.Errorf("got %d attempts, want %d", len(p.Accesses), len(access.All()))
+	}
+	for _, r := range p.Accesses {
+		t.Logf("%s: refused %v: %s", r.Name, r.Refused, r.Detail)
+	}
+	if holes := p.Holes(); len(holes) > 0 {
+		t.Errorf("the sandbox allows %q: %v", holes, p.Report)
 	}
 }
 
+// Each access fails in the sandbox, and succeeds without one where that is
+// possible.
 func TestHostilePlugin(t *testing.T) {
 	t.Parallel()
-	tcp, err := net.Listen("tcp", "127.0.0.1:0")
-	must(err, "tcp")
-	defer tcp.Close()
-	udp, err := net.ListenPacket("udp", "127.0.0.1:0")
-	must(err, "udp")
-	defer udp.Close()
-	home := t.TempDir()
-	must(os.Chmod(home, 0o777), "chmod")
-	sockets := t.TempDir()
-	stream := filepath.Join(sockets, "stream")
-	l, err := net.Listen("unix", stream)
-	must(err, "unix")
-	defer l.Close()
-	datagram := filepath.Join(sockets, "datagram")
-	d, err := net.ListenPacket("unixgram", datagram)
-	must(err, "unixgram")
-	defer d.Close()
-	must(errors.Join(os.Chmod(stream, 0o777), os.Chmod(datagram, 0o777), os.Chmod(sockets, 0o777)), "chmod")
-	abstract := fmt.Sprintf("@ktstr-test-%d", os.Getpid())
-	a, err := net.Listen("unix", abstract)
-	must(err, "abstract")
-	defer a.Close()
-	file := filepath.Join(t.TempDir(), "file")
-	must(os.WriteFile(file, []byte("a user's"), 0o644), "file")
-	// The directories of the test must not be what keeps a plugin out.
-	for dir := filepath.Dir(file); dir != os.TempDir() && len(dir) > 1; dir = filepath.Dir(dir) {
-		must(os.Chmod(dir, 0o755), "chmod")
-	}
-	must(os.Chmod(filepath.Dir(home), 0o755), "chmod")
-
 	other := startConfig(t, own(t, "echo")) // a plugin of the same host
-	another := exec.Command("/bin/sleep", "98765")
-	must(another.Start(), "sleep")
-	defer func() { another.Process.Kill(); another.Wait() }()
-
-	args := map[string]string{
-		"read-file": file, "list": file, "read-environ": strconv.Itoa(another.Process.Pid), "write-home": home, "connect-tcp": tcp.Addr().String(), "send-udp": udp.LocalAddr().String(),
-		"connect-unix": stream, "connect-abstract": abstract, "send-unixgram": datagram, "send-unixgram-pair": datagram,
-		"ptrace-parent": strconv.Itoa(os.Getpid()), "read-parent": strconv.Itoa(os.Getpid()),
-		"signal": strconv.Itoa(other.Pid()), "signal-group": strconv.Itoa(other.Pid()), "limit-other": strconv.Itoa(another.Process.Pid), "mount": home,
+	target := exec.Command("/bin/sleep", "98765")
+	target.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if err := target.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { target.Process.Kill(); target.Wait() }()
+	targets, stop, err := access.OpenTargets("/tmp", target.Process.Pid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stop()
+	arg, err := json.Marshal(targets)
+	if err != nil {
+		t.Fatal(err)
 	}
 	for _, c := range []struct {
 		name   string
@@ -80,23 +68,22 @@ func TestHostilePlugin(t *testing.T) {
 			p := startConfig(t, c.config)
 			report := p.Sandbox()
 			t.Logf("sandbox: %v", report)
-			for verb, attack := range attacks {
+			for _, a := range access.All() {
 				sandboxed := report != nil
-				if !sandboxed && !attack.control {
+				if !sandboxed && (!a.Control || a.Name == "fill-disk") { // it has no directory any more
 					continue
 				}
-				x, err := p.Extract(context.Background(), ktstr.Output{Data: []byte(verb + " " + args[verb])})
+				x, err := p.Extract(context.Background(), ktstr.Output{Data: []byte(a.Name + " " + string(arg))})
 				if err != nil {
-					t.Errorf("%s: the run did not survive: %v", verb, err)
+					t.Errorf("%s: the run did not survive: %v", a.Name, err)
 					continue
 				}
-				could, why := x.Metrics[0].Value == 1, x.Diagnostics[0].Message
-				if could == sandboxed {
-					t.Errorf("%s: could = %v (%s)", verb, could, why)
+				if could := x.Metrics[0].Value == 1; could == sandboxed {
+					t.Errorf("%s: could = %v (%s)", a.Name, could, x.Diagnostics[0].Message)
 				}
 			}
 			if report != nil {
-				for _, name := range []string{sandbox.User, sandbox.Privileges, sandbox.Limits, sandbox.Files, sandbox.Syscalls, sandbox.Network, sandbox.PIDs} {
+				for _, name := range []string{sandbox.User, sandbox.Privileges, sandbox.Limits, sandbox.Files, sandbox.Syscalls, sandbox.Network, sandbox.IPC, sandbox.PIDs} {
 					if !report.Enforced(name) {
 						t.Errorf("%s is not enforced: %v", name, report)
 					}
@@ -109,6 +96,32 @@ func TestHostilePlugin(t *testing.T) {
 	}
 	if x, err := other.Extract(context.Background(), ktstr.Output{}); err != nil || len(x.Metrics) != 2 || other.Restarts() != 0 {
 		t.Errorf("the other plugin: got %+v, %v", x, err)
+	}
+}
+
+// An ordinary user gets the same protection as root.
+func TestSandboxOfOrdinaryUser(t *testing.T) {
+	t.Parallel()
+	if os.Geteuid() != 0 {
+		t.Skip("the other tests run as an ordinary user already")
+	}
+	const nobody = 65534
+	dir := t.TempDir()
+	for _, d := range []string{filepath.Dir(dir), dir} {
+		must(os.Chmod(d, 0o755), "chmod")
+	}
+	text, err := os.ReadFile("/proc/self/exe")
+	must(err, "read")
+	program := filepath.Join(dir, "plugin.test")
+	must(os.WriteFile(program, text, 0o755), "write")
+	home := filepath.Join(dir, "home")
+	must(os.Mkdir(home, 0o755), "mkdir")
+	must(os.Chown(home, nobody, nobody), "chown")
+	c := exec.CommandContext(t.Context(), program, "-test.v", "-test.run=^(TestProbe|TestHostilePlugin|TestHostileScript)$")
+	c.Dir, c.Env = home, append(os.Environ(), "TMPDIR="+home, "HOME="+home)
+	c.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
+	if out, err := c.CombinedOutput(); err != nil || !bytes.Contains(out, []byte("--- PASS: TestProbe")) {
+		t.Errorf("%v\n%s", err, out)
 	}
 }
 

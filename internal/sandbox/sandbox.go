@@ -40,6 +40,7 @@ type Policy struct {
 	// The namespaces that the process was made in, for the report.
 	PIDNamespace bool `json:"pid_namespace,omitempty"`
 	NetNamespace bool `json:"net_namespace,omitempty"`
+	IPCNamespace bool `json:"ipc_namespace,omitempty"`
 }
 
 // The names of measures.
@@ -50,6 +51,7 @@ const (
 	Files      = "files"        // reads only the files of a language runtime, writes none
 	Syscalls   = "system-calls" // cannot connect, trace, mount, …
 	Network    = "network"      // a network of its own, without interfaces
+	IPC        = "ipc"          // shared memory and message queues of its own
 	PIDs       = "processes"    // sees and signals no other process, and ends with all its children
 )
 
@@ -138,7 +140,7 @@ func Launch(p Policy, file, report *os.File, argv, env []string) error {
 	r.add(Privileges, unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "no_new_privs")
 	abi, err := restrictFiles(p, file, interpreter)
 	r.add(Files, err, fmt.Sprintf("Landlock ABI %d", abi))
-	r.add(Syscalls, install(denyList(), 0), "seccomp: no connect, trace, mount, new namespace, session")
+	r.add(Syscalls, install(denyList(), 0), "seccomp: no connect, trace, mount, new namespace, session, no change of mode, owner, times or extended attributes, no shared memory")
 	p.namespaces(r)
 	if err := json.NewEncoder(report).Encode(answer); err != nil {
 		return err
@@ -186,21 +188,25 @@ func Seal(p Policy, r Report) Report {
 	if err == nil {
 		err = install(allowList(), unix.SECCOMP_FILTER_FLAG_TSYNC)
 	}
-	for _, name := range []string{Privileges, Files, Syscalls, Network, PIDs} {
+	for _, name := range []string{Privileges, Files, Syscalls, Network, IPC, PIDs} {
 		r.add(name, err, "seccomp: only what serves the open socket")
 	}
 	return r
 }
 
 func (p Policy) namespaces(r *Report) {
-	var net, pid error
+	var net, ipc, pid error
 	if !p.NetNamespace {
 		net = errors.New("the kernel gives no network namespace to this user")
 	}
 	if !p.PIDNamespace {
 		pid = errors.New("the kernel gives no process namespace to this user")
 	}
+	if !p.IPCNamespace {
+		ipc = errors.New("the kernel gives no IPC namespace to this user")
+	}
 	r.add(Network, net, "namespace without interfaces")
+	r.add(IPC, ipc, "namespace")
 	r.add(PIDs, pid, "namespace")
 }
 

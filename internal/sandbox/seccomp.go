@@ -50,7 +50,8 @@ func newFilter() filter {
 	return f
 }
 
-// on adds a block for one system call. Every path through the block must return.
+// on adds a block for one system call. Every path through the block must return,
+// or load the number again.
 func (f *filter) on(number uintptr, block ...unix.SockFilter) {
 	*f = append(append(*f, skipUnless(unix.BPF_JEQ, uint32(number), len(block))), block...)
 }
@@ -77,7 +78,19 @@ func denyList() filter {
 	f.on(unix.SYS_CLONE3, errno(unix.ENOSYS))
 	f.on(unix.SYS_PRCTL, arg(0), skipUnless(unix.BPF_JEQ, unix.PR_SET_PDEATHSIG, 1), errno(unix.EPERM), allow)
 	f.on(unix.SYS_PRLIMIT64, arg(0), skipUnless(unix.BPF_JEQ, 0, 1), allow, errno(unix.EPERM))
+	// FS_IOC_SETFLAGS, its 32-bit form, FS_IOC_SETVERSION and FS_IOC_FSSETXATTR change
+	// a file that is open for reading. TIOCSTI and TIOCLINUX type into a terminal.
+	for _, request := range []uint32{unix.FS_IOC_SETFLAGS, 0x40046602, 0x40087602, 0x401c5820, unix.TIOCSTI, unix.TIOCLINUX} {
+		f.on(unix.SYS_IOCTL, arg(1), skipUnless(unix.BPF_JEQ, request, 1), errno(unix.EPERM), load(offNumber))
+	}
 	for _, number := range append([]uintptr{
+		// Attributes of files, for which Landlock has no rule.
+		unix.SYS_FCHMOD, unix.SYS_FCHMODAT, unix.SYS_FCHMODAT2, unix.SYS_FCHOWN, unix.SYS_FCHOWNAT, unix.SYS_UTIMENSAT,
+		unix.SYS_SETXATTR, unix.SYS_LSETXATTR, unix.SYS_FSETXATTR, unix.SYS_SETXATTRAT,
+		unix.SYS_REMOVEXATTR, unix.SYS_LREMOVEXATTR, unix.SYS_FREMOVEXATTR, unix.SYS_REMOVEXATTRAT, unix.SYS_FILE_SETATTR,
+		// Objects of System V and POSIX IPC, which outlive the plugin.
+		unix.SYS_SHMGET, unix.SYS_SHMAT, unix.SYS_SHMCTL, unix.SYS_SHMDT, unix.SYS_MSGGET, unix.SYS_MSGSND, unix.SYS_MSGRCV, unix.SYS_MSGCTL,
+		unix.SYS_SEMGET, unix.SYS_SEMOP, unix.SYS_SEMTIMEDOP, unix.SYS_SEMCTL, unix.SYS_MQ_OPEN, unix.SYS_MQ_UNLINK,
 		// Other processes.
 		unix.SYS_PTRACE, unix.SYS_PROCESS_VM_READV, unix.SYS_PROCESS_VM_WRITEV, unix.SYS_KCMP, unix.SYS_PIDFD_GETFD,
 		unix.SYS_PIDFD_SEND_SIGNAL, unix.SYS_PROCESS_MADVISE, unix.SYS_MOVE_PAGES, unix.SYS_MIGRATE_PAGES,
@@ -88,9 +101,9 @@ func denyList() filter {
 		unix.SYS_ADD_KEY, unix.SYS_REQUEST_KEY, unix.SYS_KEYCTL, unix.SYS_FANOTIFY_INIT, unix.SYS_OPEN_BY_HANDLE_AT,
 		// The machine.
 		unix.SYS_UNSHARE, unix.SYS_SETNS, unix.SYS_MOUNT, unix.SYS_UMOUNT2, unix.SYS_PIVOT_ROOT, unix.SYS_CHROOT,
-		unix.SYS_FSOPEN, unix.SYS_FSCONFIG, unix.SYS_FSMOUNT, unix.SYS_FSPICK, unix.SYS_OPEN_TREE, unix.SYS_MOVE_MOUNT, unix.SYS_MOUNT_SETATTR,
+		unix.SYS_FSOPEN, unix.SYS_FSCONFIG, unix.SYS_FSMOUNT, unix.SYS_FSPICK, unix.SYS_OPEN_TREE, unix.SYS_OPEN_TREE_ATTR, unix.SYS_MOVE_MOUNT, unix.SYS_MOUNT_SETATTR,
 		unix.SYS_SWAPON, unix.SYS_SWAPOFF, unix.SYS_REBOOT, unix.SYS_KEXEC_LOAD, unix.SYS_INIT_MODULE, unix.SYS_FINIT_MODULE, unix.SYS_DELETE_MODULE,
-		unix.SYS_SETHOSTNAME, unix.SYS_SETDOMAINNAME, unix.SYS_ACCT, unix.SYS_QUOTACTL, unix.SYS_SYSLOG, unix.SYS_NFSSERVCTL,
+		unix.SYS_SETHOSTNAME, unix.SYS_SETDOMAINNAME, unix.SYS_ACCT, unix.SYS_QUOTACTL, unix.SYS_QUOTACTL_FD, unix.SYS_SYSLOG, unix.SYS_NFSSERVCTL,
 		unix.SYS_SETTIMEOFDAY, unix.SYS_CLOCK_SETTIME, unix.SYS_CLOCK_ADJTIME, unix.SYS_ADJTIMEX, unix.SYS_LOOKUP_DCOOKIE,
 	}, machineDenied...) {
 		f.on(number, errno(unix.EPERM))
