@@ -28,6 +28,19 @@ func Target(v float64) (Polarity, error) {
 	return Polarity(targetPrefix + strconv.FormatFloat(v, 'g', -1, 64)), nil
 }
 
+// SetUnknown, as the polarity of a Hint, removes the polarity that the metric or a
+// hint of lower precedence has. The empty polarity of a Hint changes nothing.
+const SetUnknown Polarity = "unknown"
+
+// ParseHintPolarity reads the polarity of a Hint. It is ParsePolarity, except that the
+// text "unknown" gives SetUnknown.
+func ParseHintPolarity(text string) (Polarity, error) {
+	if text == string(SetUnknown) {
+		return SetUnknown, nil
+	}
+	return ParsePolarity(text)
+}
+
 // ParsePolarity reads the text of a Polarity; the empty text is Unknown.
 func ParsePolarity(text string) (Polarity, error) {
 	switch text {

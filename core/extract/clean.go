@@ -69,7 +69,7 @@ func clean(e *ktstr.Extraction, stream ktstr.Stream) []ktstr.Diagnostic {
 			h.Name, h.Unit = valid(h.Name), valid(h.Unit)
 			badText.add(h.Name)
 		}
-		if !knownPolarity(&h.Polarity) {
+		if h.Polarity != ktstr.SetUnknown && !knownPolarity(&h.Polarity) {
 			badPolarity.add(h.Name)
 		}
 		hints = append(hints, h)

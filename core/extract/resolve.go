@@ -18,9 +18,9 @@ import (
 // a pattern, and among equals the last hint wins. For example, of the hints "a.b"
 // and "a.*" of one source, "a.b" sets the polarity of the metric a.b.
 //
-// A hinted polarity replaces the metric's own one. A hinted unit only fills an empty
-// unit. If the metric has a unit that does not convert to the hinted one, Resolve
-// keeps the metric's unit and returns a diagnostic.
+// A hinted polarity replaces the metric's own one. SetUnknown removes it. A hinted unit
+// only fills an empty unit. If the metric has a unit that does not convert to the hinted
+// one, Resolve keeps the metric's unit and returns a diagnostic.
 func Resolve(metrics []ktstr.Metric, sources ...[]ktstr.Hint) (headlines []int, mismatched []ktstr.Diagnostic) {
 	return NewResolver(sources...).resolve(metrics)
 }
@@ -63,7 +63,11 @@ func meaningOf(h ktstr.Hint, rank int) meaning {
 	if h.Unit != "" {
 		m.unit, m.unitRank = h.Unit, rank
 	}
-	if h.Polarity != ktstr.Unknown {
+	switch h.Polarity {
+	case "":
+	case ktstr.SetUnknown:
+		m.polarity, m.polarityRank = ktstr.Unknown, rank
+	default:
 		m.polarity, m.polarityRank = h.Polarity, rank
 	}
 	return m

@@ -24,7 +24,7 @@ func obvious(metrics []ktstr.Metric, sources ...[]ktstr.Hint) (headlines []int) 
 					if h.Unit != "" {
 						unit = h.Unit
 					}
-					if h.Polarity != ktstr.Unknown {
+					if h.Polarity != "" {
 						polarity = h.Polarity
 					}
 					headline = headline || h.Headline
@@ -34,7 +34,11 @@ func obvious(metrics []ktstr.Metric, sources ...[]ktstr.Hint) (headlines []int) 
 		if m.Unit == "" {
 			m.Unit = unit
 		}
-		if polarity != ktstr.Unknown {
+		switch polarity {
+		case "":
+		case ktstr.SetUnknown:
+			m.Polarity = ktstr.Unknown
+		default:
 			m.Polarity = polarity
 		}
 		if headline {
@@ -56,7 +60,7 @@ func TestResolveAgreesWithTheObvious(t *testing.T) {
 				source = append(source, ktstr.Hint{
 					Name:     pick("a.b", "a.c", "*.b", "a.*", "*", "*.*", "a*.b", "x", "a.b*", "b"),
 					Unit:     pick("", "", "ns", "us", "ms"),
-					Polarity: ktstr.Polarity(pick("", "", "higher", "lower", "target=1")),
+					Polarity: ktstr.Polarity(pick("", "", "higher", "lower", "target=1", "unknown")),
 					Headline: r.IntN(5) == 0,
 				})
 			}
@@ -95,6 +99,10 @@ func TestResolve(t *testing.T) {
 		{"the payload's pattern before the plugin's exact", ktstr.Metric{Name: "a.b"}, []hints{{{Name: "a.*", Unit: "ms"}}, {{Name: "a.b", Unit: "us", Polarity: ktstr.Higher}}}, ktstr.Metric{Name: "a.b", Unit: "ms", Polarity: ktstr.Higher}, false},
 		{"hints before what the metric brought", ktstr.Metric{Name: "a", Polarity: ktstr.Higher}, []hints{nil, {{Name: "a", Polarity: ktstr.Lower}}}, ktstr.Metric{Name: "a", Polarity: ktstr.Lower}, false},
 		{"what the metric brought stays", ktstr.Metric{Name: "a", Polarity: ktstr.Higher, Unit: "B/s"}, []hints{{{Name: "a", Headline: true}}}, ktstr.Metric{Name: "a", Polarity: ktstr.Higher, Unit: "B/s"}, true},
+		{"unknown removes the plugin's polarity", ktstr.Metric{Name: "a"}, []hints{{{Name: "a", Polarity: ktstr.SetUnknown}}, {{Name: "a", Polarity: ktstr.Lower}}}, ktstr.Metric{Name: "a"}, false},
+		{"unknown removes the metric's polarity", ktstr.Metric{Name: "a", Polarity: ktstr.Higher}, []hints{{{Name: "a", Polarity: ktstr.SetUnknown}}}, ktstr.Metric{Name: "a"}, false},
+		{"a hint without polarity keeps the plugin's", ktstr.Metric{Name: "a"}, []hints{{{Name: "a", Headline: true}}, {{Name: "a", Polarity: ktstr.Lower}}}, ktstr.Metric{Name: "a", Polarity: ktstr.Lower}, true},
+		{"a polarity after unknown wins", ktstr.Metric{Name: "a"}, []hints{{{Name: "a", Polarity: ktstr.SetUnknown}, {Name: "a", Polarity: ktstr.Lower}}}, ktstr.Metric{Name: "a", Polarity: ktstr.Lower}, false},
 		{"a unit is never relabelled", ktstr.Metric{Name: "a", Unit: "us"}, []hints{{{Name: "a", Unit: "ms"}}}, ktstr.Metric{Name: "a", Unit: "us"}, false},
 	} {
 		// Each metric of the name gets the hint.

@@ -108,7 +108,7 @@ func (d *decoder) hint(field string, node ast.Node) Hint {
 		"polarity": func(f string, n ast.Node) {
 			var text string
 			d.word(&text, "higher, lower, target=NUMBER or unknown")(f, n)
-			p, err := ktstr.ParsePolarity(text)
+			p, err := ktstr.ParseHintPolarity(text)
 			if err != nil {
 				d.fail(f, n, "%s", strings.TrimPrefix(err.Error(), "polarity "))
 			}

@@ -38,6 +38,7 @@ checks:
 hints:
   - {name: "jobs.*.iops", unit: iops, polarity: higher, headline: true, min_effect: 3%}
   - {name: near, polarity: target=0.5, min_effect: 0.25 %}
+  - {name: gone, polarity: unknown}
 bounds: {min_metrics: 2, min: 0, max: 1e12}
 needs:
   - binary: stress-ng
@@ -77,6 +78,7 @@ func TestParseReadsEveryKey(t *testing.T) {
 		Hints: []payload.Hint{
 			{Hint: ktstr.Hint{Name: "jobs.*.iops", Unit: "iops", Polarity: ktstr.Higher, Headline: true}, MinEffect: 3},
 			{Hint: ktstr.Hint{Name: "near", Polarity: "target=0.5"}, MinEffect: 0.25},
+			{Hint: ktstr.Hint{Name: "gone", Polarity: ktstr.SetUnknown}},
 		},
 		Bounds: check.Bounds{MinMetrics: 2, Min: &lo, Max: &hi},
 		Needs: []payload.Need{
@@ -97,7 +99,7 @@ func TestParseReadsEveryKey(t *testing.T) {
 	if got := p.Install(); got != "apt-get install stress-ng" {
 		t.Errorf("Install is %q", got)
 	}
-	if hints := p.MetricHints(); len(hints) != 2 || hints[0] != p.Hints[0].Hint {
+	if hints := p.MetricHints(); len(hints) != 3 || hints[0] != p.Hints[0].Hint {
 		t.Errorf("MetricHints is %v", hints)
 	}
 }

@@ -72,8 +72,8 @@ func measure(name string, a, b []sighting) Row {
 	x, y := row.A.Values, row.B.Values
 	from, to, whole := row.A.Median, row.B.Median, math.Abs(row.A.Median)
 	if target, ok := row.Polarity.Target(); ok {
-		// The polarity's target is in the unit that its metric has; where the
-		// sides' units differ that is the unit of the first that has it.
+		// The target is in the unit of its metric. If the units of the sides differ, it is
+		// in the unit of the first metric with this polarity.
 		for _, s := range all {
 			if s.polarity == row.Polarity {
 				if t, err := unit.Convert(target, s.unit, row.Unit); err == nil {

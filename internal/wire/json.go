@@ -110,7 +110,7 @@ func ParseDescription(text []byte) (ktstr.Description, Interface, error) {
 		x.Tools = append(x.Tools, ktstr.Tool(t))
 	}
 	for _, h := range v.Hints {
-		p, err := ktstr.ParsePolarity(h.Polarity)
+		p, err := ktstr.ParseHintPolarity(h.Polarity)
 		if err != nil {
 			return ktstr.Description{}, "", fmt.Errorf("description: hint %s: %w", Quote(h.Name), err)
 		}
@@ -228,7 +228,11 @@ func (a *Answer) AddLine(line []byte) error {
 	if kinds != 1 {
 		return fmt.Errorf("line %s: want a JSON object with one of metric, hint, diagnostic, error", Quote(string(line)))
 	}
-	p, err := ktstr.ParsePolarity(v.Polarity)
+	parsePolarity := ktstr.ParsePolarity
+	if v.Hint != nil {
+		parsePolarity = ktstr.ParseHintPolarity
+	}
+	p, err := parsePolarity(v.Polarity)
 	if err != nil {
 		return fmt.Errorf("line %s: %w", Quote(string(line)), err)
 	}

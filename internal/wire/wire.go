@@ -229,7 +229,7 @@ func toHints(hints []*Hint) ([]ktstr.Hint, error) {
 	}
 	out := make([]ktstr.Hint, len(hints))
 	for i, h := range hints {
-		p, err := ktstr.ParsePolarity(h.GetPolarity())
+		p, err := ktstr.ParseHintPolarity(h.GetPolarity())
 		if err != nil {
 			return nil, fmt.Errorf("hint %s: %w", Quote(h.GetName()), err)
 		}
