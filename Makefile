@@ -3,7 +3,7 @@ GO         ?= go
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 PACKAGES    = fio stress-ng protobuf-compiler python3-grpcio python3-protobuf gcc libc6-dev make jq
 
-.PHONY: all build test check race fuzz fuzz-parsers deps bench clean
+.PHONY: all build test check race fuzz fuzz-parsers deps mutate bench clean
 
 all: build
 
@@ -28,6 +28,9 @@ fuzz: ## every fuzz target, FUZZTIME each (default 1m)
 
 fuzz-parsers: ## those that read the output of benchmarks, as CI does
 	scripts/fuzz $(or $(FUZZTIME),1m) extractors plugins/fio plugins/schbench plugins/stressng
+
+mutate: ## whether the tests detect a break: MUTANTS changes of the source, one at a time (default 150, an hour)
+	$(GO) run ./scripts/mutate -n $(or $(MUTANTS),150) -seed $(or $(SEED),1) ./core ./core/check ./core/extract ./spawn
 
 bench: ## what bench/ measures; takes a while and wants a quiet machine
 	@for b in bench/*/run; do echo "== $$b"; $$b || exit; done
