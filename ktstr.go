@@ -81,7 +81,7 @@ const (
 	SeveralReports     Code = "several-reports"     // the text holds several reports; the message says which one counts
 	TooDeep            Code = "too-deep"            // nesting beyond the limit was cut
 	Inexact            Code = "inexact"             // an integer has no exact float64; the nearest one is given
-	NotFinite          Code = "not-finite"          // a value was NaN or infinite and was left out
+	NotFinite          Code = "not-finite"          // a value is NaN or infinite
 	Duplicate          Code = "duplicate"           // a name occurs again
 	UnitMismatch       Code = "unit-mismatch"       // a hint's unit cannot be the printed one; the printed one is kept
 	InvalidText        Code = "invalid-text"        // bytes that are not UTF-8 were replaced

@@ -187,18 +187,36 @@ func (b Bounds) violations(metrics []ktstr.Metric) []Detail {
 		return details
 	}
 	for _, m := range metrics {
-		add := func(kind, want string, limit float64) {
+		add := func(kind, want string) {
+			is := show(m.Value, m.Unit)
+			if kind == NotANumber {
+				is += " (not a number)"
+			}
 			details = append(details, Detail{Kind: kind, Metric: valid(m.Name),
-				Message: "metric '" + valid(m.Name) + "' is " + show(m.Value, m.Unit) + ": want " + want + show(limit, "") + " (the payload's bounds)"})
+				Message: "metric '" + valid(m.Name) + "' is " + is + ": want " + want + " (the payload's bounds)"})
 		}
-		if b.Min != nil && !(m.Value >= *b.Min) {
-			add(Below, ">= ", *b.Min)
-		}
-		if b.Max != nil && !(m.Value <= *b.Max) {
-			add(Above, "<= ", *b.Max)
+		switch {
+		case math.IsNaN(m.Value):
+			add(NotANumber, b.want())
+		case b.Min != nil && m.Value < *b.Min:
+			add(Below, ">= "+show(*b.Min, ""))
+		case b.Max != nil && m.Value > *b.Max:
+			add(Above, "<= "+show(*b.Max, ""))
 		}
 	}
 	return details
+}
+
+// want returns the bounds of each value, such as ">= 0 and <= 10".
+func (b Bounds) want() string {
+	var parts []string
+	if b.Min != nil {
+		parts = append(parts, ">= "+show(*b.Min, ""))
+	}
+	if b.Max != nil {
+		parts = append(parts, "<= "+show(*b.Max, ""))
+	}
+	return strings.Join(parts, " and ")
 }
 
 // Preflight returns an error if a check has a unit that does not convert to the

@@ -157,10 +157,19 @@ func TestBoundsGiveOneDetailPerViolation(t *testing.T) {
 too-few |  |  | 4 metrics: want at least 5 (the payload's bounds)
 below |  | a | metric 'a' is -1 us: want >= 0 (the payload's bounds)
 above |  | c | metric 'c' is 11: want <= 10 (the payload's bounds)
-below |  | d | metric 'd' is NaN: want >= 0 (the payload's bounds)
-above |  | d | metric 'd' is NaN: want <= 10 (the payload's bounds)`
+nan |  | d | metric 'd' is NaN (not a number): want >= 0 and <= 10 (the payload's bounds)`
 	if got := messages(v); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+	for bounds, want := range map[check.Bounds]string{
+		{Min: &lo}:      "nan |  | d | metric 'd' is NaN (not a number): want >= 0 (the payload's bounds)",
+		{Max: &hi}:      "nan |  | d | metric 'd' is NaN (not a number): want <= 10 (the payload's bounds)",
+		{MinMetrics: 1}: "",
+		{MinMetrics: 2}: "too-few |  |  | 1 metric: want at least 2 (the payload's bounds)",
+	} {
+		if got := messages(check.Evaluate(nil, check.Input{Metrics: metrics[3:], Bounds: bounds})); got != want {
+			t.Errorf("%+v: got %s, want %s", bounds, got, want)
+		}
 	}
 	if v := check.Evaluate(nil, check.Input{}); !v.Pass {
 		t.Errorf("no check and no bound: %s", messages(v))

@@ -22,9 +22,9 @@ const (
 )
 
 // clean makes e safe to store and to print, in place. Afterwards e has valid UTF-8,
-// finite values, known polarities and limited sizes, and everything in it is
-// attributed to stream. clean returns diagnostics about what it left out or
-// replaced.
+// known polarities and limited sizes, and everything in it is attributed to stream.
+// clean returns diagnostics about what it left out or replaced, and about values that
+// are not finite.
 func clean(e *ktstr.Extraction, stream ktstr.Stream) []ktstr.Diagnostic {
 	var notFinite, badText, badPolarity, absurd tally
 	if n := len(e.Metrics); n > maxMetrics {
@@ -38,9 +38,8 @@ func clean(e *ktstr.Extraction, stream ktstr.Stream) []ktstr.Diagnostic {
 			absurd.add(m.Name)
 			continue
 		}
-		if math.Float64bits(m.Value)&^(1<<63) >= 0x7ff<<52 {
+		if !finite(m.Value) {
 			notFinite.add(m.Name)
-			continue
 		}
 		if !utf8.ValidString(m.Name) || !utf8.ValidString(m.Unit) {
 			m.Name, m.Unit = valid(m.Name), valid(m.Unit)
@@ -96,7 +95,7 @@ func clean(e *ktstr.Extraction, stream ktstr.Stream) []ktstr.Diagnostic {
 			found = append(found, ktstr.Diagnostic{Code: code, Stream: stream, Message: t.String() + what})
 		}
 	}
-	report(notFinite, ktstr.NotFinite, " had a value that is not a finite number: left out")
+	report(notFinite, ktstr.NotFinite, " had a value that is not a finite number: kept, and left out of comparisons")
 	report(badText, ktstr.InvalidText, " had bytes in their name or unit that are not UTF-8: replaced by U+FFFD")
 	report(badPolarity, ktstr.Malformed, " had an invalid polarity: want higher, lower, target=NUMBER or unknown; taken as unknown")
 	report(absurd, ktstr.TooMany, fmt.Sprintf(" exceeded a limit of an extraction (%d metrics, names of %d bytes, units of %d bytes): left out", maxMetrics, maxName, maxUnit))
@@ -105,6 +104,9 @@ func clean(e *ktstr.Extraction, stream ktstr.Stream) []ktstr.Diagnostic {
 	}
 	return found
 }
+
+// finite reports whether v is neither NaN nor infinite.
+func finite(v float64) bool { return math.Float64bits(v)&^(1<<63) < 0x7ff<<52 }
 
 // A tally counts metrics with the same fault and keeps the name of the first one.
 type tally struct {

@@ -17,7 +17,7 @@ type Status string
 // The statuses.
 const (
 	OK    Status = "ok"
-	None  Status = "none"  // the extractor found no metric, and its Description promises some
+	None  Status = "none"  // the extractor found no finite value, and its Description promises metrics
 	Error Status = "error" // the extractor failed, or reported that the tool failed
 )
 
@@ -112,7 +112,7 @@ func (f Found) Resolve(hints []ktstr.Hint) Result {
 	switch {
 	case r.Error != "":
 		r.Status = Error
-	case len(r.Metrics) == 0 && !f.Description.NoMetrics:
+	case !measured(r.Metrics) && !f.Description.NoMetrics:
 		r.Status = None
 		if len(r.Diagnostics) == 0 {
 			r.Diagnostics = append(r.Diagnostics, ktstr.Diagnostic{Code: ktstr.NoMetrics, Message: "no metric was found in " + list(r.Looked)})
@@ -121,6 +121,16 @@ func (f Found) Resolve(hints []ktstr.Hint) Result {
 		r.Status = OK
 	}
 	return r
+}
+
+// measured reports whether a metric has a finite value. A NaN is no measurement.
+func measured(metrics []ktstr.Metric) bool {
+	for i := range metrics {
+		if finite(metrics[i].Value) {
+			return true
+		}
+	}
+	return false
 }
 
 // fail records the reason for status error, unless there is one already.

@@ -94,8 +94,10 @@ func TestRun(t *testing.T) {
 		{"an error falls back and stays an error", one, []string{"metric a\nerr", "metric b"}, "error (stdout: no luck \uFFFD) stderr/b"},
 		{"a panic is an error", one, []string{"panic x\xff", ""}, "error (stdout: the extractor panicked: x\uFFFD)"},
 		{"an error without metrics by design", silent, []string{"err"}, "error (stdout: no luck \uFFFD)"},
-		{"not finite", one, []string{"nan a\nmetric b\ninf c"}, "ok stdout/b stdout!not-finite"},
-		{"only not finite", one, []string{"nan a", "metric b"}, "ok stderr/b stdout!not-finite"},
+		{"values that are not finite stay", one, []string{"nan a\nmetric b\ninf c"}, "ok stdout/a stdout/b stdout/c stdout!not-finite"},
+		{"only values that are not finite", one, []string{"nan a", "metric b"}, "none stdout/a stdout!not-finite"},
+		{"another stream has a finite value", all, []string{"nan a", "metric b"}, "ok stdout/a stderr/b stdout!not-finite"},
+		{"not finite without metrics by design", silent, []string{"nan a"}, "ok stdout/a stdout!not-finite"},
 		{"not UTF-8", one, []string{"metric a\xffb\ncode x\xff"}, "ok stdout/a\uFFFDb stdout!x\uFFFD stdout!invalid-text"},
 		{"an absurd name", one, []string{"metric " + strings.Repeat("x", maxName+1) + "\nmetric b"}, "ok stdout/b stdout!too-many"},
 	} {

@@ -2,6 +2,7 @@ package export
 
 import (
 	"io"
+	"math"
 	"slices"
 	"strings"
 
@@ -90,8 +91,8 @@ func writeResults(b *benchfmt.Writer, side string, list []runs.Run) error {
 		add("cpu", r.Record.Host.CPU)
 		seen := map[string]bool{}
 		for _, m := range r.Record.Metrics {
-			if seen[m.Name] {
-				continue // the first metric with a name counts
+			if seen[m.Name] || math.IsNaN(m.Value) || math.IsInf(m.Value, 0) {
+				continue // the first metric with a name counts, and benchstat takes NaN into its averages
 			}
 			seen[m.Name] = true
 			err := b.Write(&benchfmt.Result{
