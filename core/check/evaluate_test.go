@@ -148,6 +148,18 @@ func TestExitMessageEndsWithTheTailOfStderr(t *testing.T) {
 	}
 }
 
+// C33: the cut can fall behind the first, the second or the third byte of a character.
+func TestTailOfStderrBeginsWithAWholeCharacter(t *testing.T) {
+	for _, end := range []string{"a", "aa", "aaa", "aaaa"} {
+		stderr := strings.Repeat("😀", 1000) + end
+		v := check.Evaluate([]check.Check{check.ExitEquals(0)}, check.Input{ExitCode: 1, Stderr: []byte(stderr)})
+		want := "exit code 1: want 0; stderr ends with:\n..." + strings.Repeat("😀", 255) + end
+		if got := v.Details[0].Message; got != want {
+			t.Errorf("%q: got %q, want %q", end, got, want)
+		}
+	}
+}
+
 // C37
 func TestBoundsGiveOneDetailPerViolation(t *testing.T) {
 	lo, hi := 0.0, 10.0
