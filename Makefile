@@ -1,14 +1,14 @@
-# What a person types; .ci/run types the same.
+# The commands of a developer. .ci/run runs the same.
 GO         ?= go
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 PACKAGES    = fio stress-ng protobuf-compiler python3-grpcio python3-protobuf gcc libc6-dev make jq
 
-.PHONY: all build test check race fuzz fuzz-parsers deps mutate bench clean
+.PHONY: all build test check race fuzz soak deps mutate bench clean
 
 all: build
 
-# Static: runs on any host of the architecture, and has no dynamic linker to wait for at its start. grpcnotrace: without the
-# traces of gRPC, which nobody looks at, there is less to initialise.
+# A static executable runs on any host of the architecture and starts without a dynamic linker. grpcnotrace leaves out the
+# traces of gRPC, which ktstr does not use, and their initialisation at each start. internal/testenv builds in the same way.
 build: ## bin/ktstr and the stock plugins as executables of their own
 	CGO_ENABLED=0 $(GO) build -trimpath -tags grpcnotrace -o bin/ ./cmd/ktstr ./plugins/...
 
@@ -20,14 +20,16 @@ test: deps check race ## all of it
 check: ## formatting, vet, staticcheck, tidy
 	scripts/check $(STATICCHECK)
 
+# -parallel 4: many tests wait for a payload or a deadline, and the smallest machine has two CPUs.
 race: ## every test, under the race detector
-	$(GO) test -race -timeout 20m ./...
+	$(GO) test -race -parallel 4 -timeout 20m ./...
 
 fuzz: ## every fuzz target, FUZZTIME each (default 1m)
 	scripts/fuzz $(or $(FUZZTIME),1m)
 
-fuzz-parsers: ## those that read the output of benchmarks, as CI does
-	scripts/fuzz $(or $(FUZZTIME),1m) extractors plugins/fio plugins/schbench plugins/stressng
+soak: ## what is too long for CI: thousands of runs and kills, then every fuzz target, FUZZTIME each (default 10m)
+	KTSTR_SOAK=1 $(GO) test -count 1 -timeout 0 -v -run Soak ./spawn/... ./cmd/ktstr
+	scripts/fuzz $(or $(FUZZTIME),10m)
 
 mutate: ## whether the tests detect a break: MUTANTS changes of the source, one at a time (default 150, an hour)
 	$(GO) run ./scripts/mutate -n $(or $(MUTANTS),150) -seed $(or $(SEED),1) ./core ./core/check ./core/extract ./spawn
