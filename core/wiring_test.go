@@ -1,0 +1,128 @@
+package core
+
+import (
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/ktstr/ktstr"
+	"github.com/ktstr/ktstr/core/check"
+	"github.com/ktstr/ktstr/core/payload"
+	"github.com/ktstr/ktstr/spawn"
+)
+
+// Each field of a Spec, and of its payload, reaches the command that is executed.
+func TestSpecReachesTheCommand(t *testing.T) {
+	base := payload.Payload{Name: "bench", Binary: "/bin/true"}
+	for name, c := range map[string]struct {
+		change func(*Spec)
+		want   func(c *spawn.Command, scratch string)
+	}{
+		"nothing":           {func(*Spec) {}, func(*spawn.Command, string) {}},
+		"binary":            {func(s *Spec) { s.Payload.Binary = "/bin/echo" }, func(c *spawn.Command, _ string) { c.Path = "/bin/echo" }},
+		"payload's args":    {func(s *Spec) { s.Payload.Args = []string{"a"} }, func(c *spawn.Command, _ string) { c.Args = []string{"a"} }},
+		"args":              {func(s *Spec) { s.Payload.Args, s.Args = []string{"a"}, []string{"b"} }, func(c *spawn.Command, _ string) { c.Args = []string{"a", "b"} }},
+		"no default args":   {func(s *Spec) { s.Payload.Args, s.NoDefaultArgs = []string{"a"}, true }, func(*spawn.Command, string) {}},
+		"program":           {func(s *Spec) { s.Program = []string{"/bin/sh", "_x"}; s.Args = []string{"a"} }, func(c *spawn.Command, _ string) { c.Path, c.Args = "/bin/sh", []string{"_x", "a"} }},
+		"env":               {func(s *Spec) { s.Payload.Env = map[string]string{"KTSTR_B": "2", "KTSTR_A": "1"} }, func(c *spawn.Command, _ string) { c.Env = spawn.Environ("KTSTR_A=1", "KTSTR_B=2") }},
+		"shares group":      {func(s *Spec) { s.Payload.SharesGroup = true }, func(c *spawn.Command, _ string) { c.ShareGroup = true }},
+		"limit":             {func(s *Spec) { s.Limit = 7 }, func(c *spawn.Command, _ string) { c.Limit = 7 }},
+		"timeout":           {func(s *Spec) { s.Timeout = time.Hour }, func(c *spawn.Command, _ string) { c.Timeout = time.Hour }},
+		"payload's timeout": {func(s *Spec) { s.Payload.Timeout = time.Hour }, func(c *spawn.Command, _ string) { c.Timeout = time.Hour }},
+		"grace":             {func(s *Spec) { s.Grace = time.Minute }, func(c *spawn.Command, _ string) { c.Grace = time.Minute }},
+		"cgroup":            {func(s *Spec) { s.Cgroup = "a/b" }, func(c *spawn.Command, _ string) { c.Cgroup = "a/b" }},
+		"payload's cgroup":  {func(s *Spec) { s.Payload.Cgroup = "c" }, func(c *spawn.Command, _ string) { c.Cgroup = "c" }},
+		"no cgroup":         {func(s *Spec) { s.NoCgroup = true }, func(c *spawn.Command, _ string) { c.NoCgroup = true }},
+		"scratch directory": {func(s *Spec) { s.Payload.Dir = payload.DirScratch }, func(c *spawn.Command, scratch string) { c.Dir = scratch }},
+		"output in the args": {func(s *Spec) {
+			s.Payload.Outputs = []payload.OutputFile{{Name: "out", Path: "o.json"}}
+			s.Payload.Args = []string{"{outputs.out}"}
+		}, func(c *spawn.Command, scratch string) { c.Args = []string{filepath.Join(scratch, "o.json")} }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := Spec{Payload: base, Extractor: nothing, Scratch: t.TempDir()}
+			c.change(&s)
+			p, err := Prepare(t.Context(), s)
+			if err != nil {
+				t.Fatal(err)
+			}
+			dir, err := makeScratch(p.definition, s.Scratch)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer dir.remove()
+			got := s.command(p.definition, dir)
+			want := spawn.Command{Path: "/bin/true", Env: spawn.Environ()}
+			c.want(&want, dir.path)
+			slices.Sort(got.Env)
+			slices.Sort(want.Env)
+			if !reflect.DeepEqual(got, want) {
+				t.Errorf("got %+v, want %+v", got, want)
+			}
+		})
+	}
+}
+
+// Each part of a Spec reaches the checks.
+func TestSpecReachesTheChecks(t *testing.T) {
+	latency := ktstr.Parser{
+		Description: ktstr.Description{Name: "latency", Version: "1", Hints: []ktstr.Hint{{Name: "hinted", Unit: "us"}}},
+		Parse: func(out ktstr.Output) (ktstr.Extraction, error) {
+			if len(out.Data) == 0 {
+				return ktstr.Extraction{}, nil
+			}
+			return ktstr.Extraction{Metrics: []ktstr.Metric{{Name: "hinted", Value: 3000}, {Name: "mine", Value: 3000}}}, nil
+		},
+	}
+	checks := func(texts ...string) (all []check.Check) {
+		for _, text := range texts {
+			c, err := check.Parse(text)
+			if err != nil {
+				t.Fatal(err)
+			}
+			all = append(all, c)
+		}
+		return all
+	}
+	refused := filepath.Join(t.TempDir(), "missing")
+	for name, c := range map[string]struct {
+		script string
+		spec   Spec
+		want   string // in the details or in the error; empty: the run passes
+	}{
+		"the extractor's hinted unit in a check": {`echo x`, Spec{Checks: checks("hinted <= 2ms")}, "3000 us"},
+		"a check in the hinted unit holds":       {`echo x`, Spec{Checks: checks("hinted <= 4ms")}, ""},
+		"the payload's hinted unit in a check":   {`echo x`, Spec{Payload: payload.Payload{Hints: []payload.Hint{{Hint: ktstr.Hint{Name: "mine", Unit: "us"}}}}, Checks: checks("mine <= 2ms")}, "3000 us"},
+		"the hinted unit before the run":         {`echo x`, Spec{Checks: checks("hinted <= 2MiB")}, "hinted"},
+		"stderr in the exit code's message":      {`echo x; echo the disk is gone >&2; exit 3`, Spec{Checks: checks("exit == 0")}, "the disk is gone"},
+		"the streams that were searched":         {`echo x`, Spec{Checks: checks("exists other")}, "stdout"},
+		"the payload's bounds":                   {`echo x`, Spec{Payload: payload.Payload{Bounds: check.Bounds{MinMetrics: 3}}}, "3"},
+		"a file that the payload needs":          {`echo x`, Spec{Payload: payload.Payload{Files: []string{refused}}}, refused},
+		"the payload's own checks":               {`echo x`, Spec{Payload: payload.Payload{Checks: checks("mine <= 1")}}, "mine"},
+		"without the payload's own checks":       {`echo x`, Spec{Payload: payload.Payload{Checks: checks("mine <= 1")}, NoDefaultChecks: true}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "bench")
+			if err := os.WriteFile(path, []byte("#!/bin/sh\n"+c.script+"\n"), 0o700); err != nil {
+				t.Fatal(err)
+			}
+			s := c.spec
+			s.Payload.Name, s.Payload.Binary, s.Extractor = "bench", path, latency
+			r, err := Run(t.Context(), s)
+			var got []string
+			for _, d := range r.Details {
+				got = append(got, d.Message)
+			}
+			if err != nil {
+				got = append(got, err.Error())
+			}
+			if c.want == "" && len(got) > 0 || c.want != "" && !slices.ContainsFunc(got, func(text string) bool { return strings.Contains(text, c.want) }) {
+				t.Errorf("got %q, want %q", got, c.want)
+			}
+		})
+	}
+}
