@@ -1,0 +1,13 @@
+package schbench
+
+import (
+	"testing"
+
+	"github.com/ktstr/ktstr/plugins/internal/corpustest"
+)
+
+// TestField reads texts from public reports. The skipped ones have a prefix on
+// each line, which is removed before an extractor sees the text.
+func TestField(t *testing.T) {
+	corpustest.Field(t, New(), "b02-mail-quote", "b09-compose", "b19-bom")
+}

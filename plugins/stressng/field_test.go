@@ -1,0 +1,13 @@
+package stressng
+
+import (
+	"testing"
+
+	"github.com/ktstr/ktstr/plugins/internal/corpustest"
+)
+
+// TestField reads texts from public reports. The skipped ones have a prefix on
+// each line, which is removed before an extractor sees the text.
+func TestField(t *testing.T) {
+	corpustest.Field(t, New(), "s10-kubectl-prefix-long", "s14-ansible-stdout-lines", "s18-wrapped-78")
+}
