@@ -158,11 +158,23 @@ func (r *Reader) raw() ([]byte, error) {
 			r.Pos = i + 1
 			return r.Data[start:i], nil
 		case '\\':
-			i++
+			if i++; i < len(r.Data) && r.Data[i] == '"' && endsMember(r.Data[i+1:]) {
+				r.Pos = i + 1
+				return r.Data[start:i], nil
+			}
 		}
 	}
 	r.Pos = len(r.Data)
 	return nil, ErrTruncated
+}
+
+// endsMember reports whether a line ends here, perhaps after a comma. A quote
+// that stands before that ends a string, even after a backslash: programs that
+// do not escape a backslash write "C:\" as the whole value.
+func endsMember(rest []byte) bool {
+	rest = bytes.TrimPrefix(rest, []byte{','})
+	rest = bytes.TrimPrefix(rest, []byte{'\r'})
+	return len(rest) > 0 && rest[0] == '\n'
 }
 
 // Text reads a string. Another value is passed over, and ok is false then.

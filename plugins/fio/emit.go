@@ -2,6 +2,7 @@ package fio
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -50,24 +51,27 @@ type emitter struct {
 	names   []byte // of all metrics, one behind the other
 	ends    []int  // where each ends
 	notes   notes
-	seen    map[string]int // how often a first segment was asked for
-	prefix  []byte         // of the metric that comes next, with the last dot
+	prefix  []byte // of the metric that comes next, with the last dot
 
-	once int  // so many metrics cannot have a name twice
+	jobs, disks, sections segments
+
 	long int  // how many metrics were left out for want of room for their names
-	ran  bool // some job did something, or says why not
+	ran  bool // some job of the report did something, or says why not
 }
 
-// segment makes a name's first segment of what the user called a job: at its
-// n-th occurrence it ends with ~n.
-func (e *emitter) segment(name string) string {
+// segments counts the names that were made segments of metric names.
+type segments map[string]int
+
+// segment makes a segment of what the user called a job. At the n-th occurrence
+// of a name it ends with ~n.
+func (s *segments) segment(name string) string {
 	name = cleanSegment(name)
-	if e.seen == nil {
-		e.seen = make(map[string]int)
+	if *s == nil {
+		*s = make(segments)
 	}
 	for {
-		e.seen[name]++
-		n := e.seen[name]
+		(*s)[name]++
+		n := (*s)[name]
 		if n == 1 {
 			return name
 		}
@@ -120,45 +124,42 @@ func (e *emitter) report(r *report) {
 			}
 		}
 	}
-	e.metrics = make([]ktstr.Metric, 0, size)
-	e.names = make([]byte, 0, 24*size)
-	e.ends = make([]int, 0, size)
+	e.metrics = slices.Grow(e.metrics, size)
+	e.names = slices.Grow(e.names, 24*size)
+	e.ends = slices.Grow(e.ends, size)
+	e.ran = false
 	for _, j := range r.jobs {
 		e.job(j)
 	}
-	defer e.firstOfEach()
 	if !e.ran {
 		return // what the machine did meanwhile is no result of a run that did nothing
 	}
-	// A job may be called what the sections below are called.
-	if e.seen["disk"] == 0 && e.seen["cpu_idle"] == 0 {
-		e.once = len(e.metrics)
-	}
-	e.seen = nil
 	for _, d := range r.disks {
-		name := e.segment(d.name)
+		name := e.disks.segment(d.name)
 		e.prefix = append(append(append(e.prefix[:0], "disk."...), name...), '.')
 		for _, c := range d.counters {
 			e.put(cleanSegment(c.name), c.num, ktstr.Unknown)
 		}
 	}
-	e.prefix = append(e.prefix[:0], "cpu_idle."...)
+	if len(r.idle) > 0 {
+		e.prefix = append(append(e.prefix[:0], e.sections.segment("cpu_idle")...), '.')
+	}
 	for _, c := range r.idle {
 		e.put(cleanSegment(c.name), c.num, ktstr.Unknown)
 	}
 }
 
-// firstOfEach gives the metrics their names, which are parts of one string, and
-// drops those whose name was there before.
-func (e *emitter) firstOfEach() {
+// nameMetrics gives the metrics their names, which are parts of one string. It
+// drops those whose name was there before: a job may be called "disk".
+func (e *emitter) nameMetrics() {
 	all, start := string(e.names), 0
 	for i, end := range e.ends {
 		e.metrics[i].Name = all[start:end]
 		start = end
 	}
-	names := make(map[string]bool, len(e.metrics)-e.once)
-	kept := e.metrics[:e.once]
-	for _, m := range e.metrics[e.once:] {
+	names := make(map[string]bool, len(e.metrics))
+	kept := e.metrics[:0]
+	for _, m := range e.metrics {
 		if names[m.Name] {
 			e.notes.add(ktstr.Duplicate, m.Line, "%s occurs again; the first one counts", m.Name)
 			continue
@@ -178,7 +179,7 @@ func (e *emitter) job(j *job) {
 		e.notes.add(ktstr.Malformed, j.line, "an entry with I/O has no job name and was left out")
 		return
 	}
-	name := e.segment(j.name)
+	name := e.jobs.segment(j.name)
 	if j.lost {
 		return
 	}

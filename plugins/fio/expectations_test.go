@@ -160,7 +160,11 @@ func TestExpectations(t *testing.T) {
 				v.is("disk."+d["name"].(string)+".util", d["util"], "%", ktstr.Unknown)
 			}
 			for name, value := range want.Idle {
-				v.is("cpu_idle."+name, value, "%", ktstr.Unknown)
+				unit := "%"
+				if strings.HasPrefix(name, "unit_") {
+					unit = "us"
+				}
+				v.is("cpu_idle."+name, value, unit, ktstr.Unknown)
 			}
 			for _, row := range want.Failed {
 				prefix := row["job"].(string) + "." + row["op"].(string) + "."

@@ -15,6 +15,7 @@ import (
 
 	"github.com/ktstr/ktstr"
 	"github.com/ktstr/ktstr/internal/jsonscan"
+	"github.com/ktstr/ktstr/internal/text"
 )
 
 //go:embed payloads/*.yaml
@@ -35,27 +36,40 @@ func New() ktstr.Extractor {
 }
 
 func parse(out ktstr.Output) (ktstr.Extraction, error) {
+	out.Data = text.WithoutColour(out.Data)
 	var e emitter
-	documents, spans := jsonReports(out.Data)
-	terse, normal, around := textReports(out.Data, spans, out.Argv)
-	r, ok := e.choose(documents, terse, normal)
-	if !ok {
+	banners := bannerLines(out.Data)
+	documents, spans := jsonReports(out.Data, banners)
+	terse, normal, around := textReports(out.Data, spans, banners, out.Argv)
+	around.started = len(banners) > 0
+	list := invocations([numFormats]series{documents, terse, normal}, banners)
+	if len(list) == 0 {
 		around.explain(&e, out)
 		return e.extraction(), nil
 	}
-	if d, ok := r.version.check(r.line); ok {
-		e.notes.addAll(d)
+	e.several(list)
+	for _, in := range list {
+		for _, r := range in.runs {
+			if r != nil {
+				e.unfinished(r.last, r.last == in.chosen)
+			}
+		}
 	}
+	e.versions(list)
 	e.headless(&around)
 	if around.signal != "" {
 		e.notes.add(ktstr.Interrupted, around.signalLine, "fio was stopped before its end (%s); the numbers are of a shorter run", printable(around.signal))
 	}
-	e.report(r)
+	for _, in := range list {
+		e.report(in.chosen)
+	}
+	e.nameMetrics()
 	if out.Truncated {
 		e.notes.add(ktstr.Truncated, 0, "the capture stopped at its cap; what fio printed behind it was not seen")
 	}
 	if len(e.metrics) == 0 {
-		e.notes.add(ktstr.NoMetrics, r.line, "the %s report of fio holds no measurement", r.format)
+		last := list[len(list)-1].chosen
+		e.notes.add(ktstr.NoMetrics, last.line, "the %s report of fio holds no measurement", formatNames[last.format])
 		if out.ExitCode != nil && *out.ExitCode > 0 && around.signal == "" {
 			e.notes.add(ktstr.ToolFailed, 0, "fio ended with exit code %d", *out.ExitCode)
 		}
@@ -63,51 +77,44 @@ func parse(out ktstr.Output) (ktstr.Extraction, error) {
 	return e.extraction(), nil
 }
 
-// choose returns the report that counts. Of several formats it is the one that
-// prints the most digits, and of several reports the last complete one. Where
-// none is complete, the whole jobs of the last one count.
-func (e *emitter) choose(formats ...series) (*report, bool) {
-	var chosen *report
-	first := func(of func(s series) *report) {
-		for _, s := range formats {
-			if r := of(s); chosen == nil && r != nil {
-				chosen = r
+// several says which reports count if the text has more than one.
+func (e *emitter) several(list []*invocation) {
+	if len(list) > 1 {
+		e.notes.add(ktstr.SeveralReports, list[1].chosen.line, "the text holds %d runs of fio: the jobs of all count, and a name that occurs again ends with ~2, ~3 and so on", len(list))
+	}
+	for _, in := range list {
+		total := 0
+		var what []string
+		for format, r := range in.runs {
+			if r != nil {
+				what = append(what, fmt.Sprintf("%d %s", r.count, formatNames[format]))
+				total += r.count
 			}
 		}
-	}
-	first(func(s series) *report { return s.complete })
-	first(func(s series) *report {
-		if s.last == nil || len(s.last.jobs) == 0 {
-			return nil
+		if total < 2 {
+			continue
 		}
-		return s.last
-	})
-	first(func(s series) *report { return s.last })
-	if chosen == nil {
-		return nil, false
-	}
-	total := 0
-	var what []string
-	for _, s := range formats {
-		if s.count > 0 {
-			what = append(what, fmt.Sprintf("%d %s", s.count, s.last.format))
-			total += s.count
-		}
-	}
-	if total > 1 {
-		which := "last"
-		if chosen.complete {
+		which, where := "last", "the text holds"
+		if in.chosen.complete {
 			which = "last complete"
 		}
-		e.notes.add(ktstr.SeveralReports, chosen.line, "the text holds %d reports of fio (%s); the %s %s one counts, which starts in line %d",
-			total, strings.Join(what, ", "), which, chosen.format, chosen.line)
+		if len(list) > 1 {
+			where = "one run has"
+		}
+		e.notes.add(ktstr.SeveralReports, in.chosen.line, "%s %d reports of fio (%s); the %s %s one counts, which starts in line %d",
+			where, total, strings.Join(what, ", "), which, formatNames[in.chosen.format], in.chosen.line)
 	}
-	for _, s := range formats {
-		if s.count > 0 {
-			e.unfinished(s.last, s.last == chosen)
+}
+
+// versions says which versions of fio were not tried.
+func (e *emitter) versions(list []*invocation) {
+	said := map[string]bool{}
+	for _, in := range list {
+		if d, ok := in.chosen.version.check(in.chosen.line); ok && !said[d.Message] {
+			said[d.Message] = true
+			e.notes.addAll(d)
 		}
 	}
-	return chosen, true
 }
 
 // headless says that the first line of a report is missing.
@@ -127,10 +134,10 @@ func (e *emitter) unfinished(r *report, counts bool) {
 		what = fmt.Sprintf("what was complete counts: %d jobs", len(r.jobs))
 	}
 	if errors.Is(r.err, jsonscan.ErrTruncated) {
-		e.notes.add(ktstr.Truncated, r.errLine, "the %s report that starts in line %d is cut off; %s", r.format, r.line, what)
+		e.notes.add(ktstr.Truncated, r.errLine, "the %s report that starts in line %d is cut off; %s", formatNames[r.format], r.line, what)
 		return
 	}
-	e.notes.add(ktstr.Malformed, r.errLine, "the %s report that starts in line %d cannot be read to its end: %v; %s", r.format, r.line, r.err, what)
+	e.notes.add(ktstr.Malformed, r.errLine, "the %s report that starts in line %d cannot be read to its end: %v; %s", formatNames[r.format], r.line, r.err, what)
 }
 
 // extraction hands over what was collected.

@@ -32,19 +32,21 @@ func TestFormatsAgree(t *testing.T) {
 // document, and returns how many numbers they share.
 func agree(t *testing.T, text []byte) (compared int) {
 	t.Helper()
-	documents, spans := jsonReports(text)
-	terse, normal, _ := textReports(text, spans, nil)
-	if documents.count == 0 {
+	banners := bannerLines(text)
+	documents, spans := jsonReports(text, banners)
+	terse, normal, _ := textReports(text, spans, banners, nil)
+	if len(documents.runs) == 0 {
 		return 0
 	}
-	truth := index(metricsOf(documents.last))
+	truth := index(metricsOf(documents.runs[0].last))
 	for _, reports := range []series{terse, normal} {
-		r := reports.last
-		if r == nil {
+		if len(reports.runs) == 0 {
 			continue
 		}
-		if reports.count != documents.count {
-			t.Errorf("%d %s reports beside %d documents", reports.count, r.format, documents.count)
+		r := reports.runs[0].last
+		format := formatNames[r.format]
+		if len(reports.runs) != len(documents.runs) || reports.runs[0].count != documents.runs[0].count {
+			t.Errorf("%d runs of %s reports, %d of documents; the first has %d and %d", len(reports.runs), format, len(documents.runs), reports.runs[0].count, documents.runs[0].count)
 			continue
 		}
 		x := metricsOf(r)
@@ -52,7 +54,7 @@ func agree(t *testing.T, text []byte) (compared int) {
 		for _, m := range x.Metrics {
 			want, ok := truth[m.Name]
 			if !ok {
-				t.Errorf("%s: %s is not in the document", r.format, m.Name)
+				t.Errorf("%s: %s is not in the document", format, m.Name)
 				continue
 			}
 			if segments := strings.Split(m.Name, "."); len(segments) > 2 {
@@ -64,17 +66,17 @@ func agree(t *testing.T, text []byte) (compared int) {
 			}
 			// Text rounds to three or four digits, or cuts to whole numbers.
 			if err != nil || math.Abs(m.Value-value) > max(1.01, 0.006*value) {
-				t.Errorf("%s: %s = %v %s, the document says %v %s (%v)", r.format, m.Name, m.Value, m.Unit, want.Value, want.Unit, err)
+				t.Errorf("%s: %s = %v %s, the document says %v %s (%v)", format, m.Name, m.Value, m.Unit, want.Value, want.Unit, err)
 			}
 			compared++
 		}
 		for name := range truth {
 			segments := strings.Split(name, ".")
-			if r.format == "terse" && len(segments) > 1 && segments[1] == "trim" {
+			if format == "terse" && len(segments) > 1 && segments[1] == "trim" {
 				continue // version 3 has none
 			}
 			if len(segments) == 3 && segments[2] == "iops" && !ops[segments[0]+"."+segments[1]] {
-				t.Errorf("%s: lacks %s", r.format, name)
+				t.Errorf("%s: lacks %s", format, name)
 			}
 		}
 	}
@@ -84,6 +86,7 @@ func agree(t *testing.T, text []byte) (compared int) {
 func metricsOf(r *report) ktstr.Extraction {
 	var e emitter
 	e.report(r)
+	e.nameMetrics()
 	return e.extraction()
 }
 

@@ -3,6 +3,7 @@ package fio
 import (
 	"bytes"
 	"errors"
+	"strings"
 
 	"github.com/ktstr/ktstr"
 	"github.com/ktstr/ktstr/internal/jsonscan"
@@ -40,18 +41,23 @@ type span struct{ start, end int }
 
 // jsonReports reads every document of fio in the text, also those that are cut
 // or broken, and says where they stand.
-func jsonReports(data []byte) (reports series, spans []span) {
+func jsonReports(data []byte, banners []int) (reports series, spans []span) {
+	reports.banners = banners
 	s := jsonscan.Reader{Data: data}
+	lastEnd := bytes.LastIndex(data, []byte("\n}\n"))
 	for from := 0; ; {
 		start := documentStart(data, from)
 		if start < 0 {
 			return reports, spans
 		}
 		s.Pos, s.StrayComma = start, 0
-		d := document{Reader: &s, report: &report{format: "JSON", line: s.LineAt(start)}}
+		d := document{Reader: &s, report: &report{format: formatJSON, line: s.LineAt(start)}}
 		err := d.read()
 		end := s.Pos
 		if err != nil {
+			if errors.Is(err, jsonscan.ErrTruncated) && start < lastEnd {
+				err = errUnclosed
+			}
 			d.err, d.errLine = err, s.LineAt(end)
 			// A document may start inside the ruins of this one. It stands
 			// on a line of its own.
@@ -65,6 +71,9 @@ func jsonReports(data []byte) (reports series, spans []span) {
 		if s.StrayComma > 0 {
 			d.notes.add(ktstr.Malformed, s.LineAt(s.StrayComma), "a comma has no member behind it; one may be missing")
 		}
+		if d.timestamp > 0 && d.elapsed > 0 {
+			d.start = d.timestamp - d.elapsed
+		}
 		d.complete = err == nil
 		if d.isFio {
 			reports.add(d.report)
@@ -74,6 +83,10 @@ func jsonReports(data []byte) (reports series, spans []span) {
 	}
 }
 
+// errUnclosed is the fault of a document whose last line is there, and whose
+// end was not found all the same.
+var errUnclosed = errors.New("a string or a bracket is not closed")
+
 // A document reads one JSON or json+ document.
 type document struct {
 	*jsonscan.Reader
@@ -81,7 +94,9 @@ type document struct {
 	isFio bool
 
 	percentileNames map[string]string
-	spare           *job // of an entry that was none
+	spare           *job    // of an entry that was none
+	timestamp       float64 // of the report
+	elapsed         float64 // since the start of the run
 }
 
 func (d *document) read() error {
@@ -98,6 +113,8 @@ func (d *document) read() error {
 			}
 			d.isFio = true
 			return d.Array(d.job)
+		case "timestamp":
+			return d.first(&d.timestamp)
 		case "disk_util":
 			if d.Space() != '[' {
 				return d.Skip()
@@ -109,7 +126,11 @@ func (d *document) read() error {
 			}
 			return d.Object(func(key []byte) error {
 				name := string(key)
-				return d.counter(&d.idle, name, "%")
+				unit := "%"
+				if strings.HasPrefix(name, "unit_") {
+					unit = "us" // the time that one unit of work took
+				}
+				return d.counter(&d.idle, name, unit)
 			})
 		}
 		return d.Skip()
@@ -140,6 +161,15 @@ func (d *document) num(n *num, key []byte, unit string) error {
 	}
 	*n = num{v, unit, line}
 	return nil
+}
+
+// first reads a number that is no metric, and keeps the first one.
+func (d *document) first(v *float64) error {
+	n, kind, err := d.Number()
+	if err == nil && kind == jsonscan.Exact && *v == 0 {
+		*v = n
+	}
+	return err
 }
 
 func (d *document) counter(list *[]counter, name, unit string) error {
@@ -182,6 +212,10 @@ func (d *document) job() error {
 			return d.row(&j.rows[mixed])
 		case "sync":
 			return d.row(&j.rows[syncs])
+		case "elapsed":
+			return d.first(&d.elapsed)
+		case "job_start":
+			return d.first(&d.jobStart)
 		case "usr_cpu":
 			return d.num(&j.usr, key, "%")
 		case "sys_cpu":
@@ -301,6 +335,8 @@ func (d *document) row(r *row) error {
 	}
 	// A failing job counts I/Os that moved nothing.
 	switch {
+	case r.ioBytes.ok() && r.ioBytes.unit == "KiB": // less than one is printed as 0
+		r.measured = r.ioBytes.v > 0 || r.iops.positive() && (r.bw.positive() || r.bwKiB.positive())
 	case r.ioBytes.ok():
 		r.measured = r.ioBytes.v > 0
 	case r.bw.ok():

@@ -23,7 +23,7 @@ type normalReader struct {
 	open     bool // a report has begun
 	inDisks  bool
 	inGroups bool            // the job list is over
-	pids     map[string]bool // of the jobs in this report
+	seen     map[string]bool // pid and name of the jobs in this report
 
 	job     *job
 	whole   bool // the job's directions are over
@@ -61,8 +61,8 @@ func (n *normalReader) line(line string, number int, whole bool) bool {
 	if strings.HasPrefix(line, "  Description  : [") {
 		return n.open // which may hold anything, also what looks like a job
 	}
-	if j, pid, ok := jobLine(line, number); ok {
-		n.begin(j, pid)
+	if j, ok := jobLine(line, number); ok {
+		n.begin(j)
 		return true
 	}
 	if strings.HasPrefix(line, "hostname=") && strings.Contains(line, ", be=") {
@@ -100,22 +100,24 @@ func (n *normalReader) line(line string, number int, whole bool) bool {
 }
 
 // begin starts a job, and a report where the last one is over.
-func (n *normalReader) begin(j job, pid string) {
+func (n *normalReader) begin(j job) {
 	// In client mode each server has a list of its own, and the sum of all
 	// comes last, behind their ends.
 	over := n.ends >= max(n.hosts, 1) && !(n.hosts > 0 && j.name == allClients)
-	// One process reports once in a report; those of two servers may share a number.
-	over = over || n.pids[pid] && pid != "" && n.hosts < 2
+	// A job reports once in a report. Two jobs may have one pid, on several
+	// servers or where fio does not know the number of a thread.
+	key := j.pid + " " + j.name
+	over = over || n.seen[key] && j.pid != "" && n.hosts < 2
 	if !n.open || over {
 		n.endReport()
-		n.current = &report{format: "normal", line: j.line, version: n.version}
-		n.open, n.ends, n.pids = true, 0, map[string]bool{}
+		n.current = &report{format: formatNormal, line: j.line, version: n.version}
+		n.open, n.ends, n.seen = true, 0, map[string]bool{}
 	} else {
 		n.endJob()
 	}
 	n.inDisks, n.inGroups, n.whole, n.counted, n.row, n.target = false, false, false, false, nil, nil
 	n.job = &j
-	n.pids[pid] = true
+	n.seen[key] = true
 }
 
 // endJob adds the job that was read, if it was read to its end.
@@ -129,6 +131,13 @@ func (n *normalReader) endJob() {
 	if !n.whole {
 		r.notes.add(ktstr.Malformed, j.line, "job %q has no end and was left out", j.name)
 		j = &job{name: j.name, named: true, line: j.line, lost: true}
+	}
+	if r.version.dropsCarry() {
+		for op := range j.rows {
+			if p := j.rows[op].printed; p != nil {
+				p.check(&j.rows[op], j.name, op, &r.notes)
+			}
+		}
 	}
 	if len(r.jobs) < maxJobs {
 		r.jobs = append(r.jobs, j)
@@ -160,6 +169,7 @@ func (n *normalReader) endReport() {
 	if !r.complete {
 		r.err, r.errLine = jsonscan.ErrTruncated, r.line
 	}
+	r.nameRounded()
 	n.list.add(r)
 }
 
@@ -167,33 +177,32 @@ func (n *normalReader) endReport() {
 const allClients = "All clients"
 
 // jobLine reads "NAME: (groupid=0, jobs=1): err= 0: pid=123: DATE". The name
-// may hold anything, also such a text, so the last one counts. pid is empty
-// where there is none.
-func jobLine(line string, number int) (j job, pid string, ok bool) {
+// may hold anything, also such a text, so the last one counts.
+func jobLine(line string, number int) (j job, ok bool) {
 	const mark = ": (groupid="
 	i := strings.LastIndex(line, mark)
 	if i < 0 {
-		return job{}, "", false
+		return job{}, false
 	}
 	group, rest, ok := strings.Cut(line[i+len(mark):], ", jobs=")
 	if !ok || !isInteger(group) {
-		return job{}, "", false
+		return job{}, false
 	}
 	members, rest, ok := strings.Cut(rest, "): err=")
 	if !ok || !isInteger(members) {
-		return job{}, "", false
+		return job{}, false
 	}
 	errno, rest := digits(strings.TrimLeft(rest, " "))
 	at := strings.LastIndex(rest, ": pid=")
 	if errno == "" || at < 0 {
-		return job{}, "", false
+		return job{}, false
 	}
 	j = job{name: line[:i], named: true, line: number, errno: terseNum(errno, "", number)}
 	j.errText = strings.TrimSuffix(strings.TrimPrefix(rest[:at], " ("), ")")
-	if pid, _ = digits(rest[at+len(": pid="):]); strings.Trim(pid, "0") == "" {
-		pid = "" // of a sum
+	if j.pid, _ = digits(rest[at+len(": pid="):]); strings.Trim(j.pid, "0") == "" {
+		j.pid = "" // the sum of several jobs
 	}
-	return j, pid, true
+	return j, true
 }
 
 // lost says that a line's place is unknown; until the next direction begins,
@@ -257,7 +266,7 @@ func newRow(text string, line int) (r row, ok bool) {
 	ok = true
 	iops := value("IOPS=", ", ")
 	bw := value("BW=", " (")
-	value("", ")(")
+	other := value("", ")(")
 	amount := value("", "/")
 	time := value("", "msec)")
 	if !ok {
@@ -269,16 +278,18 @@ func newRow(text string, line int) (r row, ok bool) {
 	v, unit, ok2 := numberWithUnit(bw)
 	unit, ok3 := rateUnit(unit)
 	r.bw = num{v, unit, line}
-	v, unit, ok4 := numberWithUnit(amount)
-	r.ioBytes = num{v, unit, line}
+	v, amountUnit, ok4 := numberWithUnit(amount)
+	r.ioBytes = num{v, amountUnit, line}
 	v, ok5 := scaled(time)
 	r.runtime = num{v, "ms", line}
 	if r.iops.v == 0 && r.bw.v == 0 && r.ioBytes.v == 0 {
 		// Up to 3.33 at least, fio prints zeros for the sum of
 		// unified_rw_reporting=both, above latencies that are right.
 		r.iops, r.bw, r.ioBytes = num{}, num{}, num{}
+	} else {
+		r.printed = newRates(iops, bw, other, amount, unit, amountUnit)
 	}
-	return r, ok1 && ok2 && ok3 && ok4 && ok5 && isAmountUnit(unit)
+	return r, ok1 && ok2 && ok3 && ok4 && ok5 && isAmountUnit(amountUnit)
 }
 
 // rateUnit completes the unit of a mixed direction, which fio prints as "Mi",
@@ -312,20 +323,23 @@ func oldRow(text string, line int) (r row, ok bool) {
 	v, unit, ok1 := numberWithUnit(fields["io"])
 	r.ioBytes = num{v, oldUnit(unit), line}
 	v, rate, ok2 := numberWithUnit(fields["bw"])
-	r.bw = num{v, oldUnit(rate), line}
+	rate, isRate := strings.CutSuffix(rate, "/s")
+	if len(rate) < 2 { // the sum of all clients has "M/s"
+		rate += "B"
+	}
+	r.bw = num{v, oldUnit(rate) + "/s", line}
 	v, ok3 := scaled(fields["iops"])
 	r.iops = num{v, "iops", line}
 	time, isTime := strings.CutSuffix(fields["runt"], "msec")
 	v, ok4 := scaled(strings.TrimSpace(time))
 	r.runtime = num{v, "ms", line}
-	rate, isRate := strings.CutSuffix(rate, "/s")
 	return r, ok1 && ok2 && ok3 && ok4 && isTime && isRate && isAmountUnit(unit) && isAmountUnit(rate)
 }
 
-// oldUnit spells out that up to 2.16 "KB" and "MB" were powers of 1024.
+// oldUnit spells out that up to 2.16 "KB", "MB" and "Mbit" were powers of 1024.
 func oldUnit(unit string) string {
-	if len(unit) > 1 && unit[1] == 'B' && strings.IndexByte("KMGTP", unit[0]) >= 0 {
-		return unit[:1] + "i" + unit[1:]
+	if len(unit) > 1 && unit[1] != 'i' && strings.IndexByte("KkMGTP", unit[0]) >= 0 {
+		return strings.ToUpper(unit[:1]) + "i" + unit[1:]
 	}
 	return unit
 }
@@ -521,13 +535,19 @@ func (n *normalReader) percentiles(text string, number int) {
 		if !ok {
 			continue
 		}
-		name, ok1 := percentileName([]byte(strings.TrimLeft(percent, ", ")))
+		percent = strings.TrimLeft(percent, ", ")
+		name, ok1 := percentileName([]byte(percent))
 		v, ok2 := scaled(strings.TrimSpace(value))
 		if !ok1 || !ok2 {
 			n.current.notes.add(ktstr.Malformed, number, "a percentile in this line cannot be read and was left out")
 			continue
 		}
-		if !n.target.add(percentile{name, num{v, n.unit, number}}) { // rows of another distribution, whose head is missing
+		p := percentile{name, num{v, n.unit, number}}
+		if !strings.Contains(percent, ".") && len(n.target.rounded) < maxPercentiles {
+			n.target.rounded = append(n.target.rounded, p)
+			continue
+		}
+		if !n.target.add(p) { // rows of another distribution, whose head is missing
 			n.current.notes.add(ktstr.Malformed, number, "percentiles whose head line is missing were left out")
 			n.target = nil
 			return

@@ -4,8 +4,8 @@ package fio
 // names and polarities. The parsers of the formats make reports, emit.go makes
 // metrics of them.
 type report struct {
-	format   string // "JSON", "terse" or "normal"
-	line     int    // where it starts
+	format   int
+	line     int // where it starts
 	version  version
 	jobs     []*job
 	disks    []disk
@@ -14,22 +14,20 @@ type report struct {
 	err      error     // why it is not complete
 	errLine  int
 	notes    notes
+
+	start    float64 // when the run started, in seconds; 0 if the report does not say it
+	jobStart float64 // when its first job started, in ms; 0 likewise
 }
 
-// A series is all reports of one format in a text. Only its last one, or its
-// last complete one, can count, so that no others are kept.
-type series struct {
-	count          int
-	last, complete *report
-}
+// The formats, the one with the most digits first.
+const (
+	formatJSON = iota
+	formatTerse
+	formatNormal
+	numFormats
+)
 
-func (s *series) add(r *report) {
-	s.count++
-	s.last = r
-	if r.complete {
-		s.complete = r
-	}
-}
+var formatNames = [numFormats]string{"JSON", "terse", "normal"}
 
 // A num is a number as printed, with its unit. The zero value means that the
 // text does not have it.
@@ -59,8 +57,9 @@ var opNames = [numOps]string{"read", "write", "trim", "mixed", "sync"}
 // A job is one entry of a report: a job, one of its clones, or a group.
 type job struct {
 	name  string
-	named bool // the entry has a name, be it an empty one
+	named bool // the entry has a name, which may be empty
 	line  int
+	pid   string // of its process; empty where the report does not say it
 
 	rows                                [numOps]row
 	usr, sys, ctx, majf, minf           num
@@ -93,7 +92,8 @@ type row struct {
 	totalIOs, shortIOs, dropIOs num
 	iopsStats, bwStats          stats
 	slat, clat, lat             stats
-	bwKiB                       num // beside bw, and before 3.2 instead of it
+	bwKiB                       num    // beside bw, and before 3.2 instead of it
+	printed                     *rates // of the text; nil if its numbers need no check
 }
 
 // stats is one distribution.
@@ -101,6 +101,7 @@ type stats struct {
 	min, max, mean, stddev num
 	samples                num
 	percentiles            []percentile
+	rounded                []percentile // whose names are rounded to whole numbers
 }
 
 // measured says whether there was any sample. Formats without a count of
@@ -110,28 +111,6 @@ func (s *stats) measured() bool {
 		return s.samples.v > 0
 	}
 	return s.max.positive() || s.mean.positive()
-}
-
-// maxPercentiles is more than fio prints of one distribution.
-const maxPercentiles = 64
-
-// add adds a percentile. It is false if there is one of that name, or too many.
-func (s *stats) add(p percentile) bool {
-	for _, q := range s.percentiles {
-		if p.name == q.name {
-			return false
-		}
-	}
-	if len(s.percentiles) == maxPercentiles {
-		return false
-	}
-	s.percentiles = append(s.percentiles, p)
-	return true
-}
-
-type percentile struct {
-	name string // "p99_9"
-	num
 }
 
 // A disk is the line of one block device; its counters have fio's own names.
@@ -144,39 +123,4 @@ type disk struct {
 type counter struct {
 	name string
 	num
-}
-
-// percentileName makes p99_9 of "99.900000". Other text than a positive
-// decimal number gives false; fio fills unused places of its list with zeros.
-func percentileName(text []byte) (string, bool) {
-	dot, zero := -1, true
-	for i, c := range text {
-		switch {
-		case c == '.' && dot < 0 && i > 0:
-			dot = i
-		case c < '0' || c > '9':
-			return "", false
-		case c != '0':
-			zero = false
-		}
-	}
-	if zero {
-		return "", false
-	}
-	end := len(text)
-	if dot >= 0 {
-		for end > dot && (text[end-1] == '0' || end-1 == dot) {
-			end--
-		}
-	}
-	start := 0
-	for start+1 < end && text[start] == '0' && text[start+1] != '.' {
-		start++
-	}
-	name := make([]byte, 0, 8)
-	name = append(append(name, 'p'), text[start:end]...)
-	if dot >= 0 && dot < end {
-		name[1+dot-start] = '_'
-	}
-	return string(name), true
 }

@@ -1,6 +1,7 @@
 package fio
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -16,13 +17,25 @@ import (
 // description. Name and description may hold any number of semicolons, so the
 // directions are found by their shape.
 type terseReader struct {
-	latPercentiles bool // the command line asks for percentiles of lat instead of clat
-	repeats, once  bool // the command line asks for a report at intervals, or does not; neither where it is not known
+	latPercentiles answer // whether the percentiles are those of lat, not of clat
+	repeats        answer // whether there are reports at intervals
+	unified        bool   // the command line asks for one row for all directions
 
-	jobs  []terseJob
-	cut   int // the line that ends before its end
+	jobs  []terseJob // since the last banner
+	fault error      // why a line since then cannot be read
+	at    int        // where that line is
 	notes notes
+	list  series
 }
+
+// An answer is what the command line says about an option.
+type answer int
+
+const (
+	unknown answer = iota // there is no command line, or a job file may say more
+	no
+	yes
+)
 
 type terseJob struct {
 	job
@@ -58,12 +71,16 @@ func (t *terseReader) line(line string, number int, whole bool) bool {
 		if fields[0] == "2" && whole && len(t.jobs) == 0 {
 			return false // such a start is nothing special
 		}
-		t.cut = number
+		fault := fmt.Errorf("%d fields, of which no %d are the numbers of a direction", len(fields), size)
+		if len(fields) < name+3+size+terseTail {
+			fault = fmt.Errorf("%d fields, want at least %d", len(fields), name+3+size+terseTail)
+		}
+		t.fails(number, whole, fault)
 		return true
 	}
 	tail := fields[first+rows*size:]
-	if !isTerseTail(tail) {
-		t.cut = number
+	if fault := terseTailFault(tail); fault != nil {
+		t.fails(number, whole, fault)
 		return true
 	}
 	j := terseJob{job: job{
@@ -73,9 +90,9 @@ func (t *terseReader) line(line string, number int, whole bool) bool {
 	if name == 2 {
 		j.version = parseVersion(fields[1])
 	}
-	for i, op := range terseOps(fields[0], rows) {
+	for i, op := range t.ops(fields[0], rows) {
 		r := &j.rows[op]
-		t.row(r, fields[first+i*size:first+(i+1)*size], number)
+		t.row(j.name, r, fields[first+i*size:first+(i+1)*size], number)
 		if r.ioBytes.v > 0 {
 			j.io += r.ioBytes.v
 		}
@@ -98,6 +115,14 @@ func (t *terseReader) line(line string, number int, whole bool) bool {
 		t.notes.add(ktstr.Truncated, number, "the terse line of job %q does not end; disks may be missing", j.name)
 	}
 	return true
+}
+
+// fails takes note of a line that cannot be read.
+func (t *terseReader) fails(number int, whole bool, fault error) {
+	if !whole {
+		fault = jsonscan.ErrTruncated
+	}
+	t.fault, t.at = fault, number
 }
 
 // unfinished is told of a last line that does not end and is of no format.
@@ -144,11 +169,11 @@ func isTerseRow(fields []string, size int) bool {
 		switch {
 		case 12 <= i && i < 32:
 			percent, value, ok := strings.Cut(f, "%=")
-			if !ok || !isNumber(percent) || !isInteger(value) {
+			if !ok || !isNumber(percent) || !isInteger(value) && !isNaN(value) {
 				return false
 			}
 		case i < 6 || i == 8 || i == 9 || i == 32 || i == 33 || i == 36 || i == 37 || i == 41 || i == 42 || i == 43 || i == 46:
-			if !isInteger(f) {
+			if !isInteger(f) && !isNaN(f) {
 				return false
 			}
 		case i == 38:
@@ -160,35 +185,47 @@ func isTerseRow(fields []string, size int) bool {
 	return true
 }
 
-// isTerseTail says whether fields are what follows the directions.
-func isTerseTail(fields []string) bool {
+// terseTailFault says why fields are not what follows the directions. A share
+// of an empty histogram is -nan%.
+func terseTailFault(fields []string) error {
 	if len(fields) < terseTail {
-		return false
+		return fmt.Errorf("%d fields after the directions, want at least %d", len(fields), terseTail)
 	}
 	for i, f := range fields[:terseTail] {
 		if 2 <= i && i < 5 {
 			if !isInteger(f) {
-				return false
+				return fmt.Errorf("%q where a count stands", f)
 			}
-		} else if number, ok := strings.CutSuffix(f, "%"); !ok || !isNumber(number) {
-			return false
+		} else if number, ok := strings.CutSuffix(f, "%"); !ok || !isNumber(number) && !isNaN(number) {
+			return fmt.Errorf("%q where a share in %% stands", f)
 		}
 	}
-	return true
+	return nil
 }
 
-// terseOps names the directions of a line with that many.
-func terseOps(version string, rows int) []int {
+// isNaN knows how C prints a number that is not finite.
+func isNaN(text string) bool {
+	switch strings.TrimPrefix(text, "-") {
+	case "nan", "inf":
+		return true
+	}
+	return false
+}
+
+// ops names the directions of a line with that many rows.
+func (t *terseReader) ops(version string, rows int) []int {
 	switch {
 	case rows == 1:
-		return []int{mixed} // unified_rw_reporting=mixed
+		return []int{mixed} // unified_rw_reporting=mixed of new versions
+	case t.unified:
+		return []int{mixed, write, trim, trim}[:rows] // of old ones, which leave the other rows empty
 	case version == "3" && rows == 3:
 		return []int{read, write, mixed} // unified_rw_reporting=both
 	}
 	return []int{read, write, trim, mixed}[:rows]
 }
 
-func (t *terseReader) row(r *row, f []string, line int) {
+func (t *terseReader) row(job string, r *row, f []string, line int) {
 	number := func(i int, unit string) num { return terseNum(f[i], unit, line) }
 	distribution := func(i int) stats {
 		return stats{min: number(i, "us"), max: number(i+1, "us"), mean: number(i+2, "us"), stddev: number(i+3, "us")}
@@ -208,9 +245,12 @@ func (t *terseReader) row(r *row, f []string, line int) {
 	}
 	// lat_percentiles=1 puts those of lat here, and the line does not say so.
 	// Percentiles stand for ranges that are up to 3.2 % wide.
-	if t.latPercentiles || !r.clat.measured() && r.lat.measured() || highest > 1.05*r.clat.max.v+2 && highest <= 1.05*r.lat.max.v+2 {
+	switch {
+	case t.latPercentiles == yes || !r.clat.measured() && r.lat.measured() || highest > 1.05*r.clat.max.v+2 && highest <= 1.05*r.lat.max.v+2:
 		r.lat.percentiles = p.percentiles
-	} else {
+	case t.latPercentiles == unknown && highest > r.clat.max.v:
+		t.notes.add(ktstr.MissingHeadline, line, "the percentiles of job %q may be those of lat or of clat, and were left out: want the command line of fio (--argv)", job)
+	default:
 		r.clat.percentiles = p.percentiles
 	}
 	r.bwStats = stats{min: number(36, "KiB/s"), max: number(37, "KiB/s"), mean: number(39, "KiB/s"), stddev: number(40, "KiB/s")}
@@ -219,7 +259,8 @@ func (t *terseReader) row(r *row, f []string, line int) {
 		r.iopsStats = stats{min: number(42, "iops"), max: number(43, "iops"), mean: number(44, "iops"), stddev: number(45, "iops"),
 			samples: number(46, "count")}
 	}
-	r.measured = r.ioBytes.positive()
+	// An amount below 1 KiB is printed as 0.
+	r.measured = r.ioBytes.positive() || r.iops.positive() && r.bw.positive()
 }
 
 // terseNum reads one field; what is not a number is as if it were not there.
@@ -258,39 +299,69 @@ func terseDisks(fields []string, line int) (disks []disk) {
 	return disks
 }
 
-// reports groups the jobs. Nothing in terse output parts one report from the
-// next, so repeated reports are known by what they repeat.
-func (t *terseReader) reports() (reports series) {
+// reports returns the reports of all runs.
+func (t *terseReader) reports() series {
+	t.endRun()
+	return t.list
+}
+
+// endRun groups the jobs of a run into reports. Nothing in terse output parts
+// one report from the next, so repeated reports are known by what they repeat.
+func (t *terseReader) endRun() {
+	if len(t.jobs) == 0 && t.fault == nil {
+		return
+	}
 	period, regular := t.period()
 	if !regular {
-		t.notes.add(ktstr.Malformed, t.jobs[0].line, "terse lines repeat, as reports at intervals do, but not in order; they are taken as one report")
+		t.notes.add(ktstr.Malformed, t.jobs[0].line, "terse lines repeat, as reports at intervals do, but not in order; the last line of each job counts")
+		t.jobs = lastOfEach(t.jobs)
+		period = len(t.jobs)
 	}
+	var reports []*report
+	var last *report
 	for i := 0; i < len(t.jobs); i += period {
 		jobs := t.jobs[i:min(i+period, len(t.jobs))]
-		r := &report{format: "terse", line: jobs[0].line, complete: len(jobs) == period}
+		last = &report{format: formatTerse, line: jobs[0].line, complete: len(jobs) == period}
 		for i := range jobs {
 			j := &jobs[i]
-			r.jobs = append(r.jobs, &j.job)
-			r.version = j.version
-			if r.disks == nil {
-				r.disks = j.disks
+			last.jobs = append(last.jobs, &j.job)
+			last.version = j.version
+			if last.disks == nil {
+				last.disks = j.disks
 			}
 		}
-		if i+period >= len(t.jobs) {
-			r.notes = t.notes
-			if t.cut > 0 && period == len(t.jobs) {
-				r.complete = false
-			}
+		if !last.complete {
+			last.err, last.errLine = jsonscan.ErrTruncated, jobs[len(jobs)-1].line
 		}
-		if !r.complete {
-			r.err, r.errLine = jsonscan.ErrTruncated, max(t.cut, jobs[len(jobs)-1].line)
+		reports = append(reports, last)
+	}
+	if t.fault != nil {
+		if last == nil || last.complete && period < len(t.jobs) {
+			last = &report{format: formatTerse, line: t.at}
+			reports = append(reports, last)
 		}
-		reports.add(r)
+		last.complete, last.err, last.errLine = false, t.fault, t.at
 	}
-	if t.cut > 0 && (reports.last == nil || reports.last.complete) {
-		reports.add(&report{format: "terse", line: t.cut, err: jsonscan.ErrTruncated, errLine: t.cut})
+	last.notes = t.notes
+	for _, r := range reports {
+		t.list.add(r)
 	}
-	return reports
+	t.jobs, t.fault, t.notes = nil, nil, notes{}
+}
+
+// lastOfEach returns the last line of each job, in the order of their first ones.
+func lastOfEach(jobs []terseJob) (list []terseJob) {
+	at := map[string]int{}
+	for _, j := range jobs {
+		key := j.group + ";" + j.name
+		if i, ok := at[key]; ok {
+			list[i] = j
+			continue
+		}
+		at[key] = len(list)
+		list = append(list, j)
+	}
+	return list
 }
 
 // period returns after how many jobs a report begins anew. Reports at
@@ -301,10 +372,10 @@ func (t *terseReader) reports() (reports series) {
 // Where lines look like repeated ones and no period fits, regular is false.
 func (t *terseReader) period() (jobs int, regular bool) {
 	n := len(t.jobs)
-	if t.once {
+	if t.repeats == no {
 		return max(n, 1), true
 	}
-	for p := 1; p <= n/2 || t.repeats && p < n; p++ {
+	for p := 1; p <= n/2 || t.repeats == yes && p < n; p++ {
 		if p > 64 {
 			break // so many jobs at once are beyond doubt, and the search stays linear
 		}
@@ -339,5 +410,5 @@ func (t *terseReader) grows(p int) bool {
 		}
 		longest = max(longest, b.time-t.jobs[i%p].time)
 	}
-	return longest >= apart || t.repeats && slices.IndexFunc(t.jobs[1:], func(j terseJob) bool { return j.name == t.jobs[0].name }) == p-1
+	return longest >= apart || t.repeats == yes && slices.IndexFunc(t.jobs[1:], func(j terseJob) bool { return j.name == t.jobs[0].name }) == p-1
 }

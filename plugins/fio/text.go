@@ -10,15 +10,19 @@ import (
 
 // textReports reads everything that stands around the documents: terse lines,
 // normal reports, and what fio says about its run.
-func textReports(data []byte, documents []span, argv []string) (terse, normal series, around surroundings) {
-	t := terseReader{latPercentiles: hasOption(argv, "lat_percentiles"), repeats: hasOption(argv, "status-interval")}
-	// Job files cannot ask for it, but a script around fio can.
-	t.once = len(argv) > 0 && path.Base(argv[0]) == "fio" && !t.repeats
-	n := normalReader{}
+func textReports(data []byte, documents []span, banners []int, argv []string) (terse, normal series, around surroundings) {
+	t := newTerseReader(argv)
+	t.list.banners = banners
+	n := normalReader{list: series{banners: banners}}
+	next := 0 // of the banners
 	each := func(line string, number int, whole bool) {
+		for next < len(banners) && banners[next] <= number {
+			t.endRun()
+			next++
+		}
 		// Progress is overwritten: what counts stands behind the last CR.
 		line = strings.TrimRight(line, "\r")
-		line = line[strings.LastIndexByte(line, '\r')+1:]
+		line = afterETA(line[strings.LastIndexByte(line, '\r')+1:])
 		if t.line(line, number, whole) {
 			return
 		}
@@ -63,21 +67,83 @@ func eachLine(text string, number int, last bool, f func(line string, number int
 	return number
 }
 
-// hasOption says whether an option of fio is given on the command line and on.
-func hasOption(argv []string, name string) bool {
-	for _, arg := range argv {
-		if value, ok := strings.CutPrefix(arg, "--"+name); ok && value != "=0" && (value == "" || value[0] == '=') {
-			return true
+// newTerseReader reads from the command line of fio what terse lines do not say.
+func newTerseReader(argv []string) terseReader {
+	var t terseReader
+	if _, ok := option(argv, "lat_percentiles"); ok {
+		t.latPercentiles = yes
+	} else if onlyOptions(argv) {
+		t.latPercentiles = no
+	}
+	// A job file cannot ask for reports at intervals, but a script around fio can.
+	if _, ok := option(argv, "status-interval"); ok {
+		t.repeats = yes
+	} else if len(argv) > 0 && path.Base(argv[0]) == "fio" {
+		t.repeats = no
+	}
+	value, ok := option(argv, "unified_rw_reporting")
+	t.unified = ok && value != "both" && value != "2" && value != "none"
+	return t
+}
+
+// option returns the value of an option of fio if the command line switches it
+// on.
+func option(argv []string, name string) (value string, ok bool) {
+	for i, arg := range argv {
+		rest, found := strings.CutPrefix(arg, "--"+name)
+		if !found || rest != "" && rest[0] != '=' {
+			continue
+		}
+		value = strings.TrimPrefix(rest, "=")
+		if rest == "" && i+1 < len(argv) && !strings.HasPrefix(argv[i+1], "-") {
+			value = argv[i+1]
+		}
+		ok = value != "0"
+	}
+	return value, ok
+}
+
+// onlyOptions reports whether a command line is one of fio without a job file.
+func onlyOptions(argv []string) bool {
+	if len(argv) == 0 || path.Base(argv[0]) != "fio" {
+		return false
+	}
+	for _, arg := range argv[1:] {
+		if !strings.HasPrefix(arg, "--") || !strings.Contains(arg, "=") {
+			return false
 		}
 	}
-	return false
+	return true
+}
+
+// afterETA returns what follows the progress that fio prints at the start of a
+// line without an end, such as "Jobs: 1 (f=1): [R(1)][50.0%][eta 00m:01s]".
+func afterETA(line string) string {
+	rest, ok := strings.CutPrefix(line, "Jobs: ")
+	if !ok {
+		return line
+	}
+	if i := strings.LastIndex(line, "[eta "); i >= 0 {
+		if end := strings.IndexByte(line[i:], ']'); end >= 0 {
+			return line[i+end+1:]
+		}
+		return line
+	}
+	jobs, rest := digits(rest)
+	if rest, ok = strings.CutPrefix(rest, " (f="); jobs == "" || !ok {
+		return line
+	}
+	if _, rest = digits(rest); strings.HasPrefix(rest, ")") && !strings.HasPrefix(rest, "):") {
+		return rest[1:]
+	}
+	return line
 }
 
 // surroundings is what fio says beside its reports.
 type surroundings struct {
 	version      version
 	versionLine  int
-	started      bool // a header of a run, without a report so far
+	started      bool // a run of fio starts in the text
 	signal       string
 	signalLine   int
 	complaint    string
@@ -108,7 +174,6 @@ func (s *surroundings) line(line string, number int) {
 			s.complaint, s.complaintAt = trimmed, number
 		}
 	case strings.HasPrefix(trimmed, "Starting "), strings.Contains(trimmed, ": (g="):
-		s.started = true
 	case strings.HasPrefix(trimmed, `"fio version" :`):
 		s.headless, s.headlessKind = number, "JSON"
 		s.other++

@@ -105,6 +105,7 @@ func (c FieldCase) check(t *testing.T, got extract.Result) {
 		for name := range metrics {
 			if regexp.MustCompile(pattern).MatchString(name) {
 				t.Errorf("%s is there, want no name like %s", name, pattern)
+				break
 			}
 		}
 	}
