@@ -245,8 +245,8 @@ func TestVerifyFindsBrokenPlugins(t *testing.T) {
 		check, old, new string
 		want            string
 	}{
-		{"handshake", `sys.exit("a plugin of`, `print("a plugin of`, "exit status 0"},
-		{"handshake", `sys.exit("a plugin of ktstr for sysbench, which ktstr starts by itself; ` + "`describe`" + ` says what it is")`, `os._exit(1)`, "says nothing on stderr"},
+		{"handshake", `sys.exit("ktstr starts`, `print("ktstr starts`, "exit status 0"},
+		{"handshake", `sys.exit("ktstr starts this plugin for sysbench by itself. ` + "`describe`" + ` prints its description.")`, `os._exit(1)`, "says nothing on stderr"},
 		{"describe-word", `"version": VERSION,`, `"version": "9",`, "the host"},
 		{"extract-word", `    else:
         sys.exit(`, `    elif sys.argv[1:2] == ["extract"]:

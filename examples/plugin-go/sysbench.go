@@ -1,4 +1,4 @@
-// Command ktstr-plugin-sysbench reads what sysbench 1.0 prints.
+// Command ktstr-plugin-sysbench reads the output of sysbench 1.0.
 package main
 
 import (
@@ -11,7 +11,7 @@ import (
 //go:embed payloads
 var payloads embed.FS
 
-// Lines of which each kind of test prints one.
+// Each kind of test prints one of these lines.
 const (
 	anyTest    = `^Threads started!`
 	cpuTest    = `^Prime numbers limit:`

@@ -10,7 +10,7 @@ import (
 	"github.com/ktstr/ktstr/sdk/plugintest"
 )
 
-var update = flag.Bool("update", false, "write what the parser gives now into corpus/*/extract.json")
+var update = flag.Bool("update", false, "write the parser's answers to corpus/*/extract.json")
 
 func TestPlugin(t *testing.T) {
 	plugintest.Run(t, plugintest.Config{Extractor: sysbench(), Corpus: "corpus", Update: *update})
