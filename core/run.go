@@ -133,6 +133,7 @@ func (h *Handle) finish(ended spawn.Result, lost error) Result {
 	defer h.release()
 	r := Result{Definition: h.prepared.definition}
 	h.observe(&r, ended)
+	r.hideSecrets(r.Definition)
 	var kept []Sink
 	var failed []check.Detail
 	if lost != nil {
@@ -156,6 +157,7 @@ func (h *Handle) finish(ended spawn.Result, lost error) Result {
 	r.setExtraction(found)
 	r.Judge(h.prepared.definition, r.Streams[1].Data, found.Looked, h.prepared.spec.Extractor.Describe().Hints)
 	r.fail(failed...)
+	r.hideSecrets(r.Definition)
 
 	for _, sink := range kept {
 		if err := sink.Emit(&r); err != nil {

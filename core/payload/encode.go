@@ -11,8 +11,9 @@ import (
 	"github.com/ktstr/ktstr/core/check"
 )
 
-// MarshalYAML returns a payload file that Parse reads as p, except for Source and
-// Raw. In text that is not valid UTF-8, it replaces the invalid bytes.
+// MarshalYAML returns a payload file that Parse reads as p, except for Source, Raw and
+// the values of secrets, which are Hidden. In text that is not valid UTF-8, it replaces
+// the invalid bytes.
 func (p Payload) MarshalYAML() ([]byte, error) {
 	if err := p.Validate(); err != nil {
 		return nil, err
@@ -23,8 +24,9 @@ func (p Payload) MarshalYAML() ([]byte, error) {
 	w.text("about", p.About)
 	w.text("kind", string(p.Kind))
 	w.text("binary", p.Binary)
-	w.list("args", p.Args, p.Args != nil)
-	w.mapping("env", p.Env)
+	w.list("args", p.hideIn(p.Args), p.Args != nil)
+	w.mapping("env", p.shownEnv())
+	w.list("secrets", p.Secrets, p.Secrets != nil)
 	w.text("dir", p.Dir)
 	w.list("files", p.Files, p.Files != nil)
 	w.outputs("outputs", p.Outputs)
@@ -102,7 +104,7 @@ func (p Payload) MarshalYAML() ([]byte, error) {
 				when = append(when, "supports: "+quote(v.When.Supports))
 			}
 			w.line("when: {" + strings.Join(when, ", ") + "}")
-			w.list("args", v.Args, v.Args != nil)
+			w.list("args", p.hideIn(v.Args), v.Args != nil)
 			w.checks("checks", v.Checks, v.Checks != nil)
 			w.outputs("outputs", v.Outputs)
 			w.text("note", v.Note)

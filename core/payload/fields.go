@@ -23,6 +23,7 @@ func (d *decoder) payload(root ast.Node) Payload {
 		"binary":    d.into(&p.Binary),
 		"args":      d.intoList(&p.Args),
 		"env":       func(f string, n ast.Node) { p.Env = d.textMap(f, n) },
+		"secrets":   d.intoList(&p.Secrets),
 		"dir":       d.word(&p.Dir, "caller or scratch"),
 		"files":     d.intoList(&p.Files),
 		"outputs":   func(f string, n ast.Node) { p.Outputs = d.outputs(f, n) },

@@ -14,7 +14,7 @@ func TestParseErrorsGiveThePlace(t *testing.T) {
 	for text, want := range map[string]string{
 		"":                                                `a.yaml: empty: want a payload: name, summary, binary, …`,
 		"# nothing\n":                                     `a.yaml: empty: want a payload: name, summary, binary, …`,
-		"[1, 2]":                                          `a.yaml:1:1: a list: want a mapping of about, args, binary, bounds, cgroup, checks, dir, env, extractor, files, flags, hints, kind, name, needs, options, outputs, summary, timeout, uses_parent_pgrp, variants`,
+		"[1, 2]":                                          `a.yaml:1:1: a list: want a mapping of about, args, binary, bounds, cgroup, checks, dir, env, extractor, files, flags, hints, kind, name, needs, options, outputs, secrets, summary, timeout, uses_parent_pgrp, variants`,
 		head + "---\na: 1\n":                              `a.yaml:4:2: a second document: want one payload a file`,
 		head + "extractr: fio\n":                          `a.yaml:3:1: key "extractr": not known here: did you mean extractor?`,
 		head + "hints:\n  - {nme: a}\n":                   `a.yaml:4:6: hints[0]: key "nme": not known here: did you mean name?`,
@@ -41,6 +41,7 @@ func TestParseErrorsGiveThePlace(t *testing.T) {
 		head + "args: ['-d{scatch}']":                     `a.yaml:3:8: args[0]: {scatch}: not a placeholder: want {scratch}`,
 		head + "flags: [-x]":                              `a.yaml:3:9: flags[0]: "-x": want a long flag such as --rw, without a value`,
 		head + "env: {A-B: 1}":                            `a.yaml:3:12: env.A-B: want a name of letters, digits and _`,
+		head + "secrets: [A-B]":                           `a.yaml:3:11: secrets[0]: "A-B": want the name of an environment variable`,
 		head + "hints: [{name: a, polarity: up}]":         `a.yaml:3:29: hints[0].polarity: "up": want higher, lower, target=NUMBER or unknown`,
 		head + "hints: [{name: a, min_effect: 3}]":        `a.yaml:3:31: hints[0].min_effect: "3": want a percentage such as 3%`,
 		head + "hints: [{unit: s}]":                       `a.yaml:3:9: hints[0].name: empty: want a metric's name or a pattern`,

@@ -42,6 +42,7 @@ type Payload struct {
 
 	Args        []string          // may contain "{scratch}" and "{outputs.NAME}"; see Expand
 	Env         map[string]string // added to the caller's environment; placeholders as in Args
+	Secrets     []string          // variables of Env whose values are never written; see IsSecret
 	Dir         string            // DirCaller or DirScratch; empty: DirCaller
 	Files       []string          // must exist before the run; relative to the working directory
 	Outputs     []OutputFile

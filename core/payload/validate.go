@@ -79,8 +79,17 @@ func (p Payload) validateEnv() error {
 		if !envPattern().MatchString(name) {
 			return wrong(field, "want a name of letters, digits and _")
 		}
-		if err := validateArg(field, p.Env[name], p.Outputs); err != nil {
+		value := p.Env[name]
+		if p.IsSecret(name) && strings.ContainsRune(value, 0) { // without the value
+			return wrong(field, "a NUL byte cannot be in an environment variable")
+		}
+		if err := validateArg(field, value, p.Outputs); err != nil {
 			return err
+		}
+	}
+	for i, name := range p.Secrets {
+		if !envPattern().MatchString(name) {
+			return wrong(at("secrets", i), "%q: want the name of an environment variable", name)
 		}
 	}
 	return nil
