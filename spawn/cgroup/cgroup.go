@@ -1,3 +1,12 @@
+// Package cgroup makes the cgroup of one run: a fresh leaf, into which the kernel
+// places the payload at its birth. The leaf holds all descendants of the payload
+// together, so it can kill them and count what they used.
+//
+// Creator and Leaf are the interface that package spawn uses. Hierarchy implements
+// it on the mounted cgroup filesystem. It prefers cgroup v2. On v1 a leaf can be
+// made and killed, and counts nothing.
+//
+// Read cgroup.go first, then hierarchy.go (where leaves are made) and leaf.go.
 package cgroup
 
 import (
@@ -9,71 +18,80 @@ import (
 	"time"
 )
 
-// Creator makes the cgroups that runs are placed in. Command.Cgroups replaces
-// the system's, so that callers can be tested without a cgroup filesystem.
+// Creator makes the leaves of runs. Hierarchy is the Creator of the mounted
+// filesystem. Tests use others, so that they need no cgroup filesystem.
 type Creator interface {
-	// Create makes a fresh leaf for one run: below the named cgroup, which is
-	// made if it is absent, or for the empty name a private one below the
-	// cgroup that the process itself is in.
+	// Create makes a fresh cgroup called leaf for one run. It lies below the cgroup
+	// name, which is made if it is missing. An empty name means directly below the
+	// cgroup of this process. The error is a *PlacementError if the filesystem
+	// refuses.
 	Create(name, leaf string) (Leaf, error)
 }
 
-// Leaf is the fresh leaf of one run.
+// Leaf is the cgroup of one run. Its methods are not safe for several goroutines,
+// except Kill.
 type Leaf interface {
 	// Path is the directory of the leaf.
 	Path() string
 
-	// FD is a descriptor of that directory, for the kernel to place the child
-	// at its birth; -1 asks for Place instead.
+	// FD is a descriptor of that directory, with which the kernel places the child
+	// at its birth. -1 means that the caller must use Place.
 	FD() int
 
-	// Place moves a process, which has not executed anything yet, into the leaf.
+	// Place moves a process that has not executed anything yet into the leaf.
 	Place(pid int) error
 
-	// Preload opens what Drain and Stat are going to read. It is optional, and it
-	// may do nothing.
+	// SetCPUs restricts the leaf to a list of processors like "0-3,7".
+	SetCPUs(list string) error
+
+	// Preload opens the files that Drain and Stat read. Calling it is optional.
 	Preload()
 
-	// Procs lists the processes in the leaf and below it.
+	// Procs lists the processes in the leaf and in the cgroups below it.
 	Procs() ([]int, error)
 
-	// Kill kills all of them. The leaf is not to be used for another process
-	// afterwards: the kernel may kill that one at its birth.
+	// Kill sends SIGKILL to all these processes. Afterwards no other process may be
+	// placed in the leaf, because the kernel can kill it at its birth.
 	Kill() error
 
-	// Drain waits until no live process is left in the leaf.
+	// Drain waits until no live process is in the leaf. The error says that there
+	// still is one after the timeout. A timeout of 0 asks once.
 	Drain(timeout time.Duration) error
-
-	// SetCPUs confines the leaf to a list of processors like "0-3,7".
-	SetCPUs(list string) error
 
 	// Stat reads the counters of the leaf, which began at zero.
 	Stat() (Stat, error)
 
-	// Remove removes the leaf, and what Create had made above it.
+	// Remove removes the leaf, and the cgroups above it that Create has made and
+	// that are empty.
 	Remove() error
 }
 
-// Stat is what the kernel counted for the cgroup of one run, from zero.
+// Stat is what the kernel has counted for a leaf.
 type Stat struct {
-	Path        string   // of the leaf, which is gone when a Result shows it
-	Controllers []string // in force in the leaf; nil: it only groups and counts
+	Path        string   // of the leaf, which no longer exists after the run
+	Controllers []string // enabled in the leaf; nil: the leaf only groups and counts
 
 	CPU, User, System time.Duration
 	Throttled         time.Duration // time that a CPU quota took away
 	ThrottledPeriods  int64
-	MemoryPeak        int64 // bytes; 0 where the memory controller is not in force
+	MemoryPeak        int64 // bytes; 0 if the memory controller is not enabled
 
-	// Pressure is zero where the kernel does not measure it.
+	// The pressures are zero if the kernel does not measure them.
 	CPUPressure, MemoryPressure, IOPressure Pressure
 }
 
-// Pressure is how long some, or all, of the tasks of a cgroup waited for a
-// resource.
-type Pressure struct{ Some, Full time.Duration }
+// Pressure is how long tasks of a cgroup have waited for a resource.
+type Pressure struct {
+	Some time.Duration // at least one task waited
+	Full time.Duration // all tasks waited
+}
 
-// NameError says why a cgroup name is refused. Nothing was spawned.
-type NameError struct{ Op, Name, Problem string }
+// NameError means that a cgroup name was refused. Nothing was spawned.
+type NameError struct {
+	Op      string // the operation of the caller, such as "run"; empty: none
+	Name    string
+	Problem string
+}
 
 func (e *NameError) Error() string {
 	op := ""
@@ -83,21 +101,21 @@ func (e *NameError) Error() string {
 	return fmt.Sprintf("%scgroup %q: %s: want a name relative to the cgroup that this process is in, like \"bench/a\"", op, e.Name, e.Problem)
 }
 
-// PlacementError says that the payload could not be put into its cgroup. It
-// has not run.
+// PlacementError means that the payload could not be put into its cgroup. The
+// payload has not run.
 type PlacementError struct {
-	Binary string // empty: there was none yet
-	Cgroup string // the name that was asked for; empty: none, it was to have one of its own
-	Procs  string // full path of the cgroup.procs that did not take it
+	Binary string // the payload; empty: none yet
+	Cgroup string // the name that was asked for; empty: a private leaf
+	Procs  string // full path of the cgroup.procs that refused the process
 	Err    error
 }
 
 func (e *PlacementError) Unwrap() error { return e.Err }
 
 func (e *PlacementError) Error() string {
-	wanted := ""
+	advice := ""
 	if errors.Is(e.Err, fs.ErrPermission) {
-		wanted = ": want it below a cgroup that is delegated to this user"
+		advice = ": want it below a cgroup that is delegated to this user"
 	}
 	subject, cgroup := e.Binary, fmt.Sprintf("cgroup %q", e.Cgroup)
 	if subject == "" {
@@ -106,16 +124,18 @@ func (e *PlacementError) Error() string {
 	if e.Cgroup == "" {
 		cgroup = "a cgroup of its own"
 	}
-	return fmt.Sprintf("%s: cannot be placed in %s (%s): %v%s", subject, cgroup, e.Procs, e.Err, wanted)
+	return fmt.Sprintf("%s: cannot be placed in %s (%s): %v%s", subject, cgroup, e.Procs, e.Err, advice)
 }
 
-// CheckName tells whether a name may be given as Command.Cgroup. op is
-// the operation that the error is to name; empty: none.
+// CheckName returns nil if name is the name of a cgroup below ours, for example
+// "bench/a". Otherwise it returns a *NameError with the operation op.
 func CheckName(op, name string) error {
 	_, err := CleanName(op, name)
 	return err
 }
 
+// CleanName is CheckName, and returns the name without a leading slash, empty
+// components and ".".
 func CleanName(op, name string) (string, error) {
 	refuse := func(problem string) (string, error) { return "", &NameError{op, name, problem} }
 	if strings.ContainsRune(name, 0) {

@@ -6,32 +6,36 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
-	"sync"
 
 	"github.com/ktstr/ktstr/internal/linux"
 	"golang.org/x/sys/unix"
 )
 
-// Hierarchy is the cgroup hierarchy that runs are placed in.
+// Hierarchy is a mounted cgroup hierarchy. The zero value means that none is
+// mounted. It implements Creator.
 type Hierarchy struct {
-	Version    int    // 1 or 2; 0: there is none
-	Dir        string // where it is mounted
-	root       string // what part of the hierarchy is mounted there
-	controller string // v1: a controller of it, as /proc/self/cgroup spells it
+	Version int    // 1 or 2; 0: none is mounted
+	Dir     string // where it is mounted
+
+	root       string // the part of the hierarchy that is mounted there
+	controller string // v1: one of its controllers, as in /proc/self/cgroup
 }
 
-// Mounted reads the mount table once: cgroup v2 wherever it is mounted
-// (pure at /sys/fs/cgroup, hybrid at /sys/fs/cgroup/unified), else the v1
-// hierarchy that is best at killing, or at least at grouping.
-var Mounted = sync.OnceValue(func() Hierarchy {
+// Mounted is the hierarchy of this host, as FindHierarchy chooses it.
+func Mounted() Hierarchy {
 	table, err := os.ReadFile("/proc/self/mountinfo")
 	if err != nil {
 		return Hierarchy{}
 	}
 	return FindHierarchy(string(table))
-})
+}
 
+// FindHierarchy chooses a hierarchy of a mount table (/proc/PID/mountinfo). It
+// takes cgroup v2 wherever it is mounted, for example at /sys/fs/cgroup or at
+// /sys/fs/cgroup/unified. Without v2 it takes the v1 hierarchy that is best for
+// killing, which is freezer, or else one that groups.
 func FindHierarchy(table string) Hierarchy {
 	preferred := []string{"freezer", "pids", "memory", "cpu", "devices", "blkio", "cpuset", "name=systemd"}
 	var best Hierarchy
@@ -62,11 +66,12 @@ func FindHierarchy(table string) Hierarchy {
 	return best
 }
 
-// unescapeMount undoes the octal escapes of mountinfo.
+// unescapeMount decodes the octal escapes of mountinfo.
 func unescapeMount(s string) string {
 	return strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`).Replace(s)
 }
 
+// Create makes a leaf, as Creator describes it.
 func (m Hierarchy) Create(name, leaf string) (Leaf, error) {
 	parent, err := m.Own()
 	if err != nil {
@@ -81,8 +86,8 @@ func (m Hierarchy) Create(name, leaf string) (Leaf, error) {
 
 func (m Hierarchy) create(parent, name, leaf string) (_ Leaf, err error) {
 	g := &systemLeaf{m: m, top: parent, fd: -1}
-	// A run that ends may remove the named cgroup between our finding it and
-	// our using it; then it is made again.
+	// A run that ends now can remove the named cgroup after we have found it. Then
+	// it is made again.
 	for range 10 {
 		g.dir = parent
 		if err = g.descend(name); err == nil {
@@ -103,20 +108,20 @@ func (m Hierarchy) create(parent, name, leaf string) (_ Leaf, err error) {
 	return g, nil
 }
 
-// Open gives a leaf that another process has made, by the path of its directory.
+// Open returns the leaf with the directory dir, which another process has made.
 func (m Hierarchy) Open(dir string) (Leaf, error) {
 	top, err := m.Own()
 	if err != nil {
 		return nil, err
 	}
 	g := &systemLeaf{m: m, dir: dir, top: top, fd: -1}
-	if err := g.prepare(false); err != nil {
+	if err := g.open(); err != nil {
 		return nil, err
 	}
 	return g, nil
 }
 
-// own is the directory of the cgroup that this process is in.
+// Own is the directory of the cgroup that this process is in.
 func (m Hierarchy) Own() (string, error) {
 	if m.Version == 0 {
 		return "", errors.New("no cgroup filesystem is mounted")
@@ -128,11 +133,12 @@ func (m Hierarchy) Own() (string, error) {
 	return m.find(string(text))
 }
 
+// find returns the directory of the cgroup in the text of a /proc/PID/cgroup.
 func (m Hierarchy) find(text string) (string, error) {
 	for line := range strings.Lines(text) {
 		id, rest, _ := strings.Cut(strings.TrimSuffix(line, "\n"), ":")
 		controllers, dir, _ := strings.Cut(rest, ":")
-		if m.Version == 2 && id != "0" || m.Version == 1 && !contains(controllers, m.controller) {
+		if m.Version == 2 && id != "0" || m.Version == 1 && !slices.Contains(strings.Split(controllers, ","), m.controller) {
 			continue
 		}
 		rel := dir
@@ -148,13 +154,4 @@ func (m Hierarchy) find(text string) (string, error) {
 		return filepath.Join(m.Dir, rel), nil
 	}
 	return "", errors.New("this process is in no cgroup of the mounted hierarchy")
-}
-
-func contains(list, item string) bool {
-	for s := range strings.SplitSeq(list, ",") {
-		if s == item {
-			return true
-		}
-	}
-	return false
 }

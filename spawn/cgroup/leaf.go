@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -22,14 +23,14 @@ type systemLeaf struct {
 	dir string
 	fd  int // v2: of dir
 
-	killed bool // once
+	killed bool // at least once
 
-	// While the leaf is watched, of the leafFiles; -1 for one that is not there.
+	// Descriptors of the leafFiles after Preload; -1: that file does not exist.
 	files       []int
 	controllers []string
 }
 
-// descend makes the named cgroup, component by component.
+// descend makes the named cgroup, one component after the other.
 func (g *systemLeaf) descend(name string) error {
 	if name == "" {
 		return nil
@@ -47,37 +48,46 @@ func (g *systemLeaf) descend(name string) error {
 	return nil
 }
 
-// madeByUs is the extended attribute of the cgroups that we made above a leaf, so
-// that of several runs, also of several processes, the last one removes them.
+// madeByUs is the extended attribute of the cgroups that we have made above a leaf.
+// It tells the last of several runs, also of several processes, to remove them.
 const madeByUs = "user.ktstr"
 
-// prepare opens the leaf. A named cgroup may be of any making, so it is asked
-// whether a child could start in it at all.
-func (g *systemLeaf) prepare(named bool) (err error) {
+// prepare makes a fresh leaf ready for a child. A named cgroup can have been set up
+// by the user, so prepare checks that a child could start in it.
+func (g *systemLeaf) prepare(named bool) error {
 	if g.m.Version != 2 {
 		if g.m.controller == "cpuset" {
 			return g.inheritCPUs()
 		}
 		return nil
 	}
-	g.fd, err = unix.Open(g.dir, unix.O_DIRECTORY|unix.O_RDONLY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return &fs.PathError{Op: "open", Path: g.dir, Err: err}
-	}
-	if !named {
-		return nil
+	if err := g.open(); err != nil || !named {
+		return err
 	}
 	events, err := g.read("cgroup.events")
 	if err != nil {
 		return err
 	}
 	if field(events, "frozen") == 1 {
-		return fmt.Errorf("%s: it is frozen: a process in it would never start; write 0 to its cgroup.freeze, or to that of a cgroup above it", filepath.Dir(g.dir))
+		return fmt.Errorf("%s: it is frozen, so a process in it would never start: write 0 to its cgroup.freeze, or to that of a cgroup above it", filepath.Dir(g.dir))
 	}
 	return nil
 }
 
-// inheritCPUs fills in what a v1 cpuset starts without.
+// open opens the directory of the leaf, on v2.
+func (g *systemLeaf) open() (err error) {
+	if g.m.Version != 2 {
+		return nil
+	}
+	if g.fd, err = unix.Open(g.dir, unix.O_DIRECTORY|unix.O_RDONLY|unix.O_CLOEXEC, 0); err != nil {
+		g.fd = -1
+		return &fs.PathError{Op: "open", Path: g.dir, Err: err}
+	}
+	return nil
+}
+
+// inheritCPUs copies the processors and memory nodes of the cgroup above: a fresh
+// v1 cpuset has none.
 func (g *systemLeaf) inheritCPUs() error {
 	for _, name := range []string{"cpuset.cpus", "cpuset.mems"} {
 		text, err := os.ReadFile(filepath.Join(filepath.Dir(g.dir), name))
@@ -110,20 +120,21 @@ func (g *systemLeaf) Kill() error {
 	if g.m.Version == 2 {
 		err := g.write("cgroup.kill", "1")
 		if err == nil && g.killed {
-			// The kernel's kill goes to the first thread of each process. One whose
-			// first thread has ended, and that goes on in others, does not get it.
+			// The kernel signals the first thread of each process. A process whose first
+			// thread has ended and others go on does not get that signal.
 			err = g.killMembers()
 		}
 		g.killed = true
 		if !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
-		// Before Linux 5.14. Frozen, it cannot fork faster than it is killed.
+		// Linux before 5.14 has no cgroup.kill. A frozen cgroup cannot fork faster
+		// than it is killed.
 		g.write("cgroup.freeze", "1")
 		defer g.write("cgroup.freeze", "0")
 	} else if g.m.controller == "freezer" {
 		g.write("freezer.state", "FROZEN")
-		// Here a frozen process dies only when it thaws.
+		// On v1 a frozen process dies only when it thaws.
 		defer g.write("freezer.state", "THAWED")
 	}
 	for range 100 {
@@ -132,13 +143,13 @@ func (g *systemLeaf) Kill() error {
 		}
 		g.killMembers()
 		if g.m.controller == "freezer" || g.m.Version == 2 {
-			return nil // all were stopped, so all were seen
+			return nil // all were frozen, so all were seen
 		}
 	}
 	return nil
 }
 
-// killMembers kills the processes that are in the leaf, one by one.
+// killMembers kills the processes in the leaf one by one.
 func (g *systemLeaf) killMembers() error {
 	pids, err := g.Procs()
 	for _, pid := range pids {
@@ -163,7 +174,7 @@ func (g *systemLeaf) killMember(pid int) {
 	}
 }
 
-// Procs walks where the payload has made cgroups in its own.
+// Procs walks the cgroups below the leaf only if the payload has made some.
 func (g *systemLeaf) Procs() (pids []int, err error) {
 	add := func(text []byte) {
 		for f := range bytes.FieldsSeq(text) {
@@ -173,7 +184,7 @@ func (g *systemLeaf) Procs() (pids []int, err error) {
 		}
 	}
 	var st unix.Stat_t
-	if g.fd >= 0 && unix.Fstat(g.fd, &st) == nil && st.Nlink == 2 { // no directory is in it
+	if g.fd >= 0 && unix.Fstat(g.fd, &st) == nil && st.Nlink == 2 { // no cgroup is below it
 		text, err := g.read("cgroup.procs")
 		add(text)
 		return pids, ignoreGone(err)
@@ -185,7 +196,7 @@ func (g *systemLeaf) Procs() (pids []int, err error) {
 		text, err := os.ReadFile(filepath.Join(p, "cgroup.procs"))
 		if err != nil {
 			if errors.Is(err, unix.EOPNOTSUPP) {
-				return nil // a threaded cgroup: its processes are listed above it
+				return nil // a threaded cgroup: the cgroup above it lists its processes
 			}
 			return ignoreGone(err)
 		}
@@ -195,15 +206,15 @@ func (g *systemLeaf) Procs() (pids []int, err error) {
 	return pids, err
 }
 
-// EventGap is the least time between two words of the kernel about one cgroup
-// (CGROUP_FILE_NOTIFY_MIN_INTV); the second may come that late.
+// EventGap is the least time between two notifications of the kernel about one
+// cgroup (CGROUP_FILE_NOTIFY_MIN_INTV). A notification can be that late.
 const EventGap = 10 * time.Millisecond
 
-// Drain waits for the kernel's word that the leaf is empty.
+// Drain waits for the kernel's notification that the leaf is empty.
 func (g *systemLeaf) Drain(timeout time.Duration) error {
 	start := time.Now()
 	if g.m.Version != 2 {
-		// v1 gives no word, so it is asked.
+		// v1 has no notification, so it is polled.
 		for {
 			pids, err := g.Procs()
 			if err != nil || len(pids) == 0 {
@@ -224,7 +235,7 @@ func (g *systemLeaf) Drain(timeout time.Duration) error {
 	for {
 		events, err := g.file(fileEvents, b[:])
 		if err != nil {
-			return ignoreGone(err) // removed by the payload, so nobody was in it
+			return ignoreGone(err) // the payload has removed it, so it was empty
 		}
 		if field(events, "populated") == 0 {
 			return nil
@@ -233,8 +244,8 @@ func (g *systemLeaf) Drain(timeout time.Duration) error {
 		if past >= timeout {
 			return fmt.Errorf("%s: still has processes after %v", g.dir, timeout)
 		}
-		// The word may come late, so we look in between: whoever has just closed
-		// the last stream is gone in some microseconds.
+		// The notification can be late, so the file is read in between: a process that
+		// has just closed the last stream is gone after some microseconds.
 		look := past + max(past/4, 50*time.Microsecond)
 		if err := linux.Poll(fds, start, min(look, timeout)); err != nil {
 			return err
@@ -256,38 +267,20 @@ func (g *systemLeaf) Stat() (Stat, error) {
 	us := func(name string) time.Duration { return time.Duration(field(cpu, name)) * time.Microsecond }
 	s.CPU, s.User, s.System = us("usage_usec"), us("user_usec"), us("system_usec")
 	s.Throttled, s.ThrottledPeriods = us("throttled_usec"), field(cpu, "nr_throttled")
-	for _, c := range s.Controllers {
-		if c == "memory" {
-			peak, _ := g.read("memory.peak") // since Linux 5.19
-			s.MemoryPeak, _ = strconv.ParseInt(strings.TrimSpace(string(peak)), 10, 64)
-		}
+	if slices.Contains(s.Controllers, "memory") {
+		peak, _ := g.read("memory.peak") // since Linux 5.19
+		s.MemoryPeak, _ = strconv.ParseInt(strings.TrimSpace(string(peak)), 10, 64)
 	}
 	for i, p := range []*Pressure{&s.CPUPressure, &s.MemoryPressure, &s.IOPressure} {
-		text, _ := g.file(fileCPUPressure+i, b[:]) // absent without CONFIG_PSI
-		*p = parsePressure(text)
+		text, _ := g.file(fileCPUPressure+i, b[:]) // it does not exist without CONFIG_PSI
+		measured, _ := linux.ParsePressure(text)
+		*p = Pressure(measured)
 	}
 	return s, nil
 }
 
-// parsePressure reads "some avg10=0.00 avg60=0.00 avg300=0.00 total=123", in
-// microseconds.
-func parsePressure(text []byte) (p Pressure) {
-	for line := range bytes.Lines(text) {
-		kind, _, _ := bytes.Cut(line, []byte{' '})
-		_, total, _ := bytes.Cut(bytes.TrimSpace(line), []byte("total="))
-		n, _ := strconv.ParseInt(string(total), 10, 64)
-		switch d := time.Duration(n) * time.Microsecond; string(kind) {
-		case "some":
-			p.Some = d
-		case "full":
-			p.Full = d
-		}
-	}
-	return p
-}
-
-// Remove removes the leaf with whatever cgroups the payload made in it, and
-// then upwards what bears that attribute and is empty.
+// Remove removes the leaf with the cgroups that the payload has made in it. Then it
+// removes the empty cgroups above it that have the attribute madeByUs.
 func (g *systemLeaf) Remove() error {
 	for _, fd := range g.files {
 		if fd >= 0 {
@@ -326,7 +319,7 @@ func (g *systemLeaf) Remove() error {
 	return nil
 }
 
-// leafFiles are what is read of a leaf when its run ends.
+// leafFiles are the files of a leaf that are read when its run ends.
 var leafFiles = [...]string{"cgroup.events", "cpu.stat", "cpu.pressure", "memory.pressure", "io.pressure"}
 
 const (
@@ -335,8 +328,8 @@ const (
 	fileCPUPressure // and the other two
 )
 
-// Preload opens what the end of the run is going to read. To open these files
-// takes twice as long as to read them, and while the payload runs nobody waits.
+// Preload opens the leafFiles. To open them takes twice as long as to read them,
+// and it is done while the payload runs.
 func (g *systemLeaf) Preload() {
 	if g.fd < 0 || g.files != nil {
 		return
@@ -357,7 +350,7 @@ func (g *systemLeaf) Preload() {
 func (g *systemLeaf) file(i int, b []byte) ([]byte, error) {
 	g.Preload()
 	if g.files == nil || g.files[i] < 0 {
-		return g.read(leafFiles[i]) // which says why it cannot be opened
+		return g.read(leafFiles[i]) // its error says why it cannot be opened
 	}
 	n, err := unix.Pread(g.files[i], b, 0)
 	if err != nil {
@@ -387,7 +380,7 @@ func (g *systemLeaf) write(name, value string) error {
 	return nil
 }
 
-// field reads "name value" out of a flat keyed file; 0 where it is absent.
+// field reads the value of a line "name value". 0: there is no such line.
 func field(text []byte, name string) int64 {
 	for line := range bytes.Lines(text) {
 		if k, v, ok := bytes.Cut(bytes.TrimSpace(line), []byte{' '}); ok && string(k) == name {
@@ -398,6 +391,7 @@ func field(text []byte, name string) int64 {
 	return 0
 }
 
+// ignoreGone is nil for the errors about a cgroup that was removed.
 func ignoreGone(err error) error {
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENODEV) {
 		return nil
