@@ -13,15 +13,3 @@ func TestFeatures(t *testing.T) {
 		}
 	}
 }
-
-func TestSubreaper(t *testing.T) { // C13
-	// The host is a process of its own: a test binary must not become a subreaper.
-	res := mustRun(t, help("subreaper", "run=hermit=hang,sleep=20,out=\n", "exit=0"))
-	list := pids(t, res.Stdout.Data)
-	if len(list) != 2 {
-		t.Fatalf("host printed %q and %q, want the pid of the hermit and the number killed, and no child", res.Stdout.Data, res.Stderr.Data)
-	}
-	if alive(list[0]) || list[1] != 1 {
-		t.Errorf("hermit alive %v, %d killed: want it killed", alive(list[0]), list[1])
-	}
-}

@@ -1,78 +1,15 @@
 package spawn
 
 import (
-	"bufio"
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
-	"strconv"
-	"strings"
 	"testing"
 	"time"
 
 	"github.com/ktstr/ktstr/internal/linux"
 	"golang.org/x/sys/unix"
 )
-
-// host starts a program that runs payloads, and reads n pids that it prints.
-func host(t *testing.T, n int, act string) (*exec.Cmd, []int) {
-	t.Helper()
-	exe, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.Command(exe, act)
-	cmd.Env = append(os.Environ(), "KTSTR_TEST_HELPER=1")
-	cmd.Stderr = os.Stderr
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
-	var list []int
-	lines := bufio.NewScanner(out)
-	for len(list) < n && lines.Scan() {
-		pid, err := strconv.Atoi(lines.Text())
-		if err != nil {
-			t.Fatalf("the host printed %q", lines.Text())
-		}
-		list = append(list, pid)
-	}
-	if len(list) < n {
-		t.Fatalf("the host printed %d pids, want %d", len(list), n)
-	}
-	return cmd, list
-}
-
-// pidfds opens descriptors of live processes, to be told of their death.
-func pidfds(t *testing.T, pids []int) (fds []int) {
-	t.Helper()
-	for _, pid := range pids {
-		fd, err := unix.PidfdOpen(pid, 0)
-		if err != nil {
-			t.Fatalf("process %d: %v", pid, err)
-		}
-		t.Cleanup(func() { unix.Close(fd) })
-		fds = append(fds, fd)
-	}
-	return fds
-}
-
-// wantDead waits for deaths in the kernel, for 30 s at most.
-func wantDead(t *testing.T, what string, fds []int) {
-	t.Helper()
-	start := time.Now()
-	for i, fd := range fds {
-		p := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
-		if err := linux.Poll(p, start, 30*time.Second); err != nil || p[0].Revents == 0 {
-			t.Errorf("%s: process number %d lives on", what, i)
-		}
-	}
-}
 
 func TestHostDeathKillsTheLeader(t *testing.T) { // C18
 	for _, how := range []string{"cgroup", "search"} {
@@ -216,62 +153,4 @@ func TestRunsWaitForTheWatcherToSleep(t *testing.T) {
 		t.Error("a run did not ask whether the watcher sleeps")
 	}
 	mustRun(t, help("exit=0")) // and the second need not
-}
-
-// processesOf lists the processes that have the word in their arguments.
-func processesOf(t *testing.T, word string) (list []int) {
-	t.Helper()
-	files, err := filepath.Glob("/proc/[0-9]*/cmdline")
-	if err != nil || len(files) == 0 {
-		t.Fatalf("processes: %v", err)
-	}
-	for _, f := range files {
-		text, _ := os.ReadFile(f)
-		if strings.Contains(string(text), word) {
-			pid, _ := strconv.Atoi(strings.Split(f, "/")[2])
-			list = append(list, pid)
-		}
-	}
-	return list
-}
-
-// childrenOf lists the children of a process without those given.
-func childrenOf(t *testing.T, pid int, but []int) (list []int) {
-	t.Helper()
-	files, err := filepath.Glob("/proc/" + strconv.Itoa(pid) + "/task/*/children")
-	if err != nil || len(files) == 0 {
-		t.Fatalf("children of %d: %v", pid, err)
-	}
-	for _, f := range files {
-		text, _ := os.ReadFile(f)
-		for _, child := range strings.Fields(string(text)) {
-			n, _ := strconv.Atoi(child)
-			known := false
-			for _, b := range but {
-				known = known || b == n
-			}
-			if !known {
-				list = append(list, n)
-			}
-		}
-	}
-	return list
-}
-
-// leaves lists the cgroups that runs of a process have, and those of the tests.
-func leaves(t *testing.T, pid int) []string {
-	t.Helper()
-	own, err := mounted().Own()
-	if err != nil {
-		t.Fatal(err)
-	}
-	var list []string
-	for _, pattern := range []string{"/ktstr-%d-*", "/spawntest-%d", "/spawntest-%d/*"} {
-		more, err := filepath.Glob(own + fmt.Sprintf(pattern, pid))
-		if err != nil {
-			t.Fatal(err)
-		}
-		list = append(list, more...)
-	}
-	return list
 }

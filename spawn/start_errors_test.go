@@ -13,27 +13,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// elfWithLoader is the least ELF file that asks for a dynamic loader.
-func elfWithLoader(loader string) []byte {
-	le := binary.LittleEndian
-	b := make([]byte, 64+56)
-	copy(b, "\x7fELF\x02\x01\x01")
-	le.PutUint16(b[16:], 2)  // executable
-	le.PutUint16(b[18:], 62) // x86-64
-	le.PutUint32(b[20:], 1)
-	le.PutUint64(b[32:], 64) // program headers
-	le.PutUint16(b[52:], 64)
-	le.PutUint16(b[54:], 56)
-	le.PutUint16(b[56:], 1)
-	ph := b[64:]
-	le.PutUint32(ph[0:], 3) // PT_INTERP
-	le.PutUint32(ph[4:], 4)
-	le.PutUint64(ph[8:], uint64(len(b)))
-	le.PutUint64(ph[32:], uint64(len(loader)+1))
-	le.PutUint64(ph[40:], uint64(len(loader)+1))
-	return append(b, loader+"\x00"...)
-}
-
 func TestStartErrors(t *testing.T) { // C17
 	dir := t.TempDir()
 	file := func(name, text string, mode os.FileMode) string {
@@ -144,4 +123,25 @@ func TestPathEntries(t *testing.T) { // C17
 	if res := mustRun(t, Command{Path: "tool"}); string(res.Stdout.Data) != "found\n" {
 		t.Errorf("found on PATH: printed %q", res.Stdout.Data)
 	}
+}
+
+// elfWithLoader is the least ELF file that asks for a dynamic loader.
+func elfWithLoader(loader string) []byte {
+	le := binary.LittleEndian
+	b := make([]byte, 64+56)
+	copy(b, "\x7fELF\x02\x01\x01")
+	le.PutUint16(b[16:], 2)  // executable
+	le.PutUint16(b[18:], 62) // x86-64
+	le.PutUint32(b[20:], 1)
+	le.PutUint64(b[32:], 64) // program headers
+	le.PutUint16(b[52:], 64)
+	le.PutUint16(b[54:], 56)
+	le.PutUint16(b[56:], 1)
+	ph := b[64:]
+	le.PutUint32(ph[0:], 3) // PT_INTERP
+	le.PutUint32(ph[4:], 4)
+	le.PutUint64(ph[8:], uint64(len(b)))
+	le.PutUint64(ph[32:], uint64(len(loader)+1))
+	le.PutUint64(ph[40:], uint64(len(loader)+1))
+	return append(b, loader+"\x00"...)
 }

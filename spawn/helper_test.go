@@ -1,6 +1,7 @@
 package spawn
 
 import (
+	"bufio"
 	"context"
 	"fmt"
 	"io"
@@ -20,15 +21,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The test binary is its own payload: with KTSTR_TEST_HELPER set it does what
-// its arguments say, one after the other, and exits.
-func init() {
-	// The main goroutine must have the first thread to end it.
-	if os.Getenv("KTSTR_TEST_HELPER") != "" && strings.Contains(strings.Join(os.Args, " "), "headless=") {
-		runtime.LockOSThread()
-	}
-}
-
 func TestMain(m *testing.M) {
 	if os.Getenv("KTSTR_TEST_HELPER") != "" {
 		helper(os.Args[1:])
@@ -36,6 +28,15 @@ func TestMain(m *testing.M) {
 	}
 	os.Setenv("GORACE", "atexit_sleep_ms=0") // or every helper takes a second to exit
 	os.Exit(m.Run())
+}
+
+// The test binary is its own payload: with KTSTR_TEST_HELPER set it does what
+// its arguments say, one after the other, and exits.
+func init() {
+	// The main goroutine must have the first thread to end it.
+	if os.Getenv("KTSTR_TEST_HELPER") != "" && strings.Contains(strings.Join(os.Args, " "), "headless=") {
+		runtime.LockOSThread()
+	}
 }
 
 func helper(list []string) {
@@ -271,6 +272,40 @@ func runAwaited(c Command) (Result, error) {
 	return p.Wait()
 }
 
+// startAwaited starts c as runAwaited does, and gives what reads the next
+// number that it prints.
+func startAwaited(t *testing.T, c Command) (*Process, func() int) {
+	t.Helper()
+	var files [4]*os.File // stdin, stdout
+	for i := 0; i < 4; i += 2 {
+		r, w, err := os.Pipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		files[i], files[i+1] = r, w
+		t.Cleanup(func() { r.Close(); w.Close() })
+	}
+	c.Stdin, c.TeeStdout = files[0], files[3]
+	p, err := Start(context.Background(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { p.Close() })
+	files[1].Close()
+	lines := bufio.NewScanner(files[2])
+	return p, func() int {
+		t.Helper()
+		if !lines.Scan() {
+			t.Fatal("the payload printed too little")
+		}
+		n, err := strconv.Atoi(lines.Text())
+		if err != nil {
+			t.Fatalf("the payload printed %q", lines.Text())
+		}
+		return n
+	}
+}
+
 // child starts another helper, prints its pid, and does not wait for it. Its
 // acts are separated by semicolons.
 func child(how, acts string) {
@@ -321,6 +356,84 @@ func mustRun(t *testing.T, c Command) Result {
 	return res
 }
 
+func kill(t *testing.T, p *Process) Result {
+	t.Helper()
+	res, err := p.Kill()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return res
+}
+
+// printed starts c and returns when it has printed that many lines.
+func printed(t *testing.T, c Command, lines int) *Process {
+	t.Helper()
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	defer w.Close()
+	c.TeeStdout = w
+	p, err := Start(context.Background(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { p.Close() })
+	for b := []byte{0}; lines > 0; {
+		if _, err := r.Read(b); err != nil {
+			t.Fatal(err)
+		}
+		if b[0] == '\n' {
+			lines--
+		}
+	}
+	return p
+}
+
+// host starts a program that runs payloads, and reads n pids that it prints.
+func host(t *testing.T, n int, act string) (*exec.Cmd, []int) {
+	t.Helper()
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(exe, act)
+	cmd.Env = append(os.Environ(), "KTSTR_TEST_HELPER=1")
+	cmd.Stderr = os.Stderr
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
+	var list []int
+	lines := bufio.NewScanner(out)
+	for len(list) < n && lines.Scan() {
+		pid, err := strconv.Atoi(lines.Text())
+		if err != nil {
+			t.Fatalf("the host printed %q", lines.Text())
+		}
+		list = append(list, pid)
+	}
+	if len(list) < n {
+		t.Fatalf("the host printed %d pids, want %d", len(list), n)
+	}
+	return cmd, list
+}
+
+// both runs a check with and without a cgroup.
+func both(t *testing.T, check func(t *testing.T, set func(Command) Command)) {
+	t.Run("cgroup", func(t *testing.T) {
+		check(t, func(c Command) Command { return c })
+	})
+	t.Run("search", func(t *testing.T) {
+		check(t, func(c Command) Command { c.NoCgroup = true; return c })
+	})
+}
+
 // pids reads the numbers that a helper printed, one a line.
 func pids(t *testing.T, out []byte) (list []int) {
 	t.Helper()
@@ -332,6 +445,32 @@ func pids(t *testing.T, out []byte) (list []int) {
 		list = append(list, pid)
 	}
 	return list
+}
+
+// pidfds opens descriptors of live processes, to be told of their death.
+func pidfds(t *testing.T, pids []int) (fds []int) {
+	t.Helper()
+	for _, pid := range pids {
+		fd, err := unix.PidfdOpen(pid, 0)
+		if err != nil {
+			t.Fatalf("process %d: %v", pid, err)
+		}
+		t.Cleanup(func() { unix.Close(fd) })
+		fds = append(fds, fd)
+	}
+	return fds
+}
+
+// wantDead waits for deaths in the kernel, for 30 s at most.
+func wantDead(t *testing.T, what string, fds []int) {
+	t.Helper()
+	start := time.Now()
+	for i, fd := range fds {
+		p := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+		if err := linux.Poll(p, start, 30*time.Second); err != nil || p[0].Revents == 0 {
+			t.Errorf("%s: process number %d lives on", what, i)
+		}
+	}
 }
 
 // alive tells whether pid is a process that is not a zombie.
@@ -353,4 +492,62 @@ func startForeign(t *testing.T) int {
 	}
 	t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
 	return cmd.Process.Pid
+}
+
+// processesOf lists the processes that have the word in their arguments.
+func processesOf(t *testing.T, word string) (list []int) {
+	t.Helper()
+	files, err := filepath.Glob("/proc/[0-9]*/cmdline")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("processes: %v", err)
+	}
+	for _, f := range files {
+		text, _ := os.ReadFile(f)
+		if strings.Contains(string(text), word) {
+			pid, _ := strconv.Atoi(strings.Split(f, "/")[2])
+			list = append(list, pid)
+		}
+	}
+	return list
+}
+
+// childrenOf lists the children of a process without those given.
+func childrenOf(t *testing.T, pid int, but []int) (list []int) {
+	t.Helper()
+	files, err := filepath.Glob("/proc/" + strconv.Itoa(pid) + "/task/*/children")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("children of %d: %v", pid, err)
+	}
+	for _, f := range files {
+		text, _ := os.ReadFile(f)
+		for _, child := range strings.Fields(string(text)) {
+			n, _ := strconv.Atoi(child)
+			known := false
+			for _, b := range but {
+				known = known || b == n
+			}
+			if !known {
+				list = append(list, n)
+			}
+		}
+	}
+	return list
+}
+
+// leaves lists the cgroups that runs of a process have, and those of the tests.
+func leaves(t *testing.T, pid int) []string {
+	t.Helper()
+	own, err := mounted().Own()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var list []string
+	for _, pattern := range []string{"/ktstr-%d-*", "/spawntest-%d", "/spawntest-%d/*"} {
+		more, err := filepath.Glob(own + fmt.Sprintf(pattern, pid))
+		if err != nil {
+			t.Fatal(err)
+		}
+		list = append(list, more...)
+	}
+	return list
 }

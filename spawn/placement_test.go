@@ -15,26 +15,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// name is a cgroup name of this test, which no other test process uses.
-func cgroupName(t *testing.T) string {
-	t.Helper()
-	name := fmt.Sprintf("spawntest-%d", os.Getpid())
-	own, err := mounted().Own()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if left := leaves(t, os.Getpid()); len(left) != 0 {
-			t.Errorf("cgroups left: %v", left)
-			for i := len(left) - 1; i >= 0; i-- {
-				os.Remove(left[i])
-			}
-		}
-		os.Remove(filepath.Join(own, name))
-	})
-	return name
-}
-
 func TestCgroupNames(t *testing.T) { // C19
 	for op, start := range map[string]func(Command) error{
 		"run":   func(c Command) error { _, err := Run(context.Background(), c); return err },
@@ -132,27 +112,6 @@ func TestNamedCgroupOfSeveralRuns(t *testing.T) { // C19
 	wg.Wait()
 }
 
-func wantMisplaced(t *testing.T, c Command, words ...string) {
-	t.Helper()
-	start := time.Now()
-	res, err := Run(context.Background(), c)
-	e, ok := errors.AsType[*cgroup.PlacementError](err)
-	if !ok {
-		t.Fatalf("result %+v, error %v, want a PlacementError", res, err)
-	}
-	if e.Cgroup != c.Cgroup || !strings.HasSuffix(e.Procs, "/cgroup.procs") || !strings.HasPrefix(e.Procs, "/") {
-		t.Errorf("error %+v, want the cgroup and the path of its cgroup.procs", e)
-	}
-	for _, w := range append(words, c.Cgroup, e.Procs, c.Path) {
-		if !strings.Contains(err.Error(), w) {
-			t.Errorf("error %q does not say %q", err, w)
-		}
-	}
-	if d := time.Since(start); d > 10*time.Second {
-		t.Errorf("it took %v", d)
-	}
-}
-
 // killed gives leaves that were killed before.
 type killed struct{ cgroup.Hierarchy }
 
@@ -235,123 +194,6 @@ func TestPlacementErrors(t *testing.T) { // C21
 	os.Remove(dir)
 }
 
-// The payload's own cgroups go with its leaf.
-func TestPayloadMakesCgroups(t *testing.T) { // C19
-	cgroupName(t)
-	res := mustRun(t, Command{Path: "/bin/sh", Args: []string{"-c", `d=` + mounted().Dir + `$(sed -n s/^0:://p /proc/self/cgroup); mkdir -p $d/x/y && (echo 0 >$d/x/y/cgroup.procs; sleep 1000 & echo $!)`}})
-	list := pids(t, res.Stdout.Data)
-	if len(list) != 1 || alive(list[0]) || res.ExitCode != 0 {
-		t.Errorf("exit %d, printed %q, stderr %q", res.ExitCode, res.Stdout.Data, res.Stderr.Data)
-	}
-}
-
-// A payload that moves its child to another cgroup has not escaped.
-func TestPayloadLeavesItsCgroup(t *testing.T) { // C13
-	own, err := mounted().Own()
-	if err != nil {
-		t.Fatal(err)
-	}
-	res := mustRun(t, Command{Path: "/bin/sh", Timeout: 20 * time.Second, Args: []string{"-c", `setsid sh -c 'echo $$ >` + own + `/cgroup.procs; echo $$; exec sleep 1000' & while ! grep -q ` + "'^0::" + strings.TrimPrefix(own, mounted().Dir) + `/*$' /proc/$!/cgroup; do :; done`}})
-	list := pids(t, res.Stdout.Data)
-	if len(list) != 1 || alive(list[0]) || len(res.Killed) != 1 || !res.Stdout.Complete {
-		t.Errorf("printed %q, killed %v, stderr %q", res.Stdout.Data, res.Killed, res.Stderr.Data)
-	}
-}
-
-// A payload that moves itself to another cgroup, with all that it forks later,
-// leaves an empty leaf, and has not escaped.
-func TestPayloadMovesItselfAway(t *testing.T) { // C13
-	own, err := mounted().Own()
-	if err != nil {
-		t.Fatal(err)
-	}
-	script := `echo $$ >` + own + `/cgroup.procs; sleep 1000 & echo $!; setsid sleep 1000 & echo $!; `
-	check := func(t *testing.T, res Result) {
-		t.Helper()
-		list := pids(t, res.Stdout.Data)
-		if len(list) != 2 || alive(list[0]) || alive(list[1]) || !res.Stdout.Complete {
-			t.Errorf("printed %q, killed %v, stderr %q", res.Stdout.Data, res.Killed, res.Stderr.Data)
-		}
-	}
-	t.Run("exit", func(t *testing.T) {
-		res := mustRun(t, Command{Path: "/bin/sh", Timeout: 20 * time.Second, Args: []string{"-c", script + "exit 3"}})
-		if res.ExitCode != 3 {
-			t.Errorf("exit %d", res.ExitCode)
-		}
-		check(t, res)
-	})
-	t.Run("kill", func(t *testing.T) {
-		p := printed(t, Command{Path: "/bin/sh", Args: []string{"-c", script + "exec sleep 1000"}}, 2)
-		res, err := p.Kill()
-		if err != nil {
-			t.Fatal(err)
-		}
-		check(t, res)
-	})
-}
-
-// A payload may remove the cgroup that it is to run in. With a grace time of an
-// hour, a run that waited for the kernel's word on it would not end.
-func TestLeafThatThePayloadRemoves(t *testing.T) { // C13
-	own, err := mounted().Own()
-	if err != nil {
-		t.Fatal(err)
-	}
-	script := `d=` + mounted().Dir + `$(sed -n s/^0:://p /proc/self/cgroup); echo $$ >` + own + `/cgroup.procs && rmdir $d && echo gone`
-	res := mustRun(t, Command{Path: "/bin/sh", Args: []string{"-c", script}, Grace: time.Hour})
-	if string(res.Stdout.Data) != "gone\n" || res.Cgroup != nil {
-		t.Fatalf("printed %q and %q, cgroup %v: want it gone, and no counters", res.Stdout.Data, res.Stderr.Data, res.Cgroup)
-	}
-	if len(res.Notices) != 1 || !strings.Contains(res.Notices[0], "counters") {
-		t.Errorf("notices %q, want one about the counters", res.Notices)
-	}
-}
-
-// More processes than one read of cgroup.procs lists, and some in a cgroup that
-// the payload has made.
-func TestManyProcesses(t *testing.T) { // C13, C19, C23
-	const many = 800 // of 6 bytes each; the first read gives 4096 at most
-	script := `i=0; while [ $i -lt $1 ]; do sleep 1000 & i=$((i+1)); done
-		setsid sleep 1000 & until [ "$(cat /proc/$!/comm)" = sleep ]; do :; done; `
-	inner := `d=` + mounted().Dir + `$(sed -n s/^0:://p /proc/self/cgroup); mkdir -p $d/x/y
-		(echo 0 >$d/x/y/cgroup.procs; echo ready; exec sleep 1000) & `
-	for _, tt := range []struct {
-		name, script string
-		want         int
-	}{
-		{"flat", script + "echo ready; wait", many + 2},
-		{"nested", script + inner + "wait", many + 3},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			cgroupName(t)
-			p := printed(t, Command{Path: "/bin/sh", Args: []string{"-c", tt.script, "sh", fmt.Sprint(many)}}, 1)
-			list, err := p.r.leaf.Procs()
-			if err != nil || len(list) != tt.want {
-				t.Errorf("%d processes, %v, want %d", len(list), err, tt.want)
-			}
-			res, err := p.Kill()
-			if err != nil {
-				t.Fatal(err)
-			}
-			for _, pid := range list {
-				if alive(pid) {
-					t.Errorf("%d is alive", pid)
-				}
-			}
-			if len(res.Killed) != 1 || res.Killed[0].Name != "sleep" || !res.Stdout.Complete {
-				t.Errorf("killed %v, want the one that left the group; complete %v", res.Killed, res.Stdout.Complete)
-			}
-		})
-	}
-}
-
-// stopped places as a host must that cannot clone into a cgroup.
-func stopped(t *testing.T) {
-	t.Helper()
-	noCloneInto.Store(true)
-	t.Cleanup(func() { noCloneInto.Store(false) })
-}
-
 func TestPlacementWithoutClone3(t *testing.T) { // C20
 	stopped(t)
 	name := cgroupName(t)
@@ -401,21 +243,6 @@ func TestPlacementOnCgroupV1(t *testing.T) { // C20
 	}
 }
 
-func withoutV2(t *testing.T) string {
-	t.Helper()
-	table, err := os.ReadFile("/proc/self/mountinfo")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var kept strings.Builder
-	for line := range strings.Lines(string(table)) {
-		if !strings.Contains(line, " - cgroup2 ") {
-			kept.WriteString(line)
-		}
-	}
-	return kept.String()
-}
-
 // fakeCgroups fails, or gives a leaf that takes nobody.
 type fakeCgroups struct {
 	cgroup.Leaf
@@ -424,12 +251,18 @@ type fakeCgroups struct {
 }
 
 func (f *fakeCgroups) Create(_, _ string) (cgroup.Leaf, error) { return f, f.err }
-func (f *fakeCgroups) Preload()                                {}
-func (f *fakeCgroups) Path() string                            { return "/fake" }
-func (f *fakeCgroups) FD() int                                 { return -1 }
-func (f *fakeCgroups) Place(int) error                         { return unix.EBUSY }
-func (f *fakeCgroups) Kill() error                             { return nil }
-func (f *fakeCgroups) Remove() error                           { f.removed++; return nil }
+
+func (f *fakeCgroups) Preload() {}
+
+func (f *fakeCgroups) Path() string { return "/fake" }
+
+func (f *fakeCgroups) FD() int { return -1 }
+
+func (f *fakeCgroups) Place(int) error { return unix.EBUSY }
+
+func (f *fakeCgroups) Kill() error { return nil }
+
+func (f *fakeCgroups) Remove() error { f.removed++; return nil }
 
 func TestCgroupsStandBehindAnInterface(t *testing.T) { // C21, C22, C23
 	f := &fakeCgroups{}
@@ -456,4 +289,67 @@ func TestFailedStartsKeepTheCgroup(t *testing.T) { // C22
 	if left := leaves(t, os.Getpid()); len(left) != 0 {
 		t.Errorf("cgroups left: %v", left)
 	}
+}
+
+func wantMisplaced(t *testing.T, c Command, words ...string) {
+	t.Helper()
+	start := time.Now()
+	res, err := Run(context.Background(), c)
+	e, ok := errors.AsType[*cgroup.PlacementError](err)
+	if !ok {
+		t.Fatalf("result %+v, error %v, want a PlacementError", res, err)
+	}
+	if e.Cgroup != c.Cgroup || !strings.HasSuffix(e.Procs, "/cgroup.procs") || !strings.HasPrefix(e.Procs, "/") {
+		t.Errorf("error %+v, want the cgroup and the path of its cgroup.procs", e)
+	}
+	for _, w := range append(words, c.Cgroup, e.Procs, c.Path) {
+		if !strings.Contains(err.Error(), w) {
+			t.Errorf("error %q does not say %q", err, w)
+		}
+	}
+	if d := time.Since(start); d > 10*time.Second {
+		t.Errorf("it took %v", d)
+	}
+}
+
+// name is a cgroup name of this test, which no other test process uses.
+func cgroupName(t *testing.T) string {
+	t.Helper()
+	name := fmt.Sprintf("spawntest-%d", os.Getpid())
+	own, err := mounted().Own()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if left := leaves(t, os.Getpid()); len(left) != 0 {
+			t.Errorf("cgroups left: %v", left)
+			for i := len(left) - 1; i >= 0; i-- {
+				os.Remove(left[i])
+			}
+		}
+		os.Remove(filepath.Join(own, name))
+	})
+	return name
+}
+
+// stopped places as a host must that cannot clone into a cgroup.
+func stopped(t *testing.T) {
+	t.Helper()
+	noCloneInto.Store(true)
+	t.Cleanup(func() { noCloneInto.Store(false) })
+}
+
+func withoutV2(t *testing.T) string {
+	t.Helper()
+	table, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var kept strings.Builder
+	for line := range strings.Lines(string(table)) {
+		if !strings.Contains(line, " - cgroup2 ") {
+			kept.WriteString(line)
+		}
+	}
+	return kept.String()
 }

@@ -1,12 +1,14 @@
 package spawn
 
 import (
+	"bytes"
 	"context"
-	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 )
 
 func TestStreamsAreCapturedApart(t *testing.T) { // C6
@@ -65,45 +67,59 @@ func TestBackgroundCapturesBeforeWait(t *testing.T) { // C6
 	}
 }
 
-func TestHandleGivesOneResult(t *testing.T) { // C15
-	p, err := Start(context.Background(), help("out=x", "hang"))
+// An address in the stream of a closed pipe, a leader that closes one stream, and
+// one that leaves a child with the other.
+func TestStreamsEndApart(t *testing.T) { // C12
+	both(t, func(t *testing.T, set func(Command) Command) {
+		c := set(help("err=said", "close=2", "out=more", "exit=1"))
+		res := mustRun(t, c)
+		if string(res.Stdout.Data) != "more" || string(res.Stderr.Data) != "said" || !res.Stdout.Complete || !res.Stderr.Complete {
+			t.Errorf("stdout %q, stderr %q", res.Stdout.Data, res.Stderr.Data)
+		}
+	})
+}
+
+func TestTee(t *testing.T) { // C7
+	dir := t.TempDir()
+	out, err := os.Create(filepath.Join(dir, "out"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if p.Pid() <= 0 {
-		t.Errorf("pid %d while it runs", p.Pid())
+	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
 	}
-	if _, ok, err := p.TryWait(); ok || err != nil {
-		t.Errorf("TryWait while it runs: %v, %v", ok, err)
+	defer full.Close()
+	c := help("flood=3000000", "flooderr=200000")
+	c.TeeStdout, c.TeeStderr, c.Limit = out, full, 1000
+	res := mustRun(t, c)
+	out.Close()
+	text, err := os.ReadFile(out.Name())
+	if err != nil || len(text) != 3000000 || !bytes.HasPrefix(text, res.Stdout.Data) || len(res.Stdout.Data) != 1000 {
+		t.Errorf("copy of %d bytes, capture of %d, %v", len(text), len(res.Stdout.Data), err)
 	}
-	res, err := p.Kill()
-	if err != nil || res.ExitCode != -1 || res.Signal != "SIGKILL" || res.Cause != CauseKill {
-		t.Errorf("Kill: exit %d by %q, cause %q, %v", res.ExitCode, res.Signal, res.Cause, err)
+	if res.Stderr.Bytes != 200000 || res.ExitCode != 0 {
+		t.Errorf("a full disk disturbed the payload: %d bytes seen, exit %d", res.Stderr.Bytes, res.ExitCode)
 	}
-	if _, err := p.Wait(); !errors.Is(err, ErrTaken) || !strings.Contains(err.Error(), p.r.c.Path) {
-		t.Errorf("Wait after Kill: %v", err)
-	}
-	if err := p.Close(); err != nil {
-		t.Errorf("Close after Kill: %v", err)
-	}
-	if p.Pid() != 0 {
-		t.Errorf("pid %d after the end", p.Pid())
+	notices := strings.Join(res.Notices, "\n")
+	for _, want := range []string{"stdout: 3000000 bytes were printed and the first 1000", "stderr: its full copy stopped", "no space left"} {
+		if !strings.Contains(notices, want) {
+			t.Errorf("notices %q, want %q", notices, want)
+		}
 	}
 }
 
-func TestTimeout(t *testing.T) { // C14
-	c := help("out=partial", "err=too", "hang")
-	c.Timeout = time.Second
-	res := mustRun(t, c)
-	if res.Cause != CauseTimeout || res.ExitCode != -1 || string(res.Stdout.Data) != "partial" || string(res.Stderr.Data) != "too" {
-		t.Errorf("cause %q, exit %d, stdout %q, stderr %q", res.Cause, res.ExitCode, res.Stdout.Data, res.Stderr.Data)
-	}
-	if res.Duration < c.Timeout {
-		t.Errorf("killed after %v, want not before %v", res.Duration, c.Timeout)
-	}
-	c = help("exit=3")
-	c.Timeout = 1<<63 - 1
-	if res := mustRun(t, c); res.ExitCode != 3 || res.Cause != CauseNone {
-		t.Errorf("largest timeout: exit %d, cause %q", res.ExitCode, res.Cause)
+func TestReleasedBuffersAreUsedAgain(t *testing.T) { // C7
+	for i := range 5 {
+		res := mustRun(t, help("flood="+fmt.Sprint(2<<20+i), "err=x"))
+		for j, b := range res.Stdout.Data {
+			if b != "0123456789abcdef"[j%16] {
+				t.Fatalf("run %d: byte %d is %q", i, j, b)
+			}
+		}
+		res.Release()
+		if res.Stdout.Data != nil {
+			t.Error("data after Release")
+		}
 	}
 }

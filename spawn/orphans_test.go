@@ -1,13 +1,10 @@
 package spawn
 
 import (
-	"bufio"
-	"context"
 	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -15,16 +12,6 @@ import (
 	"github.com/ktstr/ktstr/spawn/internal/descendants"
 	"golang.org/x/sys/unix"
 )
-
-// both runs a check with and without a cgroup.
-func both(t *testing.T, check func(t *testing.T, set func(Command) Command)) {
-	t.Run("cgroup", func(t *testing.T) {
-		check(t, func(c Command) Command { return c })
-	})
-	t.Run("search", func(t *testing.T) {
-		check(t, func(c Command) Command { c.NoCgroup = true; return c })
-	})
-}
 
 func TestLeaderFirst(t *testing.T) { // C12
 	both(t, func(t *testing.T, set func(Command) Command) {
@@ -95,26 +82,6 @@ func TestHermits(t *testing.T) { // C13
 	})
 }
 
-func TestListOfTheKilledIsBounded(t *testing.T) { // C13
-	var r run
-	for pid := range descendants.MaxVictims {
-		r.listKilled(pid, "sleep")
-	}
-	r.listKilled(0, "sleep") // again
-	more := func() bool {
-		r.notices = nil
-		r.noteCaptures()
-		return slices.ContainsFunc(r.notices, func(s string) bool { return strings.HasPrefix(s, "more than 256") })
-	}
-	if len(r.killed) != descendants.MaxVictims || more() {
-		t.Errorf("%d are listed, notices %q: want %d and none about more", len(r.killed), r.notices, descendants.MaxVictims)
-	}
-	r.listKilled(descendants.MaxVictims, "sleep")
-	if len(r.killed) != descendants.MaxVictims || !more() {
-		t.Errorf("%d are listed, notices %q: want %d and one about more", len(r.killed), r.notices, descendants.MaxVictims)
-	}
-}
-
 // A process may go on without the thread that it began with. Then it looks dead
 // from some sides, and the kernel's kill of its cgroup does not reach it.
 func TestHeadless(t *testing.T) { // C13
@@ -174,81 +141,24 @@ func TestEscapeFromTheCgroup(t *testing.T) { // C13
 	}
 }
 
-// A run in a subreaper ends what was started during it, but no helper.
-func TestHelperOutlivesARun(t *testing.T) {
-	for how, want := range map[string]string{"known": "true\n", "unknown": "false\n"} {
-		if res := mustRun(t, help("subreaper", "beside="+how)); string(res.Stdout.Data) != want {
-			t.Errorf("%s: it lives after the run: %q, want %q", how, res.Stdout.Data, want)
-		}
+func TestListOfTheKilledIsBounded(t *testing.T) { // C13
+	var r run
+	for pid := range descendants.MaxVictims {
+		r.listKilled(pid, "sleep")
 	}
-}
-
-// A run within a run loses its own hermits and leaves the outer run's alone;
-// the outer one loses all, also those of an inner run that goes on.
-func TestRunInARun(t *testing.T) { // C13
-	both(t, func(t *testing.T, set func(Command) Command) {
-		for _, host := range []string{"as=library", "subreaper"} {
-			p, read := startAwaited(t, set(help("await", "hermit=hang", host, "run=await,hermit=hang", "hang")))
-			outer, inner, killed := read(), read(), read()
-			if !alive(outer) || alive(inner) || killed != 1 {
-				t.Errorf("%s: after the inner run the outer hermit is alive: %v, the inner one: %v; it killed %d: want true, false, 1", host, alive(outer), alive(inner), killed)
-			}
-			kill(t, p)
-			if alive(outer) {
-				t.Errorf("%s: the outer hermit outlived its run", host)
-			}
-
-			p, read = startAwaited(t, set(help("await", host, "host=alone,search,await,hermit=hang,hang")))
-			inner = read()
-			kill(t, p)
-			if alive(inner) {
-				t.Errorf("%s: the hermit of an inner run outlived the outer run", host)
-			}
-		}
-	})
-}
-
-// startAwaited starts c as runAwaited does, and gives what reads the next
-// number that it prints.
-func startAwaited(t *testing.T, c Command) (*Process, func() int) {
-	t.Helper()
-	var files [4]*os.File // stdin, stdout
-	for i := 0; i < 4; i += 2 {
-		r, w, err := os.Pipe()
-		if err != nil {
-			t.Fatal(err)
-		}
-		files[i], files[i+1] = r, w
-		t.Cleanup(func() { r.Close(); w.Close() })
+	r.listKilled(0, "sleep") // again
+	more := func() bool {
+		r.notices = nil
+		r.noteCaptures()
+		return slices.ContainsFunc(r.notices, func(s string) bool { return strings.HasPrefix(s, "more than 256") })
 	}
-	c.Stdin, c.TeeStdout = files[0], files[3]
-	p, err := Start(context.Background(), c)
-	if err != nil {
-		t.Fatal(err)
+	if len(r.killed) != descendants.MaxVictims || more() {
+		t.Errorf("%d are listed, notices %q: want %d and none about more", len(r.killed), r.notices, descendants.MaxVictims)
 	}
-	t.Cleanup(func() { p.Close() })
-	files[1].Close()
-	lines := bufio.NewScanner(files[2])
-	return p, func() int {
-		t.Helper()
-		if !lines.Scan() {
-			t.Fatal("the payload printed too little")
-		}
-		n, err := strconv.Atoi(lines.Text())
-		if err != nil {
-			t.Fatalf("the payload printed %q", lines.Text())
-		}
-		return n
+	r.listKilled(descendants.MaxVictims, "sleep")
+	if len(r.killed) != descendants.MaxVictims || !more() {
+		t.Errorf("%d are listed, notices %q: want %d and one about more", len(r.killed), r.notices, descendants.MaxVictims)
 	}
-}
-
-func kill(t *testing.T, p *Process) Result {
-	t.Helper()
-	res, err := p.Kill()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return res
 }
 
 func TestEachRunLosesOnlyItsOwn(t *testing.T) { // C13
@@ -278,4 +188,50 @@ func TestEachRunLosesOnlyItsOwn(t *testing.T) { // C13
 			}
 		}
 	})
+}
+
+// A run within a run loses its own hermits and leaves the outer run's alone;
+// the outer one loses all, also those of an inner run that goes on.
+func TestRunInARun(t *testing.T) { // C13
+	both(t, func(t *testing.T, set func(Command) Command) {
+		for _, host := range []string{"as=library", "subreaper"} {
+			p, read := startAwaited(t, set(help("await", "hermit=hang", host, "run=await,hermit=hang", "hang")))
+			outer, inner, killed := read(), read(), read()
+			if !alive(outer) || alive(inner) || killed != 1 {
+				t.Errorf("%s: after the inner run the outer hermit is alive: %v, the inner one: %v; it killed %d: want true, false, 1", host, alive(outer), alive(inner), killed)
+			}
+			kill(t, p)
+			if alive(outer) {
+				t.Errorf("%s: the outer hermit outlived its run", host)
+			}
+
+			p, read = startAwaited(t, set(help("await", host, "host=alone,search,await,hermit=hang,hang")))
+			inner = read()
+			kill(t, p)
+			if alive(inner) {
+				t.Errorf("%s: the hermit of an inner run outlived the outer run", host)
+			}
+		}
+	})
+}
+
+func TestSubreaper(t *testing.T) { // C13
+	// The host is a process of its own: a test binary must not become a subreaper.
+	res := mustRun(t, help("subreaper", "run=hermit=hang,sleep=20,out=\n", "exit=0"))
+	list := pids(t, res.Stdout.Data)
+	if len(list) != 2 {
+		t.Fatalf("host printed %q and %q, want the pid of the hermit and the number killed, and no child", res.Stdout.Data, res.Stderr.Data)
+	}
+	if alive(list[0]) || list[1] != 1 {
+		t.Errorf("hermit alive %v, %d killed: want it killed", alive(list[0]), list[1])
+	}
+}
+
+// A run in a subreaper ends what was started during it, but no helper.
+func TestHelperOutlivesARun(t *testing.T) {
+	for how, want := range map[string]string{"known": "true\n", "unknown": "false\n"} {
+		if res := mustRun(t, help("subreaper", "beside="+how)); string(res.Stdout.Data) != want {
+			t.Errorf("%s: it lives after the run: %q, want %q", how, res.Stdout.Data, want)
+		}
+	}
 }

@@ -1,0 +1,64 @@
+package spawn
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+func TestSharedGroup(t *testing.T) { // C10
+	c := help("print-pgid", "bg=sleep=400;out=late\n", "exit=2")
+	c.ShareGroup, c.Grace = true, 30*time.Second
+	res := mustRun(t, c)
+	list := strings.Fields(string(res.Stdout.Data))
+	if len(list) != 3 || list[0] != fmt.Sprint(unix.Getpgrp()) || list[2] != "late" || res.ExitCode != 2 || !res.Stdout.Complete || res.Cgroup != nil {
+		t.Errorf("printed %q, exit %d, cgroup %v: want our group %d, and what the child printed later", list, res.ExitCode, res.Cgroup, unix.Getpgrp())
+	}
+	// A child that holds the stream for longer than the grace is let be.
+	c = help("bg=sleep=3000", "exit=2")
+	c.ShareGroup, c.Grace = true, 100*time.Millisecond
+	res = mustRun(t, c)
+	child := pids(t, res.Stdout.Data)
+	if res.ExitCode != 2 || res.Stdout.Complete || len(res.Notices) == 0 || len(child) != 1 || !alive(child[0]) {
+		t.Errorf("exit %d, complete %v, notices %q, child %v: want it left alive and said", res.ExitCode, res.Stdout.Complete, res.Notices, child)
+	}
+	// Only the leader is killed.
+	c = help("bg=hang", "hang")
+	c.ShareGroup, c.Timeout, c.Grace = true, 500*time.Millisecond, 100*time.Millisecond
+	res = mustRun(t, c)
+	child = pids(t, res.Stdout.Data)
+	if res.Cause != CauseTimeout || len(child) != 1 || !alive(child[0]) {
+		t.Errorf("cause %q, child %v: want it alive", res.Cause, child)
+	}
+	for _, pid := range child {
+		syscall.Kill(pid, syscall.SIGKILL)
+	}
+}
+
+func TestNoSignalToOthers(t *testing.T) { // C11
+	// A pid of 0 or 1 or below is nobody's to signal, whatever the kernel offers.
+	noGroupSignal.Store(true)
+	defer noGroupSignal.Store(false)
+	for _, pid := range []int{-1, 0, 1} {
+		fd, err := unix.PidfdOpen(os.Getpid(), 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := signalGroup(fd, pid, unix.SIGKILL); err != nil {
+			t.Error(err)
+		}
+		unix.Close(fd)
+	}
+	// The way of older kernels kills a group as well.
+	res := mustRun(t, func() Command { c := help("bg=hang", "exit=0"); c.NoCgroup = true; return c }())
+	for _, pid := range pids(t, res.Stdout.Data) {
+		if alive(pid) {
+			t.Errorf("%d is alive", pid)
+		}
+	}
+}

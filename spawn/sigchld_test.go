@@ -1,0 +1,82 @@
+package spawn
+
+import (
+	"context"
+	"fmt"
+	"os/signal"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+)
+
+func TestSIGCHLDIgnored(t *testing.T) { // C16
+	defer ignoreChildren(t)()
+	var wg sync.WaitGroup
+	for i := range 16 {
+		wg.Go(func() {
+			res, err := Run(context.Background(), help(fmt.Sprintf("sleep=%d", 60-3*i), fmt.Sprintf("exit=%d", i)))
+			if err != nil || res.ExitCode != i {
+				t.Errorf("exit %d, %v, want %d", res.ExitCode, err, i)
+			}
+		})
+	}
+	wg.Wait()
+	if disposition(t) != sigIgn {
+		t.Error("SIGCHLD is not ignored any more")
+	}
+}
+
+// A host that begins to ignore SIGCHLD during a run takes the status away. The
+// kernel may have kept it with the pidfd; if not, that is said.
+func TestSIGCHLDIgnoredDuringRun(t *testing.T) { // C16
+	p := printed(t, help("out=x\n", "stdin", "sleep=100", "exit=9"), 1)
+	heed := ignoreChildren(t)
+	res, err := p.Wait()
+	heed()
+	if err == nil && res.ExitCode != 9 || err != nil && !strings.Contains(err.Error(), "SIGCHLD") {
+		t.Errorf("exit %d, %v", res.ExitCode, err)
+	}
+}
+
+// The kernel has reaped the watcher of such a host, and nobody knows how it
+// ended.
+func TestSIGCHLDIgnoredWithWatcher(t *testing.T) { // C16
+	defer ignoreChildren(t)()
+	t.Setenv("KTSTR_TEST_HELPER", "1")
+	w, err := StartWatcher("watcher")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if res := mustRun(t, help("exit=3")); res.ExitCode != 3 || res.Watcher == nil {
+		t.Errorf("exit %d, watcher %v", res.ExitCode, res.Watcher)
+	}
+	if err := w.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+// disposition reads what SIGCHLD does.
+func disposition(t *testing.T) uintptr {
+	t.Helper()
+	var sa sigaction
+	if errno := rtSigaction(nil, &sa); errno != 0 {
+		t.Fatal(errno)
+	}
+	return sa.handler
+}
+
+// ignoreChildren makes this process ignore SIGCHLD, and gives what ends that.
+// What signal.Reset does to it is nothing.
+func ignoreChildren(t *testing.T) (heed func()) {
+	t.Helper()
+	var was sigaction
+	if errno := rtSigaction(nil, &was); errno != 0 {
+		t.Fatal(errno)
+	}
+	signal.Ignore(syscall.SIGCHLD)
+	if disposition(t) != sigIgn {
+		t.Fatal("SIGCHLD is not ignored")
+	}
+	return func() { rtSigaction(&was, nil) }
+}

@@ -1,0 +1,68 @@
+package spawn
+
+import (
+	"context"
+	"os"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/ktstr/ktstr/internal/linux"
+)
+
+func TestTimeout(t *testing.T) { // C14
+	c := help("out=partial", "err=too", "hang")
+	c.Timeout = time.Second
+	res := mustRun(t, c)
+	if res.Cause != CauseTimeout || res.ExitCode != -1 || string(res.Stdout.Data) != "partial" || string(res.Stderr.Data) != "too" {
+		t.Errorf("cause %q, exit %d, stdout %q, stderr %q", res.Cause, res.ExitCode, res.Stdout.Data, res.Stderr.Data)
+	}
+	if res.Duration < c.Timeout {
+		t.Errorf("killed after %v, want not before %v", res.Duration, c.Timeout)
+	}
+	c = help("exit=3")
+	c.Timeout = 1<<63 - 1
+	if res := mustRun(t, c); res.ExitCode != 3 || res.Cause != CauseNone {
+		t.Errorf("largest timeout: exit %d, cause %q", res.ExitCode, res.Cause)
+	}
+}
+
+func TestBackgroundTimeout(t *testing.T) { // C14
+	c := help("out=partial\n", "daemon=hang", "hang")
+	c.Timeout = 300 * time.Millisecond
+	p, err := Start(context.Background(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	<-p.Done()
+	res, err := p.Kill() // too late to be the cause
+	if err != nil || res.Cause != CauseTimeout || res.ExitCode != -1 {
+		t.Errorf("cause %q, exit %d, %v", res.Cause, res.ExitCode, err)
+	}
+}
+
+func TestDeadlineSurvivesSignals(t *testing.T) { // C14
+	stop := make(chan struct{})
+	defer close(stop)
+	go func() {
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+				syscall.Kill(os.Getpid(), syscall.SIGURG) // which the Go runtime takes for its own
+				linux.Pause(time.Millisecond)
+			}
+		}
+	}()
+	c := help("hang")
+	c.Timeout = 500 * time.Millisecond
+	res := mustRun(t, c)
+	if res.Cause != CauseTimeout || res.Duration < c.Timeout || res.Duration > 20*c.Timeout {
+		t.Errorf("cause %q after %v, want timeout after %v", res.Cause, res.Duration, c.Timeout)
+	}
+	c.Timeout = -1
+	if _, err := Run(context.Background(), c); err == nil {
+		t.Error("a negative timeout was taken")
+	}
+}
