@@ -60,15 +60,14 @@ func TestBackgroundCapturesBeforeWait(t *testing.T) { // C6
 	if err != nil {
 		t.Fatal(err)
 	}
-	<-p.Done() // the payload got rid of everything although nobody waited
+	<-p.Done() // the payload could write everything although no call waited
 	res, ok, err := p.TryWait()
 	if !ok || err != nil || res.Stdout.Bytes != 100<<20+3 || len(res.Stdout.Data) != DefaultLimit {
 		t.Fatalf("got %v %v, %d bytes seen, %d kept", ok, err, res.Stdout.Bytes, len(res.Stdout.Data))
 	}
 }
 
-// An address in the stream of a closed pipe, a leader that closes one stream, and
-// one that leaves a child with the other.
+// A leader that closes one stream goes on writing to the other.
 func TestStreamsEndApart(t *testing.T) { // C12
 	both(t, func(t *testing.T, set func(Command) Command) {
 		c := set(help("err=said", "close=2", "out=more", "exit=1"))

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// The payload's own cgroups go with its leaf.
+// The cgroups that the payload makes are removed with its leaf.
 func TestPayloadMakesCgroups(t *testing.T) { // C19
 	cgroupName(t)
 	res := mustRun(t, Command{Path: "/bin/sh", Args: []string{"-c", `d=` + mounted().Dir + `$(sed -n s/^0:://p /proc/self/cgroup); mkdir -p $d/x/y && (echo 0 >$d/x/y/cgroup.procs; sleep 1000 & echo $!)`}})
@@ -17,7 +17,7 @@ func TestPayloadMakesCgroups(t *testing.T) { // C19
 	}
 }
 
-// A payload that moves its child to another cgroup has not escaped.
+// A child that the payload moves to another cgroup is killed with the run.
 func TestPayloadLeavesItsCgroup(t *testing.T) { // C13
 	own, err := mounted().Own()
 	if err != nil {
@@ -30,8 +30,8 @@ func TestPayloadLeavesItsCgroup(t *testing.T) { // C13
 	}
 }
 
-// A payload that moves itself to another cgroup, with all that it forks later,
-// leaves an empty leaf, and has not escaped.
+// A payload that moves itself to another cgroup leaves an empty leaf. Its later
+// children are killed with the run.
 func TestPayloadMovesItselfAway(t *testing.T) { // C13
 	own, err := mounted().Own()
 	if err != nil {
@@ -62,8 +62,8 @@ func TestPayloadMovesItselfAway(t *testing.T) { // C13
 	})
 }
 
-// A payload may remove the cgroup that it is to run in. With a grace time of an
-// hour, a run that waited for the kernel's word on it would not end.
+// A payload can remove the cgroup of its run. The grace time is an hour, so a run
+// that waited for a notification of the kernel about it would not end.
 func TestLeafThatThePayloadRemoves(t *testing.T) { // C13
 	own, err := mounted().Own()
 	if err != nil {
@@ -79,8 +79,8 @@ func TestLeafThatThePayloadRemoves(t *testing.T) { // C13
 	}
 }
 
-// More processes than one read of cgroup.procs lists, and some in a cgroup that
-// the payload has made.
+// There are more processes than one read of cgroup.procs lists, and some are in a
+// cgroup that the payload has made.
 func TestManyProcesses(t *testing.T) { // C13, C19, C23
 	const many = 800 // of 6 bytes each; the first read gives 4096 at most
 	script := `i=0; while [ $i -lt $1 ]; do sleep 1000 & i=$((i+1)); done

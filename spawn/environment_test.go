@@ -21,7 +21,7 @@ func TestEnvironment(t *testing.T) { // C6
 	if string(res.Stdout.Data) != "C mine\n" {
 		t.Errorf("printed %q", res.Stdout.Data)
 	}
-	// A run in a run carries both cookies.
+	// A run in a run has both cookies.
 	res = mustRun(t, Command{Path: "/bin/sh", Args: []string{"-c", "echo $" + CookieVar}, Env: []string{CookieVar + "=outer"}})
 	if got := string(res.Stdout.Data); !strings.HasPrefix(got, "outer:"+self.Cookies()) {
 		t.Errorf("cookie %q", got)

@@ -17,7 +17,7 @@ func TestSignals(t *testing.T) { // C9
 	}
 }
 
-// A debugger that is attached to the leader sees its end first.
+// A debugger that is attached to the leader gets its exit status first.
 func TestTracedLeader(t *testing.T) { // C9
 	p := printed(t, Command{Path: "/bin/sh", Args: []string{"-c", "echo; exec sleep 1000"}}, 1)
 	host(t, 1, fmt.Sprintf("trace=%d", p.Pid()))

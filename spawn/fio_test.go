@@ -11,8 +11,7 @@ import (
 	"github.com/ktstr/ktstr/internal/linux"
 )
 
-// fio's forked jobs are in sessions of their own, and fio killed half-way does
-// not end them.
+// fio's forked jobs are in sessions of their own. They do not end when fio is killed.
 func TestFioKilledHalfway(t *testing.T) { // C13
 	both(t, func(t *testing.T, set func(Command) Command) {
 		dir := t.TempDir()
@@ -44,7 +43,7 @@ func TestFioKilledHalfway(t *testing.T) { // C13
 	})
 }
 
-// Asked politely, fio prints its whole report.
+// fio prints its whole report after SIGINT.
 func TestFioInterrupted(t *testing.T) { // C9
 	dir := t.TempDir()
 	c := Command{
@@ -56,7 +55,7 @@ func TestFioInterrupted(t *testing.T) { // C9
 		t.Fatal(err)
 	}
 	defer p.Close()
-	// Its jobs run once the report file has its first status.
+	// The jobs run when the report file has its first status.
 	for start := time.Now(); ; linux.Pause(10 * time.Millisecond) {
 		if st, err := os.Stat(dir + "/report"); err == nil && st.Size() > 0 {
 			break
@@ -74,7 +73,7 @@ func TestFioInterrupted(t *testing.T) { // C9
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Among the reports it says on what signal it ends.
+	// One line between the reports names the signal that ended it.
 	var reports strings.Builder
 	for line := range strings.Lines(string(text)) {
 		if !strings.HasPrefix(line, "fio: ") {

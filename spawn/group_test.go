@@ -19,7 +19,7 @@ func TestSharedGroup(t *testing.T) { // C10
 	if len(list) != 3 || list[0] != fmt.Sprint(unix.Getpgrp()) || list[2] != "late" || res.ExitCode != 2 || !res.Stdout.Complete || res.Cgroup != nil {
 		t.Errorf("printed %q, exit %d, cgroup %v: want our group %d, and what the child printed later", list, res.ExitCode, res.Cgroup, unix.Getpgrp())
 	}
-	// A child that holds the stream for longer than the grace is let be.
+	// A child that holds the stream for longer than the grace is left alone.
 	c = help("bg=sleep=3000", "exit=2")
 	c.ShareGroup, c.Grace = true, 100*time.Millisecond
 	res = mustRun(t, c)
@@ -41,7 +41,7 @@ func TestSharedGroup(t *testing.T) { // C10
 }
 
 func TestNoSignalToOthers(t *testing.T) { // C11
-	// A pid of 0 or 1 or below is nobody's to signal, whatever the kernel offers.
+	// A pid of 1 or less is never signalled.
 	noGroupSignal.Store(true)
 	defer noGroupSignal.Store(false)
 	for _, pid := range []int{-1, 0, 1} {
@@ -54,7 +54,7 @@ func TestNoSignalToOthers(t *testing.T) { // C11
 		}
 		unix.Close(fd)
 	}
-	// The way of older kernels kills a group as well.
+	// The code for older kernels kills a group as well.
 	res := mustRun(t, func() Command { c := help("bg=hang", "exit=0"); c.NoCgroup = true; return c }())
 	for _, pid := range pids(t, res.Stdout.Data) {
 		if alive(pid) {

@@ -79,7 +79,7 @@ func TestHandleFromManyGoroutines(t *testing.T) { // C15
 	}
 }
 
-func TestCloseAndDrop(t *testing.T) { // C15
+func TestClosedAndDroppedHandles(t *testing.T) { // C15
 	p := printed(t, help("out=x\n", "daemon=hang", "hang"), 1)
 	pid := p.Pid()
 	if err := p.Close(); err == nil || !strings.Contains(err.Error(), p.r.c.Path) || !strings.Contains(err.Error(), "lost") {
@@ -112,7 +112,7 @@ func TestCloseAndDrop(t *testing.T) { // C15
 	wantDead(t, "dropped handle", []int{fd})
 }
 
-func TestContext(t *testing.T) { // C15
+func TestCancelledContext(t *testing.T) { // C15
 	ctx, cancel := context.WithCancel(context.Background())
 	c := help("out=some\n", "daemon=hang", "hang")
 	r, w, err := os.Pipe()

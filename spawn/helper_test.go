@@ -21,19 +21,19 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// TestMain makes the test binary its own payload: with KTSTR_TEST_HELPER in the
+// environment it carries out its arguments one after the other and exits.
 func TestMain(m *testing.M) {
 	if os.Getenv("KTSTR_TEST_HELPER") != "" {
 		helper(os.Args[1:])
 		os.Exit(0)
 	}
-	os.Setenv("GORACE", "atexit_sleep_ms=0") // or every helper takes a second to exit
+	os.Setenv("GORACE", "atexit_sleep_ms=0") // without it every helper takes a second to exit
 	os.Exit(m.Run())
 }
 
-// The test binary is its own payload: with KTSTR_TEST_HELPER set it does what
-// its arguments say, one after the other, and exits.
 func init() {
-	// The main goroutine must have the first thread to end it.
+	// The main goroutine must run on the first thread to be able to end it.
 	if os.Getenv("KTSTR_TEST_HELPER") != "" && strings.Contains(strings.Join(os.Args, " "), "headless=") {
 		runtime.LockOSThread()
 	}
@@ -75,12 +75,12 @@ func helper(list []string) {
 			fmt.Println(syscall.Getpgrp())
 		case "pid":
 			fmt.Println(os.Getpid())
-		case "spin": // that many ms on the processor, however long it takes
+		case "spin": // uses that many ms of CPU time
 			for u := selfUsage(); u.User+u.System < time.Duration(n)*time.Millisecond; u = selfUsage() {
 			}
 		case "close":
 			syscall.Close(n)
-		case "drop": // close, for a program that goes on with other files
+		case "drop": // replace a descriptor with /dev/null
 			null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
 			if err != nil {
 				panic(err)
@@ -90,19 +90,19 @@ func helper(list []string) {
 			}
 		case "print-env":
 			fmt.Println(os.Getenv(arg))
-		case "await": // until the host has started the run
+		case "await": // waits until the host has started the run
 			io.Copy(io.Discard, os.Stdin)
 		case "stdin":
 			n, err := os.Stdin.Read(make([]byte, 1))
 			fmt.Println(n, err)
-		case "int": // says so when SIGINT comes, and exits
+		case "int": // prints a summary at SIGINT and exits
 			c := make(chan os.Signal, 1)
 			signal.Notify(c, syscall.SIGINT)
 			fmt.Println("ready")
 			<-c
 			fmt.Println("summary")
 			os.Exit(n)
-		case "trace": // a debugger that is slow to let a dead process go
+		case "trace": // a debugger that detaches late from a dead process
 			runtime.LockOSThread()
 			if err := unix.PtraceSeize(n); err != nil {
 				panic(err)
@@ -115,16 +115,16 @@ func helper(list []string) {
 			linux.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, time.Now(), 0)
 			time.Sleep(100 * time.Millisecond)
 			wait4(n, unix.WALL)
-		case "wake": // a stopped process, until it has run
+		case "wake": // continues a stopped process until it has run
 			before, _ := linux.CPUTime(n)
 			for now := before; now == before; now, _ = linux.CPUTime(n) {
 				unix.Kill(n, unix.SIGCONT)
 			}
 		case "watcher":
 			WatcherMain()
-		case "host": // runs a payload, and hangs until somebody kills it
+		case "host": // runs a payload that hangs
 			args := acts(arg)
-			if args[0] == "guarded" { // as the ktstr command is
+			if args[0] == "guarded" { // like the ktstr command
 				if err := BecomeSubreaper(); err != nil {
 					panic(err)
 				}
@@ -141,7 +141,7 @@ func helper(list []string) {
 			if _, err := runAwaited(c); err != nil {
 				panic(err)
 			}
-		case "farewell": // closes its watcher, as the ktstr command does at its end
+		case "farewell": // closes its watcher, like the ktstr command at its end
 			if err := BecomeSubreaper(); err != nil {
 				panic(err)
 			}
@@ -165,7 +165,7 @@ func helper(list []string) {
 			if err := BecomeSubreaper(); err != nil {
 				panic(err)
 			}
-		case "run": // runs a payload, prints what it printed, what was killed, and its own children
+		case "run": // runs a payload, and prints its output, how many were killed, and its own children
 			c := Command{Path: "/proc/self/exe", Args: acts(arg), NoCgroup: true, Timeout: 20 * time.Second}
 			res, err := runAwaited(c)
 			if err != nil {
@@ -175,7 +175,7 @@ func helper(list []string) {
 			fmt.Println(len(res.Killed))
 			children, _ := os.ReadFile("/proc/thread-self/children")
 			os.Stdout.Write(children)
-		case "beside": // starts a helper during a run, and says whether it lives after it
+		case "beside": // starts a helper during a run, and prints whether it lives after the run
 			p, err := Start(context.Background(), Command{Path: "/proc/self/exe", Args: acts("hang"), NoCgroup: true})
 			if err != nil {
 				panic(err)
@@ -201,11 +201,11 @@ func helper(list []string) {
 			cmd.Process.Kill()
 			cmd.Wait()
 			reaped()
-		case "bg", "setsid", "setpgid", "daemon", "hermit":
+		case "bg", "setsid", "setpgid", "daemon", "detached":
 			child(verb, arg)
-		case "storm": // hermits, one after the other, with an argument to know them by
+		case "storm": // starts detached orphans one after the other, with an argument to find them by
 			for {
-				child("hermit", "as="+arg+";hang")
+				child("detached", "as="+arg+";hang")
 			}
 		case "headless": // ends its first thread, and makes a file when that is done
 			go func() {
@@ -218,14 +218,14 @@ func helper(list []string) {
 				os.Exit(0)
 			}()
 			unix.Syscall(unix.SYS_EXIT, 0, 0, 0)
-		case "file": // that somebody has made
+		case "file": // waits until a file exists
 			for _, err := os.Stat(arg); err != nil; _, err = os.Stat(arg) {
 			}
-		case "move": // into a cgroup
+		case "move": // moves itself into a cgroup
 			if err := os.WriteFile(arg+"/cgroup.procs", []byte("0"), 0); err != nil {
 				panic(err)
 			}
-		case "see": // that somebody has moved into a cgroup
+		case "see": // waits until a process is in a cgroup
 			for procs := ""; procs == ""; {
 				text, err := os.ReadFile(arg + "/cgroup.procs")
 				if err != nil {
@@ -234,7 +234,7 @@ func helper(list []string) {
 				procs = string(text)
 			}
 		case "as":
-		case "many": // that many children, which hang
+		case "many": // starts that many children that hang
 			for range n {
 				child("bg", "hang")
 			}
@@ -247,8 +247,8 @@ func helper(list []string) {
 	}
 }
 
-// acts are those of a run within a helper's act: separated by commas, and by
-// bars those of a run within that run.
+// acts splits the acts of a run within a helper's act. Commas separate them, and
+// bars separate the acts of a run within that run.
 func acts(arg string) (list []string) {
 	for a := range strings.SplitSeq(arg, ",") {
 		list = append(list, strings.ReplaceAll(a, "|", ","))
@@ -256,7 +256,7 @@ func acts(arg string) (list []string) {
 	return list
 }
 
-// runAwaited runs c with a standard input that ends when the run has started.
+// runAwaited runs c. Its standard input ends when the run has started.
 func runAwaited(c Command) (Result, error) {
 	r, w, err := os.Pipe()
 	if err != nil {
@@ -272,8 +272,8 @@ func runAwaited(c Command) (Result, error) {
 	return p.Wait()
 }
 
-// startAwaited starts c as runAwaited does, and gives what reads the next
-// number that it prints.
+// startAwaited starts c as runAwaited does. It returns a function that reads the
+// next number that the payload prints.
 func startAwaited(t *testing.T, c Command) (*Process, func() int) {
 	t.Helper()
 	var files [4]*os.File // stdin, stdout
@@ -316,13 +316,13 @@ func child(how, acts string) {
 		cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	case "setpgid":
 		cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	case "daemon": // a session of its own, and an orphan
+	case "daemon": // an orphan in a session of its own
 		cmd.Args = append(cmd.Args[:1], "setsid="+acts)
 		if err := cmd.Run(); err != nil {
 			panic(err)
 		}
 		return
-	case "hermit": // an orphan without cookie and without our streams
+	case "detached": // an orphan without cookie and without the streams of the run
 		cmd.Args = append(cmd.Args[:1], "setsid=drop=1;drop=2;"+acts)
 		cmd.Env = []string{"KTSTR_TEST_HELPER=1"}
 		cmd.Stdout, cmd.Stderr = nil, nil
@@ -365,7 +365,7 @@ func kill(t *testing.T, p *Process) Result {
 	return res
 }
 
-// printed starts c and returns when it has printed that many lines.
+// printed starts c and returns when the payload has printed that many lines.
 func printed(t *testing.T, c Command, lines int) *Process {
 	t.Helper()
 	r, w, err := os.Pipe()
@@ -391,7 +391,7 @@ func printed(t *testing.T, c Command, lines int) *Process {
 	return p
 }
 
-// host starts a program that runs payloads, and reads n pids that it prints.
+// host starts a program that runs payloads, and reads n pids from it.
 func host(t *testing.T, n int, act string) (*exec.Cmd, []int) {
 	t.Helper()
 	exe, err := os.Executable()
@@ -424,6 +424,14 @@ func host(t *testing.T, n int, act string) (*exec.Cmd, []int) {
 	return cmd, list
 }
 
+// soak is few, or many when the tests run as `make soak` does.
+func soak(few, many int) int {
+	if os.Getenv("KTSTR_SOAK") != "" {
+		return many
+	}
+	return few
+}
+
 // both runs a check with and without a cgroup.
 func both(t *testing.T, check func(t *testing.T, set func(Command) Command)) {
 	t.Run("cgroup", func(t *testing.T) {
@@ -434,7 +442,7 @@ func both(t *testing.T, check func(t *testing.T, set func(Command) Command)) {
 	})
 }
 
-// pids reads the numbers that a helper printed, one a line.
+// pids parses the numbers that a helper printed, one in each line.
 func pids(t *testing.T, out []byte) (list []int) {
 	t.Helper()
 	for f := range strings.FieldsSeq(string(out)) {
@@ -447,7 +455,7 @@ func pids(t *testing.T, out []byte) (list []int) {
 	return list
 }
 
-// pidfds opens descriptors of live processes, to be told of their death.
+// pidfds opens descriptors of live processes, for wantDead.
 func pidfds(t *testing.T, pids []int) (fds []int) {
 	t.Helper()
 	for _, pid := range pids {
@@ -461,7 +469,7 @@ func pidfds(t *testing.T, pids []int) (fds []int) {
 	return fds
 }
 
-// wantDead waits for deaths in the kernel, for 30 s at most.
+// wantDead waits until all processes are dead, for 30 s at most.
 func wantDead(t *testing.T, what string, fds []int) {
 	t.Helper()
 	start := time.Now()
@@ -473,7 +481,7 @@ func wantDead(t *testing.T, what string, fds []int) {
 	}
 }
 
-// alive tells whether pid is a process that is not a zombie.
+// alive reports whether pid is a process that is not a zombie.
 func alive(pid int) bool {
 	threads, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))
 	return slices.ContainsFunc(threads, func(stat string) bool {
@@ -483,7 +491,8 @@ func alive(pid int) bool {
 	})
 }
 
-// startForeign starts a child that is no run's, for the length of the test.
+// startForeign starts a child that belongs to no run. It lives until the end of the
+// test.
 func startForeign(t *testing.T) int {
 	t.Helper()
 	cmd := exec.Command("sleep", "1000")
@@ -494,7 +503,7 @@ func startForeign(t *testing.T) int {
 	return cmd.Process.Pid
 }
 
-// processesOf lists the processes that have the word in their arguments.
+// processesOf lists the processes with word in their command line.
 func processesOf(t *testing.T, word string) (list []int) {
 	t.Helper()
 	files, err := filepath.Glob("/proc/[0-9]*/cmdline")
@@ -511,7 +520,7 @@ func processesOf(t *testing.T, word string) (list []int) {
 	return list
 }
 
-// childrenOf lists the children of a process without those given.
+// childrenOf lists the children of a process, without the ones in but.
 func childrenOf(t *testing.T, pid int, but []int) (list []int) {
 	t.Helper()
 	files, err := filepath.Glob("/proc/" + strconv.Itoa(pid) + "/task/*/children")
@@ -534,7 +543,7 @@ func childrenOf(t *testing.T, pid int, but []int) (list []int) {
 	return list
 }
 
-// leaves lists the cgroups that runs of a process have, and those of the tests.
+// leaves lists the cgroups of the runs of a process, and the named ones of the tests.
 func leaves(t *testing.T, pid int) []string {
 	t.Helper()
 	own, err := mounted().Own()

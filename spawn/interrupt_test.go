@@ -7,7 +7,7 @@ import (
 
 func TestInterrupt(t *testing.T) { // C9
 	both(t, func(t *testing.T, set func(Command) Command) {
-		// It prints what it has.
+		// The payload ends by itself.
 		p := printed(t, set(help("int=0")), 1)
 		if err := p.Interrupt(); err != nil {
 			t.Fatal(err)
@@ -16,7 +16,7 @@ func TestInterrupt(t *testing.T) { // C9
 		if err != nil || res.Cause != CauseInterrupt || res.ExitCode != 0 || string(res.Stdout.Data) != "ready\nsummary\n" {
 			t.Errorf("cause %q, exit %d, printed %q, %v", res.Cause, res.ExitCode, res.Stdout.Data, err)
 		}
-		// It does not care: killed after the grace.
+		// The payload ignores the signal, so it is killed after the grace.
 		c := set(help("ignore", "out=ready\n", "hang"))
 		c.Grace = 200 * time.Millisecond
 		p = printed(t, c, 1)

@@ -57,12 +57,12 @@ func TestEscapees(t *testing.T) { // C13
 	})
 }
 
-// A hermit has cleared its environment, closed its streams, left its session
-// and lost its parent; in a cgroup that helps it as little.
-func TestHermits(t *testing.T) { // C13
+// A detached orphan has cleared its environment, closed its streams, left its session
+// and lost its parent. It is killed with and without a cgroup.
+func TestDetachedOrphans(t *testing.T) { // C13
 	both(t, func(t *testing.T, set func(Command) Command) {
-		for _, acts := range []string{"hang", "ignore;hang", "hermit=hang;hang"} {
-			c := set(help("await", "hermit="+acts, "exit=4"))
+		for _, acts := range []string{"hang", "ignore;hang", "detached=hang;hang"} {
+			c := set(help("await", "detached="+acts, "exit=4"))
 			c.Timeout = 30 * time.Second
 			res, err := runAwaited(c)
 			if err != nil {
@@ -82,11 +82,11 @@ func TestHermits(t *testing.T) { // C13
 	})
 }
 
-// A process may go on without the thread that it began with. Then it looks dead
-// from some sides, and the kernel's kill of its cgroup does not reach it.
-func TestHeadless(t *testing.T) { // C13
+// A process can go on without its first thread. Then it looks like a zombie, and the
+// kernel's kill of its cgroup does not reach it.
+func TestProcessWithoutItsFirstThread(t *testing.T) { // C13
 	both(t, func(t *testing.T, set func(Command) Command) {
-		for _, how := range []string{"bg", "daemon", "hermit"} {
+		for _, how := range []string{"bg", "daemon", "detached"} {
 			ready := filepath.Join(t.TempDir(), "ready")
 			c := set(help("await", how+"=drop=1;drop=2;headless="+ready+";hang", "file="+ready, "exit=4"))
 			c.Timeout, c.Grace = 30*time.Second, time.Hour
@@ -98,7 +98,7 @@ func TestHeadless(t *testing.T) { // C13
 			if res.ExitCode != 4 || len(list) != 1 {
 				t.Fatalf("%s: exit %d, printed %q: want 4 and a pid", how, res.ExitCode, res.Stdout.Data)
 			}
-			// Of one in the group the death is not waited for.
+			// The run does not wait for the death of a process in the group.
 			if fd, err := unix.PidfdOpen(list[0], 0); err == nil {
 				wantDead(t, how, []int{fd})
 				unix.PidfdSendSignal(fd, unix.SIGKILL, nil, 0)
@@ -111,7 +111,7 @@ func TestHeadless(t *testing.T) { // C13
 	})
 }
 
-// Where the payload may, as root, it can move what it starts out of the cgroup.
+// A root payload can move its children out of the cgroup.
 func TestEscapeFromTheCgroup(t *testing.T) { // C13
 	own, err := mounted().Own()
 	if err != nil {
@@ -122,8 +122,8 @@ func TestEscapeFromTheCgroup(t *testing.T) { // C13
 		t.Fatal(err)
 	}
 	defer os.Remove(elsewhere)
-	for _, how := range []string{"hermit", "daemon", "bg"} {
-		for _, wait := range []string{"sleep=0", "sleep=60"} { // the pids since the leader's are searched, or all
+	for _, how := range []string{"detached", "daemon", "bg"} {
+		for _, wait := range []string{"sleep=0", "sleep=60"} { // the search looks at the pids after the leader's, or at all
 			c := help("await", how+"=move="+elsewhere+";drop=1;drop=2;hang", "see="+elsewhere, wait, "exit=4")
 			c.Timeout = 30 * time.Second
 			res, err := runAwaited(c)
@@ -163,7 +163,7 @@ func TestListOfTheKilledIsBounded(t *testing.T) { // C13
 
 func TestEachRunLosesOnlyItsOwn(t *testing.T) { // C13
 	both(t, func(t *testing.T, set func(Command) Command) {
-		for _, how := range []string{"daemon", "hermit"} {
+		for _, how := range []string{"daemon", "detached"} {
 			other, read := startAwaited(t, set(help("await", how+"=hang", "int=5")))
 			escaped := read()
 			own := startForeign(t)
@@ -190,44 +190,44 @@ func TestEachRunLosesOnlyItsOwn(t *testing.T) { // C13
 	})
 }
 
-// A run within a run loses its own hermits and leaves the outer run's alone;
-// the outer one loses all, also those of an inner run that goes on.
+// A run within a run kills its own detached orphans and spares the outer run's. The
+// outer run kills all, also those of an inner run that is still going on.
 func TestRunInARun(t *testing.T) { // C13
 	both(t, func(t *testing.T, set func(Command) Command) {
 		for _, host := range []string{"as=library", "subreaper"} {
-			p, read := startAwaited(t, set(help("await", "hermit=hang", host, "run=await,hermit=hang", "hang")))
+			p, read := startAwaited(t, set(help("await", "detached=hang", host, "run=await,detached=hang", "hang")))
 			outer, inner, killed := read(), read(), read()
 			if !alive(outer) || alive(inner) || killed != 1 {
-				t.Errorf("%s: after the inner run the outer hermit is alive: %v, the inner one: %v; it killed %d: want true, false, 1", host, alive(outer), alive(inner), killed)
+				t.Errorf("%s: after the inner run the outer detached is alive: %v, the inner one: %v; it killed %d: want true, false, 1", host, alive(outer), alive(inner), killed)
 			}
 			kill(t, p)
 			if alive(outer) {
-				t.Errorf("%s: the outer hermit outlived its run", host)
+				t.Errorf("%s: the outer detached outlived its run", host)
 			}
 
-			p, read = startAwaited(t, set(help("await", host, "host=alone,search,await,hermit=hang,hang")))
+			p, read = startAwaited(t, set(help("await", host, "host=alone,search,await,detached=hang,hang")))
 			inner = read()
 			kill(t, p)
 			if alive(inner) {
-				t.Errorf("%s: the hermit of an inner run outlived the outer run", host)
+				t.Errorf("%s: the detached of an inner run outlived the outer run", host)
 			}
 		}
 	})
 }
 
-func TestSubreaper(t *testing.T) { // C13
-	// The host is a process of its own: a test binary must not become a subreaper.
-	res := mustRun(t, help("subreaper", "run=hermit=hang,sleep=20,out=\n", "exit=0"))
+func TestSubreaperKillsOrphans(t *testing.T) { // C13
+	// The host has its own process, because a test binary must not become a subreaper.
+	res := mustRun(t, help("subreaper", "run=detached=hang,sleep=20,out=\n", "exit=0"))
 	list := pids(t, res.Stdout.Data)
 	if len(list) != 2 {
-		t.Fatalf("host printed %q and %q, want the pid of the hermit and the number killed, and no child", res.Stdout.Data, res.Stderr.Data)
+		t.Fatalf("host printed %q and %q, want the pid of the detached and the number killed, and no child", res.Stdout.Data, res.Stderr.Data)
 	}
 	if alive(list[0]) || list[1] != 1 {
-		t.Errorf("hermit alive %v, %d killed: want it killed", alive(list[0]), list[1])
+		t.Errorf("detached alive %v, %d killed: want it killed", alive(list[0]), list[1])
 	}
 }
 
-// A run in a subreaper ends what was started during it, but no helper.
+// A run in a subreaper kills the children that appeared during it, except helpers.
 func TestHelperOutlivesARun(t *testing.T) {
 	for how, want := range map[string]string{"known": "true\n", "unknown": "false\n"} {
 		if res := mustRun(t, help("subreaper", "beside="+how)); string(res.Stdout.Data) != want {

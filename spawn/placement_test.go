@@ -33,12 +33,10 @@ func TestPlacement(t *testing.T) { // C20
 		t.Fatal(err)
 	}
 	name := cgroupName(t)
-	if testing.Short() {
-		t.Fatal("placement is measured in full or not at all")
-	}
+	runs := soak(100, 500)
 	outside := 0
 	var stat *cgroup.Stat
-	for i := range 500 {
+	for i := range runs {
 		c := Command{Path: "/bin/cat", Args: []string{"/proc/self/cgroup"}}
 		if i%2 == 0 {
 			c.Cgroup = name + "/inner"
@@ -57,7 +55,7 @@ func TestPlacement(t *testing.T) { // C20
 		}
 	}
 	if outside != 0 {
-		t.Errorf("%d of 500 ran outside of their cgroup", outside)
+		t.Errorf("%d of %d ran outside of their cgroup", outside, runs)
 	}
 	if _, err := os.Stat(filepath.Join(own, name)); err == nil {
 		t.Errorf("the cgroup %s, which we made, is still there", name)
@@ -95,7 +93,7 @@ func TestNamedCgroupIsKeptIfItWasThere(t *testing.T) { // C19
 	}
 }
 
-// Overlapping runs share the cgroup that the first one makes; the last removes it.
+// Overlapping runs share the cgroup that the first one makes. The last one removes it.
 func TestNamedCgroupOfSeveralRuns(t *testing.T) { // C19
 	name := cgroupName(t)
 	var wg sync.WaitGroup
@@ -112,7 +110,7 @@ func TestNamedCgroupOfSeveralRuns(t *testing.T) { // C19
 	wg.Wait()
 }
 
-// killed gives leaves that were killed before.
+// killed makes leaves that were killed before.
 type killed struct{ cgroup.Hierarchy }
 
 func (k killed) Create(name, id string) (cgroup.Leaf, error) {
@@ -123,13 +121,13 @@ func (k killed) Create(name, id string) (cgroup.Leaf, error) {
 	return leaf, err
 }
 
-// A child that is cloned into a cgroup that was killed once is killed at its
-// birth. To the fork that looks like a success.
+// The kernel kills a child at its birth in a cgroup that was killed once. ForkExec
+// takes that for a success.
 func TestPlacementInAKilledCgroup(t *testing.T) { // C21
 	name := cgroupName(t)
 	c := Command{Path: "/bin/true", Cgroup: name, Cgroups: killed{mounted()}}
 	if res, err := Run(context.Background(), c); err == nil {
-		// Then the kernel is one that does not do that, and the run is a run.
+		// This kernel does not do that, so the run is normal.
 		if res.ExitCode != 0 {
 			t.Errorf("exit %d by %q without a placement error", res.ExitCode, res.Signal)
 		}
@@ -138,7 +136,7 @@ func TestPlacementInAKilledCgroup(t *testing.T) { // C21
 	wantMisplaced(t, c, "birth")
 }
 
-// A fresh leaf is used for every run, so a run after a killed one is as good.
+// Each run has a fresh leaf, so a run after a killed one is normal.
 func TestRunAfterAKilledOne(t *testing.T) { // C21
 	name := cgroupName(t)
 	for range 5 {
@@ -189,7 +187,7 @@ func TestPlacementErrors(t *testing.T) { // C21
 	wantMisplaced(t, Command{Path: "/bin/true", Cgroup: name})
 	wantMisplaced(t, Command{Path: "/bin/true", Cgroup: strings.Repeat("x", 5000)})
 	os.WriteFile(dir+"/cgroup.max.descendants", []byte("max"), 0)
-	// The cpuset controller is not in force here; a wrong list is refused too.
+	// The cpuset controller is not enabled here. A wrong list is refused too.
 	wantMisplaced(t, Command{Path: "/bin/true", Cgroup: name, CPUs: "99999"}, "cpuset")
 	os.Remove(dir)
 }
@@ -208,7 +206,7 @@ func TestPlacementWithoutClone3(t *testing.T) { // C20
 	if res := mustRun(t, c); res.ExitCode != 3 || len(res.Killed) != 1 {
 		t.Errorf("exit %d, killed %v", res.ExitCode, res.Killed)
 	}
-	// Without a name there is none.
+	// Without a name the run has no cgroup.
 	if res := mustRun(t, help("exit=2")); res.Cgroup != nil || res.ExitCode != 2 {
 		t.Errorf("cgroup %v, exit %d", res.Cgroup, res.ExitCode)
 	}
@@ -243,7 +241,7 @@ func TestPlacementOnCgroupV1(t *testing.T) { // C20
 	}
 }
 
-// fakeCgroups fails, or gives a leaf that takes nobody.
+// fakeCgroups fails, or makes a leaf that refuses every process.
 type fakeCgroups struct {
 	cgroup.Leaf
 	err     error
@@ -276,7 +274,7 @@ func TestCgroupsStandBehindAnInterface(t *testing.T) { // C21, C22, C23
 	}
 }
 
-// A start that failed for another reason does not cost later runs their cgroup.
+// After a start that failed for another reason, later runs still get a cgroup.
 func TestFailedStartsKeepTheCgroup(t *testing.T) { // C22
 	for _, c := range []Command{{Path: t.TempDir()}, {Path: "/bin/true", Args: []string{"a\x00b"}}} {
 		if _, err := Run(context.Background(), c); err == nil {
@@ -312,7 +310,7 @@ func wantMisplaced(t *testing.T, c Command, words ...string) {
 	}
 }
 
-// name is a cgroup name of this test, which no other test process uses.
+// cgroupName is a cgroup name that no other test process uses.
 func cgroupName(t *testing.T) string {
 	t.Helper()
 	name := fmt.Sprintf("spawntest-%d", os.Getpid())
@@ -332,7 +330,8 @@ func cgroupName(t *testing.T) string {
 	return name
 }
 
-// stopped places as a host must that cannot clone into a cgroup.
+// stopped makes runs place their child as on a kernel that cannot clone into a
+// cgroup.
 func stopped(t *testing.T) {
 	t.Helper()
 	noCloneInto.Store(true)

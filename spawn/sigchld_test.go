@@ -27,8 +27,8 @@ func TestSIGCHLDIgnored(t *testing.T) { // C16
 	}
 }
 
-// A host that begins to ignore SIGCHLD during a run takes the status away. The
-// kernel may have kept it with the pidfd; if not, that is said.
+// A host that begins to ignore SIGCHLD during a run loses the exit status. The kernel
+// can have kept it with the pidfd. Otherwise the run is an error.
 func TestSIGCHLDIgnoredDuringRun(t *testing.T) { // C16
 	p := printed(t, help("out=x\n", "stdin", "sleep=100", "exit=9"), 1)
 	heed := ignoreChildren(t)
@@ -39,8 +39,7 @@ func TestSIGCHLDIgnoredDuringRun(t *testing.T) { // C16
 	}
 }
 
-// The kernel has reaped the watcher of such a host, and nobody knows how it
-// ended.
+// The kernel has reaped the watcher of such a host, so its exit status is unknown.
 func TestSIGCHLDIgnoredWithWatcher(t *testing.T) { // C16
 	defer ignoreChildren(t)()
 	t.Setenv("KTSTR_TEST_HELPER", "1")
@@ -56,7 +55,7 @@ func TestSIGCHLDIgnoredWithWatcher(t *testing.T) { // C16
 	}
 }
 
-// disposition reads what SIGCHLD does.
+// disposition is the handler of SIGCHLD.
 func disposition(t *testing.T) uintptr {
 	t.Helper()
 	var sa sigaction
@@ -66,8 +65,8 @@ func disposition(t *testing.T) uintptr {
 	return sa.handler
 }
 
-// ignoreChildren makes this process ignore SIGCHLD, and gives what ends that.
-// What signal.Reset does to it is nothing.
+// ignoreChildren makes this process ignore SIGCHLD until heed is called.
+// signal.Reset would not restore the disposition.
 func ignoreChildren(t *testing.T) (heed func()) {
 	t.Helper()
 	var was sigaction

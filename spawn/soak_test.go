@@ -15,9 +15,9 @@ import (
 	"github.com/ktstr/ktstr/internal/linux"
 )
 
-// Two thousand short runs of every kind from eight goroutines leave nothing.
-func TestSoak(t *testing.T) {
-	mustRun(t, Command{Path: "/bin/true"}) // what is made once is made
+// Many short runs of every kind from eight goroutines leave nothing.
+func TestManyRunsLeaveNothing(t *testing.T) {
+	mustRun(t, Command{Path: "/bin/true"}) // what is made once is made now
 	onLastingThread(func() {})
 	before := takeInventory(t)
 	sh := func(text string) Command { return Command{Path: "/bin/sh", Args: []string{"-c", text}} }
@@ -36,7 +36,7 @@ func TestSoak(t *testing.T) {
 		{Command{Path: "/no/such/binary"}, -2},
 		{sh("sleep 1000"), -3}, // killed
 	}
-	const runs = 2000
+	runs := soak(200, 10_000)
 	var next atomic.Int64
 	var wg sync.WaitGroup
 	for range 8 {
@@ -65,7 +65,7 @@ func TestSoak(t *testing.T) {
 	}
 	wg.Wait()
 	after := takeInventory(t)
-	// A goroutine that has said that it is done may not have returned yet.
+	// A goroutine that has called Done may not have returned yet.
 	for start := time.Now(); after.goroutines > before.goroutines && time.Since(start) < 10*time.Second; linux.Pause(time.Millisecond) {
 		after.goroutines = runtime.NumGoroutine()
 	}
@@ -75,7 +75,7 @@ func TestSoak(t *testing.T) {
 	}
 }
 
-// inventory is what a process has that runs could leave behind.
+// inventory lists what runs could leave in this process and on the host.
 type inventory struct {
 	goroutines  int
 	descriptors []string

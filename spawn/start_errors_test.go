@@ -66,13 +66,13 @@ func TestStartErrors(t *testing.T) { // C17
 			}
 		}
 	}
-	// All of it left nothing behind.
+	// None of the failed starts left a cgroup.
 	if left := leaves(t, os.Getpid()); len(left) != 0 {
 		t.Errorf("cgroups left: %v", left)
 	}
 }
 
-func TestDenied(t *testing.T) { // C17
+func TestRefusedPrograms(t *testing.T) { // C17
 	dir := t.TempDir()
 	if err := errors.Join(os.WriteFile(filepath.Join(dir, "plain"), nil, 0o644), os.Chmod(filepath.Join(dir, "plain"), 0o644)); err != nil {
 		t.Fatal(err)
@@ -125,7 +125,7 @@ func TestPathEntries(t *testing.T) { // C17
 	}
 }
 
-// elfWithLoader is the least ELF file that asks for a dynamic loader.
+// elfWithLoader is the smallest ELF file with a dynamic loader.
 func elfWithLoader(loader string) []byte {
 	le := binary.LittleEndian
 	b := make([]byte, 64+56)

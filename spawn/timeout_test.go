@@ -50,7 +50,7 @@ func TestDeadlineSurvivesSignals(t *testing.T) { // C14
 			case <-stop:
 				return
 			default:
-				syscall.Kill(os.Getpid(), syscall.SIGURG) // which the Go runtime takes for its own
+				syscall.Kill(os.Getpid(), syscall.SIGURG) // the Go runtime handles this signal
 				linux.Pause(time.Millisecond)
 			}
 		}

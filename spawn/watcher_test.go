@@ -18,14 +18,14 @@ func TestHostDeathKillsTheLeader(t *testing.T) { // C18
 		cmd.Process.Kill()
 		wantDead(t, how, fds)
 		for _, dir := range leaves(t, cmd.Process.Pid) {
-			os.Remove(dir) // nobody watched
+			os.Remove(dir) // there was no watcher
 		}
 	}
 }
 
 func TestWatcherKillsEverything(t *testing.T) { // C18
 	for _, how := range []string{"watched,cgroup", "watched,named", "watched,search", "guarded,cgroup", "guarded,search"} {
-		cmd, pids := host(t, 6, "host="+how+",await,bg=hang,setsid=hang,setpgid=ignore;hang,daemon=close=1;close=2;hang,hermit=ignore;hang,pid,hang")
+		cmd, pids := host(t, 6, "host="+how+",await,bg=hang,setsid=hang,setpgid=ignore;hang,daemon=close=1;close=2;hang,detached=ignore;hang,pid,hang")
 		fds := pidfds(t, pids)
 		watcher := childrenOf(t, cmd.Process.Pid, pids)
 		fds = append(fds, pidfds(t, watcher)...)
@@ -37,10 +37,10 @@ func TestWatcherKillsEverything(t *testing.T) { // C18
 	}
 }
 
-// The command's mark is on all that is forked, from the first instruction of the
-// payload on; and the host may die while it is being forked.
-func TestWatcherKillsHermitsAtAnyMoment(t *testing.T) { // C18
-	for n := range 10 {
+// All descendants have the mark of the host from the first instruction of the payload
+// on, and the host can die while it forks.
+func TestWatcherKillsDetachedOrphansAtAnyMoment(t *testing.T) { // C18
+	for n := range soak(10, 300) {
 		name := fmt.Sprintf("storm-%d-%d", os.Getpid(), n)
 		cmd, pids := host(t, 1+n%4, "host=guarded,search,storm="+name)
 		fds := pidfds(t, childrenOf(t, cmd.Process.Pid, pids)) // the watcher, the leader, and orphans
@@ -48,14 +48,14 @@ func TestWatcherKillsHermitsAtAnyMoment(t *testing.T) { // C18
 		wantDead(t, name, fds)
 		for _, pid := range processesOf(t, name) {
 			if alive(pid) {
-				t.Errorf("%s: hermit %d lives on", name, pid)
+				t.Errorf("%s: detached %d lives on", name, pid)
 			}
 		}
 	}
 }
 
-// A watcher that is closed finds what a run left, and lets the host live, which
-// carries its mark, and what the host has started besides.
+// A watcher that is closed removes what a run left. It spares the host, which has
+// the mark, and the other children of the host.
 func TestWatcherSparesTheLivingHost(t *testing.T) { // C18
 	for _, how := range []string{"going", "stopped"} {
 		exe, err := os.Executable()
@@ -89,11 +89,11 @@ func TestWatcherSparesTheLivingHost(t *testing.T) { // C18
 	}
 }
 
-// A run within a run, and the outer host is killed: its watcher kills all, and
-// the inner host's watcher with them.
+// The outer host of a run within a run is killed. Its watcher kills all processes,
+// the inner host's watcher included.
 func TestWatcherKillsRunsInRuns(t *testing.T) { // C18
 	for _, how := range []string{"guarded,search", "guarded,cgroup"} {
-		cmd, pids := host(t, 2, "host="+how+",host=guarded|search|hermit=hang|pid|hang")
+		cmd, pids := host(t, 2, "host="+how+",host=guarded|search|detached=hang|pid|hang")
 		fds := pidfds(t, pids)
 		fds = append(fds, pidfds(t, childrenOf(t, cmd.Process.Pid, nil))...)
 		cmd.Process.Kill()
@@ -101,7 +101,7 @@ func TestWatcherKillsRunsInRuns(t *testing.T) { // C18
 	}
 }
 
-// A watcher that cannot run costs nothing, and one that is woken does.
+// The measured cost of a stopped watcher is zero. A watcher that was woken has a cost.
 func TestWatcherCost(t *testing.T) {
 	t.Setenv("KTSTR_TEST_HELPER", "1")
 	w, err := StartWatcher("watcher")
@@ -111,7 +111,7 @@ func TestWatcherCost(t *testing.T) {
 	defer w.Close()
 	pid := w.process.Pid
 	fd := pidfds(t, []int{pid})[0]
-	defer unix.PidfdSendSignal(fd, unix.SIGCONT, nil, 0) // or Close would wait for ever
+	defer unix.PidfdSendSignal(fd, unix.SIGCONT, nil, 0) // without it Close would wait for 20 s
 	if err := unix.PidfdSendSignal(fd, unix.SIGSTOP, nil, 0); err != nil {
 		t.Fatal(err)
 	}
@@ -136,7 +136,7 @@ func TestWatcherCost(t *testing.T) {
 	}
 }
 
-// The watcher says when it sleeps, and the first run waits for that.
+// The watcher reports that it sleeps, and the first run waits for that report.
 func TestRunsWaitForTheWatcherToSleep(t *testing.T) {
 	t.Setenv("KTSTR_TEST_HELPER", "1")
 	w, err := StartWatcher("watcher")
@@ -152,5 +152,5 @@ func TestRunsWaitForTheWatcherToSleep(t *testing.T) {
 	if w.asleep >= 0 {
 		t.Error("a run did not ask whether the watcher sleeps")
 	}
-	mustRun(t, help("exit=0")) // and the second need not
+	mustRun(t, help("exit=0")) // the second run does not wait
 }
