@@ -13,9 +13,10 @@ import (
 
 // killAll kills what is left of the run: its cgroup, its group, its leader.
 func (r *run) killAll() {
+	r.forced = true
 	if !r.c.ShareGroup {
 		r.killLeaf()
-		signalGroup(r.pidfd, r.pid, unix.SIGKILL)
+		r.killGroup()
 	}
 	signalLeader(r.pidfd, r.pid, unix.SIGKILL)
 }
@@ -29,7 +30,7 @@ func (r *run) finish() error {
 		if !r.leafKilled {
 			r.killLeaf()
 		}
-		signalGroup(r.pidfd, r.pid, unix.SIGKILL)
+		r.killGroup()
 	}
 	r.drainAll()
 	var err error
@@ -56,14 +57,15 @@ func (r *run) finish() error {
 	}
 	r.result.ExitCode, r.result.Signal, r.result.CoreDumped = e.code, signalName(e.signal), e.core
 	r.result.Payload = used
-	if r.cause == CauseTimeout && !r.c.ShareGroup && !(r.stdout.ended && r.stderr.ended) {
+	if r.cause == CauseTimeout && !r.c.ShareGroup && !(r.stdout.ended && r.stderr.ended) && len(r.search.Spared) == 0 {
 		return fmt.Errorf("%s: timed out after %v, and its output could not be drained within %v: a process that was not found still holds it", r.c.Path, r.c.Timeout, r.grace)
 	}
 	return nil
 }
 
-// killLeaf kills the processes in the cgroup, and lists the ones that had left
-// the group. Most runs leave an empty cgroup, which it does not touch.
+// killLeaf kills and lists the processes in the cgroup. It spares a process that
+// another one has moved there and that is older than the run. Most runs leave an
+// empty cgroup, which it does not touch.
 func (r *run) killLeaf() {
 	if r.leaf == nil {
 		return
@@ -71,26 +73,38 @@ func (r *run) killLeaf() {
 	if r.leafEmpty = r.leaf.Drain(0) == nil; r.leafEmpty {
 		return
 	}
-	pids, _ := r.leaf.Procs()
+	pids, err := r.leaf.Procs()
+	r.leafGuests = nil
 	for _, pid := range pids {
-		switch pgid, err := unix.Getpgid(pid); {
-		case err != nil:
-		case pgid == r.pid:
-			r.search.Dead = append(r.search.Dead, pid)
-		default:
-			r.listKilled(pid, "")
+		if r.search.Foreign(pid) {
+			r.leafGuests = append(r.leafGuests, Survivor{pid, linux.Name(pid)})
+			continue
 		}
+		if pgid, err := unix.Getpgid(pid); err != nil {
+			continue
+		} else if pgid == r.pid {
+			r.search.Dead = append(r.search.Dead, pid)
+		}
+		r.listKilled(pid, "")
+	}
+	if r.leafEmpty = err == nil && len(r.leafGuests) == len(pids); r.leafEmpty {
+		return
 	}
 	slices.Sort(r.search.Dead)
 	r.leafKilled = true
-	if err := r.leaf.Kill(); err != nil {
+	if err := r.leaf.Kill(r.search.Foreign); err != nil {
 		r.notef("cgroup: kill: %v", err)
 	}
 }
 
+// killGroup lists and kills the processes in the leader's process group.
+func (r *run) killGroup() {
+	r.signalGroup(unix.SIGKILL, func(m descendants.Member) { r.listKilled(m.Pid, m.Name) })
+}
+
 // listKilled puts a process on the list, once. If name is empty it is looked up.
 func (r *run) listKilled(pid int, name string) {
-	if slices.ContainsFunc(r.killed, func(s Survivor) bool { return s.Pid == pid }) {
+	if pid == r.pid || slices.ContainsFunc(r.killed, func(s Survivor) bool { return s.Pid == pid }) {
 		return
 	}
 	if len(r.killed) >= descendants.MaxVictims {
@@ -102,6 +116,11 @@ func (r *run) listKilled(pid int, name string) {
 	}
 	r.killed = append(r.killed, Survivor{Pid: pid, Name: name})
 }
+
+// foreignDrain is how long a stream is read on when only a process that does not
+// belong to the run holds it. An ssh ControlMaster closes the stream some
+// milliseconds after its client was killed.
+const foreignDrain = time.Second
 
 // killDescendants kills the processes of the run in every group and session,
 // until a search finds none and both streams have ended, or until the time end
@@ -124,17 +143,15 @@ func (r *run) killDescendants(end time.Duration) error {
 		r.search.MarkOnly = r.atEnd()
 	}
 	wait := time.Millisecond
-	holders := false
+	holders, bounded := false, false
 	for {
 		now := time.Since(r.start)
 		victims, err := r.search.Kill(now, holders)
 		if err != nil {
-			r.notef("processes that left the group could not be searched for: %v", err)
+			r.noteUnsearched(err)
 		}
 		for _, v := range victims {
-			if !v.Group {
-				r.listKilled(v.Pid, v.Name)
-			}
+			r.listKilled(v.Pid, v.Name)
 		}
 		r.search.AwaitDeath(victims, r.start, end)
 		r.drainAll()
@@ -148,6 +165,10 @@ func (r *run) killDescendants(end time.Duration) error {
 		if r.atEnd() {
 			return nil
 		}
+		if (err != nil || len(r.search.Spared) > 0) && !bounded {
+			// The holder of the stream is older than the run, or cannot be found.
+			end, bounded = min(end, addSaturated(now, foreignDrain)), true
+		}
 		// No process was found, and one holds a stream. Either it is still dying,
 		// or the stream is its only sign.
 		if err := r.awaitEnds(min(addSaturated(now, wait), end)); err != nil {
@@ -155,6 +176,14 @@ func (r *run) killDescendants(end time.Duration) error {
 		}
 		holders, r.search.MarkOnly, r.search.Pipes = true, false, r.pipes()
 		wait = min(2*wait, longNap)
+	}
+}
+
+// noteUnsearched adds a notice that /proc cannot be searched, once.
+func (r *run) noteUnsearched(err error) {
+	if !r.unsearched {
+		r.unsearched = true
+		r.notef("processes that outlive the payload cannot be searched for: %v: mount /proc, or run in a cgroup", err)
 	}
 }
 

@@ -3,6 +3,7 @@ package spawn
 import (
 	"fmt"
 	"os"
+	"os/signal"
 	"strings"
 	"syscall"
 	"testing"
@@ -60,5 +61,36 @@ func TestNoSignalToOthers(t *testing.T) { // C11
 		if alive(pid) {
 			t.Errorf("%d is alive", pid)
 		}
+	}
+}
+
+// Interrupt of a run that shares our group signals the leader only.
+func TestInterruptOfASharedGroup(t *testing.T) { // C10
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, unix.SIGINT)
+	defer signal.Stop(signals)
+	c := help("int=5")
+	c.ShareGroup = true
+	p := printed(t, c, 1)
+	p.Interrupt()
+	res, err := p.Wait()
+	if err != nil || res.ExitCode != 5 || res.Cause != CauseInterrupt {
+		t.Errorf("exit %d, cause %q, %v: want 5 and interrupt", res.ExitCode, res.Cause, err)
+	}
+	select {
+	case <-signals:
+		t.Error("SIGINT came to this process, which is in the group of the run")
+	default:
+	}
+}
+
+// A leader that has moved to another group is killed directly.
+func TestLeaderLeavesItsGroup(t *testing.T) { // C11
+	c := help(fmt.Sprintf("join=%d", unix.Getpgrp()), "out=\n", "hang")
+	c.NoCgroup, c.Grace = true, time.Hour
+	p := printed(t, c, 1)
+	go p.r.request(CauseKill)
+	if res := finished(t, p); res.Signal != "SIGKILL" || res.Cause != CauseKill {
+		t.Errorf("signal %q, cause %q: want SIGKILL and kill", res.Signal, res.Cause)
 	}
 }

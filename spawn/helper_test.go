@@ -220,6 +220,7 @@ func helper(list []string) {
 			unix.Syscall(unix.SYS_EXIT, 0, 0, 0)
 		case "file": // waits until a file exists
 			for _, err := os.Stat(arg); err != nil; _, err = os.Stat(arg) {
+				linux.Pause(time.Millisecond)
 			}
 		case "move": // moves itself into a cgroup
 			if err := os.WriteFile(arg+"/cgroup.procs", []byte("0"), 0); err != nil {
@@ -233,6 +234,20 @@ func helper(list []string) {
 				}
 				procs = string(text)
 			}
+		case "ctrl-c": // runs that many payloads while signals come to the process group
+			fmt.Println(runsUnderSIGINT(n))
+		case "join": // another process group
+			if err := unix.Setpgid(0, n); err != nil {
+				panic(err)
+			}
+		case "obey":
+			obey()
+		case "send-stdout":
+			if err := sendStdout(arg); err != nil {
+				panic(err)
+			}
+		case "older-orphan":
+			olderOrphan()
 		case "as":
 		case "many": // starts that many children that hang
 			for range n {
@@ -479,6 +494,19 @@ func wantDead(t *testing.T, what string, fds []int) {
 			t.Errorf("%s: process number %d lives on", what, i)
 		}
 	}
+}
+
+// dies reports whether a process is dead, or dies within 10 s: a run does not wait
+// for the death of the processes in the leader's group.
+func dies(t *testing.T, pid int) bool {
+	t.Helper()
+	fd, err := unix.PidfdOpen(pid, 0)
+	if err != nil {
+		return true
+	}
+	defer unix.Close(fd)
+	p := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+	return linux.Poll(p, time.Now(), 10*time.Second) == nil && p[0].Revents != 0
 }
 
 // alive reports whether pid is a process that is not a zombie.

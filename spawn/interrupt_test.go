@@ -1,8 +1,16 @@
 package spawn
 
 import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"sync"
 	"testing"
 	"time"
+
+	"github.com/ktstr/ktstr/internal/linux"
+	"golang.org/x/sys/unix"
 )
 
 func TestInterrupt(t *testing.T) { // C9
@@ -39,4 +47,46 @@ func TestInterrupt(t *testing.T) { // C9
 			t.Errorf("after the end: %v", err)
 		}
 	})
+}
+
+// A SIGINT to the process group of the host, as the terminal sends it at Ctrl-C, does
+// not kill a payload that was just forked and has no group of its own yet. The host
+// alone decides whether the run ends.
+func TestCtrlCDuringTheStart(t *testing.T) { // C9, C10
+	both(t, func(t *testing.T, set func(Command) Command) {
+		c := set(help(fmt.Sprintf("ctrl-c=%d", soak(150, 3000))))
+		if res := mustRun(t, c); string(res.Stdout.Data) != "0\n" {
+			t.Errorf("%s runs were killed or refused, want 0; stderr %q", res.Stdout.Data, res.Stderr.Data)
+		}
+	})
+}
+
+// runsUnderSIGINT runs payloads while SIGINT comes to the process group of this
+// process, and returns how many did not exit by themselves.
+func runsUnderSIGINT(n int) (bad int) {
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, unix.SIGINT)
+	stop := make(chan struct{})
+	var storm sync.WaitGroup
+	storm.Go(func() {
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+				unix.Kill(0, unix.SIGINT)
+				linux.Pause(20 * time.Microsecond)
+			}
+		}
+	})
+	for i := range n {
+		c := Command{Path: "/bin/true", NoCgroup: i%2 == 0}
+		if res, err := Run(context.Background(), c); err != nil || res.ExitCode != 0 {
+			fmt.Fprintln(os.Stderr, res.ExitCode, res.Signal, err)
+			bad++
+		}
+	}
+	close(stop)
+	storm.Wait()
+	return bad
 }

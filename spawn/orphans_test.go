@@ -21,13 +21,25 @@ func TestLeaderFirst(t *testing.T) { // C12
 		if res.ExitCode != 3 || res.Cause != CauseNone || !res.Stdout.Complete {
 			t.Errorf("exit %d, cause %q, complete %v: want 3, none, true", res.ExitCode, res.Cause, res.Stdout.Complete)
 		}
+		child := pids(t, res.Stdout.Data)
+		if len(child) != 1 || !dies(t, child[0]) {
+			t.Fatalf("printed %q: want the pid of a dead child", res.Stdout.Data)
+		}
+		want := fmt.Sprintf("1 process outlived the payload and was killed: exe (%d)", child[0])
+		if len(res.Killed) != 1 || res.Killed[0] != (Survivor{child[0], "exe"}) || len(res.Notices) != 1 || !strings.HasPrefix(res.Notices[0], want) {
+			t.Errorf("killed %v, notices %q: want the child %d in both", res.Killed, res.Notices, child[0])
+		}
+		// At a timeout they are listed as well, and they have not outlived the payload.
+		c = set(help("bg=hang", "setsid=hang", "hang"))
+		c.Timeout = 500 * time.Millisecond
+		res = mustRun(t, c)
 		for _, pid := range pids(t, res.Stdout.Data) {
-			if alive(pid) {
-				t.Errorf("the background child %d is alive", pid)
+			if !dies(t, pid) || !slices.ContainsFunc(res.Killed, func(s Survivor) bool { return s.Pid == pid }) {
+				t.Errorf("timeout: %d is alive: %v, killed %v: want it killed and listed", pid, alive(pid), res.Killed)
 			}
 		}
-		if len(res.Killed) != 0 {
-			t.Errorf("killed %v: want none, a child in the group is no escapee", res.Killed)
+		if len(res.Killed) != 2 || len(res.Notices) != 0 {
+			t.Errorf("timeout: killed %v, notices %q: want two, and no notice", res.Killed, res.Notices)
 		}
 	})
 }
@@ -98,14 +110,12 @@ func TestProcessWithoutItsFirstThread(t *testing.T) { // C13
 			if res.ExitCode != 4 || len(list) != 1 {
 				t.Fatalf("%s: exit %d, printed %q: want 4 and a pid", how, res.ExitCode, res.Stdout.Data)
 			}
-			// The run does not wait for the death of a process in the group.
-			if fd, err := unix.PidfdOpen(list[0], 0); err == nil {
-				wantDead(t, how, []int{fd})
-				unix.PidfdSendSignal(fd, unix.SIGKILL, nil, 0)
-				unix.Close(fd)
+			if !dies(t, list[0]) {
+				t.Errorf("%s: %d outlived the run", how, list[0])
+				unix.Kill(list[0], unix.SIGKILL)
 			}
-			if len(res.Notices) > 0 {
-				t.Errorf("%s: notices %q, want none", how, res.Notices)
+			if len(res.Notices) != 1 || !strings.Contains(res.Notices[0], "outlived") {
+				t.Errorf("%s: notices %q, want one about the process that was killed", how, res.Notices)
 			}
 		}
 	})
@@ -144,18 +154,18 @@ func TestEscapeFromTheCgroup(t *testing.T) { // C13
 func TestListOfTheKilledIsBounded(t *testing.T) { // C13
 	var r run
 	for pid := range descendants.MaxVictims {
-		r.listKilled(pid, "sleep")
+		r.listKilled(pid+1, "sleep")
 	}
-	r.listKilled(0, "sleep") // again
+	r.listKilled(1, "sleep") // again
 	more := func() bool {
 		r.notices = nil
-		r.noteCaptures()
+		r.noteKilled()
 		return slices.ContainsFunc(r.notices, func(s string) bool { return strings.HasPrefix(s, "more than 256") })
 	}
 	if len(r.killed) != descendants.MaxVictims || more() {
 		t.Errorf("%d are listed, notices %q: want %d and none about more", len(r.killed), r.notices, descendants.MaxVictims)
 	}
-	r.listKilled(descendants.MaxVictims, "sleep")
+	r.listKilled(descendants.MaxVictims+1, "sleep")
 	if len(r.killed) != descendants.MaxVictims || !more() {
 		t.Errorf("%d are listed, notices %q: want %d and one about more", len(r.killed), r.notices, descendants.MaxVictims)
 	}

@@ -116,7 +116,7 @@ type killed struct{ cgroup.Hierarchy }
 func (k killed) Create(name, id string) (cgroup.Leaf, error) {
 	leaf, err := k.Hierarchy.Create(name, id)
 	if err == nil {
-		err = leaf.Kill()
+		err = leaf.Kill(nil)
 	}
 	return leaf, err
 }
@@ -137,6 +137,23 @@ func TestPlacementInAKilledCgroup(t *testing.T) { // C21
 }
 
 // Each run has a fresh leaf, so a run after a killed one is normal.
+// frozen makes leaves that another process freezes before the child is born.
+type frozen struct{ cgroup.Hierarchy }
+
+func (f frozen) Create(name, id string) (cgroup.Leaf, error) {
+	leaf, err := f.Hierarchy.Create(name, id)
+	if err == nil {
+		err = os.WriteFile(leaf.Path()+"/cgroup.freeze", []byte("1"), 0)
+	}
+	return leaf, err
+}
+
+// A child that cannot start in its cgroup is an error after 10 s at the most.
+func TestPlacementHasALimit(t *testing.T) { // C21
+	name := cgroupName(t)
+	wantMisplaced(t, Command{Path: "/bin/true", Cgroup: name, Cgroups: frozen{mounted()}}, "birth")
+}
+
 func TestRunAfterAKilledOne(t *testing.T) { // C21
 	name := cgroupName(t)
 	for range 5 {
@@ -258,7 +275,7 @@ func (f *fakeCgroups) FD() int { return -1 }
 
 func (f *fakeCgroups) Place(int) error { return unix.EBUSY }
 
-func (f *fakeCgroups) Kill() error { return nil }
+func (f *fakeCgroups) Kill(func(int) bool) error { return nil }
 
 func (f *fakeCgroups) Remove() error { f.removed++; return nil }
 

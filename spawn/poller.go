@@ -23,6 +23,8 @@ type poller struct {
 	r    *run
 	busy bool // the last read gave much
 
+	ended bool // the leader has ended: its pidfd gives no more news
+
 	parkable bool
 	tried    bool     // to set up the epoll descriptor
 	file     *os.File // of the epoll descriptor
@@ -54,6 +56,9 @@ func (w *poller) wait(streams bool, until time.Duration) (events, error) {
 		{Fd: int32(w.r.wake), Events: unix.POLLIN},
 		{Fd: -1, Events: unix.POLLIN},
 		{Fd: -1, Events: unix.POLLIN},
+	}
+	if w.ended {
+		fds[0].Fd = -1
 	}
 	if streams {
 		fds[2].Fd, fds[3].Fd = int32(w.r.stdout.fd), int32(w.r.stderr.fd)
@@ -90,8 +95,10 @@ func (w *poller) setUp() bool {
 		}
 	}
 	w.armed = true
-	return w.control(unix.EPOLL_CTL_ADD, w.r.pidfd, tagExit, unix.EPOLLIN) == 0 &&
-		w.control(unix.EPOLL_CTL_ADD, w.r.wake, tagRequest, unix.EPOLLIN) == 0 &&
+	if !w.ended && w.control(unix.EPOLL_CTL_ADD, w.r.pidfd, tagExit, unix.EPOLLIN) != 0 {
+		return false
+	}
+	return w.control(unix.EPOLL_CTL_ADD, w.r.wake, tagRequest, unix.EPOLLIN) == 0 &&
 		w.control(unix.EPOLL_CTL_ADD, w.timer, tagTimer, unix.EPOLLIN) == 0
 }
 
@@ -143,6 +150,7 @@ func (w *poller) park(streams bool, until time.Duration) (got events, err error)
 				switch ev.Fd {
 				case tagExit:
 					got.exit = true
+					w.control(unix.EPOLL_CTL_DEL, w.r.pidfd, tagExit, 0)
 				case tagRequest:
 					got.request = true
 				case tagTimer:

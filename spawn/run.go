@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"strings"
 	"sync"
 	"time"
 
@@ -22,7 +23,9 @@ type run struct {
 
 	leaf       cgroup.Leaf // nil: none
 	leafKilled bool        // processes were in the leaf and were killed
-	leafEmpty  bool        // the last look at the leaf found no process
+	leafEmpty  bool        // the last look at the leaf found no process of the run
+	leafGuests []Survivor  // processes in the leaf that do not belong to the run
+	births     int         // how often the child was made again
 	traced     bool        // the leader is placed while ptrace stops it: the kernel cannot place it at its birth
 
 	pidfd          int
@@ -40,6 +43,8 @@ type run struct {
 	notices    []string
 	killed     []Survivor
 	killedMore bool // more processes were killed than killed lists
+	forced     bool // we have killed the leader
+	unsearched bool // a notice says that /proc could not be searched
 
 	mu         sync.Mutex
 	pid        int
@@ -60,6 +65,12 @@ func prepare(ctx context.Context, op string, c Command) (*run, error) {
 	}
 	if c.Timeout < 0 {
 		return nil, fmt.Errorf("%s: timeout %v: want a duration above 0, or 0 for no timeout", c.Path, c.Timeout)
+	}
+	if c.StopAfter < 0 {
+		return nil, fmt.Errorf("%s: stop after %v: want a duration above 0, or 0 for never", c.Path, c.StopAfter)
+	}
+	if c.Leftovers != LeftoversKill && c.Leftovers != LeftoversWait {
+		return nil, fmt.Errorf("%s: leftovers %q: want %q, or nothing to kill them", c.Path, c.Leftovers, LeftoversWait)
 	}
 	if c.Cgroup != "" {
 		name, err := cgroup.CleanName(op, c.Cgroup)
@@ -148,6 +159,7 @@ func (r *run) serve() {
 	r.result.Stdout = r.stdout.capture()
 	r.result.Stderr = r.stderr.capture()
 	r.result.Killed = r.killed
+	r.noteKilled()
 	r.noteCaptures()
 	r.result.Notices = r.notices
 	r.err = err
@@ -176,28 +188,76 @@ func (r *run) closeLeaf() {
 		r.notef("cgroup: its counters could not be read: %v", err)
 	}
 	if err := r.leaf.Remove(); err != nil {
-		r.notef("cgroup: it could not be removed: %v", err)
+		r.notef("cgroup: it could not be removed: %v%s", err, inLeaf(r.leafGuests))
 	}
 	r.leaf = nil
 }
 
-// noteCaptures adds the notices about the streams and the list of the killed.
-func (r *run) noteCaptures() {
-	if r.killedMore {
-		r.notef("more than %d processes that had left the payload's group were killed: the first ones are listed", descendants.MaxVictims)
+// inLeaf says which processes keep a leaf from being removed.
+func inLeaf(guests []Survivor) string {
+	if len(guests) == 0 {
+		return ""
 	}
+	return fmt.Sprintf(": %s is in it, and is older than the payload, so it was not killed", names(guests))
+}
+
+// names lists processes like "sleep (123), sleep (124) and 5 more".
+func names(list []Survivor) string {
+	const most = 4
+	var text []string
+	for _, s := range list[:min(len(list), most)] {
+		text = append(text, fmt.Sprintf("%s (%d)", s.Name, s.Pid))
+	}
+	if more := len(list) - most; more > 0 {
+		return fmt.Sprintf("%s and %d more", strings.Join(text, ", "), more)
+	}
+	return strings.Join(text, ", ")
+}
+
+// noteKilled adds the notices about the processes that outlived the leader.
+func (r *run) noteKilled() {
+	if r.killedMore {
+		r.notef("more than %d processes were killed: the first %d are listed", descendants.MaxVictims, descendants.MaxVictims)
+	}
+	if n := len(r.killed); n == 1 && !r.forced {
+		r.notef("1 process outlived the payload and was killed: %s: let the payload wait for its children, or set leftovers: wait", names(r.killed))
+	} else if n > 1 && !r.forced {
+		r.notef("%d processes outlived the payload and were killed: %s: let the payload wait for its children, or set leftovers: wait", n, names(r.killed))
+	}
+}
+
+// noteCaptures adds the notices about the streams.
+func (r *run) noteCaptures() {
 	for i, c := range []*Capture{&r.result.Stdout, &r.result.Stderr} {
 		s := r.streams()[i]
 		if c.Truncated {
 			r.notef("%s: %d bytes were printed and the first %d kept (the cap)", s.name, c.Bytes, len(c.Data))
 		}
 		if !c.Complete {
-			r.notef("%s: its end was not seen: a process that was not ours to kill still holds it; what it prints later is lost", s.name)
+			r.notef("%s: its end was not seen: %s: what it prints later is lost", s.name, r.holderOf(s))
 		}
 		if s.teeErr != nil {
 			r.notef("%s: its full copy stopped: %v", s.name, s.teeErr)
 		}
 	}
+}
+
+// holderOf describes the process that holds a stream which has not ended.
+func (r *run) holderOf(s *stream) string {
+	name := descendants.PipeName(s.fd)
+	var holders []Survivor
+	for _, h := range r.search.Spared {
+		if h.Pipe == name {
+			holders = append(holders, Survivor(h.Process))
+		}
+	}
+	switch {
+	case len(holders) > 0:
+		return names(holders) + " holds it, and is older than the payload, so it was not killed"
+	case r.c.ShareGroup:
+		return "a descendant of the payload holds it"
+	}
+	return "a process that could not be found or killed holds it"
 }
 
 // notef adds a notice to the result.

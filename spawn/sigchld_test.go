@@ -27,6 +27,30 @@ func TestSIGCHLDIgnored(t *testing.T) { // C16
 	}
 }
 
+// The disposition stays changed until the last of two overlapping runs has ended.
+func TestSIGCHLDIgnoredDuringTwoRuns(t *testing.T) { // C16
+	defer ignoreChildren(t)()
+	for _, firstEndsFirst := range []bool{true, false} {
+		var runs [2]*Process
+		for i := range runs {
+			runs[i] = printed(t, help(fmt.Sprintf("int=%d", 5+i)), 1)
+		}
+		order := []int{0, 1}
+		if !firstEndsFirst {
+			order = []int{1, 0}
+		}
+		for n, i := range order {
+			runs[i].Interrupt()
+			if res, err := runs[i].Wait(); err != nil || res.ExitCode != 5+i {
+				t.Errorf("run %d: exit %d, %v, want %d", i, res.ExitCode, err, 5+i)
+			}
+			if ignored := disposition(t) == sigIgn; ignored != (n == 1) {
+				t.Errorf("after %d of 2 runs: ignored %v", n+1, ignored)
+			}
+		}
+	}
+}
+
 // A host that begins to ignore SIGCHLD during a run loses the exit status. The kernel
 // can have kept it with the pidfd. Otherwise the run is an error.
 func TestSIGCHLDIgnoredDuringRun(t *testing.T) { // C16

@@ -99,6 +99,15 @@ type Command struct {
 	// timeout. A negative value is an error.
 	Timeout time.Duration
 
+	// StopAfter ends the run on purpose that long after its start, for a payload that
+	// runs for ever: as Interrupt does, but with CauseStop. 0 means never. A negative
+	// value is an error.
+	StopAfter time.Duration
+
+	// Leftovers says what happens to descendants that outlive the leader. The zero
+	// value, LeftoversKill, kills them.
+	Leftovers Leftovers
+
 	// Grace is how long Interrupt waits before it kills. It is also how long the
 	// end of the run may take after the leader has exited or was killed. 0 means
 	// DefaultGrace.
@@ -180,6 +189,19 @@ func Run(ctx context.Context, c Command) (Result, error) {
 	return r.result, r.err
 }
 
+// Leftovers is what happens to descendants that outlive the leader.
+type Leftovers string
+
+const (
+	// LeftoversKill kills them as soon as the leader has exited.
+	LeftoversKill Leftovers = ""
+
+	// LeftoversWait lets the run go on until the streams have ended, that is, until no
+	// process holds them any more, or until the timeout. With a cgroup it also ends
+	// when the cgroup is empty. Then the remaining descendants are killed.
+	LeftoversWait Leftovers = "wait"
+)
+
 // Cause is the action of ours that ended a run.
 type Cause string
 
@@ -191,6 +213,7 @@ const (
 	CauseInterrupt Cause = "interrupt" // Process.Interrupt
 	CauseKill      Cause = "kill"      // Process.Kill, or a dropped handle
 	CauseCancel    Cause = "cancel"    // the context
+	CauseStop      Cause = "stop"      // Command.StopAfter
 )
 
 // Result is what is known about a run that is over.
@@ -203,15 +226,15 @@ type Result struct {
 
 	Stdout, Stderr Capture
 
-	// Killed lists the processes that had left the payload's process group,
-	// or were re-parented to us, and had to be killed: the first 256.
+	// Killed lists the processes that were killed with the run, or because they had
+	// outlived the leader: the first 256. The leader is not among them.
 	Killed []Survivor
 
 	// Notices are unusual facts that do not make the run wrong, one sentence each.
 	Notices []string
 
 	Start    time.Time     // when the leader was forked
-	Duration time.Duration // from Start to the leader's end
+	Duration time.Duration // from Start to the leader's end, or to the streams' end with LeftoversWait
 
 	// Payload is what the leader used, and the descendants that it waited for.
 	Payload Usage

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"syscall"
 	"time"
+	"unsafe"
 
 	"github.com/ktstr/ktstr/internal/linux"
 	"github.com/ktstr/ktstr/spawn/cgroup"
@@ -146,13 +147,13 @@ func (r *run) exec(files []uintptr) error {
 		if !r.private() {
 			// If another process freezes the cgroup now, the child would never
 			// start, and this thread would wait for it for ever.
-			defer time.AfterFunc(placementLimit, func() { r.leaf.Kill() }).Stop()
+			defer time.AfterFunc(placementLimit, func() { r.leaf.Kill(nil) }).Stop()
 		}
 	}
-	if r.watcher != nil {
-		r.slot = r.watcher.enter(leaf, r.pipes())
-	}
 	r.search.Begin()
+	if r.watcher != nil {
+		r.slot = r.watcher.enter(entry{leaf, r.search.Began(), r.pipes()})
+	}
 	holdSIGCHLD()
 	argv := append([]string{r.c.Path}, r.c.Args...)
 	pid, err := self.Fork(func() (pid int, err error) {
@@ -176,8 +177,23 @@ func (r *run) exec(files []uintptr) error {
 		err = fmt.Errorf("%s: the kernel gave no pidfd: want Linux 5.4 or later, and a seccomp filter that allows it", r.c.Path)
 	case attr.Sys.Ptrace:
 		err = r.placeTraced()
-	case r.leaf != nil && r.diedAtBirth():
-		err = r.misplaced(errors.New("the kernel killed the child at its birth, as it does in a cgroup below which cgroup.kill was written once: remove that cgroup and make it again"))
+	case r.diedAtBirth():
+		if r.leaf != nil && signalOf(pid) == unix.SIGKILL {
+			err = r.misplaced(errors.New("the kernel killed the child at its birth, as it does in a cgroup below which cgroup.kill was written once: remove that cgroup and make it again"))
+			break
+		}
+		// A signal to our process group, such as Ctrl-C, has killed the child before
+		// it had a group of its own. That signal was for this process, which decides
+		// whether the run ends. So the child is made again.
+		if !r.c.ShareGroup && r.births < maxBirths {
+			r.births++
+			wait4(pid, 0)
+			self.Reaped(pid)
+			r.takeBack()
+			unix.Close(r.pidfd)
+			r.pidfd, r.pid = -1, 0
+			return r.exec(files)
+		}
 	}
 	if err != nil {
 		unix.Kill(pid, unix.SIGKILL) // by number: it is our child and not reaped
@@ -225,15 +241,14 @@ func (r *run) env() []string {
 	return r.c.Env
 }
 
-// pipes are the names of the streams that have not ended.
-func (r *run) pipes() []string {
-	var names []string
+// pipes are the streams that have not ended.
+func (r *run) pipes() (list []descendants.Pipe) {
 	for _, s := range r.streams() {
 		if s.fd >= 0 {
-			names = append(names, descendants.PipeName(s.fd))
+			list = append(list, descendants.Pipe{Name: descendants.PipeName(s.fd)})
 		}
 	}
-	return names
+	return list
 }
 
 // leaveLedger removes the run from the watcher's ledger.
@@ -258,21 +273,31 @@ func refusedPlace(err error, path, dir string) bool {
 	return false
 }
 
+// maxBirths is how often a child is made again.
+const maxBirths = 20
+
+// signalOf is the signal that killed a child which is not reaped yet.
+func signalOf(pid int) unix.Signal {
+	var info siginfo
+	err := unix.Waitid(unix.P_PID, pid, (*unix.Siginfo)(unsafe.Pointer(&info)), unix.WEXITED|unix.WNOWAIT, nil)
+	if err != nil || info.code == cldExited {
+		return 0
+	}
+	return unix.Signal(info.status)
+}
+
 // diedAtBirth reports whether the child died before it executed its program.
 // ForkExec takes that for a success, because the pipe for the errno of exec is
 // closed without an errno in it.
 func (r *run) diedAtBirth() bool {
-	// The child sets its process group before it executes the program. A child
-	// that the kernel kills at its birth does not get that far.
-	if pgid, err := unix.Getpgid(r.pid); err == nil && pgid == r.pid {
-		return false
-	}
+	// The process group says nothing: a signal can kill the child when it has its own
+	// group and has not executed the program yet.
 	var link [256]byte
 	if n, err := unix.Readlink("/proc/"+strconv.Itoa(r.pid)+"/exe", link[:]); err == nil && string(link[:n]) != ownExecutable() {
 		return false
 	}
-	// It has ended already, or it executes this very program. The flags of the
-	// process tell these apart.
+	// It has ended already, it executes this very program, or we may not read the link
+	// of a setuid program. The flags of the process tell these apart.
 	s, err := linux.ReadStat(r.pid)
 	return err == nil && s.Flags&linux.ForkedNoExec != 0
 }

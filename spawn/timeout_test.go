@@ -66,3 +66,23 @@ func TestDeadlineSurvivesSignals(t *testing.T) { // C14
 		t.Error("a negative timeout was taken")
 	}
 }
+
+// The longest duration as grace does not overflow into the past.
+func TestLongestGrace(t *testing.T) { // C14
+	const longest = 1<<63 - 1
+	if got := addSaturated(time.Hour, longest); got != longest {
+		t.Errorf("an hour and the longest duration are %v, want %v", got, time.Duration(longest))
+	}
+	c := help("int=4")
+	c.Grace = longest
+	p := printed(t, c, 1)
+	p.Interrupt()
+	if res := finished(t, p); res.ExitCode != 4 || res.Signal != "" {
+		t.Errorf("exit %d, signal %q: want 4 and no signal", res.ExitCode, res.Signal)
+	}
+	for _, tt := range []struct{ a, b, want time.Duration }{{0, 0, 0}, {0, 5, 5}, {5, 0, 5}, {5, 7, 5}, {7, 5, 5}} {
+		if got := earliest(tt.a, tt.b); got != tt.want {
+			t.Errorf("earliest of %d and %d is %d, want %d", tt.a, tt.b, got, tt.want)
+		}
+	}
+}

@@ -4,12 +4,14 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/ktstr/ktstr/spawn/cgroup"
+	"github.com/ktstr/ktstr/spawn/internal/descendants"
 	"golang.org/x/sys/unix"
 )
 
 // await captures the streams until the leader has ended.
 func (r *run) await() error {
-	w := waitLoop{r: r, poller: poller{r: r}, killAt: r.c.Timeout}
+	w := waitLoop{r: r, poller: poller{r: r}, killAt: r.c.Timeout, stopAt: r.c.StopAfter}
 	defer w.poller.close()
 	over, err := w.run()
 	if !over {
@@ -30,8 +32,10 @@ type waitLoop struct {
 	r      *run
 	poller poller
 	moved  bool          // to a goroutine without a thread
+	stopAt time.Duration // when StopAfter interrupts the run; 0: never
 	killAt time.Duration // when the run is killed, or given up if it was killed; 0: never
 	killed bool
+	ended  bool // the leader has ended, and the run waits for its descendants
 
 	// The loop naps between two reads of a stream that is being written to, so
 	// that a payload which prints steadily costs few wake-ups. During a silence it
@@ -51,9 +55,12 @@ func (w *waitLoop) run() (over bool, err error) {
 			w.moved = true
 			return false, nil
 		}
-		until := w.killAt
-		if w.nap > 0 && (until == 0 || w.napEnd < until) {
-			until = w.napEnd
+		until := earliest(w.killAt, w.stopAt)
+		if w.nap > 0 {
+			until = earliest(until, w.napEnd)
+		}
+		if w.ended && r.leaf != nil {
+			until = earliest(until, addSaturated(time.Since(r.start), longNap)) // is the leaf empty?
 		}
 		got, err := w.poller.wait(w.nap == 0, until)
 		if err != nil {
@@ -61,14 +68,23 @@ func (w *waitLoop) run() (over bool, err error) {
 			return true, fmt.Errorf("%s: wait for events: %w", r.c.Path, err)
 		}
 		if got.exit {
-			return true, nil
+			if r.c.Leftovers != LeftoversWait || w.killed {
+				return true, nil
+			}
+			w.ended, w.poller.ended = true, true
 		}
 		now := time.Since(r.start)
 		if got.request {
 			w.obey(now)
 		}
+		if w.stopAt > 0 && now >= w.stopAt {
+			w.stopAt = 0
+			if r.cause == CauseNone {
+				w.interrupt(CauseStop, now)
+			}
+		}
 		if w.killAt > 0 && now >= w.killAt {
-			if w.killed {
+			if w.killed && !w.ended {
 				r.reapLater()
 				return true, fmt.Errorf("%s: %w", r.c.Path, r.notGone())
 			}
@@ -76,6 +92,12 @@ func (w *waitLoop) run() (over bool, err error) {
 		}
 		if got.data || w.nap > 0 && now >= w.napEnd {
 			w.drain(now)
+		}
+		if w.ended && (w.killed || r.atEnd() || r.leaf != nil && r.leaf.Drain(0) == nil) {
+			if !w.killed && r.leaf != nil {
+				r.leaf.Drain(cgroup.EventGap) // a process that exits closes its streams first
+			}
+			return true, nil
 		}
 	}
 }
@@ -87,15 +109,18 @@ func (w *waitLoop) obey(now time.Duration) {
 		switch {
 		case w.killed:
 		case why == CauseInterrupt && r.cause != CauseInterrupt:
-			r.cause = CauseInterrupt
-			if at := addSaturated(now, r.grace); w.killAt == 0 || at < w.killAt {
-				w.killAt = at
-			}
-			r.interrupt()
+			w.interrupt(why, now)
 		default:
 			w.kill(why, now)
 		}
 	}
+}
+
+// interrupt asks the payload to stop, and sets the time when it is killed.
+func (w *waitLoop) interrupt(why Cause, now time.Duration) {
+	w.r.cause = why
+	w.killAt = earliest(w.killAt, addSaturated(now, w.r.grace))
+	w.r.interrupt()
 }
 
 func (w *waitLoop) kill(why Cause, now time.Duration) {
@@ -112,7 +137,35 @@ func (r *run) interrupt() {
 		signalLeader(r.pidfd, r.pid, unix.SIGINT)
 		return
 	}
-	signalGroup(r.pidfd, r.pid, unix.SIGINT)
+	// A second SIGINT has another meaning for many programs, so the leader gets one.
+	if !r.signalGroup(unix.SIGINT, func(descendants.Member) {}) {
+		signalLeader(r.pidfd, r.pid, unix.SIGINT)
+	}
+}
+
+// signalGroup signals the processes in the leader's process group, and calls each
+// for them. leader reports whether the leader was among them. Any process of our
+// session can move itself into that group. If one that is older than the run has
+// done so, the others are signalled one by one.
+func (r *run) signalGroup(sig unix.Signal, each func(descendants.Member)) (leader bool) {
+	members, err := r.search.Group(time.Since(r.start))
+	foreign := false
+	for _, m := range members {
+		if foreign = foreign || m.Foreign; !m.Foreign {
+			each(m)
+		}
+	}
+	if err != nil || len(members) > 0 && !foreign {
+		signalGroup(r.pidfd, r.pid, sig) // without /proc it is the only way
+		return true
+	}
+	for _, m := range members {
+		descendants.Signal(m.Pid, sig, func(pid int) bool {
+			group, err := unix.Getpgid(pid)
+			return err == nil && group == r.pid && !r.search.Foreign(pid)
+		})
+	}
+	return false
 }
 
 const (
@@ -166,6 +219,14 @@ func (r *run) drainSome() (bytes, size int64) {
 		}
 	}
 	return bytes, size
+}
+
+// earliest is the smaller of two times. 0 means never.
+func earliest(a, b time.Duration) time.Duration {
+	if a == 0 || b > 0 && b < a {
+		return b
+	}
+	return a
 }
 
 // addSaturated is a+b, or the longest duration if that overflows.

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -162,7 +161,7 @@ func (w *Watcher) awaitSleep() {
 
 // enter writes a run into the ledger before its child exists. It returns the slot,
 // -1 without a watcher.
-func (w *Watcher) enter(leaf string, pipes []string) int {
+func (w *Watcher) enter(e entry) int {
 	if w == nil {
 		return -1
 	}
@@ -178,7 +177,7 @@ func (w *Watcher) enter(leaf string, pipes []string) int {
 		w.next++
 	}
 	var b [slotBytes]byte
-	copy(b[:], strings.Join(append([]string{leaf}, pipes...), "\n"))
+	copy(b[:], e.text())
 	unix.Pwrite(w.ledger, b[:], int64(slot)*slotBytes)
 	return slot
 }

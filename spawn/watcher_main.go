@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/ktstr/ktstr/internal/linux"
 	"github.com/ktstr/ktstr/spawn/cgroup"
 	"github.com/ktstr/ktstr/spawn/internal/descendants"
 	"golang.org/x/sys/unix"
@@ -53,6 +54,35 @@ func WatcherMain() {
 	os.Exit(0)
 }
 
+// entry is what the ledger says about a run.
+type entry struct {
+	leaf  string // directory of its cgroup; empty: none
+	began uint64 // before its leader was forked, in ticks since boot
+	pipes []descendants.Pipe
+}
+
+func (e entry) text() string {
+	lines := []string{e.leaf, strconv.FormatUint(e.began, 10)}
+	for _, p := range e.pipes {
+		lines = append(lines, p.Name)
+	}
+	return strings.Join(lines, "\n")
+}
+
+// parseEntry parses the text of an entry. The ledger is memory that only the host
+// writes, so a bad text does not occur.
+func parseEntry(text string) entry {
+	lines := strings.Split(text, "\n")
+	e := entry{leaf: lines[0]}
+	if len(lines) > 1 {
+		e.began, _ = strconv.ParseUint(lines[1], 10, 64)
+		for _, name := range lines[2:] {
+			e.pipes = append(e.pipes, descendants.Pipe{Name: name})
+		}
+	}
+	return e
+}
+
 // cleanUpLimit is how long the watcher tries to end the processes of the runs.
 const cleanUpLimit = 10 * time.Second
 
@@ -62,18 +92,26 @@ const cleanUpLimit = 10 * time.Second
 // a process is spared, because the host has that mark too.
 func cleanUp(base string, mark uint64, hostLives bool, slots []string) {
 	start := time.Now()
-	s := descendants.OfHost(base, mark, hostLives)
-	var dirs []string
+	var (
+		dirs  []string
+		pipes []descendants.Pipe
+		since = linux.Now() // when the first run began
+	)
 	for _, slot := range slots {
 		if slot == "" {
 			continue
 		}
-		lines := strings.Split(slot, "\n")
-		s.Pipes = append(s.Pipes, lines[1:]...)
-		if lines[0] != "" {
-			dirs = append(dirs, lines[0])
+		e := parseEntry(slot)
+		since = min(since, e.began)
+		for _, p := range e.pipes {
+			pipes = append(pipes, descendants.Pipe{Name: p.Name, Since: e.began})
+		}
+		if e.leaf != "" {
+			dirs = append(dirs, e.leaf)
 		}
 	}
+	s := descendants.OfHost(base, mark, hostLives, since)
+	s.Pipes = pipes
 	// A leaf can have been made and not entered into the ledger yet.
 	if own, err := mounted().Own(); err == nil {
 		more, _ := filepath.Glob(own + "/ktstr-*-" + base + "*")
@@ -87,7 +125,7 @@ func cleanUp(base string, mark uint64, hostLives bool, slots []string) {
 		}
 	}
 	for _, g := range leaves {
-		g.Kill()
+		g.Kill(s.Foreign)
 	}
 	if len(leaves) == 0 && len(s.Pipes) == 0 {
 		return // no run was going on
@@ -104,7 +142,7 @@ func cleanUp(base string, mark uint64, hostLives bool, slots []string) {
 	}
 	for _, g := range leaves {
 		if g.Drain(longNap) != nil {
-			g.Kill()
+			g.Kill(s.Foreign)
 			g.Drain(max(cleanUpLimit-time.Since(start), 0))
 		}
 		g.Remove()

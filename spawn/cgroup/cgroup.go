@@ -50,9 +50,10 @@ type Leaf interface {
 	// Procs lists the processes in the leaf and in the cgroups below it.
 	Procs() ([]int, error)
 
-	// Kill sends SIGKILL to all these processes. Afterwards no other process may be
-	// placed in the leaf, because the kernel can kill it at its birth.
-	Kill() error
+	// Kill sends SIGKILL to these processes, except those for which spare is true.
+	// A nil spare kills all. Afterwards no other process may be placed in the leaf,
+	// because the kernel can kill it at its birth.
+	Kill(spare func(pid int) bool) error
 
 	// Drain waits until no live process is in the leaf. The error says that there
 	// still is one after the timeout. A timeout of 0 asks once.

@@ -2,8 +2,11 @@ package cgroup
 
 import (
 	"os"
+	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestNames(t *testing.T) { // C19
@@ -46,5 +49,37 @@ func TestPlacementErrorHasNoHoles(t *testing.T) {
 	err := &PlacementError{Procs: "/sys/fs/cgroup/cgroup.procs", Err: os.ErrPermission}
 	if want := "a process: cannot be placed in a cgroup of its own (/sys/fs/cgroup/cgroup.procs): permission denied: want it below a cgroup that is delegated to this user"; err.Error() != want {
 		t.Errorf("got %q, want %q", err, want)
+	}
+}
+
+// The counters of a leaf come from the files with their names.
+func TestStatReadsEachFile(t *testing.T) { // C23
+	dir := t.TempDir()
+	for name, text := range map[string]string{
+		"cgroup.controllers": "cpu memory\n",
+		"cgroup.events":      "populated 0\nfrozen 0\n",
+		"cpu.stat":           "usage_usec 10\nuser_usec 7\nsystem_usec 3\nnr_throttled 2\nthrottled_usec 5\n",
+		"memory.peak":        "4096\n",
+		"cpu.pressure":       "some total=1\nfull total=2\n",
+		"memory.pressure":    "some total=3\nfull total=4\n",
+		"io.pressure":        "some total=5\nfull total=6\n",
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const us = time.Microsecond
+	want := Stat{
+		Path: dir, Controllers: []string{"cpu", "memory"}, CPU: 10 * us, User: 7 * us, System: 3 * us,
+		Throttled: 5 * us, ThrottledPeriods: 2, MemoryPeak: 4096,
+		CPUPressure: Pressure{1 * us, 2 * us}, MemoryPressure: Pressure{3 * us, 4 * us}, IOPressure: Pressure{5 * us, 6 * us},
+	}
+	g := &systemLeaf{m: Hierarchy{Version: 2}, dir: dir, top: filepath.Dir(dir), fd: -1}
+	if err := g.open(); err != nil {
+		t.Fatal(err)
+	}
+	defer g.Remove()
+	if got, err := g.Stat(); err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("got %+v, %v, want %+v", got, err, want)
 	}
 }

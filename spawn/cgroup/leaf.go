@@ -116,13 +116,18 @@ func (g *systemLeaf) SetCPUs(list string) error {
 	return g.write("cpuset.cpus", list)
 }
 
-func (g *systemLeaf) Kill() error {
+func (g *systemLeaf) Kill(spare func(pid int) bool) error {
+	if spare != nil {
+		if pids, err := g.Procs(); err != nil || slices.ContainsFunc(pids, spare) {
+			return errors.Join(err, g.killMembers(spare))
+		}
+	}
 	if g.m.Version == 2 {
 		err := g.write("cgroup.kill", "1")
 		if err == nil && g.killed {
 			// The kernel signals the first thread of each process. A process whose first
 			// thread has ended and others go on does not get that signal.
-			err = g.killMembers()
+			err = g.killMembers(nil)
 		}
 		g.killed = true
 		if !errors.Is(err, fs.ErrNotExist) {
@@ -132,41 +137,44 @@ func (g *systemLeaf) Kill() error {
 		// than it is killed.
 		g.write("cgroup.freeze", "1")
 		defer g.write("cgroup.freeze", "0")
-	} else if g.m.controller == "freezer" {
+		return g.killMembers(nil)
+	}
+	if g.m.controller == "freezer" {
 		g.write("freezer.state", "FROZEN")
 		// On v1 a frozen process dies only when it thaws.
 		defer g.write("freezer.state", "THAWED")
+		return g.killMembers(nil)
 	}
 	for range 100 {
 		if pids, err := g.Procs(); err != nil || len(pids) == 0 {
 			return err
 		}
-		g.killMembers()
-		if g.m.controller == "freezer" || g.m.Version == 2 {
-			return nil // all were frozen, so all were seen
-		}
+		g.killMembers(nil)
 	}
 	return nil
 }
 
-// killMembers kills the processes in the leaf one by one.
-func (g *systemLeaf) killMembers() error {
+// killMembers kills the processes in the leaf one by one, except those for which
+// spare is true.
+func (g *systemLeaf) killMembers(spare func(pid int) bool) error {
 	pids, err := g.Procs()
 	for _, pid := range pids {
-		g.killMember(pid)
+		if spare == nil || !spare(pid) {
+			g.killMember(pid, spare)
+		}
 	}
 	return err
 }
 
 // killMember kills a process if it is still in the leaf.
-func (g *systemLeaf) killMember(pid int) {
+func (g *systemLeaf) killMember(pid int, spare func(pid int) bool) {
 	fd, err := unix.PidfdOpen(pid, 0)
 	if err != nil {
 		return
 	}
 	defer unix.Close(fd)
 	text, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/cgroup")
-	if err != nil {
+	if err != nil || spare != nil && spare(pid) {
 		return
 	}
 	if dir, err := g.m.find(string(text)); err == nil && (dir == g.dir || strings.HasPrefix(dir, g.dir+"/")) {

@@ -18,6 +18,11 @@ type progress struct {
 // restart makes the next search look at all processes.
 func (p *progress) restart() { p.seen, p.lists = 0, 0 }
 
+const (
+	short = 50 * time.Millisecond // a run in which the pids cannot have wrapped around
+	few   = 2048                  // pids that are looked at without a list of /proc
+)
+
 // candidates returns the pids that can belong to the run and that no earlier
 // search has looked at. In a run shorter than 50 ms the pids cannot have wrapped
 // around, so the first candidates are the pids after the leader's: none, if the
@@ -25,24 +30,14 @@ func (p *progress) restart() { p.seen, p.lists = 0, 0 }
 // processes. A later search gets the pids that were given since the one before it.
 // So it finds the processes that were forked during that search.
 func (s *Search) candidates(age time.Duration) ([]int, error) {
-	const (
-		short = 50 * time.Millisecond
-		few   = 2048
-	)
 	p := &s.progress
 	from, last := p.seen, lastPid()
 	if from == 0 && age < short {
 		from = s.leader
 	}
 	p.seen, p.alone = last, false
-	if from > 0 && last >= from && last-from <= few {
+	if pids, ok := s.after(from, last); ok {
 		p.alone = last == s.leader
-		var pids []int
-		for pid := from + 1; pid <= last; pid++ {
-			if pid != s.leader {
-				pids = append(pids, pid)
-			}
-		}
 		return pids, nil
 	}
 	p.lists++
@@ -63,6 +58,20 @@ func (s *Search) candidates(age time.Duration) ([]int, error) {
 		})
 	}
 	return pids, nil
+}
+
+// after lists the pids from from+1 to last, without the leader. ok is false if from
+// is unknown, the pids have wrapped around, or they are not few.
+func (s *Search) after(from, last int) (pids []int, ok bool) {
+	if from <= 0 || last < from || last-from > few {
+		return nil, false
+	}
+	for pid := from + 1; pid <= last; pid++ {
+		if pid != s.leader {
+			pids = append(pids, pid)
+		}
+	}
+	return pids, true
 }
 
 // Settled reports whether a search that found no process is the last one. No

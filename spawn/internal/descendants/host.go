@@ -40,9 +40,10 @@ func (h *Host) NewRun() Search {
 
 // OfHost is the search of a watcher for the processes of all runs of a host.
 // cookies and mark are the host's Cookies and Mark. noHost spares the processes
-// that have the mark of the host itself.
-func OfHost(cookies string, mark uint64, noHost bool) Search {
-	return Search{cookie: cookies, mark: mark, anyRun: true, noHost: noHost}
+// that have the mark of the host itself. since is the start of its first run, in
+// ticks since boot.
+func OfHost(cookies string, mark uint64, noHost bool, since uint64) Search {
+	return Search{cookie: cookies, mark: mark, anyRun: true, noHost: noHost, began: since}
 }
 
 // Cookies is the beginning of the cookies of all runs of this process: 24

@@ -10,9 +10,15 @@
 //   - the parent: in a subreaper, a child that appeared during the run and that the
 //     host has not started itself
 //
+// A sign is not enough to kill a process. Another process can have it too: for
+// example an ssh ControlMaster that was started before the run gets the payload's
+// stdout from the ssh client. A process that is older than the leader cannot descend
+// from it, so it is spared (age.go).
+//
 // Host is the process that starts runs. Search is the search for the processes of
 // one run. Read search.go first, then candidates.go (which processes are looked
-// at), signs.go and mark.go (each sign), and host.go.
+// at), age.go (which of them may be killed), signs.go and mark.go (each sign), and
+// host.go.
 package descendants
 
 import (
@@ -35,12 +41,18 @@ type Search struct {
 	// are no longer looked at if they are in the leader's group: many are zombies.
 	Dead []int
 
-	// Pipes names the streams that have not ended, as PipeName does. Processes that
-	// hold one are looked for if Kill is asked to.
-	Pipes []string
+	// Pipes are the streams that have not ended. Processes that hold one are looked
+	// for if Kill is asked to.
+	Pipes []Pipe
 
-	host   *Host // nil in a watcher
-	leader int   // the first process of the run; the others have later pids
+	// Spared lists the processes that hold one of the Pipes and were not killed,
+	// because they are older than the run. Kill adds to it.
+	Spared []Holder
+
+	host   *Host  // nil in a watcher
+	leader int    // the first process of the run; the others have later pids
+	began  uint64 // when the leader was about to be forked, in ticks since boot
+	start  uint64 // when the leader was forked; 0: not read yet
 	cookie string
 	mark   uint64 // 0: none
 
@@ -55,8 +67,26 @@ type Search struct {
 	buf      []byte // for environments
 }
 
+// Process is a process at the time of a search.
+type Process struct {
+	Pid  int
+	Name string // comm, at most 15 bytes
+}
+
+// Holder is a process that has a writing end of a pipe.
+type Holder struct {
+	Process
+	Pipe string // name, as PipeName gives it
+}
+
+// Began is the time before the leader was forked, in ticks since boot.
+func (s *Search) Began() uint64 { return s.began }
+
 // Begin counts a run that is about to fork. End must follow.
-func (s *Search) Begin() { s.host.runs.Add(1) }
+func (s *Search) Begin() {
+	s.host.runs.Add(1)
+	s.began = linux.Now()
+}
 
 // End is for a run that is over.
 func (s *Search) End() { s.host.runs.Add(-1) }
@@ -76,10 +106,7 @@ func (s *Search) Lead(pid int) {
 
 // Victim is a process of the run that was sent SIGKILL.
 type Victim struct {
-	Pid   int
-	Name  string // comm, at most 15 bytes
-	Group bool   // it was in the leader's process group
-
+	Process
 	pidfd int
 }
 
@@ -125,7 +152,7 @@ func (s *Search) kill(age time.Duration, holders bool) ([]Victim, error) {
 		if len(found) == MaxVictims {
 			break
 		}
-		if !s.owns(pid) {
+		if s.signOf(pid) == noSign {
 			continue
 		}
 		// From here on the descriptor stands for one process. If a second look
@@ -134,19 +161,24 @@ func (s *Search) kill(age time.Duration, holders bool) ([]Victim, error) {
 		if err == unix.EINVAL || err == unix.ENOENT {
 			continue // a thread; its process has another pid
 		}
-		// The process can be in the middle of a fork, whose child has a pid and is
-		// not visible yet. So after a find all are looked at again.
-		s.progress.restart()
 		if err != nil {
+			s.progress.restart()
 			continue // gone
 		}
-		if !s.owns(pid) {
+		by := s.signOf(pid)
+		if by != noSign && s.isOlder(pid, by) {
+			s.spare(pid)
 			unix.Close(fd)
 			continue
 		}
-		v := Victim{Pid: pid, Name: linux.Name(pid), pidfd: fd}
-		pgid, _ := unix.Getpgid(pid)
-		v.Group = pgid == s.leader
+		// The process can be in the middle of a fork, whose child has a pid and is
+		// not visible yet. So after a find all are looked at again.
+		s.progress.restart()
+		if by == noSign {
+			unix.Close(fd)
+			continue
+		}
+		v := Victim{Process: Process{Pid: pid, Name: linux.Name(pid)}, pidfd: fd}
 		if unix.PidfdSendSignal(fd, unix.SIGKILL, nil, 0) != nil {
 			unix.Close(fd) // gone, or we may not kill it
 			continue
@@ -156,20 +188,50 @@ func (s *Search) kill(age time.Duration, holders bool) ([]Victim, error) {
 	return found, nil
 }
 
-// owns reports whether a process has a sign of the run.
-func (s *Search) owns(pid int) bool {
+// sign is a sign that a process belongs to the run.
+type sign int
+
+const (
+	noSign sign = iota
+	byMark
+	byCookie
+	byParent
+	byPipe
+)
+
+// signOf returns a sign of the run that the process has.
+func (s *Search) signOf(pid int) sign {
 	if _, ok := slices.BinarySearch(s.Dead, pid); ok && s.MarkOnly {
 		if pgid, err := unix.Getpgid(pid); err != nil || pgid == s.leader {
-			return false
+			return noSign
 		}
 	}
-	if s.marked(pid) || s.orphans && s.host.orphan(s, pid) {
-		return true
+	switch {
+	case s.marked(pid):
+		return byMark
+	case s.orphans && s.host.orphan(s, pid):
+		return byParent
+	case s.MarkOnly:
+		return noSign
+	case s.hasCookie(pid):
+		return byCookie
+	case s.holders && len(s.pipesOf(pid)) > 0:
+		return byPipe
 	}
-	if s.MarkOnly {
-		return false
+	return noSign
+}
+
+// spare lists a process that may not be killed, once, if it holds a stream.
+func (s *Search) spare(pid int) {
+	if !s.holders {
+		return
 	}
-	return s.hasCookie(pid) || s.holders && s.holdsPipe(pid)
+	for _, p := range s.pipesOf(pid) {
+		h := Holder{Process{pid, linux.Name(pid)}, p.Name}
+		if !slices.Contains(s.Spared, h) {
+			s.Spared = append(s.Spared, h)
+		}
+	}
 }
 
 // AwaitDeath waits until all victims are dead, or until the time until since

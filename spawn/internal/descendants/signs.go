@@ -111,8 +111,14 @@ func executing(pid int) bool {
 	return err == nil && !st.Ended() && !st.WithoutFirst() && !st.EnvironEnd && st.Flags&linux.KernelThread == 0
 }
 
-// PipeName is what /proc shows for a descriptor of a pipe, for example
-// "pipe:[1234]". It is empty for a bad descriptor.
+// Pipe is one stream of a run.
+type Pipe struct {
+	Name  string // as PipeName gives it
+	Since uint64 // start of the run's leader, in ticks since boot; 0: the Search knows it
+}
+
+// PipeName is the name of a pipe in /proc, for example "pipe:[1234]". It is empty
+// for a bad descriptor.
 func PipeName(fd int) string {
 	var st unix.Stat_t
 	if unix.Fstat(fd, &st) != nil {
@@ -121,27 +127,30 @@ func PipeName(fd int) string {
 	return "pipe:[" + strconv.FormatUint(st.Ino, 10) + "]"
 }
 
-// holdsPipe reports whether the process has a writing end of one of the pipes and
-// no reading end. A child of this process that has not executed its program yet
-// has both, and is not a process of the run.
-func (s *Search) holdsPipe(pid int) bool {
+// pipesOf lists the pipes of which the process has a writing end. A child of this
+// process that has not executed its program yet also has a reading end. It is not a
+// process of the run, so its list is empty.
+func (s *Search) pipesOf(pid int) (held []Pipe) {
 	if len(s.Pipes) == 0 {
-		return false
+		return nil
 	}
 	dir, err := os.Open("/proc/" + strconv.Itoa(pid) + "/fd")
 	if err != nil {
-		return false
+		return nil
 	}
 	defer dir.Close()
 	names, err := dir.Readdirnames(-1)
 	if err != nil {
-		return false
+		return nil
 	}
-	writes := false
 	var link [64]byte
 	for _, name := range names {
 		n, err := unix.Readlinkat(int(dir.Fd()), name, link[:])
-		if err != nil || !slices.Contains(s.Pipes, string(link[:n])) {
+		if err != nil {
+			continue
+		}
+		i := slices.IndexFunc(s.Pipes, func(p Pipe) bool { return p.Name == string(link[:n]) })
+		if i < 0 {
 			continue
 		}
 		// The permissions of the link are the mode that the file is open in.
@@ -150,9 +159,11 @@ func (s *Search) holdsPipe(pid int) bool {
 			continue
 		}
 		if st.Mode&0o400 != 0 {
-			return false
+			return nil
 		}
-		writes = writes || st.Mode&0o200 != 0
+		if st.Mode&0o200 != 0 {
+			held = append(held, s.Pipes[i])
+		}
 	}
-	return writes
+	return held
 }

@@ -1,0 +1,66 @@
+package spawn
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+)
+
+// With LeftoversWait the run goes on until its descendants have closed the streams.
+func TestLeftoversWait(t *testing.T) { // C12
+	both(t, func(t *testing.T, set func(Command) Command) {
+		for _, how := range []string{"bg", "setsid", "daemon"} {
+			c := set(help(how+"=sleep=300;out=late\n", "exit=3"))
+			c.Leftovers, c.Timeout = LeftoversWait, 30*time.Second
+			res := mustRun(t, c)
+			if res.ExitCode != 3 || res.Cause != CauseNone || !strings.HasSuffix(string(res.Stdout.Data), "\nlate\n") || len(res.Killed) > 0 || len(res.Notices) > 0 {
+				t.Errorf("%s: exit %d, cause %q, printed %q, killed %v, notices %q: want 3, none, late, none, none", how, res.ExitCode, res.Cause, res.Stdout.Data, res.Killed, res.Notices)
+			}
+			if res.Duration < 300*time.Millisecond {
+				t.Errorf("%s: duration %v, want the time until the streams ended", how, res.Duration)
+			}
+		}
+		// A descendant without streams is killed.
+		c := set(help("bg=drop=1;drop=2;hang", "sleep=50", "exit=3"))
+		c.Leftovers, c.Timeout = LeftoversWait, 30*time.Second
+		res := mustRun(t, c)
+		if list := pids(t, res.Stdout.Data); res.Cause != CauseNone || len(list) != 1 || !dies(t, list[0]) || len(res.Killed) != 1 {
+			t.Errorf("without streams: cause %q, printed %q, killed %v: want none, and the child killed", res.Cause, res.Stdout.Data, res.Killed)
+		}
+		// The timeout and Kill end the wait.
+		c = set(help("setsid=hang", "exit=3"))
+		c.Leftovers, c.Timeout = LeftoversWait, 500*time.Millisecond
+		res = mustRun(t, c)
+		if list := pids(t, res.Stdout.Data); res.ExitCode != 3 || res.Cause != CauseTimeout || len(list) != 1 || !dies(t, list[0]) || len(res.Killed) != 1 {
+			t.Errorf("timeout: exit %d, cause %q, printed %q, killed %v: want 3, timeout, and the child killed", res.ExitCode, res.Cause, res.Stdout.Data, res.Killed)
+		}
+		c.Timeout = 0
+		p := printed(t, c, 1)
+		res = kill(t, p)
+		if res.Cause != CauseKill || len(res.Killed) != 1 {
+			t.Errorf("kill: cause %q, killed %v: want kill and the child", res.Cause, res.Killed)
+		}
+	})
+	c := help()
+	c.Leftovers = "keep"
+	if _, err := Run(context.Background(), c); err == nil || !strings.Contains(err.Error(), "leftovers") {
+		t.Errorf("leftovers %q: %v, want an error", c.Leftovers, err)
+	}
+}
+
+// If only a process that does not belong to the run holds the stream, the empty
+// cgroup ends the wait.
+func TestLeftoversWaitEndsWithTheCgroup(t *testing.T) { // C12
+	b := startBystander(t)
+	later(t, b.pid)
+	p, release := during(t, func(c Command) Command { c.Leftovers = LeftoversWait; return c })
+	if p.r.leaf == nil {
+		t.Skip("this host gives runs no cgroup")
+	}
+	b.do("open /proc/" + pidText(p) + "/fd/1")
+	release()
+	if res := finished(t, p); !alive(b.pid) || res.ExitCode != 4 || res.Stdout.Complete {
+		t.Errorf("the bystander is alive: %v, exit %d, complete %v: want true, 4, false", alive(b.pid), res.ExitCode, res.Stdout.Complete)
+	}
+}
