@@ -15,31 +15,37 @@ func (a *app) doctorCommand() *cobra.Command {
 	var output format
 	c := &cobra.Command{
 		Use:   "doctor",
-		Short: "Say what can be run here, and what to install for the rest",
-		Long: `Look for the programs that the payloads need, their versions, the plugins and the
-features of the kernel, and say what each payload can do with them and the exact
-command that installs what is missing. Nothing is changed. The exit status is 0
-when every plugin starts and every payload file can be read, whatever is
-installed; 2 when a payload file cannot; 3 when a plugin does not start.`,
+		Short: "Show which payloads can run here, and how to install the rest",
+		Long: `Show the programs that the payloads need and their versions, the payloads that are
+ready to run, the plugins, and the features of the kernel that runs use. For each
+missing program, print the command that installs it. doctor changes nothing.
+
+Exit status: 0  every plugin starts and every payload file can be read
+             2  a payload file cannot be read
+             3  a plugin does not start
+A program that is not installed does not change the exit status.`,
 		Args: arguments(""),
-		RunE: func(c *cobra.Command, _ []string) error {
-			stops := series.CatchStops()
-			defer stops.Close()
-			ctx, done := stops.Until(c.Context())
-			err := a.doctor(ctx, output)
-			done()
-			if stop := stops.Take(); stop != nil {
-				return &exitError{core.ExitInterrupted, fmt.Errorf("%v: doctor was stopped", stop)}
-			}
-			return err
-		},
+		RunE: func(c *cobra.Command, _ []string) error { return a.interruptibleDoctor(c.Context(), output) },
 	}
 	outputFlag(c.Flags(), &output)
 	return c
 }
 
-// diagnosis is what `doctor -o json` prints. Each field is a section, see the
-// doctor_*.go files.
+// interruptibleDoctor is doctor with an own message and exit status for Ctrl-C.
+func (a *app) interruptibleDoctor(ctx context.Context, output format) error {
+	stops := series.CatchStops()
+	defer stops.Close()
+	ctx, done := stops.Until(ctx)
+	err := a.doctor(ctx, output)
+	done()
+	if stop := stops.Take(); stop != nil {
+		return &exitError{core.ExitInterrupted, fmt.Errorf("%v: doctor was stopped", stop)}
+	}
+	return err
+}
+
+// diagnosis is the JSON of `doctor -o json`. Each field is a section with a file of its
+// own, for example doctor_kernel.go.
 type diagnosis struct {
 	Programs []program      `json:"programs"`
 	Payloads []payloadState `json:"payloads"`
@@ -62,7 +68,7 @@ func (a *app) doctor(ctx context.Context, output format) error {
 	if d.Sandbox, err = examineSandbox(ctx); err != nil {
 		return err
 	}
-	if err := ctx.Err(); err != nil { // a program that could not be asked any more must not look broken
+	if err := ctx.Err(); err != nil { // else a program whose query was cancelled looks broken
 		return err
 	}
 	if output == formatJSON {

@@ -21,13 +21,12 @@ func (a *app) explainCommand() *cobra.Command {
 	var output format
 	c := &cobra.Command{
 		Use:   "explain RUN METRIC",
-		Short: "Say where a metric, its unit and its polarity came from",
-		Long: `Explain one metric of one run: its value, where its unit and its polarity came
-from (a hint of the payload or of the extractor, by name or by pattern, or the
-extractor itself), which checks looked at it, and the line of the raw output that
-it was read from.
+		Short: "Show the origin of a metric, of its unit and of its polarity",
+		Long: `Show the origin of one metric of a run: the line of the raw output, the origin of its
+unit and of its polarity, and the checks that use it. A unit or a polarity comes
+from a hint of the payload or of the extractor, or from the output itself.
 
-RUN is a bundle, or a tag or set of one run (see ktstr runs list), or a path.`,
+RUN is a bundle, or a tag or set with one run (see ktstr runs list), or a path.`,
 		Example: `  ktstr explain 20261123T191500Z-fio-randread-1b2c3d4e randread.read.clat.p99`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 2 {
@@ -55,7 +54,7 @@ func (a *app) explainMetric(ctx context.Context, arg, name, out string, output f
 		return err
 	}
 	if len(list) != 1 || list[0].Dir == "" {
-		return fmt.Errorf("run %s: %s: want the bundle of one", arg, count(len(list), "run"))
+		return fmt.Errorf("%s names %s: want the bundle of one run", arg, count(len(list), "run"))
 	}
 	b, err := bundle.Load(list[0].Dir)
 	if err != nil {
@@ -97,7 +96,7 @@ func (a *app) printExplained(e explain.Explanation) error {
 		row("headline", "no")
 	}
 	if len(e.Checks) == 0 {
-		row("checks", "none looked at it")
+		row("checks", "none use it")
 	}
 	for _, c := range e.Checks {
 		text := c.Check + ": held"
@@ -116,13 +115,13 @@ func (a *app) printExplained(e explain.Explanation) error {
 	}
 	row("extractor", "%v", e.Recorded)
 	if e.Now != e.Recorded {
-		row("", "today it is %v, and that was asked for hints", e.Now)
+		row("", "today: %v, which gave the hints", e.Now)
 	}
 	for _, m := range e.Again {
-		row("", "today it gives %s", metricText(&m))
+		row("", "today: %s", metricText(&m))
 	}
 	if e.Others > 0 {
-		row("note", "%d more of this name; the first counts", e.Others)
+		row("note", "%d more metrics have this name, and the first one counts", e.Others)
 	}
 	return t.Flush()
 }

@@ -7,15 +7,15 @@ import (
 func (a *app) payloadCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "payload",
-		Short: "List and show what can be run",
+		Short: "List and show the benchmarks that ktstr can run",
 	}
 	requireSubcommand(c)
 	var list, show format
 	listCommand := &cobra.Command{
 		Use:   "list",
-		Short: "List the payloads, and where each comes from",
-		Long: `List the payloads, and where each comes from. The exit status is 2 when a payload
-file cannot be read; its row says why.`,
+		Short: "List the payloads and the source of each",
+		Long: `List the payloads and the source of each: stock, a payload file or a plugin. The
+exit status is 2 if a payload file cannot be read. Its row gives the reason.`,
 		Args: arguments(""),
 		RunE: func(*cobra.Command, []string) error {
 			return a.listPayloads(list)
@@ -24,7 +24,7 @@ file cannot be read; its row says why.`,
 	outputFlag(listCommand.Flags(), &list)
 	showCommand := &cobra.Command{
 		Use:               "show PAYLOAD",
-		Short:             "Show what a payload measures, runs and checks",
+		Short:             "Show the command line, the metrics and the checks of a payload",
 		Args:              arguments("a PAYLOAD of ktstr payload list"),
 		ValidArgsFunction: a.completePayloads,
 		RunE: func(c *cobra.Command, args []string) error {

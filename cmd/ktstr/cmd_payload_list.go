@@ -8,14 +8,14 @@ import (
 	"github.com/ktstr/ktstr/core"
 )
 
-// payloadRow is one row of `payload list -o json`.
+// payloadRow is one payload in `payload list -o json`.
 type payloadRow struct {
 	Name      string `json:"name"`
 	Summary   string `json:"summary"`
 	Binary    string `json:"binary"`
 	Extractor string `json:"extractor"`
 	Source    string `json:"source"`
-	Problem   string `json:"problem,omitempty"` // why the file cannot be read; only Name and Source are known then
+	Problem   string `json:"problem,omitempty"` // the reason if the file cannot be read; then only Name and Source are known
 }
 
 func (a *app) listPayloads(f format) error {

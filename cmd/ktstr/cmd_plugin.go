@@ -7,13 +7,13 @@ import (
 func (a *app) pluginCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "plugin",
-		Short: "List, describe and install what reads a benchmark's output",
+		Short: "List, install, check and write plugins (extractors in a process of their own)",
 	}
 	requireSubcommand(c)
 	var list, describe format
 	listCommand := &cobra.Command{
 		Use:   "list",
-		Short: "List the extractors, built in and plugins",
+		Short: "List the extractors: built-in ones and plugins",
 		Args:  arguments(""),
 		RunE: func(*cobra.Command, []string) error {
 			return a.listExtractors(list)
@@ -22,7 +22,7 @@ func (a *app) pluginCommand() *cobra.Command {
 	outputFlag(listCommand.Flags(), &list)
 	describeCommand := &cobra.Command{
 		Use:               "describe EXTRACTOR",
-		Short:             "Say what an extractor reads, and what its metrics mean",
+		Short:             "Show the options of an extractor and the units of its metrics",
 		Args:              arguments("an EXTRACTOR of ktstr plugin list"),
 		ValidArgsFunction: a.completeExtractors,
 		RunE: func(c *cobra.Command, args []string) error {

@@ -28,7 +28,7 @@ func (a *app) describeExtractor(ctx context.Context, name string, f format) erro
 	if f == formatJSON {
 		return a.writeJSON(wire.DescriptionJSON(*d, kind))
 	}
-	reads := "stdout, else stderr, else the payload's files"
+	reads := "stdout, else stderr, else files"
 	if d.AllStreams {
 		reads = "all streams"
 	}
@@ -46,7 +46,7 @@ func (a *app) describeExtractor(ctx context.Context, name string, f format) erro
 	row("version", d.Version)
 	row("from", strings.TrimSpace(s.From+" "+s.Path))
 	for _, tool := range d.Tools {
-		row("proven on "+tool.Name, tool.Versions...)
+		row("tested with "+tool.Name, tool.Versions...)
 	}
 	row("reads", reads)
 	row("payloads", payloads...)

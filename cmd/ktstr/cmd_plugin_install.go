@@ -22,19 +22,20 @@ func (a *app) installCommand() *cobra.Command {
 	var hash, corpus string
 	c := &cobra.Command{
 		Use:   "install FILE",
-		Short: "Verify a plugin and keep it for every run",
-		Long: `Verify the plugin FILE as ktstr plugin verify does, copy it to
-$XDG_DATA_HOME/ktstr/plugins, and record its hash and all that it says of itself.
-From then on it is an extractor of its name, its payloads can be run by theirs,
-and nothing but this very file is executed for it.`,
-		Example: "  ktstr plugin install ./ktstr-plugin-sysbench",
-		Args:    arguments("a FILE"),
+		Short: "Verify a plugin and install it for this user",
+		Long: `Verify the plugin FILE (see ktstr plugin verify), copy it to
+$XDG_DATA_HOME/ktstr/plugins, and record its SHA-256 and its description. After
+that, --extractor finds it by its name, ktstr run finds its payloads, and ktstr
+executes it only while its SHA-256 stays the same.`,
+		Example: `  ktstr plugin install ./ktstr-plugin-sysbench
+  ktstr run ./bench.sh --extractor sysbench`,
+		Args: arguments("a FILE"),
 		RunE: func(c *cobra.Command, args []string) error {
 			return a.install(c.Context(), args[0], hash, corpus)
 		},
 	}
-	c.Flags().StringVar(&hash, "sha256", "", "refuse a file whose SHA-256 is not `HEX`")
-	c.Flags().StringVar(&corpus, "corpus", "", "verify with the captures in `DIR` too")
+	c.Flags().StringVar(&hash, "sha256", "", "refuse the file if its SHA-256 is not `HEX`")
+	c.Flags().StringVar(&corpus, "corpus", "", "also verify with the captures in `DIR`, such as ./corpus")
 	return c
 }
 
@@ -58,7 +59,7 @@ func (a *app) install(ctx context.Context, path, hash, corpus string) error {
 		}
 		return a.verifyForInstall(ctx, copied, corpus)
 	})
-	if errors.As(err, new(*plugin.Error)) { // which names it
+	if errors.As(err, new(*plugin.Error)) { // its message names the file
 		return fmt.Errorf("plugin install: %w", err)
 	}
 	if err != nil {
@@ -69,7 +70,7 @@ func (a *app) install(ctx context.Context, path, hash, corpus string) error {
 	if old != nil {
 		same := ""
 		if old.Description.Version == d.Version {
-			same = ", another file of the same version: a " + store.LockFile + " with that refuses this one"
+			same = " (another file of the same version: run ktstr plugin lock again where a " + store.LockFile + " names it)"
 		}
 		fmt.Fprintf(a.stdout, "replaced %s %s, sha256 %.12s%s\n", d.Name, line(old.Description.Version), old.SHA256[store.Platform], same)
 	}
@@ -79,8 +80,7 @@ func (a *app) install(ctx context.Context, path, hash, corpus string) error {
 	return nil
 }
 
-// verifyForInstall makes the checks of `ktstr plugin verify` and shows those
-// that fail.
+// verifyForInstall runs the checks of `ktstr plugin verify` and prints those that fail.
 func (a *app) verifyForInstall(ctx context.Context, path, corpus string) error {
 	report, err := verify.Run(ctx, verify.Config{Path: path, Corpus: corpus, Launcher: []string{hiddenLaunch}, Host: []string{hiddenHost}})
 	if err != nil {
@@ -91,10 +91,10 @@ func (a *app) verifyForInstall(ctx context.Context, path, corpus string) error {
 		return nil
 	}
 	failed.Print(a.stderr)
-	return &exitError{core.ExitCheck, errors.New("it does not keep what plugins promise: `ktstr plugin verify` shows it in full")}
+	return &exitError{core.ExitCheck, errors.New("the checks above failed: see ktstr plugin verify")}
 }
 
-// executes is the command line that a payload executes.
+// executes returns the command line of a payload, for example "sysbench cpu run".
 func executes(p payload.Payload) string {
 	if p.Binary == "" {
 		return "nothing"

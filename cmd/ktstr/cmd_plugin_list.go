@@ -17,7 +17,7 @@ func (a *app) listExtractors(f format) error {
 	for _, s := range all {
 		note := s.Path
 		if s.Hidden != "" {
-			note += " (hidden by the one that is " + s.Hidden + ")"
+			note += " (hidden by: " + s.Hidden + ")"
 		}
 		if s.Problem != "" {
 			note += " (refused, see ktstr plugin describe " + s.Name + ")"

@@ -15,22 +15,25 @@ import (
 func (a *app) lockCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "lock [NAME...]",
-		Short: "Write " + store.LockFile + ": the only plugins that runs here may use",
-		Long: `Write the installed plugins (or those of the NAMEs) with their versions and hashes
-to ` + store.LockFile + ` in the working directory. While it is there, ktstr refuses every
-other plugin here and in the directories below (to the root of a git work tree, and
-not beyond the filesystem), and every other build of these; those inside ktstr itself are
-not concerned. A lock that other users can write counts in its own directory
-only. What it says of other platforms is kept where the version is the
-same.`,
+		Short: "Write " + store.LockFile + ", the list of plugins that runs may use here",
+		Long: `Write the installed plugins (or only NAME...) with their versions and hashes to
+` + store.LockFile + ` in the working directory. In this directory and below it, ktstr then
+refuses other plugins and other builds of these plugins. Extractors inside ktstr
+need no entry.
+
+A lock does not apply in another git work tree or filesystem below it. A lock
+that other users can write applies in its own directory only. Entries for other
+platforms stay in the file if the version is the same.`,
+		Example: `  ktstr plugin lock
+  git add ` + store.LockFile,
 		ValidArgsFunction: a.completeInstalled,
 		RunE: func(_ *cobra.Command, args []string) error {
-			return a.lock(args)
+			return a.lockPlugins(args)
 		},
 	}
 }
 
-func (a *app) lock(names []string) error {
+func (a *app) lockPlugins(names []string) error {
 	plugins, err := store.DefaultStore()
 	if err != nil {
 		return err
@@ -50,12 +53,12 @@ func (a *app) lock(names []string) error {
 		for _, name := range names {
 			p, ok := installed.Find(name)
 			if !ok {
-				return fmt.Errorf("plugin lock: plugin %q is not installed: run ktstr plugin install", name)
+				return fmt.Errorf("plugin lock: plugin %q is not installed: run ktstr plugin install FILE", name)
 			}
 			chosen = append(chosen, p)
 		}
 	} else {
-		// The whole lock is written anew; what is not installed any more goes.
+		// Without names the lock becomes the list of the installed plugins.
 		for i := len(lock.Plugins) - 1; i >= 0; i-- {
 			if _, ok := installed.Find(lock.Plugins[i].Description.Name); !ok {
 				lock.Drop(lock.Plugins[i].Description.Name)
@@ -72,7 +75,7 @@ func (a *app) lock(names []string) error {
 		fmt.Fprintf(a.stdout, "locked %s %s\n", p.Description.Name, line(p.Description.Version))
 	}
 	if filepath.IsAbs(before.Path) {
-		a.notice(false)(fmt.Sprintf("here and below, the new %s counts in the place of %s", store.LockFile, before.Path))
+		a.notice(false)(fmt.Sprintf("the new %s replaces %s here and below", store.LockFile, before.Path))
 	}
 	return nil
 }

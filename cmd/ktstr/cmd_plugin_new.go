@@ -17,15 +17,16 @@ func (a *app) pluginNewCommand() *cobra.Command {
 	p := scaffold.Plugin{Version: moduleVersion()}
 	c := &cobra.Command{
 		Use:   "new NAME",
-		Short: "Write a new plugin: one that builds and passes its own tests",
-		Long: `Writes the directory ktstr-plugin-NAME with a plugin that reads a made-up format,
-a sample capture with what is read from it, tests, a README that says how to
-make it read the real thing, and a CI file.
+		Short: "Write the source of a new plugin that builds and passes its tests",
+		Long: `Write the directory ktstr-plugin-NAME with a plugin for a made-up format, a sample
+capture with its metrics, tests, a CI file, and a README that explains how to
+change the plugin for your format.
 
-go: a Go module; most formats are a table of regular expressions.
-script: one file of sh and awk, nothing to build.`,
-		Example: `  ktstr plugin new mybench --lang script`,
-		Args:    arguments("a NAME for the plugin"),
+--lang go      a Go module; a table of regular expressions describes the format
+--lang script  one file of sh and awk, without a build`,
+		Example: `  ktstr plugin new mybench --lang script
+  ktstr plugin verify ktstr-plugin-mybench/ktstr-plugin-mybench`,
+		Args: arguments("a NAME for the plugin"),
 		RunE: func(_ *cobra.Command, args []string) error {
 			p.Name = args[0]
 			for _, x := range append(plugins.BuiltIn(), plugins.Plugins()...) {
@@ -43,18 +44,17 @@ script: one file of sh and awk, nothing to build.`,
 		},
 	}
 	f := c.Flags()
-	f.StringVar(&p.Lang, "lang", "go", "`LANGUAGE` of the plugin: "+strings.Join(scaffold.Langs(), ", "))
-	f.StringVar(&p.Dir, "dir", "", "make the directory `DIR` (default ktstr-plugin-NAME)")
-	f.StringVar(&p.Module, "module", "", "`PATH` of the Go module (default example.com/ktstr-plugin-NAME)")
-	f.StringVar(&p.Checkout, "checkout", "", "build a Go plugin with the sources of ktstr in `DIR`")
+	f.StringVar(&p.Lang, "lang", "go", "write the plugin in `LANGUAGE`: "+strings.Join(scaffold.Langs(), ", "))
+	f.StringVar(&p.Dir, "dir", "", "write it to `DIR` (default ktstr-plugin-NAME)")
+	f.StringVar(&p.Module, "module", "", "module `PATH` of a Go plugin (default example.com/ktstr-plugin-NAME)")
+	f.StringVar(&p.Checkout, "checkout", "", "build a Go plugin with the source of ktstr in `DIR`, such as ~/src/ktstr (default: the released module)")
 	c.RegisterFlagCompletionFunc("lang", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 		return scaffold.Langs(), cobra.ShellCompDirectiveNoFileComp
 	})
 	return c
 }
 
-// moduleVersion is the released version that this executable was built from;
-// empty: none.
+// moduleVersion returns the released version that this executable was built from, or "".
 func moduleVersion() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok || info.Main.Version == "(devel)" || strings.Contains(info.Main.Version, "+dirty") {

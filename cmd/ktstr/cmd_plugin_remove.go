@@ -11,7 +11,7 @@ import (
 func (a *app) removeCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:               "remove NAME",
-		Short:             "Remove an installed plugin",
+		Short:             "Remove an installed plugin and its payloads",
 		Args:              arguments("the NAME of an installed plugin"),
 		ValidArgsFunction: a.completeInstalled,
 		RunE: func(_ *cobra.Command, args []string) error {

@@ -11,26 +11,24 @@ import (
 	"github.com/ktstr/ktstr/extractors/plugin/verify"
 )
 
-// errFailed is a verification that came to its end and found something.
-var errFailed = &exitError{status: core.ExitCheck}
-
 func (a *app) pluginVerifyCommand() *cobra.Command {
 	cfg := verify.Config{Launcher: []string{hiddenLaunch}, Host: []string{hiddenHost}}
 	var output format
 	c := &cobra.Command{
 		Use:   "verify PATH",
-		Short: "Check that a plugin, in any language, keeps what plugins promise",
-		Long: `Starts the plugin executable at PATH in the sandbox and checks it: what it says of
-itself, that it reads the captures of a corpus as it should, that damaged, huge
-and empty captures do no harm, that no headline gets lost in silence, and that
-its process behaves. Each check passes, fails with the bytes that did it, or is
-skipped with the reason.
+		Short: "Check a plugin, in any language, against the rules for plugins",
+		Long: `Start the plugin executable PATH in the sandbox and check its description, its
+metrics for the captures of a corpus, damaged, huge and empty captures, the
+diagnostics for a missing headline, and its process. Each check passes, fails
+with the input that made it fail, or is skipped with the reason.
 
-The corpus is a directory with a folder a case: what the tool printed (stdout,
-stderr, file-NAME), what is to be read from it (extract.json), and if known
-meta.json with "argv" and "exit_code".
+A corpus is a directory with one directory per case. A case has the output of the
+tool (stdout, stderr, file-NAME), the expected metrics (extract.json) and, if
+known, meta.json with "argv" and "exit_code".
 
-Exit status: 0 no check failed; 1 one did; 2 none could be made.
+Exit status: 0  no check failed
+             1  a check failed
+             2  no check could run
 
 Checks: ` + strings.Join(verify.Names(), ", ") + ".",
 		Example: `  ktstr plugin verify ./ktstr-plugin-mybench --corpus corpus`,
@@ -50,7 +48,7 @@ Checks: ` + strings.Join(verify.Names(), ", ") + ".",
 				fmt.Fprint(a.stderr, "\r\x1b[K")
 			}
 			if err != nil {
-				return fmt.Errorf("no check could be made: %w", err)
+				return fmt.Errorf("no check could run: %w", err)
 			}
 			if output == formatJSON {
 				err = a.printJSON(report)
@@ -58,18 +56,18 @@ Checks: ` + strings.Join(verify.Names(), ", ") + ".",
 				err = report.Print(a.stdout)
 			}
 			if err == nil && !report.OK() {
-				return errFailed
+				return exitWith(core.ExitCheck)
 			}
 			return err
 		},
 	}
 	f := c.Flags()
 	outputFlag(f, &output)
-	f.StringVar(&cfg.Corpus, "corpus", "", "check it on the captures in `DIR`")
-	f.BoolVar(&cfg.Update, "update", false, "write what it gives now as each case's extract.json")
-	f.StringSliceVar(&cfg.Only, "only", nil, "make only the checks of these `NAMES`")
-	f.DurationVar(&cfg.Fuzz, "fuzz", 0, "also try captures damaged at random, for that `TIME`")
-	f.StringVar(&cfg.Keep, "keep", "", "write the inputs of failures into `DIR`")
+	f.StringVar(&cfg.Corpus, "corpus", "", "use the captures in `DIR`, such as ./corpus (default: only the checks without captures)")
+	f.BoolVar(&cfg.Update, "update", false, "write the current metrics of each case to its extract.json")
+	f.StringSliceVar(&cfg.Only, "only", nil, "run only the checks `NAMES`, such as describe,corpus (default: all)")
+	f.DurationVar(&cfg.Fuzz, "fuzz", 0, "also try randomly damaged captures for `DURATION`, such as 30s")
+	f.StringVar(&cfg.Keep, "keep", "", "write the input of each failure to `DIR`")
 	c.RegisterFlagCompletionFunc("only", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 		return verify.Names(), cobra.ShellCompDirectiveNoFileComp
 	})

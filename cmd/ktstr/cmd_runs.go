@@ -15,27 +15,27 @@ import (
 func (a *app) runsCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "runs",
-		Short: "Find, show, tag and delete the runs that were kept",
+		Short: "List, show, tag and delete kept runs",
 	}
 	requireSubcommand(c)
 	c.AddCommand(a.runsListCommand(), a.runsShowCommand(), a.runsPathCommand(), a.runsTagCommand(), a.runsPruneCommand())
 	return c
 }
 
-// filterFlags are the flags that choose runs.
+// filterFlags are the flags that select runs. A flag that is not given selects all.
 type filterFlags struct {
 	runs.Filter
 	since, until moment
 }
 
 func (o *filterFlags) add(f *pflag.FlagSet) {
-	f.StringVar(&o.Payload, "payload", "", "runs of the payload `NAME`")
-	f.StringVar(&o.Filter.Tag, "tag", "", "runs with the tag `NAME`")
-	f.StringVar(&o.Set, "set", "", "runs of the set `NAME`")
-	f.StringVar(&o.Commit, "commit", "", "runs in a working directory at the git commit `HASH`, or its first digits")
-	f.StringVar(&o.Host, "host", "", "runs on the host `NAME`")
-	f.Var(&o.since, "since", "runs that began at or after `TIME`: 2026-11-23, RFC 3339, or how long ago (36h, 14d)")
-	f.Var(&o.until, "until", "runs that began at or before `TIME`")
+	f.StringVar(&o.Payload, "payload", "", "select runs of the payload `NAME`, such as noise")
+	f.StringVar(&o.Filter.Tag, "tag", "", "select runs with the tag `NAME`, such as main")
+	f.StringVar(&o.Set, "set", "", "select runs of the set `NAME`")
+	f.StringVar(&o.Commit, "commit", "", "select runs made in a work tree at the git commit `HASH`, which may be abbreviated, such as 5e587e2")
+	f.StringVar(&o.Host, "host", "", "select runs on the host `NAME`")
+	f.Var(&o.since, "since", "select runs that began at or after `TIME`: a date (2026-11-23), RFC 3339, or an age (36h, 14d)")
+	f.Var(&o.until, "until", "select runs that began at or before `TIME`, such as 30d")
 }
 
 func (o *filterFlags) filter() runs.Filter {
@@ -43,7 +43,8 @@ func (o *filterFlags) filter() runs.Filter {
 	return o.Filter
 }
 
-// moment is a point in time: a date, RFC 3339, or a duration before now.
+// moment is the value of a flag such as 2026-11-23, 2026-11-23T15:04:05Z or 36h (ago). Its
+// zero value is a flag that was not given.
 type moment time.Time
 
 func (m *moment) String() string {
@@ -71,22 +72,22 @@ func (m *moment) Set(text string) error {
 		*m = moment(time.Now().Add(-d))
 		return nil
 	}
-	return errors.New("want 2026-11-23, 2026-11-23T15:04:05Z, or how long ago, such as 36h or 14d")
+	return errors.New("want a date such as 2026-11-23, a time such as 2026-11-23T15:04:05Z, or an age such as 36h or 14d")
 }
 
-// oneOrMore wants names of runs.
+// oneOrMore accepts one or more names of runs.
 func oneOrMore(command string) cobra.PositionalArgs {
 	return func(_ *cobra.Command, args []string) error {
 		if len(args) == 0 {
-			return fmt.Errorf("runs %s: want a tag, a set or a bundle of ktstr runs list, or a path", command)
+			return fmt.Errorf("runs %s: want a tag, set or bundle of ktstr runs list, or a path", command)
 		}
 		return nil
 	}
 }
 
-// outFlag is --out of the commands that read bundles.
+// outFlag adds --out to a command that reads bundles.
 func outFlag(f *pflag.FlagSet, out *string) {
-	f.StringVar(out, "out", "", "the bundles are below `DIR` (default $XDG_STATE_HOME/ktstr/runs)")
+	f.StringVar(out, "out", "", "read the bundles in `DIR`, such as ./runs (default $XDG_STATE_HOME/ktstr/runs)")
 }
 
 func openStore(out string) (runs.Store, error) {

@@ -11,7 +11,7 @@ import (
 	"github.com/ktstr/ktstr/internal/runs"
 )
 
-// listedRun is a run in `ktstr runs list -o json`.
+// listedRun is one run in `ktstr runs list -o json`.
 type listedRun struct {
 	Name     string       `json:"name"`
 	Bundle   string       `json:"bundle"`
@@ -24,7 +24,7 @@ type listedRun struct {
 	Commit   string       `json:"commit"`
 	Host     string       `json:"host"`
 	Tags     []string     `json:"tags"`
-	Error    string       `json:"error,omitempty"` // why the bundle cannot be read
+	Error    string       `json:"error,omitempty"` // the reason if the bundle cannot be read
 }
 
 func listRuns(list []runs.Run) []listedRun {
@@ -63,7 +63,9 @@ func (a *app) runsListCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "list",
 		Short: "List runs, the oldest first: name, verdict, set, commit, tags",
-		Args:  arguments(""),
+		Example: `  ktstr runs list --payload noise --since 14d
+  ktstr runs list --tag main`,
+		Args: arguments(""),
 		RunE: func(*cobra.Command, []string) error {
 			store, err := openStore(out)
 			if err != nil {

@@ -13,7 +13,8 @@ func (a *app) runsPathCommand() *cobra.Command {
 	var out string
 	c := &cobra.Command{
 		Use:               "path RUNS",
-		Short:             "Print the directories of runs, one a line",
+		Short:             "Print the bundle directories of runs, one per line",
+		Example:           `  less "$(ktstr runs path main)"/stdout`,
 		Args:              oneOrMore("path"),
 		ValidArgsFunction: a.completeRuns,
 		RunE: func(_ *cobra.Command, args []string) error {
@@ -28,7 +29,7 @@ func (a *app) runsPathCommand() *cobra.Command {
 				}
 				for _, r := range list {
 					if r.Dir == "" {
-						return fmt.Errorf("%s: records in a file have no directory", arg)
+						return fmt.Errorf("%s: it is a file of records, which have no bundle directory", arg)
 					}
 					path, err := filepath.Abs(r.Dir)
 					if err != nil {

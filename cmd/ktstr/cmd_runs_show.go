@@ -9,54 +9,64 @@ import (
 	"github.com/ktstr/ktstr/internal/runs"
 )
 
+// showOptions are the flags of `ktstr runs show`.
+type showOptions struct {
+	out     string
+	output  format
+	all     bool
+	exports exports
+}
+
 func (a *app) runsShowCommand() *cobra.Command {
-	var out string
-	var output format
-	var all bool
-	var exports exports
+	var o showOptions
 	c := &cobra.Command{
 		Use:   "show RUNS...",
-		Short: "Show runs: the medians of their metrics, and what failed",
-		Long: `Show one run: its metrics, what became of each check, what was executed, where,
-how it ended, and what ktstr and the kernel counted meanwhile. Or several
-together: the median and the spread (half the distance between the quartiles) of
-each metric over the runs that ended well, what failed, and what the runs have in
-common. -o json prints the records. --export writes them for other tools.`,
-		Example: `  ktstr runs show nightly --export csv=nightly.csv --export junit=nightly.xml
+		Short: "Show the metrics of runs, the failures and the host",
+		Long: `Show one run: its metrics, the result of each check, the command line, the host, the
+exit code, and the CPU time and context switches of the payload and of ktstr.
+
+Or show several runs together: the median and the spread of each metric (half the
+interquartile range) over the runs that succeeded, the failures, and the facts
+that the runs have in common, such as the kernel. -o json prints the records.
+--export writes them for other tools.`,
+		Example: `  ktstr runs show nightly
+  ktstr runs show nightly --export csv=nightly.csv --export junit=nightly.xml
   ktstr runs show before --export benchfmt=before.txt`,
 		Args:              oneOrMore("show"),
 		ValidArgsFunction: a.completeRuns,
-		RunE: func(_ *cobra.Command, args []string) error {
-			if err := exports.check(); err != nil {
-				return err
-			}
-			store, err := openStore(out)
-			if err != nil {
-				return err
-			}
-			var list []runs.Run
-			for _, arg := range args {
-				found, err := runs.Named(store, arg)
-				if err != nil {
-					return err
-				}
-				list = append(list, found...)
-			}
-			var lost error
-			if !exports.toStdout() {
-				lost = outputError(a.showRuns(list, output, all))
-			}
-			return a.joinErrors(lost, a.writeExports(exports, export.Source{Runs: list}))
-		},
+		RunE:              func(_ *cobra.Command, args []string) error { return a.showRuns(args, o) },
 	}
-	outFlag(c.Flags(), &out)
-	outputFlag(c.Flags(), &output)
-	exportFlag(c.Flags(), &exports)
-	c.Flags().BoolVar(&all, "all", false, "show all metrics, not only the headlines")
+	outFlag(c.Flags(), &o.out)
+	outputFlag(c.Flags(), &o.output)
+	exportFlag(c.Flags(), &o.exports)
+	c.Flags().BoolVar(&o.all, "all", false, "show all metrics (default: the headlines, if there are any)")
 	return c
 }
 
-func (a *app) showRuns(list []runs.Run, output format, all bool) error {
+func (a *app) showRuns(names []string, o showOptions) error {
+	if err := o.exports.check(); err != nil {
+		return err
+	}
+	store, err := openStore(o.out)
+	if err != nil {
+		return err
+	}
+	var list []runs.Run
+	for _, name := range names {
+		found, err := runs.Named(store, name)
+		if err != nil {
+			return err
+		}
+		list = append(list, found...)
+	}
+	var failed error
+	if !o.exports.toStdout() {
+		failed = outputError(a.printRuns(list, o.output, o.all))
+	}
+	return a.joinErrors(failed, a.writeExports(o.exports, export.Source{Runs: list}))
+}
+
+func (a *app) printRuns(list []runs.Run, output format, all bool) error {
 	if output == formatJSON {
 		if len(list) == 1 {
 			return a.printJSON(list[0].Record)

@@ -2,7 +2,7 @@ package main
 
 import "github.com/ktstr/ktstr/spawn"
 
-// feature is a feature of the kernel that runs use.
+// feature is a kernel feature that runs use, for example cgroup v2.
 type feature struct {
 	Name        string `json:"name"`
 	Present     bool   `json:"present"`

@@ -14,26 +14,26 @@ import (
 	"github.com/ktstr/ktstr/spawn"
 )
 
-// payloadState is what a payload can do here.
+// payloadState says whether a payload can run on this host.
 type payloadState struct {
 	Name    string `json:"name"`
 	Ready   bool   `json:"ready"`
-	Problem string `json:"problem,omitempty"` // why it is not ready
-	Note    string `json:"note,omitempty"`    // how it differs with the installed version
+	Problem string `json:"problem,omitempty"` // the reason if it is not ready
+	Note    string `json:"note,omitempty"`    // an option that the installed version lacks
 }
 
-// examinePayloads says what each payload can do here, and returns the programs that
-// the payloads need. It asks each program once.
+// examinePayloads returns the state of each payload, and the programs that the payloads
+// need. It queries the version of each program once.
 func examinePayloads(ctx context.Context, payloads []payload.Payload, broken []catalog.Broken, plugins []pluginState) ([]program, []payloadState) {
 	var programs []program
 	var abilities []payloadState
 	var prober core.Prober
-	fails := map[string]string{} // by the extractor's name: why it does not start, or ""
+	faults := map[string]string{} // by extractor: the reason that it does not start, or ""
 	for _, p := range plugins {
-		fails[p.Name] = p.Error
+		faults[p.Name] = p.Error
 	}
 	for _, p := range payloads {
-		able := payloadState{Name: p.Name, Ready: true}
+		state := payloadState{Name: p.Name, Ready: true}
 		needs := p.Needs
 		if len(needs) == 0 && p.Binary != payload.Self {
 			needs = []payload.Need{{Binary: p.Binary}}
@@ -42,7 +42,7 @@ func examinePayloads(ctx context.Context, payloads []payload.Payload, broken []c
 			found, err := prober.Ask(ctx, need, i == 0 && p.AsksHelp())
 			programs = addProgram(programs, need, found.Version, p.Name)
 			if err == nil && i == 0 {
-				_, able.Note, err = payload.Resolve(p, found)
+				_, state.Note, err = payload.Resolve(p, found)
 			} else if err == nil {
 				err = need.Enough(found.Version)
 			}
@@ -50,20 +50,20 @@ func examinePayloads(ctx context.Context, payloads []payload.Payload, broken []c
 			if errors.As(err, &start) && start.Reason == spawn.NotFound {
 				err = fmt.Errorf("%s is not installed", need.Binary)
 			}
-			if err != nil && able.Ready {
-				able.Ready, able.Problem = false, err.Error()
+			if err != nil && state.Ready {
+				state.Ready, state.Problem = false, err.Error()
 			}
 		}
 		name := cmp.Or(p.Extractor, "json")
-		if fault, found := fails[name]; able.Ready && !found {
-			able.Ready, able.Problem = false, fmt.Sprintf("extractor %s is not installed", name)
-		} else if able.Ready && fault != "" {
-			able.Ready, able.Problem = false, fmt.Sprintf("extractor %s does not start", name)
+		if fault, found := faults[name]; state.Ready && !found {
+			state.Ready, state.Problem = false, fmt.Sprintf("extractor %s is not installed", name)
+		} else if state.Ready && fault != "" {
+			state.Ready, state.Problem = false, fmt.Sprintf("extractor %s does not start", name)
 		}
-		if !able.Ready {
-			able.Note = ""
+		if !state.Ready {
+			state.Note = ""
 		}
-		abilities = append(abilities, able)
+		abilities = append(abilities, state)
 	}
 	for _, b := range broken {
 		abilities = append(abilities, payloadState{Name: b.Name, Problem: b.Err.Error()})
@@ -71,7 +71,8 @@ func examinePayloads(ctx context.Context, payloads []payload.Payload, broken []c
 	return programs, abilities
 }
 
-// addProgram adds the program that a payload needs, unless it is there already.
+// addProgram adds the program that a payload needs to the list, or the payload to the
+// program if the list has it.
 func addProgram(programs []program, need payload.Need, version, payload string) []program {
 	i := slices.IndexFunc(programs, func(known program) bool { return known.Name == need.Binary })
 	if i < 0 {

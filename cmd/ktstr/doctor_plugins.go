@@ -8,13 +8,13 @@ import (
 	"github.com/ktstr/ktstr/core"
 )
 
-// pluginState says whether an extractor starts.
+// pluginState says whether an extractor starts. Built-in extractors always start.
 type pluginState struct {
 	Name    string         `json:"name"`
 	From    string         `json:"from"`
 	Version string         `json:"version,omitempty"`
-	Error   string         `json:"error,omitempty"`   // why it does not start
-	Sandbox []core.Measure `json:"sandbox,omitempty"` // of the plugin's process; empty: built in
+	Error   string         `json:"error,omitempty"`   // the reason if it does not start
+	Sandbox []core.Measure `json:"sandbox,omitempty"` // restrictions of the plugin's process; empty: built in
 }
 
 // examinePlugins starts each extractor and stops it.

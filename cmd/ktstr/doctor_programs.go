@@ -2,11 +2,11 @@ package main
 
 import "strings"
 
-// program is the program of one or more payloads on this host.
+// program is a program that payloads need, for example fio.
 type program struct {
 	Name     string   `json:"name"`
 	Path     string   `json:"path"`    // empty: not installed
-	Version  string   `json:"version"` // empty: it prints none
+	Version  string   `json:"version"` // empty: unknown
 	Payloads []string `json:"payloads"`
 	Install  string   `json:"install,omitempty"` // the command that installs it
 }
@@ -22,8 +22,7 @@ func programRows(programs []program) (rows [][3]string) {
 	return rows
 }
 
-// installCommands returns the commands that install the missing programs, one a
-// line, or "".
+// installCommands returns the commands that install the missing programs, one per line.
 func installCommands(programs []program) string {
 	var install []string
 	for _, p := range programs {

@@ -16,11 +16,11 @@ import (
 	"github.com/ktstr/ktstr/internal/text"
 )
 
-// exports is --export FORMAT=FILE.
+// exports are the values of --export, FORMAT=FILE.
 type exports []struct{ format, path string }
 
 func exportFlag(f *pflag.FlagSet, e *exports) {
-	f.Var(e, "export", "write it as FORMAT to FILE, - for stdout; FORMAT is one of "+strings.Join(export.Formats(), ", ")+" (repeatable)")
+	f.Var(e, "export", "also write the result as FORMAT to FILE, such as csv=runs.csv, - for stdout; FORMAT is one of "+strings.Join(export.Formats(), ", ")+" (repeatable)")
 }
 
 func (e *exports) String() string { return "" }
@@ -38,21 +38,21 @@ func (e *exports) Set(text string) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("format %q: want one of %s", name, strings.Join(export.Formats(), ", "))
+	return fmt.Errorf("unknown format %q: want one of %s", name, strings.Join(export.Formats(), ", "))
 }
 
-// check refuses what could only fail after everything has run.
+// check returns an error for a file that cannot be written, before the runs are made.
 func (e exports) check() error {
 	stdout := 0
 	for i, x := range e {
 		for _, y := range e[:i] {
 			if x.path != "-" && sameFile(x.path, y.path) {
-				return fmt.Errorf("--export %s=%s: %s goes to the same file: want another", x.format, x.path, y.format)
+				return fmt.Errorf("--export %s=%s: %s goes to the same file: want another file", x.format, x.path, y.format)
 			}
 		}
 		if x.path == "-" {
 			if stdout++; stdout > 1 {
-				return errors.New("--export: two formats on stdout: want one")
+				return errors.New("--export: two formats go to stdout: want one")
 			}
 			continue
 		}
@@ -66,8 +66,8 @@ func (e exports) check() error {
 	return nil
 }
 
-// sameFile reports whether one path would overwrite the other. A device keeps
-// nothing.
+// sameFile reports whether writing to a overwrites b. Devices such as /dev/null are never
+// the same file.
 func sameFile(a, b string) bool {
 	infoA, errA := os.Stat(a)
 	infoB, errB := os.Stat(b)
@@ -77,13 +77,13 @@ func sameFile(a, b string) bool {
 	case errA == nil || errB == nil:
 		return false
 	}
-	// Neither is there yet.
+	// Neither file exists yet.
 	dirA, errA := os.Stat(filepath.Dir(a))
 	dirB, errB := os.Stat(filepath.Dir(b))
 	return filepath.Base(a) == filepath.Base(b) && errA == nil && errB == nil && os.SameFile(dirA, dirB)
 }
 
-// toStdout reports whether an export takes the place of what is printed.
+// toStdout reports whether an export goes to stdout. It replaces the normal output.
 func (e exports) toStdout() bool {
 	for _, x := range e {
 		if x.path == "-" {
@@ -93,7 +93,7 @@ func (e exports) toStdout() bool {
 	return false
 }
 
-// writeExports writes all that can be written.
+// writeExports writes every export, also after one of them failed.
 func (a *app) writeExports(e exports, s export.Source) error {
 	var failed []error
 	for _, x := range e {
@@ -108,10 +108,10 @@ func (a *app) writeExport(format, path string, s export.Source) error {
 	if path == "-" {
 		return a.printExport(format, s)
 	}
-	// Without waiting: a named pipe that nobody reads is an error.
+	// O_NONBLOCK: opening a named pipe without a reader fails and does not wait.
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC|unix.O_NONBLOCK, 0o666)
 	if errors.Is(err, unix.ENXIO) {
-		return errors.New("a named pipe that nobody reads: want its reader started first")
+		return errors.New("it is a named pipe without a reader: start the reader first")
 	}
 	if err != nil {
 		return err
@@ -119,8 +119,8 @@ func (a *app) writeExport(format, path string, s export.Source) error {
 	return errors.Join(export.Write(f, format, s), f.Close())
 }
 
-// printExport writes an export to stdout: to a program as it is, to a terminal
-// as safely as everything else. JSON can say the same either way.
+// printExport writes an export to stdout. On a terminal it replaces control characters.
+// JSON escapes them everywhere, which does not change its meaning.
 func (a *app) printExport(format string, s export.Source) error {
 	var b bytes.Buffer
 	if err := export.Write(&b, format, s); err != nil {

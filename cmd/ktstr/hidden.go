@@ -13,16 +13,18 @@ import (
 	"github.com/ktstr/ktstr/spawn"
 )
 
-// Names of the commands that this executable runs itself as. They stand
-// before the flags of a person, so they are looked at first, and cheaply.
+// Commands with which this executable executes itself. They are the first argument and
+// are not in the help.
 const (
-	hiddenPlugin = "_plugin"
-	hiddenNoise  = "_noise"
+	hiddenPlugin = "_plugin"      // serves a stock plugin
+	hiddenNoise  = "_noise"       // the payload noise
 	hiddenLaunch = "_launch"      // puts a plugin into the sandbox
-	hiddenHost   = "_verify-host" // a host that a check kills
+	hiddenWatch  = "_watch"       // kills the descendants of runs if ktstr is killed
+	hiddenHost   = "_verify-host" // a plugin host that a check of `plugin verify` kills
 )
 
-// hidden runs the command of that name, if it is one.
+// hidden runs the hidden command args[0]. ok is false if there is none of that name. It
+// comes before the command-line parser because it runs for every plugin.
 func hidden(args []string, _ io.Reader, stdout, stderr io.Writer) (status int, ok bool) {
 	if len(args) == 0 {
 		return 0, false
@@ -49,6 +51,3 @@ func hidden(args []string, _ io.Reader, stdout, stderr io.Writer) (status int, o
 	}
 	return 0, false
 }
-
-// hiddenWatch is the process that kills what a killed ktstr leaves behind.
-const hiddenWatch = "_watch"

@@ -50,7 +50,7 @@ func TestInterruptLetsThePayloadReport(t *testing.T) {
 	if m, ok := r.Metric("iops"); !ok || m.Value != 5 || r.ExitCode != 9 {
 		t.Errorf("metrics %+v, exit code %d; want what it printed at the end, and 9", r.Metrics, r.ExitCode)
 	}
-	if !strings.Contains(stderr.String(), "once more kills it") {
+	if !strings.Contains(stderr.String(), "A second signal kills it") {
 		t.Errorf("stderr %q: want what a second Ctrl-C does", stderr)
 	}
 }
@@ -86,7 +86,7 @@ func TestSecondInterruptKills(t *testing.T) {
 	cmd.Process.Signal(syscall.SIGINT)
 	ended(t, cmd, stdout, stderr)
 	text := stderr.String()
-	if first, second := "interrupt: asking bench to stop; once more kills it at once, else it is killed after 10h0m0s\n", "interrupt: killing bench\n"; strings.Count(text, first) != 1 || strings.Count(text, second) != 1 {
+	if first, second := "interrupt: asked bench to stop. It is killed after 10h0m0s. A second signal kills it at once\n", "interrupt: killed bench\n"; strings.Count(text, first) != 1 || strings.Count(text, second) != 1 {
 		t.Errorf("stderr %q: want %q, then %q, each once", text, first, second)
 	}
 }
@@ -189,7 +189,7 @@ func TestExportToAPipe(t *testing.T) {
 	}
 	a := &app{stdout: io.Discard, stderr: io.Discard}
 	source := export.Source{Runs: []runs.Run{{Record: core.Record{Payload: strings.Repeat("x", 1<<20)}}}}
-	if err := a.writeExport("json", path, source); err == nil || !strings.Contains(err.Error(), "nobody reads") {
+	if err := a.writeExport("json", path, source); err == nil || !strings.Contains(err.Error(), "without a reader") {
 		t.Errorf("without a reader: got %v", err)
 	}
 	pipe := newNamedPipe(t)

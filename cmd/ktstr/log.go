@@ -10,7 +10,7 @@ import (
 	"github.com/ktstr/ktstr/internal/text"
 )
 
-// logLevels are the levels of --log-level, the most talkative first.
+// logLevels are the values of --log-level, the most verbose first.
 const logLevels = "trace, debug, info, warn, error, off"
 
 // startLog sets a.log from --log-level, or from KTSTR_LOG if the flag was not given.
@@ -24,7 +24,7 @@ func (a *app) startLog(given bool) error {
 	}
 	parsed := hclog.LevelFromString(level)
 	if parsed == hclog.NoLevel {
-		return fmt.Errorf("%s %s: not a level: want one of %s", name, level, logLevels)
+		return fmt.Errorf("%s %s: want one of %s", name, level, logLevels)
 	}
 	if parsed == hclog.Off {
 		return nil

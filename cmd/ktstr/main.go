@@ -1,5 +1,5 @@
-// Command ktstr runs benchmarks and turns what they print into typed metrics,
-// a verdict and a record.
+// Command ktstr runs benchmarks and turns their output into typed metrics, a verdict and
+// a record.
 package main
 
 import (
@@ -10,7 +10,7 @@ import (
 
 func main() {
 	if len(os.Args) > 1 && os.Args[1] == "extract" {
-		// Over before a collection would pay: it would only slow the walk down.
+		// The process ends before a garbage collection would pay for its time.
 		debug.SetGCPercent(-1)
 		debug.SetMemoryLimit(1 << 30)
 	}

@@ -14,9 +14,8 @@ import (
 	"github.com/ktstr/ktstr/internal/runs"
 )
 
-// printDetails prints what the record knows about a run besides its metrics:
-// what was executed, where, how it ended, what judged it, and what could have
-// disturbed it. What is not known has no line.
+// printDetails prints the facts about a run besides its metrics, for example the command
+// line, the host, the exit code and the CPU time. An unknown fact has no line.
 func (a *app) printDetails(run runs.Run) error {
 	r := run.Record
 	t := tableTo(a.stdout)
@@ -75,7 +74,7 @@ func (a *app) printDetails(run runs.Run) error {
 	return t.Flush()
 }
 
-// endText says how a payload ended.
+// endText returns how a payload ended, for example "exit code 0, after 1.5s".
 func endText(r core.Record) string {
 	if r.NotStarted != "" {
 		return "no result"
@@ -142,13 +141,13 @@ func extractorText(r core.Record) string {
 	return commas(text, from, lock, sandbox)
 }
 
-// capturedText says how much was read of each stream.
+// capturedText returns how much of each stream was read, for example "stdout 2 KiB".
 func capturedText(capture map[string]core.Seen) string {
 	var streams []string
 	for stream := range capture {
 		streams = append(streams, stream)
 	}
-	// stdout, stderr, then the files, as everywhere.
+	// stdout, then stderr, then the files by name.
 	order := []string{string(ktstr.Stdout), string(ktstr.Stderr)}
 	slices.SortFunc(streams, func(x, y string) int {
 		i, j := slices.Index(order, x), slices.Index(order, y)
@@ -209,13 +208,13 @@ func cgroupText(c core.Cgroup) string {
 
 func seconds(s core.Seconds) string { return unit.Scale(time.Duration(s).Seconds(), "s") }
 
-// commas joins what is not empty.
+// commas joins the parts that are not empty.
 func commas(parts ...string) string {
 	return strings.Join(slices.DeleteFunc(parts, func(p string) bool { return p == "" }), ", ")
 }
 
-// printFacts prints what several runs of one payload have in common, and where
-// they differ: two lines that look alike need not be.
+// printFacts prints the facts about several runs of one payload, for example the kernel.
+// If runs differ, it lists the values.
 func (a *app) printFacts(list []runs.Run) error {
 	t := tableTo(a.stdout)
 	row := func(name string, values []string) {
@@ -238,7 +237,7 @@ func (a *app) printFacts(list []runs.Run) error {
 	}
 	for _, r := range runs.Side("", list).Runs {
 		for _, f := range r.About {
-			if f.Name != "payload version" { // a digest, for comparing
+			if f.Name != "payload version" { // a digest, which tells the reader nothing
 				add(f.Name, f.Value)
 			}
 		}
@@ -252,8 +251,7 @@ func (a *app) printFacts(list []runs.Run) error {
 	return t.Flush()
 }
 
-// labelRows are what the runs belong to: when they were made, their set, commit
-// and tags.
+// labelRows returns the labels of the runs, for example the set, the commit and the tags.
 func labelRows(list []runs.Run) [][2]string {
 	var rows [][2]string
 	add := func(name string, of func(runs.Run) []string) {
@@ -286,7 +284,7 @@ func labelRows(list []runs.Run) [][2]string {
 	return rows
 }
 
-// anyOf lists values, the first of many.
+// anyOf lists the first values, for example "A | B | 3 more".
 func anyOf(values []string) string {
 	const some = 5
 	text := strings.Join(values[:min(some, len(values))], " | ")

@@ -14,8 +14,8 @@ import (
 	"github.com/ktstr/ktstr/internal/runs"
 )
 
-// replay extracts the metrics of kept runs again. A run for which this fails is
-// reported, and the others go on.
+// replay extracts the metrics of the runs o.replay again and prints the changes. A run
+// for which this fails does not stop the others.
 func (a *app) replay(ctx context.Context, o extractOptions) error {
 	store, err := openStore(o.out)
 	if err != nil {
@@ -27,7 +27,7 @@ func (a *app) replay(ctx context.Context, o extractOptions) error {
 	}
 	for _, run := range list {
 		if run.Dir == "" {
-			return fmt.Errorf("%s: records without bundles: want runs whose raw output was kept", o.replay)
+			return fmt.Errorf("%s: it is a file of records without raw output: want a tag, set, bundle or directory of bundles", o.replay)
 		}
 	}
 	extractors := catalog.Pool{Catalog: a.catalog(false)}
@@ -89,7 +89,8 @@ func (a *app) printReplayed(r replay.Run) {
 	}
 }
 
-// metricText returns every field of a metric that a replay compares, or "none".
+// metricText returns the fields of a metric that a replay compares, or "none". For
+// example: "1250.5 us (lower, stdout)".
 func metricText(m *ktstr.Metric) string {
 	if m == nil {
 		return "none"

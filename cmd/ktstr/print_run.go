@@ -20,8 +20,7 @@ import (
 	"github.com/ktstr/ktstr/internal/plainjson"
 )
 
-// printRun prints a finished run: the data on stdout; what went wrong, and how
-// to look into it, on stderr.
+// printRun prints the result of a run on stdout, and its problems on stderr.
 func (a *app) printRun(r core.Record, o runOptions, limit string) error {
 	var err error
 	if o.output == formatJSON {
@@ -67,8 +66,8 @@ func (a *app) printRunText(r core.Record, all bool) error {
 	return err
 }
 
-// checksText says how many of the checks of some runs held; empty where that is
-// not known, as of older records.
+// checksText returns how many checks of the runs held, for example "2 of 3 checks held".
+// It is empty for records of old versions, which do not list the checks.
 func checksText(list ...core.Record) string {
 	held, all, known := 0, 0, false
 	for _, r := range list {
@@ -89,7 +88,7 @@ func checksText(list ...core.Record) string {
 	return fmt.Sprintf("%d of %s held", held, count(all, "check"))
 }
 
-// headlines picks the metrics of those names.
+// headlines returns the metrics with those names.
 func headlines(metrics []ktstr.Metric, names []string) []ktstr.Metric {
 	wanted := map[string]bool{}
 	for _, name := range names {
@@ -104,7 +103,7 @@ func headlines(metrics []ktstr.Metric, names []string) []ktstr.Metric {
 	return picked
 }
 
-// arrow says which way is better without needing colour.
+// arrow returns the polarity as text, for example "lower is better", or "".
 func arrow(p ktstr.Polarity) string {
 	switch p {
 	case ktstr.Higher:
@@ -119,8 +118,8 @@ func arrow(p ktstr.Polarity) string {
 }
 
 func printMetrics(w io.Writer, metrics []ktstr.Metric) error {
-	// Two columns and an arrow. Not tabwriter: documents with 100,000 numbers
-	// are seen, and it takes ten times as long as finding them.
+	// Not tabwriter: for a document with 100,000 numbers it takes ten times as long as the
+	// extraction.
 	type row struct{ name, value string }
 	rows := make([]row, len(metrics))
 	names, values := 0, 0
@@ -145,9 +144,10 @@ func printMetrics(w io.Writer, metrics []ktstr.Metric) error {
 	return b.Flush()
 }
 
-// explain says on stderr what failed: what was expected, what was seen, where
-// the raw output is and how to repeat the extraction. limit is the timeout and
-// where it comes from; empty: there was none.
+// printProblems prints on stderr the notices, the diagnostics and the failed checks of a
+// run, and the place of its raw output. limit is the timeout and its source, for example
+// "1m0s (--timeout)", or "". With quiet it prints errors, and only those diagnostics that
+// change the meaning of a result.
 func (a *app) printProblems(r core.Record, quiet bool, limit string) {
 	s := styleOf(a.stderr)
 	say := func(format string, args ...any) {
@@ -162,9 +162,9 @@ func (a *app) printProblems(r core.Record, quiet bool, limit string) {
 		say("interrupted after %v", time.Duration(r.Duration).Round(time.Millisecond))
 	}
 	if r.TimedOut {
-		say("timed out after %s: killed; what it had printed was read", limit)
+		say("timed out after %s and was killed. Its output until then was read", limit)
 	}
-	// How the payload ended says more than what its output lacks then.
+	// The exit code comes first because it explains a missing output.
 	ended := func(d check.Detail) bool { return d.Kind == check.ExitCode || d.Kind == "signal" }
 	fail := func(d check.Detail) {
 		fmt.Fprintf(a.stderr, "%s %s\n", s.bad("failed:"), printable(d.Message))
@@ -175,7 +175,7 @@ func (a *app) printProblems(r core.Record, quiet bool, limit string) {
 		}
 	}
 	for _, d := range r.Extraction.Diagnostics {
-		if !quiet || r.Extraction.Status != extract.OK || d.Code == ktstr.MissingHeadline {
+		if !quiet || r.Extraction.Status != extract.OK || changesMeaning(d) {
 			say("%s", line(export.DiagnosticText(d)))
 		}
 	}
@@ -187,9 +187,9 @@ func (a *app) printProblems(r core.Record, quiet bool, limit string) {
 		switch {
 		case r.Extraction.Extractor != "json" || slices.ContainsFunc(r.Details, ended) || r.TimedOut || r.Interrupted:
 		case r.Payload == "":
-			next = "; for another format: ktstr extract NAME, see ktstr plugin list"
+			next = ". For another format: ktstr extract NAME (see ktstr plugin list)"
 		default:
-			next = "; for another format: --extractor NAME, see ktstr plugin list; where only the exit status counts: --extractor exit-code"
+			next = ". For another format: --extractor NAME (see ktstr plugin list). To measure only the run itself: --extractor exit-code"
 		}
 		say("extraction: %s found no metric in the output%s", r.Extraction.Extractor, next)
 	}
@@ -211,3 +211,8 @@ func (a *app) printProblems(r core.Record, quiet bool, limit string) {
 	say("            %s", filepath.Join(r.Bundle, string(ktstr.Stderr)))
 	say("repeat the extraction: ktstr extract %s", shellescape.Quote(r.Bundle))
 }
+
+// changesMeaning reports whether a diagnostic is printed under --quiet: without it the
+// reader misunderstands the result. For example, the metrics of a run without its
+// headline look complete.
+func changesMeaning(d ktstr.Diagnostic) bool { return d.Code == ktstr.MissingHeadline }

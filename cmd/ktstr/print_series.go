@@ -16,7 +16,7 @@ import (
 	"github.com/ktstr/ktstr/internal/series"
 )
 
-// seriesView prints the runs of a series: while they go on, and at the end.
+// seriesView prints the progress and the result of a series.
 type seriesView struct {
 	*series.Series
 	app      *app
@@ -24,7 +24,8 @@ type seriesView struct {
 	baseline []runs.Run
 }
 
-// limitText returns the timeout of the side's runs and its source, or "".
+// limitText returns the timeout of the side's runs and its source, for example
+// "1m0s (--timeout)", or "".
 func limitText(s *series.Side) string {
 	switch {
 	case s.Spec.Timeout != 0:
@@ -35,13 +36,14 @@ func limitText(s *series.Side) string {
 	return ""
 }
 
-// tell says on stderr how a run of a series ended.
+// printEnded prints the result of one run of a series on stderr. Messages that an earlier
+// run had, too, are not repeated.
 func (s *seriesView) printEnded(side *series.Side, r core.Record) {
 	if r.ExitStatus() != core.ExitPass && !failedAlike(side, r) {
 		s.app.printProblems(r, s.o.quiet, limitText(side))
 	} else {
 		for _, d := range r.Extraction.Diagnostics {
-			if d.Code == ktstr.MissingHeadline && !wasPrinted(side, d) {
+			if changesMeaning(d) && !wasPrinted(side, d) {
 				fmt.Fprintf(s.app.stderr, "%s\n", line(export.DiagnosticText(d)))
 			}
 		}
@@ -60,8 +62,7 @@ func (s *seriesView) printEnded(side *series.Side, r core.Record) {
 	fmt.Fprintf(s.app.stderr, "%s: run %d%s: %s%s\n", line(side.Name), len(side.Kept), of, verdict, line(headlineText(r)))
 }
 
-// failedLike reports whether an earlier run of the side failed with just the
-// same messages: they were said.
+// failedAlike reports whether an earlier run of the side failed with the same messages.
 func failedAlike(s *series.Side, r core.Record) bool {
 	same := func(a, b check.Detail) bool { return a.Message == b.Message }
 	return len(r.Details) > 0 && slices.ContainsFunc(s.Kept[:len(s.Kept)-1], func(k runs.Run) bool {
@@ -72,7 +73,7 @@ func failedAlike(s *series.Side, r core.Record) bool {
 	})
 }
 
-// said reports whether an earlier run of the side had the same to say.
+// wasPrinted reports whether an earlier run of the side had the same diagnostic.
 func wasPrinted(s *series.Side, d ktstr.Diagnostic) bool {
 	return slices.ContainsFunc(s.Kept[:len(s.Kept)-1], func(k runs.Run) bool {
 		return slices.ContainsFunc(k.Record.Extraction.Diagnostics, func(e ktstr.Diagnostic) bool {
@@ -81,7 +82,8 @@ func wasPrinted(s *series.Side, d ktstr.Diagnostic) bool {
 	})
 }
 
-// again says how often a message was not repeated, where stdout does not say it.
+// printRepeated prints the number of runs that had each message. The result on stdout has
+// it, too, so this is for exports to stdout.
 func (s *seriesView) printRepeated() {
 	for _, side := range s.Sides {
 		ended, _ := runs.Uninterrupted(side.Kept)
@@ -104,8 +106,7 @@ func headlineText(r core.Record) string {
 	return text
 }
 
-// live keeps a line on the terminal that describes the run that goes on. A nil
-// Progress removes it.
+// showProgress shows the progress line on the terminal. A nil Progress removes it.
 func (s *seriesView) showProgress(p *series.Progress) {
 	fmt.Fprint(s.app.stderr, "\r\x1b[K")
 	if p == nil {
@@ -167,42 +168,43 @@ func (s *seriesView) source(reports []compare.Report) export.Source {
 	}
 }
 
-// noRun ends a series in which no run has a result. The reports that were asked for
-// give the reason, and replace older ones. A usage error replaces no report.
+// noRun ends a series in which no run has a result. The exports give the reason and
+// overwrite older files, so that an old report does not look current. After a usage error
+// they stay as they are, because nothing ran.
 func (s *seriesView) noRun(err error) error {
-	var lost *series.NoResult
-	if !errors.As(err, &lost) {
+	var none *series.NoResult
+	if !errors.As(err, &none) {
 		return err
 	}
-	var notPrintedErr error
+	var failed error
 	if s.o.output == formatJSON && !s.o.series.exports.toStdout() {
-		notPrintedErr = outputError(s.printDocument(nil))
+		failed = outputError(s.printDocument(nil))
 	}
-	return s.app.joinErrors(exitOf(lost), notPrintedErr, s.app.writeExports(s.o.series.exports, s.source(nil)))
+	return s.app.joinErrors(exitOf(none), failed, s.app.writeExports(s.o.series.exports, s.source(nil)))
 }
 
-// exitOf returns err with the exit status of a series that ended because of it.
+// exitOf returns err, which ended a series, with its exit status.
 func exitOf(err error) error {
-	var lost *series.NoResult
+	var none *series.NoResult
 	switch {
 	case err == nil:
 		return nil
-	case errors.As(err, &lost) && lost.Interrupted:
+	case errors.As(err, &none) && none.Interrupted:
 		return &exitError{core.ExitInterrupted, err}
 	}
 	return &exitError{core.ExitRun, err}
 }
 
-// print prints the runs, and returns the error that the command ends with. err ended
-// the series before its time.
+// print prints the runs and returns the error that the command ends with. err is the
+// error that ended the series early, or nil.
 func (s *seriesView) print(err error) error {
 	if s.Alone() {
 		return s.printAlone()
 	}
 	reports := s.reports()
-	var lost error
+	var failed error
 	if !s.o.series.exports.toStdout() {
-		lost = outputError(s.printAll(reports))
+		failed = outputError(s.printAll(reports))
 	} else {
 		s.printRepeated()
 	}
@@ -211,10 +213,10 @@ func (s *seriesView) print(err error) error {
 			fmt.Fprintf(s.app.stderr, "set: %s\n", side.Set)
 		}
 	}
-	return s.app.joinErrors(exitOf(err), lost, s.finish(reports))
+	return s.app.joinErrors(exitOf(err), failed, s.finish(reports))
 }
 
-// printAlone prints a run that is no part of a set.
+// printAlone prints a single run, which has no set.
 func (s *seriesView) printAlone() error {
 	side := s.Sides[0]
 	r := side.Kept[0].Record
@@ -235,8 +237,8 @@ func (s *seriesView) printAlone() error {
 	return s.app.joinErrors(outputError(err), s.finish(reports))
 }
 
-// reports returns the comparisons that were asked for: with the baseline, and of the
-// other sides with the first.
+// reports returns the comparison with the baseline, if there is one, and the comparisons
+// of the first side with each other side.
 func (s *seriesView) reports() []compare.Report {
 	var reports []compare.Report
 	first := s.Sides[0]
@@ -293,8 +295,8 @@ func (s *seriesView) status() int {
 	return status
 }
 
-// finish writes the exports and gives the exit status: of the runs, and with a
-// baseline also of the comparison.
+// finish writes the exports and returns the exit status: the worst of the runs, and with
+// a baseline also of the comparison.
 func (s *seriesView) finish(reports []compare.Report) error {
 	gate := s.baseline != nil && len(reports) > 0
 	status := core.ExitPass

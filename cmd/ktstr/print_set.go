@@ -16,8 +16,8 @@ import (
 	"github.com/ktstr/ktstr/internal/runs"
 )
 
-// printSet prints several runs together; wanted is how many there should have
-// been, 0 where nobody said. Interrupted ones are counted alone.
+// printSet prints the statistics of several runs. wanted is the number of requested runs,
+// or 0 if it is unknown. Interrupted runs are not part of the statistics.
 func (a *app) printSet(list []runs.Run, wanted int, all bool) error {
 	list, interrupted := runs.Uninterrupted(list)
 	report := compare.Compare(compare.Side{}, runs.Side("", list), compare.Options{})
@@ -38,11 +38,11 @@ func (a *app) printSet(list []runs.Run, wanted int, all bool) error {
 	t.Flush()
 	s := styleOf(a.stdout)
 	for _, f := range export.Failures(list) {
-		who := cmp.Or(f.Runs[0].Name, fmt.Sprintf("run %d", 1+f.At))
+		subject := cmp.Or(f.Runs[0].Name, fmt.Sprintf("run %d", 1+f.At))
 		if len(f.Runs) > 1 {
-			who = fmt.Sprintf("%d of %s", len(f.Runs), count(len(list), "run"))
+			subject = fmt.Sprintf("%d of %s", len(f.Runs), count(len(list), "run"))
 		}
-		fmt.Fprintf(w, "%s %s: %s\n", s.bad("failed:"), printable(who), printable(f.Message))
+		fmt.Fprintf(w, "%s %s: %s\n", s.bad("failed:"), printable(subject), printable(f.Message))
 	}
 	verdict := s.good(core.Pass)
 	failed := 0
@@ -74,10 +74,9 @@ func (a *app) printSet(list []runs.Run, wanted int, all bool) error {
 	return w.Flush()
 }
 
-// summaryText is the median of some runs and, of more than one, the spread:
-// "1250.5 ±0 ops/s". The median has as many decimals as the spread, but no more
-// digits than its value has in the unit that it was measured in; where nothing
-// is spread it has all of those.
+// summaryText returns the median of runs and, for more than one run, the spread. For
+// example: "1250.5 ±0 ops/s". The median has as many decimals as the spread, but not more
+// digits than in the unit of the measurement. If the spread is 0, it has all of these.
 func summaryText(s compare.Sample, u string) string {
 	best := unit.Best(s.Median, u)
 	median, err := unit.Convert(s.Median, u, best)
@@ -107,16 +106,16 @@ func summaryText(s compare.Sample, u string) string {
 	return strings.TrimSpace(text + " " + best)
 }
 
-// scientific is how many digits v has at least, so that it is no other number,
-// and the power of ten of the first.
+// scientific returns the number of significant digits of v, and the power of ten of the
+// first one. For example, 1250.5 has 5 and 3.
 func scientific(v float64) (digits, exponent int) {
 	mantissa, power, _ := strings.Cut(strconv.FormatFloat(math.Abs(v), 'e', -1, 64), "e")
 	exponent, _ = strconv.Atoi(power)
 	return len(strings.Replace(mantissa, ".", "", 1)), exponent
 }
 
-// decimalsOf is how many digits a number has behind its point when it is
-// written without an exponent.
+// decimalsOf returns the number of digits after the decimal point of a number, if it is
+// written without an exponent. For example, 1.5e-3 has 4.
 func decimalsOf(number string) int {
 	v, err := strconv.ParseFloat(number, 64)
 	if err != nil {

@@ -8,8 +8,8 @@ import (
 	"unicode/utf8"
 )
 
-// tableTo returns a writer of aligned columns for w. On a terminal a last
-// column that is too wide goes on below itself. Flush prints.
+// tableTo returns a writer of aligned columns, which tabs separate. On a terminal it
+// breaks a last column that is too wide. Flush prints the table.
 func tableTo(w io.Writer) *tabwriter.Writer {
 	if columns := terminal(w); columns > 0 {
 		w = &wrapper{w: w, columns: columns}
@@ -17,11 +17,12 @@ func tableTo(w io.Writer) *tabwriter.Writer {
 	return tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 }
 
-// wrapper breaks the lines of a table, which tabwriter writes in pieces.
+// wrapper breaks long lines. It collects a line first, because tabwriter writes lines in
+// pieces.
 type wrapper struct {
 	w       io.Writer
 	columns int
-	line    []byte // without its end yet
+	line    []byte // the pieces of an incomplete line
 }
 
 func (t *wrapper) Write(b []byte) (int, error) {
@@ -38,8 +39,9 @@ func (t *wrapper) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// wrap breaks a line at blanks so that it fits into so many columns; what goes
-// on stands below the beginning of the line's last column.
+// wrap breaks a line at blanks so that no part is wider than columns. It indents the
+// continuation to the start of the line's last column. A line is not broken if its last
+// column starts in the right half, or within a word.
 func wrap(line string, columns int) string {
 	rest := []rune(strings.TrimRight(line, "\n"))
 	indent := 0

@@ -7,8 +7,8 @@ import (
 	"golang.org/x/term"
 )
 
-// output remembers the first error of its writer: text that did not arrive must
-// not end in a success, whoever printed it.
+// output keeps the first error of its writer, so that a command whose output was lost
+// does not end in a success. Later writes return the same error.
 type output struct {
 	io.Writer
 	err error
@@ -23,7 +23,7 @@ func (o *output) Write(b []byte) (int, error) {
 	return n, err
 }
 
-// terminal returns the width of w where it is a terminal, else 0.
+// terminal returns the width of the terminal w, or 0 if w is no terminal.
 func terminal(w io.Writer) (columns int) {
 	if o, ok := w.(*output); ok {
 		w = o.Writer
@@ -39,12 +39,15 @@ func terminal(w io.Writer) (columns int) {
 	return columns
 }
 
-// steerable reports whether w is a terminal that understands control sequences.
+// steerable reports whether w is a terminal that understands control sequences. A terminal
+// with TERM=dumb prints them.
 func steerable(w io.Writer) bool { return terminal(w) > 0 && os.Getenv("TERM") != "dumb" }
 
-// style colours text on a terminal, unless NO_COLOR is set (no-color.org).
+// style colours text if it is true. Colour never carries a meaning alone.
 type style bool
 
+// styleOf returns the style for w: colours on a terminal, unless NO_COLOR is set
+// (no-color.org).
 func styleOf(w io.Writer) style { return style(steerable(w) && os.Getenv("NO_COLOR") == "") }
 
 func (s style) paint(code, text string) string {

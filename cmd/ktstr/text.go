@@ -7,11 +7,11 @@ import (
 	"github.com/ktstr/ktstr/internal/text"
 )
 
-// printable is text.Printable.
+// printable replaces control characters, see text.Printable.
 func printable(s string) string { return text.Printable(s) }
 
-// escaping is a writer of JSON that escapes it with text.EscapeJSON. Pieces must not end within a
-// character.
+// escaping escapes control characters in the JSON that is written to it. A character must
+// not be split between two writes.
 type escaping struct{ w io.Writer }
 
 func (e escaping) Write(p []byte) (int, error) {
@@ -21,14 +21,14 @@ func (e escaping) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// writeJSON prints a JSON document and the newline behind it.
+// writeJSON prints a JSON document and a newline.
 func (a *app) writeJSON(document []byte) error {
 	_, err := a.stdout.Write(append(text.EscapeJSON(bytes.TrimSpace(document)), '\n'))
 	return err
 }
 
-// line is text.Line.
+// line makes s safe for one line of output, see text.Line.
 func line(s string) string { return text.Line(s) }
 
-// count is text.Count.
+// count returns "1 run" or "3 runs", see text.Count.
 func count(n int, noun string) string { return text.Count(n, noun) }

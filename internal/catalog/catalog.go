@@ -7,20 +7,20 @@ import (
 	"github.com/hashicorp/go-hclog"
 )
 
-// Catalog says where to look. Its zero value finds the built-in extractors, the
+// Catalog holds the places to search. Its zero value finds the built-in extractors, the
 // installed plugins, the stock payloads and the user's payload files.
 type Catalog struct {
 	PayloadDirs []string // directories with payload files, searched before all other places
 	Plugins     []string // plugin executables as NAME=PATH, searched before all other plugins
 
-	// The executable runs itself for some of the entries. These are the words that
-	// come first on its command line then.
+	// ktstr executes itself for some entries. These are the first arguments of that
+	// command line.
 	Launch       []string // puts a plugin into its sandbox; nil: plugins run without one
 	ServeStock   []string // serves the stock plugin whose name follows
 	StockProgram string   // prefix of the command that is the program of a stock payload, for example "_" for "_noise"
 
 	Log    hclog.Logger // of the plugin hosts; nil: no log
-	Notice func(string) // is told what the user should know at once, for example that a plugin is used unlocked; nil: nothing is told
+	Notice func(string) // is called with a message for the user, for example that a plugin is not in a ktstr.lock; nil: messages are dropped
 }
 
 func (c *Catalog) notice(text string) {

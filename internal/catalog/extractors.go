@@ -21,22 +21,22 @@ import (
 type Extractor struct {
 	Name    string `json:"name"`
 	From    string `json:"from"`              // "built in", "bundled", "installed", "--plugin" or "KTSTR_PLUGIN_PATH"
-	Version string `json:"version,omitempty"` // empty: only the started plugin would say it
+	Version string `json:"version,omitempty"` // empty: unknown until the plugin is started
 	Path    string `json:"path,omitempty"`    // of the executable; empty: inside ktstr
 	SHA256  string `json:"sha256,omitempty"`  // that the executable must have; empty: any
 	Hidden  string `json:"hidden,omitempty"`  // the place of the extractor of the same name that is used instead
 	Problem string `json:"problem,omitempty"` // Err as text
 
-	Err         error              `json:"-"` // why the plugin is refused
-	Description *ktstr.Description `json:"-"` // nil: only the started plugin would say it
+	Err         error              `json:"-"` // the reason if the plugin is refused
+	Description *ktstr.Description `json:"-"` // nil: unknown until the plugin is started
 
 	value   ktstr.Extractor // the extractor in this process; nil: a foreign plugin
 	config  *plugin.Config  // of a plugin; nil: built in
-	lock    string          // the project's lock that must name the plugin; empty: none
-	ignored []string        // locks above the directory that do not count, and the reason
+	lock    string          // the ktstr.lock that must name the plugin; empty: none
+	ignored []string        // messages about locks that are ignored, for example because other users can write them
 }
 
-// Interface says how ktstr talks to the plugin. It is empty for a built-in
+// Interface returns the protocol between ktstr and the plugin. It is empty for a built-in
 // extractor and for a plugin that was not started yet.
 func (x Extractor) Interface() plugin.Interface {
 	if x.config == nil {
@@ -152,7 +152,7 @@ func (c *Catalog) Extractor(name string) (Extractor, error) {
 	return Extractor{}, &UnknownError{name, names}
 }
 
-// UnknownError says that no extractor has a name.
+// UnknownError is the error for a name that no extractor has.
 type UnknownError struct {
 	Name  string
 	Known []string
@@ -165,8 +165,8 @@ func (e *UnknownError) Error() string {
 	return fmt.Sprintf("there is no extractor %q: want one of %s, or a plugin: ktstr plugin install FILE, or --plugin NAME=PATH", e.Name, strings.Join(e.Known, ", "))
 }
 
-// missingLocked returns an error if the project's lock names a plugin for which
-// meant is true and which is not among all.
+// missingLocked returns an error if the ktstr.lock that applies here names a plugin for
+// which meant is true and which is not in all.
 func missingLocked(all []Extractor, meant func(ktstr.Description) bool) error {
 	found := store.FindLock(".")
 	if found.Path == "" {
@@ -198,7 +198,7 @@ type Started struct {
 	process *plugin.Plugin // nil: built in
 }
 
-// Interface says how ktstr talks to the plugin's process. It is empty for a
+// Interface returns the protocol between ktstr and the plugin. It is empty for a
 // built-in extractor.
 func (s Started) Interface() plugin.Interface {
 	if s.process == nil {

@@ -1,11 +1,10 @@
-// Package explain tells where a metric of a kept run came from: the line of the raw
-// output, and the hints that gave it its unit and its polarity.
+// Package explain finds the origin of a metric of a kept run: the line of the raw output,
+// and the hints that gave the metric its unit and its polarity.
 package explain
 
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"path/filepath"
 	"strconv"
@@ -21,7 +20,7 @@ import (
 	"github.com/ktstr/ktstr/internal/replay"
 )
 
-// Explanation tells where one metric came from. It is the JSON of `ktstr explain`.
+// Explanation is the origin of one metric. It is the JSON of `ktstr explain`.
 type Explanation struct {
 	Metric   ktstr.Metric   `json:"metric"`
 	Others   int            `json:"others"` // further metrics of the same name; the first counts
@@ -29,7 +28,7 @@ type Explanation struct {
 	Polarity string         `json:"polarity_from"`
 	Headline string         `json:"headline_from"` // empty: the metric is no headline
 	Checks   []Check        `json:"checks"`
-	Raw      string         `json:"raw"` // the line it was read from, cut to the width of a screen
+	Raw      string         `json:"raw"` // the line of the raw output, truncated to rawWidth
 	File     string         `json:"file"`
 	Recorded core.Version   `json:"recorded"`        // the extractor of the run
 	Now      core.Version   `json:"now"`             // the extractor that was asked for its hints
@@ -40,7 +39,7 @@ type Explanation struct {
 type Check struct {
 	Check string `json:"check"`
 	Held  bool   `json:"held"`
-	Why   string `json:"why,omitempty"` // it did not hold
+	Why   string `json:"why,omitempty"` // the reason if it did not hold
 }
 
 // Metric explains the metric of that name in the run b. x is the run's extractor.
@@ -56,11 +55,11 @@ func Metric(ctx context.Context, x ktstr.Extractor, b bundle.Bundle, name string
 		}
 	}
 	if e.Others < 0 {
-		text := fmt.Sprintf("metric %q: not one of the %d of this run", name, len(names))
+		text := fmt.Sprintf("the run has no metric %q", name)
 		if near := nearest.Of(name, names); near != "" {
-			text += ": did you mean " + near + "?"
+			return e, fmt.Errorf("%s. Did you mean %s?", text, near)
 		}
-		return e, errors.New(text)
+		return e, fmt.Errorf("%s: see ktstr runs show --all, which lists its %d", text, len(names))
 	}
 	found := extract.Find(ctx, x, b.Streams)
 	printed, _ := first(found.Metrics, name) // before hints change it
@@ -97,7 +96,7 @@ func (e *Explanation) origins(found extract.Found, hints []ktstr.Hint, payload s
 		return fmt.Sprintf("a hint of %s, by the pattern %s", sources[o.Source], o.Hint.Name)
 	}
 	unit, polarity, headline := extract.NewResolver(found.Sources(hints)...).Origins(e.Metric.Name)
-	const nothing, earlier = "nothing says it", "the extractor at the time; it says nothing today"
+	const nothing, earlier = "no source", "the extractor of the run (today's extractor does not give it)"
 	switch {
 	case printed.Unit != "":
 		e.Unit = extractor + ", as printed"
@@ -132,7 +131,7 @@ func (e *Explanation) checks(b bundle.Bundle) {
 		}
 		by := Check{Check: c.String(), Held: evaluated}
 		if !evaluated {
-			by.Why = "not evaluated: the exit code's check failed"
+			by.Why = "not evaluated, because the check of the exit code failed"
 		}
 		for _, d := range b.Record.Details {
 			if d.Check == c.String() {

@@ -21,8 +21,8 @@ type Progress struct {
 	Left    time.Duration // of the series, estimated; negative: not known
 }
 
-// attended makes one run of a side. Meanwhile it passes requests to stop on to the
-// payload. started reports whether the payload was started.
+// attended makes one run of a side and passes requests to stop on to the payload. started
+// reports whether the payload was started.
 func (s *Series) attended(ctx context.Context, side *Side, sink core.Sink) (r core.Result, started bool, err error) {
 	if signal := s.Stops.Take(); signal != nil {
 		err := fmt.Errorf("%v: payload %s was not started", signal, side.Spec.Payload.Name)
@@ -48,8 +48,7 @@ func (s *Series) attended(ctx context.Context, side *Side, sink core.Sink) (r co
 
 // attend passes requests to stop on to the payload until ended is closed: the first
 // one asks it to stop, the second one kills it, the third one ends ktstr itself. It
-// returns the first request. It sleeps until something happens, unless somebody
-// wants to know the progress.
+// returns the first request. It uses no CPU until then, unless s.Progress is set.
 func (s *Series) attend(h *core.Handle, side *Side, ended <-chan struct{}) (first os.Signal) {
 	var ticks <-chan time.Time
 	if s.Progress != nil {
@@ -67,9 +66,9 @@ func (s *Series) attend(h *core.Handle, side *Side, ended <-chan struct{}) (firs
 			switch asked++; asked {
 			case 1:
 				first = signal
-				s.notice(fmt.Sprintf("%v: asking %s to stop; once more kills it at once, else it is killed after %v", signal, h.Name(), cmp.Or(side.Spec.Grace, spawn.DefaultGrace)))
+				s.notice(fmt.Sprintf("%v: asked %s to stop. It is killed after %v. A second signal kills it at once", signal, h.Name(), cmp.Or(side.Spec.Grace, spawn.DefaultGrace)))
 			default:
-				s.notice(fmt.Sprintf("%v: killing %s", signal, h.Name()))
+				s.notice(fmt.Sprintf("%v: killed %s", signal, h.Name()))
 				s.Stops.Release()
 			}
 			if err := h.Interrupt(); err != nil {

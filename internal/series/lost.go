@@ -15,10 +15,11 @@ import (
 )
 
 // noResult keeps a record of a run without a result, so that reports show it, and
-// returns lost. Usage errors are not recorded because nothing ran.
-func (s *Series) noResult(lost *NoResult, what string) error {
-	side := lost.Side
-	text := what + lost.Error()
+// returns none. The text of the record is prefix and the error, for example "run 2 of 3:
+// could not be started: fio: not found". Usage errors are not recorded because nothing ran.
+func (s *Series) noResult(none *NoResult, prefix string) error {
+	side := none.Side
+	text := prefix + none.Error()
 	if n := s.Rounds(); !s.Alone() && n > 0 {
 		text = fmt.Sprintf("run %d of %d: %s", len(side.Kept)+1, n, text)
 	} else if !s.Alone() {
@@ -26,12 +27,12 @@ func (s *Series) noResult(lost *NoResult, what string) error {
 	}
 	s.Lost = append(s.Lost, runs.Run{Record: core.Record{
 		Schema: core.Schema, Payload: side.Spec.Payload.Name, Start: time.Now(), ExitCode: -1,
-		Interrupted: lost.Interrupted, Verdict: core.Fail,
+		Interrupted: none.Interrupted, Verdict: core.Fail,
 		Capture:    map[string]core.Seen{},
 		NotStarted: strings.ToValidUTF8(text, "\uFFFD"), Host: core.ThisHost(), Labels: side.Spec.Labels,
-		Extraction: core.Extraction{Status: extract.Error, Extractor: side.Spec.Payload.Extractor, Error: "not done: there was no run"},
+		Extraction: core.Extraction{Status: extract.Error, Extractor: side.Spec.Payload.Extractor, Error: "not done, because there was no run"},
 	}})
-	return lost
+	return none
 }
 
 // installHint adds to err the command that installs the payload's program, if err

@@ -46,17 +46,17 @@ func (r Request) Alone() bool { return max(len(r.Payloads), len(r.Variants)) == 
 type Series struct {
 	Request
 	Sides []*Side
-	Lost  []runs.Run // a record for each run that was wanted and has no result
+	Lost  []runs.Run // a record for each run that has no result, for example because its program was not found
 
 	Stops    *Stops                   // requests to stop; nil: there are none
-	Notice   func(text string)        // is told at once what the user should know
-	Ended    func(*Side, core.Record) // is told the result of each run
+	Notice   func(text string)        // is called with a message for the user; nil: messages are dropped
+	Ended    func(*Side, core.Record) // is called with the result of each run
 	Progress func(*Progress)          // is called each second while a run goes on, and with nil when the run ends
 
 	store      runs.Store
 	extractors catalog.Pool
 	started    time.Time
-	begun      int // runs that were begun
+	begun      int // runs that were started or failed to start
 }
 
 // Side is one of the payloads or variants that take turns.
@@ -128,7 +128,7 @@ func (s *Series) Prepare(ctx context.Context) error {
 		s.notice("a directory that an interrupted prune left could not be deleted: " + err.Error())
 	}
 	var prober core.Prober
-	told := map[string]bool{}
+	noted := map[string]bool{}
 	for _, side := range s.Sides {
 		var err error
 		side.prepared, err = prober.Prepare(ctx, side.Spec)
@@ -139,8 +139,8 @@ func (s *Series) Prepare(ctx context.Context) error {
 		case err != nil:
 			return s.noResult(&NoResult{Side: side, Err: err}, "could not be started: ")
 		}
-		if note := side.prepared.Note(); note != "" && !s.Alone() && !told[note] { // the notices of a run alone have it
-			told[note] = true
+		if note := side.prepared.Note(); note != "" && !s.Alone() && !noted[note] { // the record of a single run has the note
+			noted[note] = true
 			s.notice(note)
 		}
 	}
@@ -208,19 +208,19 @@ func (s *Series) one(ctx context.Context, side *Side) (core.Record, error) {
 	s.begun++
 	r, started, err := s.attended(ctx, side, sink)
 	var usage *core.UsageError
-	var lost *NoResult
+	var none *NoResult
 	switch {
 	case errors.As(err, &usage) && s.begun == 1: // found before anything ran
 		return core.Record{}, err
 	case err != nil:
-		if !errors.As(err, &lost) {
-			lost = &NoResult{Side: side, Err: installHint(side.Spec.Payload, err)}
+		if !errors.As(err, &none) {
+			none = &NoResult{Side: side, Err: installHint(side.Spec.Payload, err)}
 		}
-		what := "could not be started: "
+		prefix := "could not be started: "
 		if started {
-			what = ""
+			prefix = ""
 		}
-		return core.Record{}, s.noResult(lost, what)
+		return core.Record{}, s.noResult(none, prefix)
 	}
 	if s.Tag != "" && r.Bundle != "" {
 		if err := s.store.Tag(s.Tag, filepath.Base(r.Bundle)); err != nil {
