@@ -5,7 +5,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"path"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -13,7 +13,7 @@ import (
 
 const module = "github.com/ktstr/ktstr"
 
-// listedPackage is what `go list -json` says of a package.
+// listedPackage is a package as `go list -json` prints it.
 type listedPackage struct {
 	ImportPath string
 	Imports    []string
@@ -50,16 +50,20 @@ func goList(t *testing.T, args ...string) []listedPackage {
 // room is a row of the floor plan in docs/architecture.md.
 type room struct {
 	floor   int
-	imports []string // patterns of path.Match, relative to the module
+	imports []string // names of packages, as short returns them
 }
 
+// floorPlan reads the table `| floor | package | purpose | imports of ours |`. Its
+// rows are sorted by package, and each import is named in full.
 func floorPlan(t *testing.T) map[string]room {
 	t.Helper()
-	text, err := os.ReadFile("docs/architecture.md")
+	const page = "docs/architecture.md"
+	text, err := os.ReadFile(page)
 	if err != nil {
 		t.Fatal(err)
 	}
 	plan := map[string]room{}
+	previous := ""
 	for _, line := range strings.Split(string(text), "\n") {
 		cells := strings.Split(line, "|")
 		if len(cells) != 6 {
@@ -69,12 +73,19 @@ func floorPlan(t *testing.T) map[string]room {
 		if err != nil {
 			continue // the heading
 		}
-		r := room{floor: floor}
-		r.imports = strings.Fields(strings.NewReplacer("`", "", ",", " ").Replace(cells[4]))
-		plan[strings.Trim(strings.TrimSpace(cells[2]), "`")] = r
+		name := strings.Trim(strings.TrimSpace(cells[2]), "`")
+		if name <= previous {
+			t.Errorf("%s: the row %s comes after %s: want the rows sorted by package, each once", page, name, previous)
+		}
+		previous = name
+		r := room{floor: floor, imports: strings.Fields(strings.NewReplacer("`", "", ",", " ").Replace(cells[4]))}
+		if strings.Contains(cells[4], "*") {
+			t.Errorf("%s: the row %s has a `*`: want each import by its name", page, name)
+		}
+		plan[name] = r
 	}
 	if len(plan) < 10 {
-		t.Fatalf("docs/architecture.md: %d rows in the floor plan: want the table `| floor | package | purpose | imports of ours |`", len(plan))
+		t.Fatalf("%s: %d rows in the floor plan: want the table `| floor | package | purpose | imports of ours |`", page, len(plan))
 	}
 	return plan
 }
@@ -102,36 +113,35 @@ func TestImportsFollowTheFloorPlan(t *testing.T) {
 			t.Errorf("package %s is not in the floor plan of docs/architecture.md", name)
 			continue
 		}
+		used := map[string]bool{}
 		for _, i := range p.Imports {
 			if i != module && !strings.HasPrefix(i, module+"/") {
 				continue
 			}
 			i = short(i)
+			used[i] = true
 			if other, ok := plan[i]; ok && other.floor >= r.floor {
 				t.Errorf("%s (floor %d) imports %s (floor %d): want lower floors only", name, r.floor, i, other.floor)
 			}
-			allowed := false
-			for _, pattern := range r.imports {
-				match, err := path.Match(pattern, i)
-				if err != nil {
-					t.Fatal(err)
-				}
-				allowed = allowed || match
-			}
-			if !allowed {
+			if !slices.Contains(r.imports, i) {
 				t.Errorf("%s imports %s, which its row of the floor plan does not name", name, i)
+			}
+		}
+		for _, i := range r.imports {
+			if !used[i] {
+				t.Errorf("the row %s of the floor plan names %s, which the package does not import", name, i)
 			}
 		}
 	}
 	for name := range plan {
 		if !seen[name] {
-			t.Errorf("the floor plan has %s, the module has not", name)
+			t.Errorf("the floor plan has the row %s, but the module has no such package", name)
 		}
 	}
 }
 
-// The plugin libraries are heavy and start goroutines; whoever embeds the core
-// or a stock parser must not get them.
+// The plugin libraries cost start-up time and start goroutines. A program that
+// embeds the core or a stock parser must not get them.
 func TestPluginLibrariesStayInTheirRooms(t *testing.T) {
 	heavy := func(i string) bool {
 		return strings.HasPrefix(i, "github.com/hashicorp/go-plugin") || strings.HasPrefix(i, "google.golang.org/grpc")
@@ -139,7 +149,7 @@ func TestPluginLibrariesStayInTheirRooms(t *testing.T) {
 	allowed := map[string]bool{"internal/wire": true, "sdk": true, "extractors/plugin": true}
 	for _, p := range goList(t, "./...") {
 		if strings.HasPrefix(short(p.ImportPath), "bench/") {
-			continue // what is measured against
+			continue // a peer of a measurement
 		}
 		for _, i := range p.Imports {
 			if heavy(i) && !allowed[short(p.ImportPath)] {
@@ -147,7 +157,7 @@ func TestPluginLibrariesStayInTheirRooms(t *testing.T) {
 			}
 		}
 	}
-	for _, p := range goList(t, "./core", "./plugins", "./plugins/fio", "./plugins/schbench", "./plugins/stressng") {
+	for _, p := range goList(t, "./core", "./plugins") {
 		for _, i := range p.Deps {
 			if heavy(i) {
 				t.Errorf("%s depends on %s", short(p.ImportPath), i)

@@ -36,8 +36,8 @@ func TestAddAStockTool(t *testing.T) {
 			`(?m)^(\t"github\.com/ktstr/ktstr/plugins)/fio"$`, "$1/abacus\"\n$1/fio\""),
 		"docs/architecture.md": edits(t,
 			"(?m)^(\\| \\d+ \\| `plugins` \\|.*) \\|$", "$1, `plugins/abacus` |",
-			"(?m)^(\\| \\d+) \\| `plugins/schbench` \\|.*$", "$0\n$1 | `plugins/abacus` | the format of abacus | `ktstr` |",
-			"(?m)^(\\| \\d+) \\| `plugins/schbench/ktstr-plugin-schbench` \\|.*$", "$0\n$1 | `plugins/abacus/ktstr-plugin-abacus` | its executable | `plugins/abacus`, `sdk` |"),
+			"(?m)^\\| \\d+ \\| `plugins/fio` \\|", "| 1 | `plugins/abacus` | the format of abacus | `ktstr` |\n"+
+				"| 9 | `plugins/abacus/ktstr-plugin-abacus` | its executable | `plugins/abacus`, `sdk` |\n$0"),
 		"docs/metrics.md": edits(t, `\z`, "\n## abacus\n\n| name | unit | better |\n|---|---|---|\n| `beads.rate` | beads/s | higher |\n"),
 	}
 	var listed []string
