@@ -11,7 +11,6 @@ package main
 
 import (
 	"bytes"
-	"encoding/json"
 	"flag"
 	"fmt"
 	"math"
@@ -27,14 +26,11 @@ import (
 
 var (
 	rounds = flag.Int("rounds", 21, "how often each contestant runs")
-	only   = flag.String("only", "", "sections to run, comma-separated: cold, warm, small, hostile, hints, memory, growth, init (default: all)")
+	only   = flag.String("only", "", "sections to run, comma-separated: cold, warm, hostile, hints, memory, growth (default: all)")
 )
 
 // capture is the largest that comes from a real tool; large is grown from it.
-const (
-	capture = "plugins/fio/testdata/large-64jobs-jsonplus-3.42/stdout"
-	small   = "extractors/testdata/fio.json"
-)
+const capture = "plugins/fio/testdata/large-64jobs-jsonplus-3.42/stdout"
 
 // peer is a program that is run as argv, with FILE and N put in. What it prints
 // is a line for each walk, unless it is mute for us: then it prints its result,
@@ -142,8 +138,8 @@ func main() {
 		name string
 		run  func()
 	}{
-		{"cold", b.cold}, {"warm", b.warm}, {"small", b.small}, {"hostile", b.hostile},
-		{"hints", b.hints}, {"memory", b.memory}, {"growth", b.growth}, {"init", b.init},
+		{"cold", b.cold}, {"warm", b.warm}, {"hostile", b.hostile},
+		{"hints", b.hints}, {"memory", b.memory}, {"growth", b.growth},
 	} {
 		if *only == "" || slices.Contains(strings.Split(*only, ","), s.name) {
 			s.run()
@@ -152,9 +148,9 @@ func main() {
 }
 
 type bench struct {
-	tmp, large                string
-	walker, ktstr, idle, bare peer
-	peers                     []peer
+	tmp, large    string
+	walker, ktstr peer
+	peers         []peer
 }
 
 func (b *bench) build() {
@@ -175,27 +171,6 @@ func (b *bench) build() {
 	check(sh("gcc", "-O2", "-o", at("peak"), "bench/json/peers/peak.c"))
 	b.ktstr = peer{name: "ktstr extract json", argv: []string{at("ktstr"), "extract", "json", "--stdout", "FILE", "-o", "json"}, mute: true}
 
-	// Two empty programs: one with the code of ktstr, of which nothing is called, and one that only takes as much room.
-	check(os.WriteFile(at("idle.go"), []byte(idle), 0o644))
-	source, err := filepath.Abs("cmd/ktstr/main.go")
-	check(err)
-	overlay, err := json.Marshal(map[string]any{"Replace": map[string]string{source: at("idle.go")}})
-	check(err)
-	check(os.WriteFile(at("overlay.json"), overlay, 0o644))
-	check(sh("go", "build", "-tags", "grpcnotrace", "-overlay", at("overlay.json"), "-o", at("idle"), "./cmd/ktstr"))
-	check(os.WriteFile(at("goplugin.go"), []byte("package main\n\nimport _ \"github.com/hashicorp/go-plugin\"\n\nfunc main() {}\n"), 0o644))
-	check(sh("go", "build", "-tags", "grpcnotrace", "-o", at("goplugin"), at("goplugin.go")))
-	install(at("goplugin"))
-	b.idle = peer{name: "empty program with ktstr's code", argv: []string{at("idle")}, mute: true}
-	check(os.MkdirAll(at("pad"), 0o755))
-	check(os.WriteFile(at("pad/go.mod"), []byte("module pad\n\ngo 1.26\n"), 0o644))
-	check(os.WriteFile(at("pad/main.go"), []byte(padded), 0o644))
-	info, err := os.Stat(at("ktstr"))
-	check(err)
-	check(os.WriteFile(at("pad/pad"), bytes.Repeat([]byte("x"), int(info.Size())-1500<<10), 0o644))
-	check(sh("go", "build", "-C", at("pad"), "-o", at("padded")))
-	b.bare = peer{name: "empty program", argv: []string{at("padded")}, mute: true}
-
 	try := func(p peer, err error) {
 		if err != nil {
 			fmt.Fprintf(os.Stderr, "%s is left out: %v\n", p.name, err)
@@ -204,7 +179,7 @@ func (b *bench) build() {
 		b.peers = append(b.peers, p)
 	}
 	try(peer{name: "C, single pass", argv: []string{at("scan"), "FILE", "N!"}}, sh("gcc", "-O2", "-o", at("scan"), "bench/json/peers/scan.c"))
-	err = sh("g++", "-O2", "-o", at("simdjson"), "bench/json/peers/simdjson.cpp", "-lsimdjson")
+	err := sh("g++", "-O2", "-o", at("simdjson"), "bench/json/peers/simdjson.cpp", "-lsimdjson")
 	try(peer{name: "simdjson DOM", argv: []string{at("simdjson"), "FILE", "N!", "dom"}}, err)
 	try(peer{name: "simdjson on demand", argv: []string{at("simdjson"), "FILE", "N!", "ondemand"}}, err)
 	err = sh("cp", "-r", "bench/json/peers/serde", at("serde"))
@@ -222,7 +197,7 @@ func (b *bench) build() {
 	_, err = exec.LookPath("python3")
 	try(peer{name: "python", argv: []string{"python3", "bench/json/peers/walk.py", "FILE", "N!"}}, err)
 	slices.SortFunc(b.peers[3:], func(a, b peer) int { return strings.Compare(a.name, b.name) })
-	for _, p := range append([]peer{b.walker, b.ktstr, b.idle, b.bare}, b.peers...) {
+	for _, p := range append([]peer{b.walker, b.ktstr}, b.peers...) {
 		if strings.HasPrefix(p.argv[0], b.tmp) {
 			install(p.argv[0])
 		}
@@ -239,32 +214,6 @@ func install(path string) {
 	check(os.WriteFile(path+".new", code, 0o755))
 	check(os.Rename(path+".new", path))
 }
-
-const idle = `package main
-
-import (
-	"context"
-	"os"
-)
-
-func main() {
-	if os.Args == nil { // never
-		run(context.Background(), nil, os.Stdin, os.Stdout, os.Stderr)
-	}
-}
-`
-
-const padded = `package main
-
-import _ "embed"
-
-//go:embed pad
-var pad string
-
-func main() { keep = &pad }
-
-var keep *string
-`
 
 // warmMemory has the kernel use again, for the next process, memory that was
 // used just now. Large free pieces of a virtual machine's memory go back to its
@@ -355,20 +304,6 @@ func (b *bench) warm() {
 		if strings.HasPrefix(p.name, "C,") {
 			ratio("warm: the walk / "+p.name, median(walks[0])/leaves, median(walks[i])/leaves, 1.6, "ns", 1)
 		}
-	}
-}
-
-// small: the whole process on 7 KB.
-func (b *bench) small() {
-	all := []peer{b.ktstr, b.idle, b.bare}
-	wall, cpu := make([][]float64, len(all)), make([][]float64, len(all))
-	interleave(all, []string{small}, 1, 10**rounds, func(i int, r run) {
-		wall[i], cpu[i] = append(wall[i], float64(r.wall)), append(cpu[i], float64(r.cpu))
-	})
-	const what = "7 KB: whole `ktstr extract json -o json` / "
-	for i, p := range all[1:] {
-		ratio(what+p.name, median(wall[0]), median(wall[i+1]), 1.3, "ms", 1e6)
-		ratio("the same, processor time", median(cpu[0]), median(cpu[i+1]), 1.3, "ms", 1e6)
 	}
 }
 
@@ -476,46 +411,6 @@ func (b *bench) growth() {
 		row(fmt.Sprintf("%d× the input, %d numbers, cold", times, count), fmt.Sprintf("%.1f ns a number, %.2f of 1×", median(per), median(per)/base), "linear (≤ 1.5)", median(per) <= 1.5*base)
 		os.Remove(file)
 	}
-}
-
-// init: what is initialised before main, as the runtime tells it, of ktstr and
-// of a program that does nothing but import go-plugin.
-func (b *bench) init() {
-	command := b.ktstr.command(small, 1).Args
-	var ours, whole, alone []float64
-	for range 2 * *rounds {
-		sum, all := initTime(command...)
-		ours, whole = append(ours, sum), append(whole, all)
-		sum, _ = initTime(filepath.Join(b.tmp, "goplugin"))
-		alone = append(alone, sum)
-	}
-	got := median(ours)
-	row("start-up: init of ours and our dependencies", fmt.Sprintf("%.2f ms (%.2f with the standard library's)", got, median(whole)), "≤ 1 ms", got <= 1)
-	row("… of a program that only imports go-plugin", fmt.Sprintf("%.2f ms", median(alone)), "", true)
-}
-
-// initTime sums what GODEBUG=inittrace=1 prints, in milliseconds: of packages
-// outside the standard library, and of all.
-func initTime(argv ...string) (sum, all float64) {
-	c := exec.Command(argv[0], argv[1:]...)
-	c.Env = append(os.Environ(), "GODEBUG=inittrace=1")
-	var trace bytes.Buffer
-	c.Stderr = &trace
-	check(c.Run())
-	for _, line := range strings.Split(trace.String(), "\n") {
-		// init PACKAGE @TIME ms, DURATION ms clock, ...
-		f := strings.Fields(line)
-		if len(f) < 6 || f[0] != "init" {
-			continue
-		}
-		ms, err := strconv.ParseFloat(f[4], 64)
-		check(err)
-		all += ms
-		if host, _, _ := strings.Cut(f[1], "/"); strings.Contains(host, ".") {
-			sum += ms
-		}
-	}
-	return sum, all
 }
 
 func check(err error) {
