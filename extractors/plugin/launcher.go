@@ -47,7 +47,7 @@ func (p *Plugin) command() command {
 		if len(c.Launcher) > 0 && filepath.IsAbs(c.Launcher[0]) {
 			path, argv = c.Launcher[0], argv[1:]
 		}
-		return command{path: path, argv: argv, file: p.file, name: c.Path, sandbox: true, isolated: true}
+		return command{path: path, argv: argv, file: p.file, name: c.Path, sandbox: true, isolated: true, interpreter: p.interpreter}
 	}
 	return command{path: "/proc/self/fd/3", argv: []string{c.Path}, file: p.file, name: c.Path}
 }

@@ -72,12 +72,13 @@ type Plugin struct {
 	config      Config
 	description ktstr.Description
 
-	mu      sync.Mutex
-	file    *os.File // the executable, nil for Self
-	report  sandbox.Report
-	current *session
-	closed  bool
-	crashes int // ended sessions that were replaced
+	mu          sync.Mutex
+	file        *os.File             // the executable, nil for Self
+	interpreter *sandbox.Interpreter // of a script in a sandbox
+	report      sandbox.Report
+	current     *session
+	closed      bool
+	crashes     int // ended sessions that were replaced
 
 	frozen     int // freezes that were not thawed yet
 	extracting int // calls of Extract under way

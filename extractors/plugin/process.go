@@ -54,12 +54,13 @@ type process struct {
 
 // command is the command line of a process, and its descriptors.
 type command struct {
-	path     string   // for exec
-	argv     []string // with argv[0]
-	file     *os.File // descriptor 3 of the process, if not nil
-	name     string   // for messages
-	sandbox  bool     // restricts itself, and reports on the next descriptor
-	isolated bool     // in namespaces of its own where the kernel gives them
+	path        string               // for exec
+	argv        []string             // with argv[0]
+	file        *os.File             // descriptor 3 of the process, if not nil
+	name        string               // for messages
+	sandbox     bool                 // restricts itself, and reports on the next descriptor
+	interpreter *sandbox.Interpreter // nil: not a script
+	isolated    bool                 // in namespaces of its own where the kernel gives them
 }
 
 // minimalEnv is the environment of every plugin. It does not depend on the
@@ -185,7 +186,7 @@ func namespaces(isolated bool) []uintptr {
 // itself.
 func (p *process) policy(spaces uintptr) string {
 	policy := sandbox.Policy{
-		Write: p.dir, UID: p.uid, Threads: sandbox.Processes,
+		Write: p.dir, UID: p.uid, Threads: sandbox.Processes, Interpreter: p.command.interpreter,
 		PIDNamespace: spaces&unix.CLONE_NEWPID != 0, NetNamespace: spaces&unix.CLONE_NEWNET != 0, IPCNamespace: spaces&unix.CLONE_NEWIPC != 0,
 	}
 	if p.uid == 0 && spaces&unix.CLONE_NEWUSER == 0 {

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ktstr/ktstr/extractors/plugin/internal/program"
+	"github.com/ktstr/ktstr/internal/sandbox"
 )
 
 // findProgram opens the executable and checks it, once for all the times that
@@ -48,6 +49,9 @@ func (p *Plugin) findProgram() error {
 	}
 	if err == nil && c.SHA256 != "" {
 		err = p.checkHash()
+	}
+	if err == nil && c.sandboxed() {
+		p.interpreter, err = sandbox.FindInterpreter(p.file)
 	}
 	if err != nil {
 		p.closeProgram()

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -152,5 +153,29 @@ echo '{"metric": "end", "value": 1}'
 	}
 	if left := testkit.Running(t, "sleep\x0098765."+strconv.Itoa(os.Getpid())); len(left) > 0 {
 		t.Errorf("left behind: %v", left)
+	}
+}
+
+// The #! line of a script does not widen the set of readable files.
+func TestInterpreterOpensNothing(t *testing.T) {
+	t.Parallel()
+	const file = "/var/lib/dpkg/status"
+	if _, err := os.ReadFile(file); err != nil {
+		t.Skip("this needs a file in /var/lib: ", err)
+	}
+	p := startConfig(t, Config{Launcher: []string{"_launch"}, Path: testkit.Script(t, "#!/var/run/../bin/sh\n"+testkit.DescribeLine+`
+if cat `+file+` >/dev/null 2>&1; then echo '{"metric": "could", "value": 1}'; else echo '{"metric": "could", "value": 0}'; fi
+`)})
+	if x, err := p.Extract(context.Background(), ktstr.Output{}); err != nil || len(x.Metrics) != 1 || x.Metrics[0].Value != 0 {
+		t.Errorf("got %+v, %v; want the file refused", x, err)
+	}
+	root := t.TempDir()
+	must(os.MkdirAll(filepath.Join(root, "bin"), 0o755), "mkdir")
+	must(os.Symlink("/bin/sh", filepath.Join(root, "bin/sh")), "symlink")
+	must(os.Symlink("/", filepath.Join(root, "lib")), "symlink")
+	_, err := Start(context.Background(), Config{Launcher: []string{"_launch"}, Path: testkit.Script(t, "#!"+filepath.Join(root, "bin/sh")+"\n"+testkit.DescribeLine)})
+	var e *Error
+	if !errors.As(err, &e) || e.Fault != Refused || !strings.Contains(e.Error(), "leads to /") {
+		t.Errorf("got %v, want the plugin refused", err)
 	}
 }

@@ -49,7 +49,7 @@ func filesABI() int {
 
 // restrictFiles puts the calling thread into a Landlock domain and returns the
 // kernel's version of it. no_new_privs must be set.
-func restrictFiles(p Policy, program *os.File, interpreter string) (abi int, err error) {
+func restrictFiles(p Policy, program *os.File) (abi int, err error) {
 	if abi = filesABI(); abi == 0 {
 		return 0, errors.New("the kernel has no Landlock")
 	}
@@ -109,20 +109,15 @@ func restrictFiles(p Policy, program *os.File, interpreter string) (abi int, err
 	if err := rule(int(program.Fd()), readFile|execFile); err != nil {
 		return abi, fmt.Errorf("rule of Landlock for the plugin: %w", err)
 	}
-	if interpreter != "" {
+	if p.Interpreter != nil {
 		system, _ := filepath.Glob("/etc/python3*") // of Debian's site module
 		for _, dir := range system {
 			if err := path(dir, read); err != nil {
 				return abi, err
 			}
 		}
-		// An interpreter that is not the system's: a virtual environment, for example.
-		prefix := filepath.Dir(filepath.Dir(interpreter))
-		for _, r := range []struct {
-			path   string
-			access uint64
-		}{{interpreter, readFile | execFile}, {prefix + "/lib", read | execFile}, {prefix + "/pyvenv.cfg", readFile}} {
-			if err := path(r.path, r.access); err != nil {
+		for _, name := range append([]string{p.Interpreter.Path}, p.Interpreter.Read...) {
+			if err := path(name, read|execFile); err != nil {
 				return abi, err
 			}
 		}

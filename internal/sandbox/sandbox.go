@@ -32,8 +32,9 @@ const (
 // Policy describes the wanted restrictions. The zero value keeps the user and
 // allows no writing.
 type Policy struct {
-	Write string `json:"write,omitempty"` // the only directory to write to, and to make sockets in
-	UID   int    `json:"uid,omitempty"`   // the user and group to become. 0: no change
+	Write       string       `json:"write,omitempty"`       // the only directory to write to, and to make sockets in
+	UID         int          `json:"uid,omitempty"`         // the user and group to become. 0: no change
+	Interpreter *Interpreter `json:"interpreter,omitempty"` // of a script; nil: it is none
 	// Threads is the limit on all threads of the user, including those of other
 	// processes. 0: no limit.
 	Threads int `json:"threads,omitempty"`
@@ -122,10 +123,6 @@ func Launch(p Policy, file, report *os.File, argv, env []string) error {
 		json.NewEncoder(report).Encode(answer)
 		return err
 	}
-	interpreter, err := interpreterOf(file)
-	if err != nil {
-		return fail(err)
-	}
 	unix.CloseRange(3, ^uint(0), unix.CLOSE_RANGE_CLOEXEC)
 	// A script's interpreter opens the descriptor by its name.
 	if _, err := unix.FcntlInt(file.Fd(), unix.F_SETFD, 0); err != nil {
@@ -138,7 +135,7 @@ func Launch(p Policy, file, report *os.File, argv, env []string) error {
 		return fail(err)
 	}
 	r.add(Privileges, unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "no_new_privs")
-	abi, err := restrictFiles(p, file, interpreter)
+	abi, err := restrictFiles(p, file)
 	r.add(Files, err, fmt.Sprintf("Landlock ABI %d", abi))
 	r.add(Syscalls, install(denyList(), 0), "seccomp: no connect, trace, mount, new namespace, session, no change of mode, owner, times or extended attributes, no shared memory")
 	p.namespaces(r)
@@ -150,8 +147,8 @@ func Launch(p Policy, file, report *os.File, argv, env []string) error {
 	switch {
 	case errors.Is(err, unix.EACCES) && NoExec(file):
 		err = fmt.Errorf("%s: %w: %s", argv[0], err, NoExecAdvice)
-	case interpreter != "" && (errors.Is(err, unix.EACCES) || errors.Is(err, unix.ENOENT)):
-		err = fmt.Errorf("%s: its interpreter %s: %w: want one that every user may execute, below /usr", argv[0], interpreter, err)
+	case p.Interpreter != nil && (errors.Is(err, unix.EACCES) || errors.Is(err, unix.ENOENT)):
+		err = fmt.Errorf("%s: its interpreter %s: %w: want one that every user may execute, below /usr", argv[0], p.Interpreter.Path, err)
 	case errors.Is(err, unix.EACCES) && p.UID != 0:
 		err = fmt.Errorf("%s: %w: want a file that every user may read and execute: plugins do not run as root", argv[0], err)
 	case errors.Is(err, unix.ENOEXEC):
@@ -304,26 +301,4 @@ func execute(file *os.File, argv, env []string) error {
 	_, _, errno := unix.RawSyscall6(unix.SYS_EXECVEAT, file.Fd(), uintptr(unsafe.Pointer(&empty)),
 		uintptr(unsafe.Pointer(&argvp[0])), uintptr(unsafe.Pointer(&envp[0])), unix.AT_EMPTY_PATH, 0)
 	return errno
-}
-
-// interpreterOf returns the program on the #! line of a script, for example
-// "/bin/sh". It is empty for other files.
-func interpreterOf(file *os.File) (string, error) {
-	var b [256]byte
-	n, err := file.ReadAt(b[:], 0)
-	if n < 2 {
-		if err != nil {
-			return "", fmt.Errorf("%s: %w", file.Name(), err)
-		}
-		return "", fmt.Errorf("%s: want an executable", file.Name())
-	}
-	if string(b[:2]) != "#!" {
-		return "", nil
-	}
-	line, _, _ := strings.Cut(string(b[2:n]), "\n")
-	words := strings.Fields(line)
-	if len(words) == 0 {
-		return "", fmt.Errorf("%s: the #! line names no interpreter", file.Name())
-	}
-	return words[0], nil
 }
