@@ -23,6 +23,9 @@ import (
 type Config struct {
 	// Name is the name that the plugin must give itself. Empty: any.
 	Name string
+	// Version is the version that the plugin must have, for example the one in a
+	// lock. Empty: any.
+	Version string
 	// Path is the plugin's executable.
 	Path string
 	// Self are arguments with which the running executable serves the plugin

@@ -69,16 +69,21 @@ func (p *Plugin) describeByCommand(ctx context.Context) error {
 	if err != nil {
 		return p.fail("describe", BadAnswer, proc, errors.New(text.Line(err.Error())))
 	}
-	if err := p.checkOwnName(d.Name); err != nil {
+	if err := p.checkIdentity(d); err != nil {
 		return p.fail("describe", BadAnswer, proc, err)
 	}
 	p.description, p.config.Interface, p.report = d, i, proc.report.Report
 	return nil
 }
 
-func (p *Plugin) checkOwnName(name string) error {
-	if want := p.config.Name; want != "" && name != want {
-		return fmt.Errorf("the plugin calls itself %s: want %s", quote(name), quote(want))
+// checkIdentity returns an error if the description is not that of the wanted
+// plugin.
+func (p *Plugin) checkIdentity(d ktstr.Description) error {
+	if want := p.config.Name; want != "" && d.Name != want {
+		return fmt.Errorf("the plugin calls itself %s: want %s", quote(d.Name), quote(want))
+	}
+	if want := p.config.Version; want != "" && d.Version != want {
+		return fmt.Errorf("the plugin has version %s: the lock says %s: write the lock again with `ktstr plugin lock`", quote(d.Version), quote(want))
 	}
 	return nil
 }

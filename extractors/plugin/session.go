@@ -129,7 +129,7 @@ func (p *Plugin) open(ctx context.Context) (_ *session, err error) {
 	if err != nil {
 		return nil, p.fail("describe", BadAnswer, proc, err)
 	}
-	if err := p.checkOwnName(s.description.Name); err != nil {
+	if err := p.checkIdentity(s.description); err != nil {
 		return nil, p.fail("describe", BadAnswer, proc, err)
 	}
 	p.step("describe", began, nil, "name", s.description.Name, "version", s.description.Version)

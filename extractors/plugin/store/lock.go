@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -23,7 +24,10 @@ import (
 // LockFile is the name of a project's lock.
 const LockFile = "ktstr.lock"
 
-const lockSchema = "ktstr.lock/v1"
+const (
+	lockSchema = "ktstr.lock/v1"
+	maxLock    = 16 << 20 // bytes
+)
 
 // Platform is the key of this machine's hashes in a lock: "linux/amd64".
 const Platform = runtime.GOOS + "/" + runtime.GOARCH
@@ -63,6 +67,9 @@ func ReadLock(path string) (Lock, error) {
 func readLock(path, remedy string) (Lock, error) {
 	// Without waiting: anybody may have put a named pipe there.
 	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0)
+	if to, lerr := os.Readlink(path); errors.Is(err, fs.ErrNotExist) && lerr == nil {
+		return Lock{}, fmt.Errorf("%s: it is a symbolic link to %s, which does not exist: %s", path, to, remedy)
+	}
 	if err != nil {
 		return Lock{}, err
 	}
@@ -70,9 +77,12 @@ func readLock(path, remedy string) (Lock, error) {
 	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
 		return Lock{}, errors.Join(err, fmt.Errorf("%s: this is no file: %s", path, remedy))
 	}
-	text, err := io.ReadAll(f)
+	text, err := io.ReadAll(io.LimitReader(f, maxLock+1))
 	if err != nil {
 		return Lock{}, err
+	}
+	if len(text) > maxLock {
+		return Lock{}, fmt.Errorf("%s: it has more than %d MiB: %s", path, maxLock>>20, remedy)
 	}
 	l, err := parseLock(text)
 	if err != nil {
@@ -252,13 +262,22 @@ func Restrict(c *plugin.Config, path string) error {
 	if err != nil {
 		return err
 	}
-	want, err := l.want(c.Name, path)
-	if err != nil {
+	refuse := func(err error) error {
 		return &plugin.Error{Plugin: c.Name, Path: c.Path, Op: "start", Fault: plugin.Refused, Err: err}
 	}
-	if c.SHA256 != "" && c.SHA256 != want {
-		return &plugin.Error{Plugin: c.Name, Path: c.Path, Op: "start", Fault: plugin.Refused, Err: fmt.Errorf("its SHA-256 is %s: %s wants %s: install that one, or %s", c.SHA256, path, want, lockAgain(path))}
+	want, err := l.want(c.Name, path)
+	if err != nil {
+		return refuse(err)
 	}
+	locked, _ := l.Find(c.Name)
+	version := locked.Description.Version
+	if c.SHA256 != "" && c.SHA256 != want {
+		return refuse(fmt.Errorf("its SHA-256 is %s: %s wants %s: install that one, or %s", c.SHA256, path, want, lockAgain(path)))
+	}
+	if c.Version != "" && c.Version != version {
+		return refuse(fmt.Errorf("its version is %s: %s says %s of the same file: the lock was edited: %s", wire.Quote(c.Version), path, wire.Quote(version), lockAgain(path)))
+	}
+	c.Version = version
 	if c.SHA256 == "" {
 		c.SHA256, c.Mismatch = want, fmt.Sprintf("%s wants %s: use that build, or install this one and %s", path, want, lockAgain(path))
 	}

@@ -63,7 +63,7 @@ func (s Store) path(p Locked) string {
 
 // Config returns how to start the installed plugin p.
 func (s Store) Config(p Locked) plugin.Config {
-	return plugin.Config{Name: p.Description.Name, Path: s.path(p), SHA256: p.SHA256[Platform], Interface: p.Interface}
+	return plugin.Config{Name: p.Description.Name, Version: p.Description.Version, Path: s.path(p), SHA256: p.SHA256[Platform], Interface: p.Interface}
 }
 
 // Install copies the executable at c.Path into the store, starts the copy with

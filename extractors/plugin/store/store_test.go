@@ -191,74 +191,73 @@ func TestKilledInstall(t *testing.T) {
 	check(".install-link", "ktstr.lock")
 }
 
-// What is not what was locked, or what others can have changed, is not executed.
-func TestRefused(t *testing.T) {
+// A file that is not the installed one any more is not executed.
+func TestChangedFileIsRefused(t *testing.T) {
 	t.Parallel()
 	text := "#!/bin/sh\n" + testkit.DescribeLine
 	s := Store{filepath.Join(t.TempDir(), "plugins")}
 	p := install(t, s, testkit.Script(t, text))
 	path := s.path(p)
-	swap := func(t *testing.T) string {
-		if err := os.Chmod(path, 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, []byte(text+"# more\n"), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		return path
+	if err := errors.Join(os.Chmod(path, 0o755), os.WriteFile(path, []byte(text+"# more\n"), 0o755)); err != nil {
+		t.Fatal(err)
 	}
-	for _, c := range []struct {
-		name string
-		path func(t *testing.T) string
-		want string
-	}{
-		{"swapped", swap, "it was changed"},
-		{"symlink", func(t *testing.T) string {
-			link := filepath.Join(t.TempDir(), "ktstr-plugin-script")
-			if err := os.Symlink(testkit.Script(t, text), link); err != nil {
-				t.Fatal(err)
-			}
-			return link
-		}, "it is a symbolic link: name the file itself, /"},
-		{"world-writable file", func(t *testing.T) string {
-			path := testkit.Script(t, text)
-			if err := os.Chmod(path, 0o777); err != nil {
-				t.Fatal(err)
-			}
-			return path
-		}, "everybody may write to it"},
-		{"world-writable directory", func(t *testing.T) string {
-			path := testkit.Script(t, text)
-			if err := os.Chmod(filepath.Dir(path), 0o777|fs.ModeSticky); err != nil {
-				t.Fatal(err)
-			}
-			return path
-		}, "everybody may write to the directory"},
-		{"world-writable directory above", func(t *testing.T) string {
-			path := testkit.Script(t, text)
-			if err := os.Chmod(filepath.Dir(filepath.Dir(path)), 0o777); err != nil {
-				t.Fatal(err)
-			}
-			return path
-		}, "everybody may write to the directory"},
-		{"not executable", func(t *testing.T) string {
-			path := testkit.Script(t, text)
-			if err := os.Chmod(path, 0o644); err != nil {
-				t.Fatal(err)
-			}
-			return path
-		}, "chmod +x"},
-		{"fifo", func(t *testing.T) string { return "/dev/null" }, "no regular file"},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			config := s.Config(p)
-			config.Path = c.path(t)
-			_, err := plugin.Start(context.Background(), config)
-			var e *plugin.Error
-			if !errors.As(err, &e) || e.Fault != plugin.Refused || !strings.Contains(e.Error(), c.want) {
-				t.Errorf("got %v, want it refused with %q", err, c.want)
-			}
-		})
+	_, err := plugin.Start(context.Background(), s.Config(p))
+	var e *plugin.Error
+	if !errors.As(err, &e) || e.Fault != plugin.Refused || !strings.Contains(e.Error(), "it was changed") {
+		t.Errorf("got %v, want it refused", err)
+	}
+}
+
+// A version that was edited in the lock is detected, although the file is the
+// locked one.
+func TestEditedVersionInLock(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	s := Store{filepath.Join(dir, "plugins")}
+	text := "#!/bin/sh\n" + testkit.DescribeLine
+	path := testkit.Script(t, text)
+	p := install(t, s, path)
+	var l Lock
+	edited := p
+	edited.Description.Version = "9.0"
+	l.Put(edited)
+	lock := filepath.Join(dir, LockFile)
+	if err := l.Write(lock); err != nil {
+		t.Fatal(err)
+	}
+	installed := s.Config(p)
+	if err := Restrict(&installed, lock); err == nil || !strings.Contains(err.Error(), `its version is "1.0": `+lock+` says "9.0" of the same file`) {
+		t.Errorf("installed: got %v", err)
+	}
+	named := plugin.Config{Name: "script", Path: path}
+	if err := Restrict(&named, lock); err != nil {
+		t.Fatal(err)
+	}
+	_, err := plugin.Start(context.Background(), named)
+	if err == nil || !strings.Contains(err.Error(), `the plugin has version "1.0": the lock says "9.0"`) {
+		t.Errorf("named: got %v", err)
+	}
+}
+
+// A lock may be any file of a foreign project.
+func TestReadLockLimits(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), LockFile)
+	if err := errors.Join(os.WriteFile(path, []byte("{"), 0o644), os.Truncate(path, 20<<30)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := ReadLock(path); err == nil || !strings.Contains(err.Error(), "it has more than 16 MiB: remove it and run `ktstr plugin lock`") {
+		t.Errorf("20 GiB: got %v", err)
+	}
+	if err := errors.Join(os.Remove(path), os.Symlink("/nowhere/ktstr.lock", path)); err != nil {
+		t.Fatal(err)
+	}
+	_, err := ReadLock(path)
+	if err == nil || errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), path+": it is a symbolic link to /nowhere/ktstr.lock, which does not exist: remove it and run `ktstr plugin lock`") {
+		t.Errorf("a dangling link: got %v", err)
+	}
+	if _, err := (Store{filepath.Dir(path)}).Installed(); err == nil || !strings.Contains(err.Error(), "which does not exist: remove it and install the plugins again") {
+		t.Errorf("a dangling link in the store: got %v", err)
 	}
 }
 
