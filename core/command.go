@@ -16,6 +16,7 @@ func (s Spec) command(p payload.Payload, dir *scratch) spawn.Command {
 		ShareGroup: p.SharesGroup,
 		Limit:      s.Limit,
 		Timeout:    p.Timeout,
+		Leftovers:  spawn.Leftovers(p.Leftovers),
 		Cgroup:     p.Cgroup,
 		NoCgroup:   s.NoCgroup,
 		Grace:      s.Grace,

@@ -33,6 +33,7 @@ func TestSpecReachesTheCommand(t *testing.T) {
 		"limit":             {func(s *Spec) { s.Limit = 7 }, func(c *spawn.Command, _ string) { c.Limit = 7 }},
 		"timeout":           {func(s *Spec) { s.Timeout = time.Hour }, func(c *spawn.Command, _ string) { c.Timeout = time.Hour }},
 		"payload's timeout": {func(s *Spec) { s.Payload.Timeout = time.Hour }, func(c *spawn.Command, _ string) { c.Timeout = time.Hour }},
+		"leftovers":         {func(s *Spec) { s.Payload.Leftovers = payload.LeftoversWait }, func(c *spawn.Command, _ string) { c.Leftovers = spawn.LeftoversWait }},
 		"grace":             {func(s *Spec) { s.Grace = time.Minute }, func(c *spawn.Command, _ string) { c.Grace = time.Minute }},
 		"cgroup":            {func(s *Spec) { s.Cgroup = "a/b" }, func(c *spawn.Command, _ string) { c.Cgroup = "a/b" }},
 		"payload's cgroup":  {func(s *Spec) { s.Payload.Cgroup = "c" }, func(c *spawn.Command, _ string) { c.Cgroup = "c" }},

@@ -25,7 +25,7 @@ func TestLeaderFirst(t *testing.T) { // C12
 		if len(child) != 1 || !dies(t, child[0]) {
 			t.Fatalf("printed %q: want the pid of a dead child", res.Stdout.Data)
 		}
-		want := fmt.Sprintf("1 process outlived the payload and was killed: exe (%d)", child[0])
+		want := fmt.Sprintf("killed after the end of the payload: exe (%d)", child[0])
 		if len(res.Killed) != 1 || res.Killed[0] != (Survivor{child[0], "exe"}) || len(res.Notices) != 1 || !strings.HasPrefix(res.Notices[0], want) {
 			t.Errorf("killed %v, notices %q: want the child %d in both", res.Killed, res.Notices, child[0])
 		}
@@ -114,7 +114,7 @@ func TestProcessWithoutItsFirstThread(t *testing.T) { // C13
 				t.Errorf("%s: %d outlived the run", how, list[0])
 				unix.Kill(list[0], unix.SIGKILL)
 			}
-			if len(res.Notices) != 1 || !strings.Contains(res.Notices[0], "outlived") {
+			if len(res.Notices) != 1 || !strings.HasPrefix(res.Notices[0], "killed after") {
 				t.Errorf("%s: notices %q, want one about the process that was killed", how, res.Notices)
 			}
 		}

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/ktstr/ktstr/internal/text"
 	"github.com/ktstr/ktstr/spawn/cgroup"
 	"github.com/ktstr/ktstr/spawn/internal/descendants"
 	"golang.org/x/sys/unix"
@@ -204,14 +205,14 @@ func inLeaf(guests []Survivor) string {
 // names lists processes like "sleep (123), sleep (124) and 5 more".
 func names(list []Survivor) string {
 	const most = 4
-	var text []string
+	var shown []string
 	for _, s := range list[:min(len(list), most)] {
-		text = append(text, fmt.Sprintf("%s (%d)", s.Name, s.Pid))
+		shown = append(shown, fmt.Sprintf("%s (%d)", text.Line(s.Name), s.Pid))
 	}
 	if more := len(list) - most; more > 0 {
-		return fmt.Sprintf("%s and %d more", strings.Join(text, ", "), more)
+		return fmt.Sprintf("%s and %d more", strings.Join(shown, ", "), more)
 	}
-	return strings.Join(text, ", ")
+	return strings.Join(shown, ", ")
 }
 
 // noteKilled adds the notices about the processes that outlived the leader.
@@ -219,10 +220,8 @@ func (r *run) noteKilled() {
 	if r.killedMore {
 		r.notef("more than %d processes were killed: the first %d are listed", descendants.MaxVictims, descendants.MaxVictims)
 	}
-	if n := len(r.killed); n == 1 && !r.forced {
-		r.notef("1 process outlived the payload and was killed: %s: let the payload wait for its children, or set leftovers: wait", names(r.killed))
-	} else if n > 1 && !r.forced {
-		r.notef("%d processes outlived the payload and were killed: %s: let the payload wait for its children, or set leftovers: wait", n, names(r.killed))
+	if n := len(r.killed); n > 0 && !r.forced {
+		r.notef("killed after the end of the payload: %s: let the payload wait for its children, or set leftovers: wait", names(r.killed))
 	}
 }
 

@@ -34,6 +34,7 @@ func (p Payload) MarshalYAML() ([]byte, error) {
 	if p.Timeout != 0 {
 		w.text("timeout", p.Timeout.String())
 	}
+	w.text("leftovers", p.Leftovers)
 	w.text("cgroup", p.Cgroup)
 	if p.SharesGroup {
 		w.line("uses_parent_pgrp: true")

@@ -14,7 +14,7 @@ func TestParseErrorsGiveThePlace(t *testing.T) {
 	for text, want := range map[string]string{
 		"":                                                `a.yaml: empty: want a payload: name, summary, binary, …`,
 		"# nothing\n":                                     `a.yaml: empty: want a payload: name, summary, binary, …`,
-		"[1, 2]":                                          `a.yaml:1:1: a list: want a mapping of about, args, binary, bounds, cgroup, checks, dir, env, extractor, files, flags, hints, kind, name, needs, options, outputs, secrets, summary, timeout, uses_parent_pgrp, variants`,
+		"[1, 2]":                                          `a.yaml:1:1: a list: want a mapping of about, args, binary, bounds, cgroup, checks, dir, env, extractor, files, flags, hints, kind, leftovers, name, needs, options, outputs, secrets, summary, timeout, uses_parent_pgrp, variants`,
 		head + "---\na: 1\n":                              `a.yaml:4:2: a second document: want one payload a file`,
 		head + "extractr: fio\n":                          `a.yaml:3:1: key "extractr": not known here: did you mean extractor?`,
 		head + "hints:\n  - {nme: a}\n":                   `a.yaml:4:6: hints[0]: key "nme": not known here: did you mean name?`,
@@ -30,6 +30,7 @@ func TestParseErrorsGiveThePlace(t *testing.T) {
 		head + "kind: program\n":                          `a.yaml:3:7: kind: "program": want binary or scheduler`,
 		head + "dir: home\n":                              `a.yaml:3:6: dir: "home": want caller or scratch`,
 		head + "name: B\n":                                `a.yaml:3:7: name: "B" in a file called a.yaml: want the same name`,
+		head + "leftovers: keep\n":                        `a.yaml:3:12: leftovers: "keep": want kill or wait`,
 		head + "uses_parent_pgrp: yes\n":                  `a.yaml:3:19: uses_parent_pgrp: "yes": want true or false`,
 		head + "bounds: {min: 2, max: 1}\n":               `a.yaml:3:23: bounds.max: 1 is below min, 2: want the other way round`,
 		head + "bounds: {min: much}\n":                    `a.yaml:3:15: bounds.min: "much": want a number`,

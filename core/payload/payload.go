@@ -48,6 +48,7 @@ type Payload struct {
 	Outputs     []OutputFile
 	Flags       []string      // the long flags that the user may pass, such as "--rw"; empty: any
 	Timeout     time.Duration // from the spawn; 0: none
+	Leftovers   string        // LeftoversWait, or empty: descendants that outlive the program are killed
 	Cgroup      string        // relative to the run's parent cgroup; empty: a private one
 	SharesGroup bool          // the program stays in the caller's process group and inherits stdin
 
@@ -64,6 +65,10 @@ type Payload struct {
 	Source string // the path or plugin that the definition came from; only shown
 	Raw    []byte // the file that Parse read; nil for a payload made in code
 }
+
+// LeftoversWait is the value of Payload.Leftovers with which the run goes on until
+// the descendants of the program have closed its streams, or until the timeout.
+const LeftoversWait = "wait"
 
 // An OutputFile is a file that the payload writes. The extractor reads it as the
 // stream "file:NAME".
