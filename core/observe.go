@@ -1,6 +1,7 @@
 package core
 
 import (
+	"crypto/rand"
 	"fmt"
 	"os"
 	"strings"
@@ -16,6 +17,7 @@ func (h *Handle) observe(r *Result, ended spawn.Result) {
 	p := h.prepared.definition
 	r.Record = Record{
 		Schema:      Schema,
+		ID:          rand.Text(),
 		Payload:     p.Name,
 		Argv:        append([]string{h.command.Path}, h.command.Args...),
 		Dir:         h.command.Dir,

@@ -24,7 +24,8 @@ const (
 // round-trips through JSON without loss. docs/record.md describes the JSON.
 type Record struct {
 	Schema      string         `json:"schema"`
-	Index       int64          `json:"index"` // of the run within its process, from 0, in the order of finishing
+	ID          string         `json:"id,omitempty"` // random and different for each run; empty in records of older builds
+	Index       int64          `json:"index"`        // of the run within its process, from 0, in the order of finishing
 	Payload     string         `json:"payload"`
 	Argv        []string       `json:"argv"`
 	Dir         string         `json:"dir"` // the working directory of the payload

@@ -87,6 +87,8 @@ func (a *app) compare(nameA, nameB string, o compareOptions) error {
 		return err
 	}
 	r := o.comparison(o.all || o.output == formatJSON || len(o.exports) > 0).Compare(nameA, before, nameB, after)
+	before, _ = runs.Distinct(before)
+	after, _ = runs.Distinct(after)
 	var printed error
 	if !o.exports.toStdout() {
 		printed = a.printReport(r, o.output, o.all)

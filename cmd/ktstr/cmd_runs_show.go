@@ -59,6 +59,7 @@ func (a *app) showRuns(names []string, o showOptions) error {
 		}
 		list = append(list, found...)
 	}
+	list, _ = runs.Distinct(list)
 	var failed error
 	if !o.exports.toStdout() {
 		failed = outputError(a.printRuns(list, o.output, o.all))

@@ -11,6 +11,7 @@ import (
 	"github.com/ktstr/ktstr/core/extract"
 	"github.com/ktstr/ktstr/internal/compare"
 	"github.com/ktstr/ktstr/internal/nearest"
+	"github.com/ktstr/ktstr/internal/text"
 )
 
 // Comparison says how two sets of runs are compared.
@@ -26,8 +27,11 @@ type Comparison struct {
 // several payloads or variants.
 const anyPayload = "*/"
 
-// Compare compares the runs b with the runs a. Interrupted runs are left out.
+// Compare compares the runs b with the runs a. Interrupted runs and repetitions of a run
+// are left out.
 func (c Comparison) Compare(nameA string, a []Run, nameB string, b []Run) compare.Report {
+	a, repeatedA := Distinct(a)
+	b, repeatedB := Distinct(b)
 	a, interruptedA := Uninterrupted(a)
 	b, interruptedB := Uninterrupted(b)
 	sideA, sideB, effects := Sides(nameA, a, nameB, b)
@@ -42,6 +46,14 @@ func (c Comparison) Compare(nameA string, a []Run, nameB string, b []Run) compar
 	var notes []string
 	options.Absent, notes = c.absent(sideA, sideB)
 	r := compare.Compare(sideA, sideB, options)
+	for _, side := range []struct {
+		name     string
+		repeated int
+	}{{nameA, repeatedA}, {nameB, repeatedB}} {
+		if side.repeated > 0 {
+			notes = append(notes, fmt.Sprintf("%s: %s of runs are left out, because a run counts once", side.name, text.Count(side.repeated, "repetition")))
+		}
+	}
 	r.Notes = append(r.Notes, notes...)
 	split := SplitByVariant(a, b)
 	for _, note := range slices.Concat(pooled(nameA, a, split), pooled(nameB, b, split)) {
@@ -133,22 +145,19 @@ func pooled(name string, list []Run, split map[string]bool) []string {
 	return notes
 }
 
-// common returns a note about the runs that are on both sides, or "". It compares
-// the names of the bundles.
+// common returns a note about the runs that are on both sides, or "".
 func common(a, b []Run) string {
-	names := func(list []Run) map[string]bool {
+	identities := func(list []Run) map[string]bool {
 		set := map[string]bool{}
 		for _, r := range list {
-			if r.Name != "" {
-				set[r.Name] = true
-			}
+			set[Identity(r.Record)] = true
 		}
 		return set
 	}
-	inA, inB := names(a), names(b)
+	inA, inB := identities(a), identities(b)
 	both := 0
-	for name := range inA {
-		if inB[name] {
+	for id := range inA {
+		if inB[id] {
 			both++
 		}
 	}

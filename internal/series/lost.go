@@ -1,6 +1,7 @@
 package series
 
 import (
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -26,7 +27,7 @@ func (s *Series) noResult(none *NoResult, prefix string) error {
 		text = fmt.Sprintf("run %d: %s", len(side.Kept)+1, text)
 	}
 	s.Lost = append(s.Lost, runs.Run{Record: core.Record{
-		Schema: core.Schema, Payload: side.Spec.Payload.Name, Start: time.Now(), ExitCode: -1,
+		Schema: core.Schema, ID: rand.Text(), Payload: side.Spec.Payload.Name, Start: time.Now(), ExitCode: -1,
 		Interrupted: none.Interrupted, Verdict: core.Fail,
 		Capture:    map[string]core.Seen{},
 		NotStarted: strings.ToValidUTF8(text, "\uFFFD"), Host: core.ThisHost(), Labels: side.Spec.Labels,
