@@ -159,8 +159,7 @@ func TestWalk(t *testing.T) {
 	}
 }
 
-// Each of the three plugins is verified, installed, locked and run; all give the same
-// metrics. What was locked is what is executed.
+// Each of the three plugins is installed, locked and run. All extract the same metrics. ktstr executes only the locked build.
 func TestInstallLockRun(t *testing.T) {
 	t.Parallel()
 	s := newStranger(t)
@@ -179,7 +178,7 @@ func TestInstallLockRun(t *testing.T) {
 	}
 	metrics := make([]string, len(plugins))
 	for i, path := range plugins {
-		// The kit is run in full by the tests of each plugin; here it is installation that counts.
+		// The tests of each plugin run all checks of verify. This test is about the installation.
 		s.do(t, "ktstr plugin install "+path+" --sha256 $(sha256sum <"+path+" | cut -d' ' -f1)")
 		s.do(t, "rm -f ktstr.lock; ktstr plugin lock")
 		metrics[i] = metricsOf(t, s.do(t, "ktstr run sysbench-cpu --check 'latency.p95 <= 1s' -o json 2>/dev/null"))
@@ -194,7 +193,7 @@ func TestInstallLockRun(t *testing.T) {
 		t.Errorf("metrics %s: want those of the cpu and the memory test", metrics[0])
 	}
 
-	// A run refuses what is not locked, and says which hash it found.
+	// A run refuses a build that is not locked, and names the hash of that build.
 	s.do(t, "ktstr plugin install "+plugins[0])
 	out, err := s.command("work", "ktstr run sysbench-cpu")
 	sum := strings.Fields(run(t, ".", "sha256sum", built))[0]
@@ -206,7 +205,7 @@ func TestInstallLockRun(t *testing.T) {
 	if left := s.do(t, "find $XDG_DATA_HOME -type f -name 'ktstr-plugin-*'"); left != "" {
 		t.Errorf("after the removal there is still %s", left)
 	}
-	// Nothing outlives the commands.
+	// No process outlives the commands.
 	commands, err := filepath.Glob("/proc/[0-9]*/cmdline")
 	if err != nil || len(commands) == 0 {
 		t.Fatal("no /proc", err)
@@ -218,7 +217,7 @@ func TestInstallLockRun(t *testing.T) {
 	}
 }
 
-// metricsOf returns the metrics of a JSON document, as they stand in it.
+// metricsOf returns the metrics of a JSON document as compact JSON.
 func metricsOf(t *testing.T, text string) string {
 	t.Helper()
 	var doc struct{ Metrics json.RawMessage }

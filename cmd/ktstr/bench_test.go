@@ -7,8 +7,8 @@ import (
 	"github.com/ktstr/ktstr/core/extract"
 )
 
-// From nothing to a described plugin in its sandbox, and its end. bench/plugin
-// has it as a ratio to a bare go-plugin hello.
+// BenchmarkPluginStart starts a bundled plugin in its sandbox, gets its description, and stops it. bench/plugin measures the
+// same as a ratio to a minimal go-plugin program.
 func BenchmarkPluginStart(b *testing.B) {
 	a := &app{stderr: io.Discard}
 	for b.Loop() {
@@ -20,7 +20,7 @@ func BenchmarkPluginStart(b *testing.B) {
 	}
 }
 
-// One capture of 7 KB to a plugin and its metrics back.
+// BenchmarkPluginRoundTrip sends a capture of 7 KB to a plugin and receives its metrics.
 func BenchmarkPluginRoundTrip(b *testing.B) {
 	a := &app{stderr: io.Discard}
 	x, err := a.catalog(true).Start(b.Context(), "fio")

@@ -13,8 +13,8 @@ import (
 	"github.com/ktstr/ktstr/core/extract"
 )
 
-// C29: through a plugin's process every capture gives what it gives in
-// process: the golden file beside it, which the parser's own tests hold.
+// C29: a plugin process extracts the same from every capture as the parser does in process. The golden file next to the
+// capture has the expected result, and the tests of the parser compare with the same file.
 func TestPluginsAgreeWithTheirParsers(t *testing.T) {
 	const plugins = "../../plugins/"
 	for _, c := range []struct{ name, plugin, corpus string }{
@@ -34,7 +34,7 @@ func TestPluginsAgreeWithTheirParsers(t *testing.T) {
 			}
 			defer x.Close()
 			if x.Plugin == nil {
-				t.Fatal("it is in this process: want a plugin")
+				t.Fatal("the extractor is in this process: want a plugin")
 			}
 			goldens, err := filepath.Glob(filepath.Join(c.corpus, "*", "extract.json"))
 			if err != nil || len(goldens) < 20 {
@@ -58,7 +58,7 @@ func TestPluginsAgreeWithTheirParsers(t *testing.T) {
 	}
 }
 
-// saved are the streams of the capture in dir.
+// saved returns the streams of the capture in dir.
 func saved(t testing.TB, dir string) []ktstr.Output {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(dir, "file-*"))

@@ -5,11 +5,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"testing"
 
 	"github.com/ktstr/ktstr/core"
+	"github.com/ktstr/ktstr/internal/testenv"
 )
 
 // command runs ktstr in this process and returns its exit status.
@@ -23,19 +23,14 @@ func command(t *testing.T, stdout *bytes.Buffer, args ...string) int {
 	return status
 }
 
-// pluginFio builds the fio plugin as an executable of its own.
+// pluginFio returns the path of the executable fio plugin.
 func pluginFio(t *testing.T) string {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "ktstr-plugin-fio")
-	cmd := exec.Command("go", "build", "-o", path, "github.com/ktstr/ktstr/plugins/fio/ktstr-plugin-fio")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("%v: %v\n%s", cmd, err, out)
-	}
-	return path
+	return filepath.Join(testenv.Build(t, "./plugins/fio/ktstr-plugin-fio"), "ktstr-plugin-fio")
 }
 
-// The real fio, run and read by the command, with the plugin as a process of
-// its own both ways, against what fio itself wrote.
+// ktstr runs the real fio, and its metrics equal the numbers in the output of fio. Both kinds of plugin process are tested: the
+// bundled plugin and an executable.
 func TestRealFio(t *testing.T) {
 	for name, plugin := range map[string][]string{
 		"bundled":    nil,

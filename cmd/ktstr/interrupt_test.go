@@ -42,7 +42,7 @@ func ended(t *testing.T, cmd *exec.Cmd, stdout, stderr *bytes.Buffer) core.Recor
 	return r
 }
 
-// Ctrl-C asks the payload to stop; what it prints then counts.
+// Ctrl-C asks the payload to stop. The output that the payload prints at its end is extracted.
 func TestInterruptLetsThePayloadReport(t *testing.T) {
 	cmd, _, stdout, stderr := started(t, `trap 'echo "{\"iops\": 5}"; exit 9' INT; echo > "$READY"; while :; do sleep 0.01; done`)
 	cmd.Process.Signal(syscall.SIGINT)
@@ -55,8 +55,7 @@ func TestInterruptLetsThePayloadReport(t *testing.T) {
 	}
 }
 
-// Every signal that a person or the system stops a program with ends a run in
-// order.
+// Each of the signals with which a user or the system stops a program ends a run in an orderly way.
 func TestStoppingSignals(t *testing.T) {
 	for _, s := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT} {
 		cmd, _, stdout, stderr := started(t, `echo '{"iops": 5}'; echo > "$READY"; exec sleep 1000`)
@@ -170,8 +169,7 @@ func TestInterruptWhileAProgramIsAsked(t *testing.T) {
 	}
 }
 
-// The context of the command ends also the start of a plugin that is asked for
-// its payloads.
+// The end of the command's context also ends the start of a plugin that is asked for its payloads.
 func TestCancelWhileAPluginIsAskedForAPayload(t *testing.T) {
 	a := &app{stderr: new(bytes.Buffer), plugins: []string{"hang=" + hangingPlugin(t)}}
 	ctx, cancel := context.WithCancel(t.Context())

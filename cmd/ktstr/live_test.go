@@ -11,8 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// How long a run has gone on and when it would be killed cannot be taken for
-// how long it will still take.
+// The live line names the elapsed time and the time of the kill, so that a reader takes neither for the remaining time.
 func TestLiveLine(t *testing.T) {
 	for _, c := range []struct {
 		elapsed, timeout time.Duration
@@ -28,8 +27,8 @@ func TestLiveLine(t *testing.T) {
 	}
 }
 
-// A terminal that calls itself dumb shows control sequences as they are.
-func TestSteerable(t *testing.T) {
+// A terminal with TERM=dumb gets no control sequences, because it would print them.
+func TestDumbTerminalGetsNoControlSequences(t *testing.T) {
 	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
 	if errors.Is(err, os.ErrNotExist) {
 		t.Skip("this system has no pseudo-terminals")
@@ -58,6 +57,6 @@ func TestSteerable(t *testing.T) {
 		}
 	}
 	if steerable(io.Discard) {
-		t.Error("what is no terminal can be steered")
+		t.Error("a writer that is no terminal is steerable")
 	}
 }

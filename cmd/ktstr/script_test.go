@@ -8,7 +8,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// status runs a command and wants that exit status: status 4 ktstr extract …
+// status is a command of the scripts. It runs a program and compares the exit status, for example `status 4 ktstr extract …`.
 func status(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 {
 		ts.Fatalf("usage: status N COMMAND [ARGS...]")

@@ -10,8 +10,7 @@ import (
 	"github.com/ktstr/ktstr/core"
 )
 
-// Whatever prints a verdict or data fails where that does not arrive: on a full
-// disk, and where the reader has left.
+// A command that prints a verdict or data fails if the output is lost: on a full disk, and if the reader has closed the pipe.
 func TestLostOutputIsNoSuccess(t *testing.T) {
 	home := t.TempDir()
 	for _, name := range []string{"HOME", "XDG_STATE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME"} {
@@ -59,7 +58,7 @@ func TestLostOutputIsNoSuccess(t *testing.T) {
 			if got := run(t.Context(), args, bytes.NewReader(nil), f, &stderr); got != core.ExitRun {
 				t.Errorf("ktstr %s, stdout %s: exit status %d, want %d\n%s", line, name, got, core.ExitRun, &stderr)
 			}
-			// Nobody is to be told that head has seen enough.
+			// A closed pipe is silent, because `| head` closes it on purpose.
 			if got, want := strings.Contains(stderr.String(), "standard output: write") || strings.Contains(stderr.String(), "=-: write"), f == full; got != want {
 				t.Errorf("ktstr %s, stdout %s: stderr %s", line, name, &stderr)
 			}
@@ -67,7 +66,7 @@ func TestLostOutputIsNoSuccess(t *testing.T) {
 	}
 }
 
-// onlyRun is the directory of the oldest bundle below home.
+// onlyRun returns the directory of the oldest bundle below home.
 func onlyRun(t *testing.T, home string) string {
 	t.Helper()
 	bundles, err := filepath.Glob(filepath.Join(home, "ktstr", "runs", "*-bench-*"))

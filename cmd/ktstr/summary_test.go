@@ -6,8 +6,7 @@ import (
 	"github.com/ktstr/ktstr/internal/compare"
 )
 
-// Several runs show no digit that was not measured, and none less than the
-// spread allows.
+// The summary of several runs shows no digit that was not measured, and drops only digits that are below the spread.
 func TestSummaryKeepsDigits(t *testing.T) {
 	for _, c := range []struct {
 		n              int
