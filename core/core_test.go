@@ -328,6 +328,22 @@ func TestHandle(t *testing.T) {
 	taken(h)
 }
 
+// If the extraction finds nothing, the message names the processes that were killed
+// after the payload's end: the missing output may be theirs.
+func TestMessageNamesTheKilledProcess(t *testing.T) { // C12
+	r, err := core.Run(t.Context(), core.Spec{Payload: script(t, `sleep 1000 & echo only prose`), Extractor: words})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(r.Killed) != 1 || r.Killed[0].Name != "sleep" && r.Killed[0].Name != "bench" { // bench: not yet executed
+		t.Fatalf("killed %+v; want the sleep", r.Killed)
+	}
+	name := fmt.Sprintf("%s (pid %d)", r.Killed[0].Name, r.Killed[0].Pid)
+	if err := r.Err(); err == nil || !strings.Contains(err.Error(), name) || !strings.Contains(err.Error(), "leftovers: wait") {
+		t.Errorf("got %v; want %s named, and the remedy", err, name)
+	}
+}
+
 // A run that its caller killed is judged by its checks alone.
 func TestChecksJudgeAKilledRun(t *testing.T) { // C14 C15
 	check := func(want int, checks ...string) {

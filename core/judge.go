@@ -1,7 +1,9 @@
 package core
 
 import (
+	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/ktstr/ktstr"
 	"github.com/ktstr/ktstr/core/check"
@@ -16,6 +18,26 @@ func (r *Result) setExtraction(x extract.Result) {
 	for _, i := range x.Headlines {
 		r.Headlines = append(r.Headlines, x.Metrics[i].Name)
 	}
+}
+
+// nameKilled adds a diagnostic that names the processes which were killed after the
+// payload ended, if the extraction found nothing: the missing output may be theirs.
+func (r *Result) nameKilled() {
+	if r.Extraction.Status != extract.None || len(r.Killed) == 0 {
+		return
+	}
+	const some = 3
+	var names []string
+	for _, k := range r.Killed[:min(some, len(r.Killed))] {
+		names = append(names, fmt.Sprintf("%s (pid %d)", k.Name, k.Pid))
+	}
+	if more := len(r.Killed) - some; more > 0 {
+		names = append(names, fmt.Sprintf("%d more", more))
+	}
+	r.Extraction.Diagnostics = slices.Insert(r.Extraction.Diagnostics, 0, ktstr.Diagnostic{
+		Code:    ktstr.NoMetrics,
+		Message: fmt.Sprintf("the payload ended and left %s running, which ktstr killed: if they print the result, set `leftovers: wait` in the payload file", strings.Join(names, ", ")),
+	})
 }
 
 // ExtractionOf returns the part of x that a record keeps besides the metrics.

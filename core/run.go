@@ -155,6 +155,7 @@ func (h *Handle) finish(ended spawn.Result, lost error) Result {
 	found := extract.Run(context.WithoutCancel(h.ctx), h.prepared.spec.Extractor, r.Streams, h.prepared.definition.MetricHints())
 	r.Index = finished.Add(1) - 1
 	r.setExtraction(found)
+	r.nameKilled()
 	r.Judge(h.prepared.definition, r.Streams[1].Data, found.Looked, h.prepared.spec.Extractor.Describe().Hints)
 	r.fail(failed...)
 	r.hideSecrets(r.Definition)
