@@ -17,6 +17,7 @@ func (s Spec) command(p payload.Payload, dir *scratch) spawn.Command {
 		Limit:      s.Limit,
 		Timeout:    p.Timeout,
 		Leftovers:  spawn.Leftovers(p.Leftovers),
+		StopAfter:  p.StopAfter,
 		Cgroup:     p.Cgroup,
 		NoCgroup:   s.NoCgroup,
 		Grace:      s.Grace,

@@ -328,6 +328,25 @@ func TestHandle(t *testing.T) {
 	taken(h)
 }
 
+// A time box is no timeout: it ends a load that runs for ever, and the checks decide.
+func TestTimeBoxIsJudgedByTheChecks(t *testing.T) { // C14
+	check := func(want int, checks ...string) {
+		t.Helper()
+		p := script(t, `trap 'echo iops 5; exit 7' INT; mkfifo "$0.fifo"; while :; do read x < "$0.fifo"; done`)
+		p.StopAfter = time.Second
+		r, err := core.Run(t.Context(), core.Spec{Payload: p, Extractor: words, Checks: parse(t, checks...)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.ExitStatus() != want || r.ExitCode != 7 || r.EndedBy != "stop-after" || r.TimedOut || r.Interrupted || len(r.Metrics) != 1 {
+			t.Errorf("%q: got status %d, %+v; want status %d", checks, r.ExitStatus(), r.Record, want)
+		}
+	}
+	check(core.ExitPass, "exit == 7", "iops >= 5")
+	check(core.ExitCheck, "exit == 0")
+	check(core.ExitCheck, "iops >= 6")
+}
+
 // If the extraction finds nothing, the message names the processes that were killed
 // after the payload's end: the missing output may be theirs.
 func TestMessageNamesTheKilledProcess(t *testing.T) { // C12

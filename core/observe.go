@@ -86,8 +86,11 @@ func (h *Handle) observe(r *Result, ended spawn.Result) {
 // endedBy returns the action of the caller that ended a run on purpose, or "". A
 // timeout and an interruption are not on purpose.
 func endedBy(c spawn.Cause) string {
-	if c == spawn.CauseKill {
+	switch c {
+	case spawn.CauseKill:
 		return "kill"
+	case spawn.CauseStop:
+		return "stop-after"
 	}
 	return ""
 }

@@ -100,6 +100,8 @@ func (s Spec) validate() error {
 		return fmt.Errorf("payload %s: no extractor: want core.Spec.Extractor", p.Name)
 	case s.timeout() < 0:
 		return fmt.Errorf("payload %s: timeout %v: want 0 for none, or more", p.Name, s.timeout())
+	case s.stopAfter() < 0:
+		return fmt.Errorf("payload %s: stop after %v: want 0 for never, or more", p.Name, s.stopAfter())
 	case s.Grace < 0:
 		return fmt.Errorf("payload %s: grace %v: want 0 for 5 s, or more", p.Name, s.Grace)
 	case s.Limit < 0:
@@ -132,7 +134,7 @@ func (s Spec) resolve(p payload.Payload) (payload.Payload, error) {
 	description := s.Extractor.Describe()
 	p.Extractor = description.Name
 	p.Args, p.Checks, p.Options = s.args(), s.checks(), s.options()
-	p.Timeout, p.Cgroup = s.timeout(), s.cgroup()
+	p.Timeout, p.StopAfter, p.Cgroup = s.timeout(), s.stopAfter(), s.cgroup()
 	if err := p.CheckArgs(); err != nil {
 		return p, err
 	}

@@ -37,7 +37,7 @@ type Record struct {
 	TimedOut    bool           `json:"timed_out"`
 	Timeout     Seconds        `json:"timeout,omitempty"`  // at which the payload is killed; 0: never, or not known
 	Interrupted bool           `json:"interrupted"`        // by Ctrl-C, Handle.Interrupt or a cancelled context
-	EndedBy     string         `json:"ended_by,omitempty"` // "kill": the caller ended the run on purpose, by Handle.Kill
+	EndedBy     string         `json:"ended_by,omitempty"` // "kill" (Handle.Kill) or "stop-after": the run was ended on purpose
 	Verdict     string         `json:"verdict"`            // Pass exactly when ExitStatus is 0
 	Details     []check.Detail `json:"details"`            // what failed
 	// Checks has the outcome of every check, in order. It is empty if the run had no

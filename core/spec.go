@@ -21,11 +21,12 @@ type Spec struct {
 	Checks          []check.Check // are appended to the payload's own
 	NoDefaultChecks bool          // leaves the payload's own checks out
 
-	Options map[string]string // of the extractor; they override the payload's own
-	Timeout time.Duration     // counted from the spawn; 0: the payload's timeout, which may be none
-	Grace   time.Duration     // between the request to stop and the kill; 0: 5 s
-	Limit   int64             // bytes that are kept of each stream; 0: 16 MiB
-	Scratch string            // the parent of scratch directories; empty: the working directory
+	Options   map[string]string // of the extractor; they override the payload's own
+	Timeout   time.Duration     // counted from the spawn; 0: the payload's timeout, which may be none
+	StopAfter time.Duration     // ends the payload on purpose, by SIGINT; the checks decide; 0: the payload's stop_after, which may be none
+	Grace     time.Duration     // between the request to stop and the kill; 0: 5 s
+	Limit     int64             // bytes that are kept of each stream; 0: 16 MiB
+	Scratch   string            // the parent of scratch directories; empty: the working directory
 
 	// Labels are kept in the record, for example "set" and "commit". This package does
 	// not use them.
@@ -90,6 +91,13 @@ func (s Spec) timeout() time.Duration {
 		return s.Timeout
 	}
 	return s.Payload.Timeout
+}
+
+func (s Spec) stopAfter() time.Duration {
+	if s.StopAfter != 0 {
+		return s.StopAfter
+	}
+	return s.Payload.StopAfter
 }
 
 func (s Spec) cgroup() string {

@@ -27,6 +27,7 @@ type runOptions struct {
 	noDefaultArgs   bool
 	noDefaultChecks bool
 	timeout         time.Duration
+	stopAfter       time.Duration
 	grace           time.Duration
 	maxCapture      size
 	out             string
@@ -79,6 +80,7 @@ so that a slow change of the host affects all of them equally.`,
 	f.StringArrayVar(&o.checks, "check", nil, "add the check `EXPR`, such as 'iops >= 1000' (repeatable)")
 	f.BoolVar(&o.noDefaultArgs, "no-default-args", false, "leave out the payload's own arguments")
 	f.BoolVar(&o.noDefaultChecks, "no-default-checks", false, "leave out the payload's own checks")
+	f.DurationVar(&o.stopAfter, "stop-after", 0, "end a payload that runs for ever: SIGINT after `DURATION`, such as 30s, then SIGKILL after --grace; the checks decide (default: the payload's)")
 	f.DurationVar(&o.timeout, "timeout", 0, "kill the payload after `DURATION`, such as 90s (default: the payload's)")
 	f.DurationVar(&o.grace, "grace", 5*time.Second, "after Ctrl-C, wait `DURATION` for the payload to end, then kill it")
 	f.Var(&o.maxCapture, "max-capture", "keep at most `SIZE` of each stream, such as 64MiB (default 16MiB)")
@@ -152,6 +154,8 @@ func (o runOptions) check(given func(flag string) bool) error {
 	s := o.series
 	sides := len(o.payloads) + len(s.variants)
 	switch {
+	case given("stop-after") && o.stopAfter <= 0:
+		return fmt.Errorf("--stop-after %v: want a duration above 0, or leave the flag out", o.stopAfter)
 	case given("timeout") && o.timeout <= 0:
 		return fmt.Errorf("--timeout %v: want a duration above 0, or leave the flag out", o.timeout)
 	case given("repeat") && s.repeat < 1:
@@ -254,7 +258,7 @@ func (o runOptions) request() (series.Request, []runs.Run, error) {
 	r.Spec = core.Spec{
 		Args: o.args, NoDefaultArgs: o.noDefaultArgs,
 		Checks: checks, NoDefaultChecks: o.noDefaultChecks,
-		Options: options, Timeout: o.timeout, Grace: o.grace, Limit: int64(o.maxCapture),
+		Options: options, Timeout: o.timeout, StopAfter: o.stopAfter, Grace: o.grace, Limit: int64(o.maxCapture),
 		Scratch: o.scratch, Cgroup: o.cgroup, NoCgroup: o.noCgroup,
 	}
 	name := o.series.baseline

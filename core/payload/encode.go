@@ -35,6 +35,9 @@ func (p Payload) MarshalYAML() ([]byte, error) {
 		w.text("timeout", p.Timeout.String())
 	}
 	w.text("leftovers", p.Leftovers)
+	if p.StopAfter != 0 {
+		w.text("stop_after", p.StopAfter.String())
+	}
 	w.text("cgroup", p.Cgroup)
 	if p.SharesGroup {
 		w.line("uses_parent_pgrp: true")

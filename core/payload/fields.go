@@ -16,19 +16,20 @@ import (
 func (d *decoder) payload(root ast.Node) Payload {
 	p := Payload{Checks: []check.Check{check.ExitEquals(0)}}
 	d.fields("", root, map[string]func(string, ast.Node){
-		"name":    d.word(&p.Name, "the file's name without .yaml"),
-		"summary": d.into(&p.Summary),
-		"about":   d.into(&p.About),
-		"kind":    d.word((*string)(&p.Kind), "binary or scheduler"),
-		"binary":  d.into(&p.Binary),
-		"args":    d.intoList(&p.Args),
-		"env":     func(f string, n ast.Node) { p.Env = d.textMap(f, n) },
-		"secrets": d.intoList(&p.Secrets),
-		"dir":     d.word(&p.Dir, "caller or scratch"),
-		"files":   d.intoList(&p.Files),
-		"outputs": func(f string, n ast.Node) { p.Outputs = d.outputs(f, n) },
-		"flags":   d.intoList(&p.Flags),
-		"timeout": func(f string, n ast.Node) { p.Timeout = d.duration(f, n) },
+		"name":       d.word(&p.Name, "the file's name without .yaml"),
+		"summary":    d.into(&p.Summary),
+		"about":      d.into(&p.About),
+		"kind":       d.word((*string)(&p.Kind), "binary or scheduler"),
+		"binary":     d.into(&p.Binary),
+		"args":       d.intoList(&p.Args),
+		"env":        func(f string, n ast.Node) { p.Env = d.textMap(f, n) },
+		"secrets":    d.intoList(&p.Secrets),
+		"dir":        d.word(&p.Dir, "caller or scratch"),
+		"files":      d.intoList(&p.Files),
+		"outputs":    func(f string, n ast.Node) { p.Outputs = d.outputs(f, n) },
+		"flags":      d.intoList(&p.Flags),
+		"timeout":    func(f string, n ast.Node) { p.Timeout = d.duration(f, n) },
+		"stop_after": func(f string, n ast.Node) { p.StopAfter = d.duration(f, n) },
 		"leftovers": func(f string, n ast.Node) {
 			switch text := d.text(f, n); text {
 			case "kill":

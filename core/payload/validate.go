@@ -69,6 +69,8 @@ func (p Payload) validateWords() error {
 		return wrong("dir", "%q: want caller or scratch", p.Dir)
 	case p.Timeout < 0:
 		return wrong("timeout", "%v: want a duration above 0", p.Timeout)
+	case p.StopAfter < 0:
+		return wrong("stop_after", "%v: want a duration above 0", p.StopAfter)
 	}
 	return nil
 }
