@@ -142,6 +142,9 @@ func (r *run) killDescendants(end time.Duration) error {
 		r.drainAll()
 		r.search.MarkOnly = r.atEnd()
 	}
+	if r.leaf == nil && linux.Hidden() {
+		r.notef("/proc hides the processes of other users (hidepid): a descendant that became another user's cannot be found: run in a cgroup, or as root")
+	}
 	wait := time.Millisecond
 	holders, bounded := false, false
 	for {

@@ -240,6 +240,10 @@ func helper(list []string) {
 			if err := unix.Setpgid(0, n); err != nil {
 				panic(err)
 			}
+		case "no-proc":
+			noProc()
+		case "hide-proc":
+			hideProc()
 		case "obey":
 			obey()
 		case "send-stdout":

@@ -4,10 +4,13 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"reflect"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/ktstr/ktstr/internal/linux"
+	"github.com/ktstr/ktstr/spawn/internal/descendants"
 	"golang.org/x/sys/unix"
 )
 
@@ -153,4 +156,41 @@ func TestRunsWaitForTheWatcherToSleep(t *testing.T) {
 		t.Error("a run did not ask whether the watcher sleeps")
 	}
 	mustRun(t, help("exit=0")) // the second run does not wait
+}
+
+// The watcher of a host that was killed spares an older process that holds a pipe of
+// the run or has its cookie.
+func TestWatcherSparesOlderProcesses(t *testing.T) { // C11, C18
+	for _, how := range []string{"watched,cgroup", "watched,search", "guarded,search"} {
+		pipe, cookie := startBystander(t), startBystander(t)
+		later(t, cookie.pid)
+		cmd, pids := host(t, 2, "host="+how+",await,setsid=hang,pid,hang")
+		leader := pids[1]
+		fds := pidfds(t, append(pids, childrenOf(t, cmd.Process.Pid, pids)...))
+		pipe.do(fmt.Sprintf("open /proc/%d/fd/1", leader))
+		env, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", leader))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, value, _ := strings.Cut(string(env), CookieVar+"=")
+		value, _, _ = strings.Cut(value, "\x00")
+		cookie.do("cookie " + value)
+		cmd.Process.Kill()
+		wantDead(t, how, fds)
+		if !alive(pipe.pid) || !alive(cookie.pid) {
+			t.Errorf("%s: the holder of the pipe is alive: %v, that of the cookie: %v: want both", how, alive(pipe.pid), alive(cookie.pid))
+		}
+	}
+}
+
+func TestLedgerEntry(t *testing.T) { // C18
+	for _, want := range []entry{
+		{leaf: "/sys/fs/cgroup/x", began: 123456, pipes: []descendants.Pipe{{Name: "pipe:[1]"}, {Name: "pipe:[2]"}}},
+		{began: 7, pipes: []descendants.Pipe{{Name: "pipe:[1]"}}},
+		{leaf: "/x", began: 7},
+	} {
+		if got := parseEntry(want.text()); !reflect.DeepEqual(got, want) {
+			t.Errorf("got %+v, want %+v", got, want)
+		}
+	}
 }

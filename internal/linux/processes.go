@@ -22,6 +22,12 @@ func Processes() ([]int, error) {
 	return pids, err
 }
 
+// Hidden reports whether /proc hides processes of other users from this one (its
+// mount option hidepid). It is false if /proc is not mounted.
+func Hidden() bool {
+	return unix.Access("/proc/self/stat", unix.R_OK) == nil && unix.Access("/proc/1/stat", unix.R_OK) != nil
+}
+
 // Threads lists the ids of the threads of a process, in no order.
 func Threads(pid int) ([]int, error) { return numbers(fmt.Sprintf("/proc/%d/task", pid)) }
 
