@@ -112,6 +112,7 @@ Exit status: 0    every check held
 	root.AddCommand(a.runCommand(), a.extractCommand(), a.payloadCommand(), a.pluginCommand(), a.doctorCommand(), a.compareCommand(), a.runsCommand(), a.explainCommand())
 	root.SetHelpCommand(helpCommand())
 	requireSubcommand(root)
+	refuseTwice(root)
 	return root
 }
 

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/google/shlex"
@@ -234,6 +235,9 @@ func (a *app) savedStreams(o extractOptions, known ktstr.Output) ([]ktstr.Output
 		name, path, ok := strings.Cut(pair, "=")
 		if !ok || name == "" || path == "" {
 			return nil, fmt.Errorf("--file %s: want NAME=FILE", pair)
+		}
+		if slices.ContainsFunc(streams, func(o ktstr.Output) bool { return o.Stream == ktstr.FileStream(name) }) {
+			return nil, fmt.Errorf("--file %s: the file %s was given twice: want it once", pair, name)
 		}
 		if err := add(ktstr.FileStream(name), path); err != nil {
 			return nil, err

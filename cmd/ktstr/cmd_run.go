@@ -131,7 +131,7 @@ type seriesOptions struct {
 	duration   time.Duration
 	interleave bool
 	variants   []string
-	tag        string
+	tags       []string
 	baseline   string
 	statistics statisticsOptions
 	exports    exports
@@ -142,7 +142,7 @@ func seriesFlags(f *pflag.FlagSet, o *seriesOptions) {
 	f.DurationVar(&o.duration, "for", 0, "start no further run after `DURATION`, such as 5m")
 	f.BoolVar(&o.interleave, "interleave", false, "run several payloads in turns and compare them")
 	f.StringArrayVar(&o.variants, "variant", nil, "run the payload with additional arguments, `NAME='ARGS'`, in turns with other variants, and compare them (repeatable)")
-	f.StringVar(&o.tag, "tag", "", "give the runs the tag `NAME`, such as main")
+	f.StringArrayVar(&o.tags, "tag", nil, "give the runs the tag `NAME`, such as main (repeatable)")
 	f.StringVar(&o.baseline, "baseline", "", "compare with the runs `NAME` (a tag, set, bundle or path); exit status 1 on a regression")
 	statisticsFlags(f, &o.statistics)
 	exportFlag(f, &o.exports)
@@ -225,11 +225,11 @@ func (a *app) run(ctx context.Context, o runOptions) error {
 func (o runOptions) request() (series.Request, []runs.Run, error) {
 	r := series.Request{
 		Payloads: o.payloads, Variants: o.series.variants, Extractor: o.extractor,
-		Repeat: o.series.repeat, For: o.series.duration, Tag: o.series.tag, Version: version(),
+		Repeat: o.series.repeat, For: o.series.duration, Tags: o.series.tags, Version: version(),
 	}
-	if r.Tag != "" {
-		if err := runs.ValidTag(r.Tag); err != nil {
-			return r, nil, err
+	for _, tag := range r.Tags {
+		if err := runs.ValidTag(tag); err != nil {
+			return r, nil, fmt.Errorf("--tag: %w", err)
 		}
 	}
 	if err := o.series.exports.check(); err != nil {
@@ -298,6 +298,9 @@ func parseOptions(pairs []string) (map[string]string, error) {
 		name, value, ok := strings.Cut(pair, "=")
 		if !ok || name == "" {
 			return nil, fmt.Errorf("--option %s: want NAME=VALUE", pair)
+		}
+		if before, given := options[name]; given {
+			return nil, fmt.Errorf("--option %s: the option was given twice, also as %s: want it once", pair, before)
 		}
 		options[name] = value
 	}

@@ -84,6 +84,49 @@ func (d documents) Set(text string) error {
 	return errors.New("want first, last or all")
 }
 
+// refuseTwice makes every flag of c and its subcommands fail that is given twice, unless
+// it is repeatable. Without it, the last of two values would silently win.
+func refuseTwice(c *cobra.Command) {
+	for _, set := range []*pflag.FlagSet{c.Flags(), c.PersistentFlags()} {
+		set.VisitAll(func(f *pflag.Flag) {
+			if !repeatable(f) {
+				f.Value = &onceValue{Value: f.Value}
+			}
+			if f.DefValue == "0s" { // else the help shows it
+				f.DefValue = ""
+			}
+		})
+	}
+	for _, sub := range c.Commands() {
+		refuseTwice(sub)
+	}
+}
+
+// repeatable reports whether a flag collects its values.
+func repeatable(f *pflag.Flag) bool {
+	switch f.Value.(type) {
+	case pflag.SliceValue, *exports:
+		return true
+	}
+	return false
+}
+
+var errTwice = errors.New("the flag was given twice: want it once")
+
+// onceValue is the value of a flag that can be given once.
+type onceValue struct {
+	pflag.Value
+	given bool
+}
+
+func (v *onceValue) Set(text string) error {
+	if v.given {
+		return errTwice
+	}
+	v.given = true
+	return v.Value.Set(text)
+}
+
 // arguments accepts one argument, which wanted describes. If wanted is empty, it accepts
 // none.
 func arguments(wanted string) cobra.PositionalArgs {
@@ -115,6 +158,9 @@ func flagError(c *cobra.Command, args []string, err error) error {
 	}
 	flag := value.GetFlag()
 	cause := value.Unwrap()
+	if errors.Is(cause, errTwice) {
+		return fmt.Errorf("--%s %s: %w", flag.Name, value.GetValue(), errTwice)
+	}
 	switch flag.Value.Type() { // the errors of package strconv do not say which value is wanted
 	case "duration":
 		cause = errors.New("want a duration, such as 90s or 5m")

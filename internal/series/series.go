@@ -26,7 +26,7 @@ type Request struct {
 	Spec      core.Spec     // all other settings of every run. New fills in Payload, Program, Extractor, Plugin and Labels.
 	Repeat    int           // runs of each side; 0: one, or with For as many as fit
 	For       time.Duration // stop after the first round that ends later than this; 0: no limit
-	Tag       string        // is given to every run; empty: none
+	Tags      []string      // are given to every run
 	Root      string        // the directory of the bundles
 	Version   string        // of ktstr, for the runs' labels
 }
@@ -222,9 +222,12 @@ func (s *Series) one(ctx context.Context, side *Side) (core.Record, error) {
 		}
 		return core.Record{}, s.noResult(none, prefix)
 	}
-	if s.Tag != "" && r.Bundle != "" {
-		if err := s.store.Tag(s.Tag, filepath.Base(r.Bundle)); err != nil {
-			r.NotKept(fmt.Errorf("--tag %s: %w", s.Tag, err))
+	for _, tag := range s.Tags {
+		if r.Bundle == "" {
+			break
+		}
+		if err := s.store.Tag(tag, filepath.Base(r.Bundle)); err != nil {
+			r.NotKept(fmt.Errorf("--tag %s: %w", tag, err))
 		}
 	}
 	kept := runs.Run{Name: filepath.Base(r.Bundle), Dir: r.Bundle, Record: r.Record}
