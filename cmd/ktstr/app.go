@@ -5,17 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"os/signal"
 	"runtime/debug"
 	"strings"
 	"sync/atomic"
-	"syscall"
 
 	"github.com/hashicorp/go-hclog"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/ktstr/ktstr/core"
 	"github.com/ktstr/ktstr/extractors/plugin/store"
 	"github.com/ktstr/ktstr/internal/catalog"
 	"github.com/ktstr/ktstr/internal/nearest"
@@ -41,31 +39,26 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	if status, ok := hidden(args, stdin, stdout, stderr); ok {
 		return status
 	}
-	// SIGPIPE is caught so that a reader that leaves, as in ktstr run … | head, makes
-	// the write fail and does not kill ktstr during a run. A caught signal has its
-	// default effect in child processes. An ignored signal would stay ignored there.
-	caught := make(chan os.Signal, 1)
-	signal.Notify(caught, syscall.SIGPIPE)
-	defer signal.Stop(caught)
-	out := &output{Writer: stdout}
-	a := &app{stdin: stdin, stdout: out, stderr: stderr}
+	out, errOut := &output{Writer: stdout}, &output{Writer: stderr}
+	a := &app{stdin: stdin, stdout: out, stderr: errOut}
 	root := a.root()
 	root.SetArgs(args)
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return flagError(c, args, err) })
 	root.SetIn(stdin)
 	root.SetOut(out)
-	root.SetErr(stderr)
+	root.SetErr(errOut)
 	err := root.ExecuteContext(ctx)
-	if failed := out.err; failed != nil {
+	if failed := out.err; failed != nil && !(errors.Is(err, failed) && errors.As(err, new(*exitError))) {
 		if errors.Is(err, failed) {
-			if errors.As(err, new(*exitError)) { // err includes failed
-				return a.printError(err)
-			}
 			err = nil
 		}
 		err = a.joinErrors(err, outputError(failed))
 	}
-	return a.printError(err)
+	status := a.printError(err)
+	if status != core.ExitInterrupted && (out.dieOfPipe() || errOut.dieOfPipe()) {
+		return exitBrokenPipe
+	}
+	return status
 }
 
 func (a *app) root() *cobra.Command {
@@ -92,7 +85,8 @@ Exit status: 0    every check held
              3    the payload could not run to its end
              4    the extraction failed or found no metric
              5    a comparison has too few runs
-             130  interrupted, for example by Ctrl-C`,
+             130  interrupted, for example by Ctrl-C
+             141  the reader of the output has left (SIGPIPE), as in ktstr … | head`,
 		Version:       version(),
 		SilenceErrors: true,
 		SilenceUsage:  true,

@@ -31,7 +31,7 @@ type extractOptions struct {
 	files          []string
 	argv           string
 	exitCode       int
-	options        []string
+	options        extractorOptions
 	output         format
 	replay         string
 	write          bool
@@ -80,8 +80,7 @@ that changed, for example after an update of ktstr or of a plugin.`,
 	f.StringArrayVar(&o.files, "file", nil, "read the file NAME that the benchmark wrote from FILE, as `NAME=FILE` (repeatable)")
 	f.StringVar(&o.argv, "argv", "", "the `COMMAND` that printed the output, quoted as in a shell, for extractors that need it")
 	f.IntVar(&o.exitCode, "exit-code", 0, "the exit `CODE` of that command, for extractors that need it (default: unknown)")
-	f.StringArrayVar(&o.options, "option", nil, "set the extractor's option `NAME=VALUE`, see ktstr plugin describe (repeatable)")
-	documentsFlag(f, &o.options)
+	optionFlags(f, &o.options)
 	outputFlag(f, &o.output)
 	f.StringVar(&o.replay, "replay", "", "extract the kept `RUNS` again and show which metrics changed; RUNS is a tag, set, bundle or path")
 	f.BoolVar(&o.write, "write", false, "with --replay: keep the new record next to the old one")
@@ -174,7 +173,7 @@ func namedRun(name, out string, unknown *catalog.UnknownError) (dir string, err 
 
 // extractFiles extracts with the extractor o.name from the files that the flags name.
 func (a *app) extractFiles(ctx context.Context, o extractOptions) error {
-	options, err := parseOptions(o.options)
+	options, err := o.options.parse()
 	if err != nil {
 		return err
 	}

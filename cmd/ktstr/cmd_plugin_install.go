@@ -48,6 +48,7 @@ func (a *app) install(ctx context.Context, path, hash, corpus string) error {
 	if err != nil {
 		return err
 	}
+	defer surviveReader()()
 	var brought []payload.Payload
 	p, old, err := plugins.Install(ctx, plugin.Config{Path: path, SHA256: hash, Launcher: []string{hiddenLaunch}}, func(ctx context.Context, d ktstr.Description, copied string) error {
 		for _, f := range d.Payloads {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"al.essio.dev/pkg/shellescape"
@@ -34,7 +33,7 @@ type runOptions struct {
 	scratch         string
 	cgroup          string
 	noCgroup        bool
-	options         []string
+	options         extractorOptions
 	output          format
 	quiet           bool
 	all             bool
@@ -88,8 +87,7 @@ so that a slow change of the host affects all of them equally.`,
 	f.StringVar(&o.scratch, "scratch", "", "make scratch directories in `DIR`, such as /mnt/nvme (default: the working directory)")
 	f.StringVar(&o.cgroup, "cgroup", "", "run in a new child of the cgroup `NAME`, such as bench, below ktstr's own cgroup")
 	f.BoolVar(&o.noCgroup, "no-cgroup", false, "run in ktstr's own cgroup (default: a new one, where the host allows it)")
-	f.StringArrayVar(&o.options, "option", nil, "set the extractor's option `NAME=VALUE`, see ktstr plugin describe (repeatable)")
-	documentsFlag(f, &o.options)
+	optionFlags(f, &o.options)
 	outputFlag(f, &o.output)
 	f.BoolVar(&o.quiet, "quiet", false, "print nothing on stderr except errors and warnings that change the meaning of a result, such as missing-headline")
 	f.BoolVar(&o.all, "all", false, "print all metrics (default: the headlines, if there are any)")
@@ -188,6 +186,7 @@ func (a *app) run(ctx context.Context, o runOptions) error {
 	if err != nil {
 		return err
 	}
+	defer surviveReader()()
 	stops := series.CatchStops()
 	defer stops.Close()
 	preparing, prepared := stops.Until(ctx)
@@ -246,7 +245,7 @@ func (o runOptions) request() (series.Request, []runs.Run, error) {
 		}
 		checks = append(checks, c)
 	}
-	options, err := parseOptions(o.options)
+	options, err := o.options.parse()
 	if err != nil {
 		return r, nil, err
 	}
@@ -289,20 +288,4 @@ func (o runOptions) runsOfBaseline(baseline []runs.Run, s *series.Series) ([]run
 		err = fmt.Errorf("%w. To add one: ktstr run %s --tag %s", err, o.payloads[0], o.series.baseline)
 	}
 	return nil, err
-}
-
-// parseOptions parses the values of --option, NAME=VALUE.
-func parseOptions(pairs []string) (map[string]string, error) {
-	options := map[string]string{}
-	for _, pair := range pairs {
-		name, value, ok := strings.Cut(pair, "=")
-		if !ok || name == "" {
-			return nil, fmt.Errorf("--option %s: want NAME=VALUE", pair)
-		}
-		if before, given := options[name]; given {
-			return nil, fmt.Errorf("--option %s: the option was given twice, also as %s: want it once", pair, before)
-		}
-		options[name] = value
-	}
-	return options, nil
 }

@@ -72,6 +72,7 @@ func (a *app) pruneRuns(o pruneOptions) error {
 		fmt.Fprintf(a.stderr, "%s would be deleted. To delete: add --yes\n", count(len(list), "run"))
 		return nil
 	}
+	defer surviveReader()()
 	for _, r := range list {
 		err := store.Remove(r.Name)
 		if errors.Is(err, fs.ErrNotExist) { // another prune has deleted it

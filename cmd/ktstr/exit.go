@@ -8,6 +8,9 @@ import (
 	"github.com/ktstr/ktstr/core"
 )
 
+// exitBrokenPipe is the exit status that a shell gives to a process that SIGPIPE ended.
+const exitBrokenPipe = 128 + int(syscall.SIGPIPE)
+
 // exitError is an error with the exit status that the command ends with. Its err is
 // nil if there is nothing left to print.
 type exitError struct {

@@ -66,19 +66,46 @@ func (s *size) Set(text string) error {
 	return nil
 }
 
-// documents is --documents. It appends documents=VALUE to the values of --option.
-type documents struct{ options *[]string }
-
-func documentsFlag(f *pflag.FlagSet, options *[]string) {
-	f.Var(documents{options}, "documents", "if the output has several JSON documents, read `first|last|all` of them (default first)")
+// extractorOptions are --option and --documents.
+type extractorOptions struct {
+	options   []string
+	documents documents
 }
 
-func (documents) String() string { return "" }
-func (documents) Type() string   { return "WHICH" }
-func (d documents) Set(text string) error {
+func optionFlags(f *pflag.FlagSet, o *extractorOptions) {
+	f.StringArrayVar(&o.options, "option", nil, "set the extractor's option `NAME=VALUE`, see ktstr plugin describe (repeatable)")
+	f.Var(&o.documents, "documents", "if the output has several JSON documents, read `first|last|all` of them (default first)")
+}
+
+// parse returns the options of the extractor by name. --documents last is short for
+// --option documents=last.
+func (o extractorOptions) parse() (map[string]string, error) {
+	options := map[string]string{}
+	if o.documents != "" {
+		options["documents"] = string(o.documents)
+	}
+	for _, pair := range o.options {
+		name, value, ok := strings.Cut(pair, "=")
+		if !ok || name == "" {
+			return nil, fmt.Errorf("--option %s: want NAME=VALUE", pair)
+		}
+		if before, given := options[name]; given {
+			return nil, fmt.Errorf("--option %s: the option was given twice, also as %s: want it once", pair, before)
+		}
+		options[name] = value
+	}
+	return options, nil
+}
+
+// documents is the value of --documents.
+type documents string
+
+func (d *documents) String() string { return string(*d) }
+func (d *documents) Type() string   { return "WHICH" }
+func (d *documents) Set(text string) error {
 	switch text {
 	case "first", "last", "all":
-		*d.options = append(*d.options, "documents="+text)
+		*d = documents(text)
 		return nil
 	}
 	return errors.New("want first, last or all")

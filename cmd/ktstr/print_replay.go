@@ -36,6 +36,7 @@ func (a *app) replay(ctx context.Context, o extractOptions) error {
 	status, failed := core.ExitPass, 0
 	writer := ""
 	if o.write {
+		defer surviveReader()()
 		writer = version()
 	}
 	for _, run := range list {

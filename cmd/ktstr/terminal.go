@@ -1,8 +1,11 @@
 package main
 
 import (
+	"errors"
 	"io"
 	"os"
+	"os/signal"
+	"syscall"
 
 	"golang.org/x/term"
 )
@@ -21,6 +24,28 @@ func (o *output) Write(b []byte) (int, error) {
 	n, err := o.Writer.Write(b)
 	o.err = err
 	return n, err
+}
+
+// dieOfPipe ends this process by SIGPIPE if a write failed because the reader had left. It
+// returns true if this is so and o is not a standard stream of the process.
+func (o *output) dieOfPipe() bool {
+	if !errors.Is(o.err, syscall.EPIPE) {
+		return false
+	}
+	o.Writer.Write([]byte("\n")) // the Go runtime raises SIGPIPE for stdout and stderr
+	return true
+}
+
+// surviveReader keeps ktstr alive if the reader of its output leaves, as in
+// ktstr run … | head. Then the write fails, and run ends with exitBrokenPipe. Commands that
+// change something use it to finish their work. Other commands end at the first write,
+// like any Unix tool. The caller calls done at the end.
+func surviveReader() (done func()) {
+	// A caught signal has its default effect in child processes. An ignored signal would
+	// stay ignored there.
+	caught := make(chan os.Signal, 1)
+	signal.Notify(caught, syscall.SIGPIPE)
+	return func() { signal.Stop(caught) }
 }
 
 // terminal returns the width of the terminal w, or 0 if w is no terminal.
