@@ -90,13 +90,15 @@ func outFlag(f *pflag.FlagSet, out *string) {
 	f.StringVar(out, "out", "", "read the bundles in `DIR`, such as ./runs (default $XDG_STATE_HOME/ktstr/runs)")
 }
 
+// openStore returns the runs below --out, or below its default.
 func openStore(out string) (runs.Store, error) {
-	if out == "" {
-		root, err := bundle.DefaultRoot()
-		if err != nil {
-			return nil, err
-		}
-		out = root
+	dir, err := storeDir(out)
+	return runs.Open(dir), err
+}
+
+func storeDir(out string) (string, error) {
+	if out != "" {
+		return out, nil
 	}
-	return runs.Open(out), nil
+	return bundle.DefaultRoot()
 }

@@ -3,10 +3,12 @@ package main
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
-	"strings"
+	"slices"
 
+	"al.essio.dev/pkg/shellescape"
 	"github.com/spf13/cobra"
 
 	"github.com/ktstr/ktstr/internal/runs"
@@ -22,6 +24,7 @@ func (a *app) runsTagCommand() *cobra.Command {
 tag as the name of all runs that have it. A run can have several tags. runs prune
 keeps runs with a tag.`,
 		Example: `  ktstr runs tag v1.4 20261123T191500Z-noise-1b2c3d4e
+  ktstr runs tag v1.4 ./runs            # every bundle in a directory
   ktstr runs tag --remove v1.4 v1.4     # remove it from all runs that have it`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) < 2 {
@@ -30,47 +33,57 @@ keeps runs with a tag.`,
 			return nil
 		},
 		ValidArgsFunction: a.completeRuns,
-		RunE:              func(_ *cobra.Command, args []string) error { return tagRuns(args[0], args[1:], out, remove) },
+		RunE:              func(_ *cobra.Command, args []string) error { return a.tagRuns(args[0], args[1:], out, remove) },
 	}
 	outFlag(c.Flags(), &out)
 	c.Flags().BoolVar(&remove, "remove", false, "remove the tag")
 	return c
 }
 
-func tagRuns(tag string, args []string, out string, remove bool) error {
-	store, err := openStore(out)
-	if err != nil {
-		return err
-	}
+// tagRuns adds a tag to runs, or removes it. A tag belongs to the directory that holds the
+// bundles, so runs in different directories have separate tags.
+func (a *app) tagRuns(tag string, args []string, out string, remove bool) error {
 	if err := runs.ValidTag(tag); err != nil {
 		return err
 	}
-	var names []string
+	here, err := storeDir(out)
+	if err != nil {
+		return err
+	}
+	names := map[string][]string{} // of bundles, by directory
 	for _, arg := range args {
-		if strings.Contains(arg, "/") {
-			name := filepath.Base(arg)
-			list, err := runs.NamedAny(store, name)
-			if err != nil {
-				return err
-			}
-			if here := list[0].Dir; list[0].Name != name || !sameDir(here, arg) {
-				return fmt.Errorf("run %s: not a bundle of these runs: want one in %s", arg, filepath.Dir(here))
-			}
-			names = append(names, name)
-			continue
-		}
-		list, err := runs.NamedAny(store, arg)
+		list, err := runs.NamedAny(runs.Open(here), arg)
 		if err != nil {
 			return err
 		}
 		for _, r := range list {
-			names = append(names, r.Name)
+			if r.Dir == "" {
+				return fmt.Errorf("%s: it is a file of records, which cannot have a tag: want a bundle or a directory of bundles", arg)
+			}
+			bundle, err := filepath.EvalSymlinks(r.Dir)
+			if err != nil {
+				return err
+			}
+			if bundle, err = filepath.Abs(bundle); err != nil {
+				return err
+			}
+			dir := filepath.Dir(bundle)
+			names[dir] = append(names[dir], filepath.Base(bundle))
 		}
 	}
-	if remove {
-		return store.Untag(tag, names...)
+	for _, dir := range slices.Sorted(maps.Keys(names)) {
+		change := runs.Open(dir).Tag
+		if remove {
+			change = runs.Open(dir).Untag
+		}
+		if err := change(tag, names[dir]...); err != nil {
+			return err
+		}
+		if !sameDir(dir, here) {
+			fmt.Fprintf(a.stderr, "%s is a tag in %s: find it with --out %s\n", tag, line(dir), line(shellescape.Quote(dir)))
+		}
 	}
-	return store.Tag(tag, names...)
+	return nil
 }
 
 func sameDir(a, b string) bool {
