@@ -152,5 +152,6 @@ func (d jsonReader) add(prefix, stat, unit string, polarity ktstr.Polarity, v *f
 	}
 	if n, ok := number(v.MarshalTo(nil)); ok {
 		d.e.add(prefix+stat, n, unit, polarity, d.line)
+		d.e.read = d.e.read || prefix != ""
 	}
 }

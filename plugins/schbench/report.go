@@ -32,6 +32,7 @@ func (s *scanned) report(e *extraction, out ktstr.Output) {
 	if s.strange.given() {
 		e.diagnose(ktstr.UnsupportedVersion, s.strange.number,
 			fmt.Sprintf("table %q is of no revision of schbench that this plugin was proven on; it was left out", clip(s.strange.text)))
+		e.unread = s.strange
 	}
 	if s.blocks > 0 {
 		b := s.pick(e, out)
@@ -163,6 +164,7 @@ func readTable(e *extraction, data []byte, t *table) {
 	if !known {
 		e.diagnose(ktstr.UnsupportedVersion, t.head.number,
 			fmt.Sprintf("table in %q: want usec or requests; it was left out", clip(word)))
+		e.unread = t.head
 		return
 	}
 	if seconds, ok := between(rest, " runtime ", " (s)"); ok {
@@ -172,11 +174,12 @@ func readTable(e *extraction, data []byte, t *table) {
 		if samples == 0 {
 			e.diagnose(ktstr.NotMeasured, t.head.number,
 				fmt.Sprintf("the table of %s has no samples; its zeros are not measurements", f.prefix[:len(f.prefix)-1]))
+			e.unread = t.head
 			return
 		}
 		e.add(f.prefix+"samples", samples, "count", ktstr.Unknown, t.head.number)
 	}
-	favourite := false
+	favourite, rows := false, 0
 	n := t.head.number
 	for body := data[t.from:t.to]; len(body) > 0; {
 		text, more, _ := bytes.Cut(body, []byte("\n"))
@@ -198,7 +201,13 @@ func readTable(e *extraction, data []byte, t *table) {
 			continue
 		}
 		e.add(f.prefix+percentileName(percent), v, unit, f.polarity, n)
+		rows++
 		favourite = favourite || percent == 99 || t.kind == rps
+	}
+	if rows > 0 {
+		e.read = true
+	} else if t.rows > 0 {
+		e.unread = t.head
 	}
 	if !favourite {
 		e.diagnose(ktstr.MissingHeadline, t.head.number,

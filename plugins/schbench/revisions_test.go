@@ -72,7 +72,12 @@ func TestRevisions(t *testing.T) {
 	check(t, "another unit of time", output("Wakeup Latencies percentiles (nsec) runtime 2 (s)", "\t* 99.0th: 60", "\t  min=2, max=70"),
 		"runtime=2s", "wakeup.p99=60ns", "wakeup.min=2ns", "wakeup.max=70ns")
 	check(t, "a row with a word for a value", output("Wakeup Latencies percentiles (usec) runtime 2 (s)", "\t* 99.0th: many", "\t  min=2, max=70"),
-		"runtime=2s", "wakeup.min=2us", "wakeup.max=70us", "!malformed", "!missing-headline")
+		"!malformed", "!missing-headline", "!no-metrics")
+	check(t, "the same, and rates", output("Wakeup Latencies percentiles (usec) runtime 2 (s)", "\t* 99.0th: many", "\t  min=2, max=70", "average rps: 1.00"),
+		"!malformed", "!missing-headline", "!no-metrics")
+	check(t, "tables side by side", output("old                                                  new", wakeup[0]+"    "+wakeup[0], wakeup[1]+"    "+wakeup[1], "average rps: 1.00   average rps: 2.00"),
+		"!malformed")
+	check(t, "colours", output("\x1b[1m"+wakeup[0]+"\x1b[0m", "\x1b[32m"+wakeup[1]+"\x1b[0m", wakeup[2]), wakeupMetrics...)
 	check(t, "only the header of the second report", and("current rps: 1.00", wakeup[0]), with("!truncated", "!several-reports")...)
 	check(t, "lines that end with CR LF", output(strings.Join(wakeup, "\r\n")+"\r"), wakeupMetrics...)
 	check(t, "text and JSON of one stream, the JSON behind the text", and(
@@ -83,7 +88,7 @@ func TestRevisions(t *testing.T) {
 	check(t, "the JSON's zeros of a table without samples", output(
 		"RPS percentiles (requests) runtime 2 (s) (0 total samples)", "\t* 50.0th: 0          (0 samples)", "\t  min=0, max=0", "final rps goal was 7",
 		`{"int": {"rps_pct50.0": 0, "rps_min": 0, "rps_max": 0, "runtime": 2}}`),
-		"runtime=2s", "auto.rps_goal=7req/s", "!not-measured", "!missing-headline")
+		"!not-measured", "!missing-headline", "!no-metrics")
 	check(t, "two documents", output(`{"int": {"runtime": 2, "wakeup_latency_pct99.0": 1}}`, `{"int": {"runtime": 3, "wakeup_latency_pct99.0": 2}}`),
 		"runtime=3s", "wakeup.p99=2us", "!several-reports")
 	check(t, "a backslash in the job name", output(`{"normal": {"jobname": "a\c"},"int": {"runtime": 2}}`), "!malformed")

@@ -97,6 +97,7 @@ type scanned struct {
 	loose      line     // "avg worker transfer" on a stream without tables
 	failure    line     // first line in which schbench says that it failed
 	strange    line     // first header of a table that is not known
+	columns    line     // first line that has two headers side by side
 	valid      int      // JSON documents that are valid
 	document   document // the last of them
 	broken     document // the first that is not valid
@@ -214,6 +215,9 @@ func scan(data []byte) *scanned {
 		}
 		if k, single, ok := header(text); ok {
 			s.ours = true
+			if bytes.Count(text, []byte(" percentiles (")) > 1 && !s.columns.given() {
+				s.columns = l
+			}
 			if k == unknownTable {
 				if !s.strange.given() {
 					s.strange = l

@@ -13,6 +13,7 @@ import (
 	"embed"
 
 	"github.com/ktstr/ktstr"
+	"github.com/ktstr/ktstr/internal/text"
 )
 
 //go:embed payloads/*.yaml
@@ -49,14 +50,23 @@ func description() ktstr.Description {
 	}
 }
 
-// parse reads one stream. Text and JSON of one stream are merged by name; the
-// text wins, because it says how many samples stand behind a table.
+// parse reads one stream. Text and JSON of one stream are merged by name. The
+// text wins, because it gives the number of samples of each table.
 func parse(out ktstr.Output) (ktstr.Extraction, error) {
+	out.Data = text.WithoutColour(out.Data)
 	s := scan(out.Data)
 	var e extraction
+	if s.columns.given() {
+		e.diagnose(ktstr.Malformed, s.columns.number, "two outputs stand side by side, and which number is of which cannot be told: want each output by itself")
+		return e.Extraction, nil
+	}
 	s.report(&e, out)
 	s.documents(&e, out)
-	if !s.ours && len(e.Metrics) == 0 && len(e.Diagnostics) == 0 && s.prose != 0 {
+	switch {
+	case e.unread.given() && !e.read && len(e.Metrics) > 0:
+		e.Metrics = nil
+		e.diagnose(ktstr.NoMetrics, e.unread.number, "no row of the table can be read, so what else was printed is not a measurement")
+	case !s.ours && len(e.Metrics) == 0 && len(e.Diagnostics) == 0 && s.prose != 0:
 		e.diagnose(ktstr.NotMyFormat, s.prose, "nothing in this text is of schbench's format; want its tables, rate lines or --json document")
 	}
 	return e.Extraction, nil
@@ -66,6 +76,9 @@ func parse(out ktstr.Output) (ktstr.Extraction, error) {
 type extraction struct {
 	ktstr.Extraction
 	given map[string]bool // names
+
+	unread line // first header of a table of which no row was read
+	read   bool // a row of a table, or a percentile of a document, was read
 }
 
 func (e *extraction) add(name string, value float64, unit string, polarity ktstr.Polarity, line int) {

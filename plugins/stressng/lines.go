@@ -3,6 +3,8 @@ package stressng
 import (
 	"bytes"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/ktstr/ktstr"
 )
@@ -35,8 +37,8 @@ func (p *parser) read() {
 		text := data[start:end]
 		p.end = end
 		if p.yaml.reading {
-			if !bytes.HasPrefix(text, logPrefix) {
-				p.yamlLine(text, n, whole)
+			if inside, ok := p.yaml.unindent(text); ok && !bytes.HasPrefix(text, logPrefix) {
+				p.yamlLine(inside, n, whole)
 				continue
 			}
 			p.yamlStop()
@@ -122,6 +124,7 @@ func (p *parser) finish() ktstr.Extraction {
 	if p.yaml.documents > 1 {
 		p.diagnose(ktstr.SeveralReports, 0, fmt.Sprintf("the text holds %d YAML documents of stress-ng; the last one counts", p.yaml.documents))
 	}
+	metrics = p.onlyMeasured(metrics)
 	p.version()
 	if p.out.Truncated && !p.text.verdict.run.completed && !p.yaml.ended {
 		p.diagnose(ktstr.Truncated, 0, "the text stops before the end of what stress-ng printed; what was complete of it counts")
@@ -133,6 +136,27 @@ func (p *parser) finish() ktstr.Extraction {
 		p.diagnostics = append(p.diagnostics, ktstr.Diagnostic{Code: ktstr.TooMany, Message: fmt.Sprintf("%d more diagnostics were left out", p.left)})
 	}
 	return ktstr.Extraction{Metrics: metrics, Diagnostics: p.diagnostics}
+}
+
+// onlyMeasured returns no metrics if none of them is a measurement: counts of
+// stressors and times say nothing about what they did. A log without a table
+// keeps them, because the table may be in the file of --yaml.
+func (p *parser) onlyMeasured(metrics []ktstr.Metric) []ktstr.Metric {
+	table := p.text.table.given || p.text.headerless > 0 || p.yaml.documents > 0
+	if len(metrics) == 0 || !table {
+		return metrics
+	}
+	for i := range metrics {
+		segment, stat, found := strings.Cut(metrics[i].Name, ".")
+		if found && segment != "times" && !strings.HasPrefix(stat, "perf.") && !strings.HasPrefix(stat, "tz.") {
+			return metrics
+		}
+	}
+	if slices.ContainsFunc(p.diagnostics, func(d ktstr.Diagnostic) bool { return d.Code == ktstr.NoMetrics }) {
+		return nil
+	}
+	p.diagnose(ktstr.NoMetrics, p.text.table.line, "no row holds a measurement, and the counts and times beside it are none")
+	return nil
 }
 
 // clip shortens text for a message.

@@ -13,6 +13,7 @@ import (
 	"embed"
 
 	"github.com/ktstr/ktstr"
+	"github.com/ktstr/ktstr/internal/text"
 )
 
 //go:embed payloads/*.yaml
@@ -46,6 +47,7 @@ func description() ktstr.Description {
 // parse reads one stream. Text and YAML of one stream are merged by name, and
 // the text wins.
 func parse(out ktstr.Output) (ktstr.Extraction, error) {
+	out.Data = text.WithoutColour(out.Data)
 	p := parser{out: out, buffer: make([]byte, 0, 256)}
 	p.read()
 	return p.finish(), nil

@@ -78,6 +78,11 @@ func isHeader(text []byte) bool {
 func (p *parser) header(l *line) {
 	t := &p.text.table
 	*t = table{given: true, line: l.number, pid: l.pid, rows: t.rows[:0]}
+	if bytes.Count(l.text, []byte("bogo ops real time")) > 1 {
+		t.unknown = true
+		p.diagnose(ktstr.Malformed, l.number, "two outputs stand side by side, and which number is of which cannot be told: want each output by itself")
+		return
+	}
 	var buffer [128]byte
 	words := buffer[:0]
 	for word := range bytes.FieldsSeq(l.text) {
@@ -287,7 +292,12 @@ func (p *parser) extraRow(l *line, name []byte, figure *cell, extras bool) {
 		return
 	}
 	unit, polarity := meaning(description)
-	t.add(t.extra.numbered(b, len(name)), figure.value, unit, polarity, l.number)
+	given := t.extra.numbered(b, len(name))
+	if figure.value == 0 && perOperation(description, unit) {
+		p.diagnose(ktstr.NotMeasured, l.number, fmt.Sprintf("%s is 0.00 %s, which is not a measurement: left out", given, unit))
+		return
+	}
+	t.add(given, figure.value, unit, polarity, l.number)
 }
 
 // cutKind takes "(geometric mean of 1 instance)" and its like off a

@@ -91,7 +91,8 @@ func isComplaint(text []byte) bool {
 		return contains(rest, "unrecognized option", "invalid option", "unknown option", "requires an argument", "ambiguous", "doesn't allow an argument")
 	}
 	return bytes.HasPrefix(text, []byte("aborting: ")) || bytes.HasPrefix(text, []byte("No stress workers")) ||
-		contains(text, "non-integer numeric", "is out of range for ", "must be between ", "is not a valid ")
+		contains(text, "non-integer numeric", "is out of range for ", "must be between ", "is not a valid ", "Unknown class", "cannot be used together",
+			"Unknown stressor", "Unknown scheduler", "Invalid number of ", "cannot specify ", "Cannot specify ", "must specify ", "illegal numeric")
 }
 
 func contains(text []byte, words ...string) bool {

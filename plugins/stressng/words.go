@@ -44,13 +44,22 @@ func timeUnit(word []byte) string {
 	return ""
 }
 
+// perOperation reports whether a description or key is of the time that an
+// operation takes, such as "nanosecs per file access". A time of 0 is not a
+// measurement then. It is one of "ms mmap min. duration".
+func perOperation(description []byte, unit string) bool {
+	return (unit == "ns" || unit == "us" || unit == "ms" || unit == "s") &&
+		(bytes.Contains(description, []byte(" per ")) || bytes.Contains(description, []byte("-per-")))
+}
+
 // meaning reads unit and polarity from the words of a description, or of the
 // key that YAML makes of it (where "%" is "percent" and "MB/sec" is "mbsec").
-// stress-ng's MB is 1024*1024 bytes.
+// stress-ng's MB is 1024*1024 bytes, and its GB is 1024 of those.
 func meaning(description []byte) (unit string, polarity ktstr.Polarity) {
 	var buffer [64]byte
 	lower := appendLower(buffer[:0], description)
-	rate, mb, percent := false, false, bytes.IndexByte(lower, '%') >= 0
+	rate, percent := false, bytes.IndexByte(lower, '%') >= 0
+	amount := ""      // unit of an amount of data
 	var before []byte // the word before, and whether a slash stands behind it
 	over := false
 	for i, first := 0, true; i < len(lower); first = false {
@@ -69,14 +78,16 @@ func meaning(description []byte) (unit string, polarity ktstr.Polarity) {
 			}
 		}
 		switch {
-		case string(word) == "mb":
-			mb = true
-		case string(word) == "mbsec":
-			mb, rate = true, true
+		case len(word) == 2 && word[1] == 'b' && binaryUnits[word[0]] != "":
+			amount = binaryUnits[word[0]]
+		case len(word) == 5 && string(word[1:]) == "bsec" && binaryUnits[word[0]] != "":
+			amount, rate = binaryUnits[word[0]], true
 		case string(word) == "percent":
 			percent = true
 		case (over || string(before) == "per" || string(before) == "pec") && isSecond(word):
 			rate = true // 0.15 has a "MB pec sec memory write rate"
+		case string(word) == "sec" && len(before) > 1 && before[len(before)-1] == 's' && timeUnit(before) == "":
+			rate = true // some descriptions lack the "per", such as "million calls sec"
 		case string(word) == "picosecs" && first:
 			return "", ktstr.Lower
 		case len(word) > len("sec") && bytes.HasSuffix(word, []byte("sec")) && timeUnit(word) == "":
@@ -85,8 +96,8 @@ func meaning(description []byte) (unit string, polarity ktstr.Polarity) {
 		before, over = word, slash
 	}
 	switch {
-	case rate && mb:
-		return "MiB/s", ktstr.Higher
+	case rate && amount != "":
+		return amount + "/s", ktstr.Higher
 	case rate:
 		return "", ktstr.Higher
 	case percent:
@@ -96,6 +107,8 @@ func meaning(description []byte) (unit string, polarity ktstr.Polarity) {
 	}
 	return "", ktstr.Unknown
 }
+
+var binaryUnits = map[byte]string{'k': "KiB", 'm': "MiB", 'g': "GiB", 't': "TiB"}
 
 // appendLower appends text with its letters in lower case.
 func appendLower(dst, text []byte) []byte {

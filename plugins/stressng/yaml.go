@@ -13,13 +13,16 @@ import (
 // times of day as numbers of base 60.
 type yaml struct {
 	reading   bool
+	marked    bool // the document starts with "---", and so ends with "..."
 	ended     bool // the last document's "..." was there
+	margin    int  // blanks before each line, if another program indented the document
 	documents int
 	metrics   []ktstr.Metric
 
 	section string
 	open    bool // keys of the section, or of an entry, may follow
 	indent  int  // of these keys
+	item    int  // indent of the section's entries, -1 before the first one
 	entry   entry
 	lost    int  // first line of keys that stand under no entry or section; 0: none
 	broken  bool // there were such keys in this section: whose the entries behind them are is not known
@@ -78,23 +81,44 @@ func yamlColumn(key []byte) int {
 	return -1
 }
 
+// startsYAML reports whether a line starts a document. Another program may have
+// indented it, and then the line is more than a mark or a word that prose has.
 func startsYAML(text []byte) bool {
-	switch string(bytes.TrimRight(text, " ")) {
-	case "---", "build-info:", "system-info:", "metrics:", "perfstats:", "times:":
+	text = bytes.TrimRight(text, " ")
+	first := bytes.TrimLeft(text, " ")
+	switch string(first) {
+	case "build-info:", "system-info:", "metrics:":
 		return true
+	case "---", "perfstats:", "times:":
+		return len(first) == len(text)
 	}
 	return false
 }
 
-// yamlStart begins a document; one that follows another takes its place.
+// yamlStart begins a document. One that follows another takes its place.
 func (p *parser) yamlStart(text []byte, n int) {
 	version, line := p.yaml.version, p.yaml.versionLine
+	first := bytes.TrimLeft(text, " ")
 	p.yaml = yaml{
-		reading: true, documents: p.yaml.documents + 1, version: version, versionLine: line,
+		reading: true, documents: p.yaml.documents + 1, version: version, versionLine: line, item: -1,
+		marked: first[0] == '-', margin: len(text) - len(first),
 	}
-	if text[0] != '-' {
-		p.yamlLine(text, n, true) // the first line, "---", is not there
+	if !p.yaml.marked {
+		p.yamlLine(first, n, true) // the first line, "---", is not there
 	}
+}
+
+// unindent takes the margin off a line. It returns false for a line that stands
+// outside of the indented document.
+func (y *yaml) unindent(text []byte) ([]byte, bool) {
+	blanks := len(text) - len(bytes.TrimLeft(text, " "))
+	if blanks == len(text) {
+		return nil, true
+	}
+	if blanks < y.margin {
+		return text, false
+	}
+	return text[y.margin:], true
 }
 
 // yamlStop ends the document, with its end or without.
@@ -102,7 +126,7 @@ func (p *parser) yamlStop() {
 	y := &p.yaml
 	p.endEntry()
 	y.reading = false
-	if !y.ended && !p.out.Truncated {
+	if y.marked && !y.ended && !p.out.Truncated {
 		p.diagnose(ktstr.Truncated, 0, "the YAML of stress-ng stops before its end; what was complete of it counts")
 	}
 	if y.lost > 0 {
@@ -128,7 +152,8 @@ func (p *parser) yamlLine(text []byte, n int, whole bool) {
 		y.open = false
 		return
 	}
-	if indent == 0 {
+	rest, item := bytes.CutPrefix(text[indent:], []byte("- "))
+	if indent == 0 && !item {
 		p.endEntry()
 		switch {
 		case string(text) == "...":
@@ -138,29 +163,30 @@ func (p *parser) yamlLine(text []byte, n int, whole bool) {
 			p.yamlStop()
 			p.yamlStart(text, n)
 		case text[len(text)-1] == ':':
-			y.section, y.open, y.indent, y.broken = string(text[:len(text)-1]), true, 0, false
-			if y.section == "metrics" || y.section == "perfstats" {
+			y.section, y.open, y.indent, y.item, y.broken = string(text[:len(text)-1]), true, 0, -1, false
+			if y.lists() {
 				y.open = false
 			}
 		}
 		return
 	}
-	rest, item := bytes.CutPrefix(text[indent:], []byte("- "))
 	key, value, ok := bytes.Cut(rest, []byte(":"))
 	if !ok {
 		return
 	}
 	value = bytes.TrimLeft(value, " ")
-	if item && string(key) == "stressor" {
+	switch {
+	case item && y.lists() && (y.item < 0 || indent == y.item):
 		p.endEntry()
-		if y.section != "metrics" && y.section != "perfstats" && y.section != "thermal-zones" {
-			y.loses(n) // the section's name is not there
-			return
-		}
-		y.open, y.indent = true, indent+2
+		y.item, y.open, y.indent = indent, true, indent+2
 		if whole {
-			y.entry = entry{given: true, name: bytes.Trim(value, "'\""), line: n, zero: true, figures: y.entry.figures[:0]}
+			y.entry = entry{given: true, line: n, zero: true, figures: y.entry.figures[:0]}
+			p.yamlKey(key, value, n, whole)
 		}
+		return
+	case item && string(key) == "stressor":
+		p.endEntry()
+		y.loses(n) // the section's name is not there
 		return
 	}
 	if y.indent == 0 {
@@ -170,6 +196,11 @@ func (p *parser) yamlLine(text []byte, n int, whole bool) {
 		return
 	}
 	p.yamlKey(key, value, n, whole)
+}
+
+// lists reports whether the section is a list with an entry for each stressor.
+func (y *yaml) lists() bool {
+	return y.section == "metrics" || y.section == "perfstats" || y.section == "thermal-zones"
 }
 
 // yamlKey reads "key: value" of a section or of an entry.
@@ -241,6 +272,14 @@ func (p *parser) entryKey(key, value []byte, n int) {
 	e := &y.entry
 	if len(value) == 0 {
 		return // "instances:"
+	}
+	if string(key) == "stressor" {
+		if e.name != nil {
+			y.loses(n) // the next entry's first line is not there
+			return
+		}
+		e.name = bytes.Trim(value, "'\"")
+		return
 	}
 	if y.section == "perfstats" && !bytes.HasSuffix(key, []byte("_total")) {
 		return
@@ -330,7 +369,12 @@ func (p *parser) metricsEntry(e entry) {
 			p.buffer = append(p.buffer, c)
 		}
 		unit, polarity := meaning(f.key)
-		p.yamlAdd(f, y.extra.numbered(p.buffer, len(e.name)), unit, polarity)
+		name := y.extra.numbered(p.buffer, len(e.name))
+		if f.ok && f.value == 0 && perOperation(f.key, unit) {
+			p.diagnose(ktstr.NotMeasured, f.line, fmt.Sprintf("%s is 0 %s, which is not a measurement: left out", name, unit))
+			continue
+		}
+		p.yamlAdd(f, name, unit, polarity)
 	}
 }
 
