@@ -3,6 +3,8 @@ package extractors
 import (
 	"bytes"
 	"fmt"
+	"hash/maphash"
+	"math/bits"
 	"strings"
 
 	"github.com/ktstr/ktstr"
@@ -64,17 +66,30 @@ func notFinite(b []byte, i int) string {
 	return ""
 }
 
-// report adds the diagnostics about the text as a whole.
-func (w *Walker) report() {
+// report adds the diagnostics about the text as a whole. lines is the field by
+// which JSON lines were named, or "".
+func (w *Walker) report(lines string, truncated bool) {
 	if w.unreported > 0 {
 		w.diagnose(ktstr.TooMany, 0, "%d more documents are cut off or malformed", w.unreported)
 	}
 	switch {
 	case w.found < 2:
+	case lines != "":
+		w.diagnose(ktstr.SeveralReports, 0, "%d JSON lines of one shape: all count, named by their %s (option documents: first, last or all)", w.found, lines)
 	case w.which == "all":
 		w.diagnose(ktstr.SeveralReports, 0, "%d JSON documents: all count, and their names repeat", w.found)
 	default:
 		w.diagnose(ktstr.SeveralReports, 0, "%d JSON documents: the %s one counts (option documents: first, last or all)", w.found, w.which)
+	}
+	if w.which == "first" && lines == "" && w.most > w.counted {
+		which := "all"
+		if w.mostIsLast {
+			which = "last"
+		}
+		w.diagnose(ktstr.MissingHeadline, w.mostLine, "the first JSON document counts and has %d numbers, the one on line %d has %d: read it with --documents %s", w.counted, w.mostLine, w.most, which)
+	}
+	if w.which != "all" || w.found < 2 {
+		w.shared()
 	}
 	some := func(t jsonscan.Tally, code ktstr.Code, one, many string) {
 		switch {
@@ -90,12 +105,68 @@ func (w *Walker) report() {
 	some(w.leaves.InvalidText, ktstr.InvalidText, "key %q has bytes that are not UTF-8: replaced by U+FFFD", "%d keys (first %q) have bytes that are not UTF-8: replaced by U+FFFD")
 	some(w.leaves.Dropped, ktstr.TooMany, "%q is left out: its name is too long, or there are too many", "%d numbers (first %q) are left out: their names are too long, or they are too many")
 	switch {
-	case len(w.leaves.Metrics) > 0 || len(w.diagnostics) > 0:
-	case w.found > 0:
+	case len(w.leaves.Metrics) > 0:
+	case truncated:
+		w.diagnose(ktstr.Truncated, 0, "the capture was cut after %d bytes, before the end of a JSON document: want a larger --max-capture", len(w.text))
+	case len(w.diagnostics) > 0:
+	case w.empty > 0:
 		w.diagnose(ktstr.NoMetrics, 0, "the JSON document has no number in it")
 	case len(w.text) <= 4096 && len(bytes.TrimSpace(w.text)) == 0:
 		w.diagnose(ktstr.NotMyFormat, 0, "nothing was printed: want a JSON document")
 	default:
 		w.diagnose(ktstr.NotMyFormat, 0, "no JSON document in %d bytes: want an object or an array", len(w.text))
+	}
+}
+
+// shared reports names that two numbers have. A check or a comparison takes the
+// first one.
+func (w *Walker) shared() {
+	w.names.reset(len(w.leaves.Metrics))
+	n, first := 0, -1
+	for i := range w.leaves.Metrics {
+		if w.names.has(w.leaves.Metrics[i].Name) {
+			if n++; first < 0 {
+				first = i
+			}
+		}
+	}
+	if n > 0 {
+		m := w.leaves.Metrics[first]
+		w.diagnose(ktstr.Duplicate, m.Line, "%d numbers have a name that another one has (first %q): a check takes the first of them", n, m.Name)
+	}
+}
+
+// A nameSet tells whether a name was there before. It is a hash table of hashes
+// of 64 bits with a random seed, in which two names never meet in practice. A
+// map of the names takes four times as long, and twice as long as the walk.
+type nameSet struct {
+	seed  maphash.Seed
+	slots []uint64
+}
+
+// reset makes the set empty, with room for n names.
+func (s *nameSet) reset(n int) {
+	size := 1 << bits.Len(uint(2*n))
+	if cap(s.slots) < size {
+		s.seed = maphash.MakeSeed()
+		s.slots = make([]uint64, size)
+		return
+	}
+	s.slots = s.slots[:size]
+	clear(s.slots)
+}
+
+// has adds a name and reports whether it was there.
+func (s *nameSet) has(name string) bool {
+	hash := max(maphash.String(s.seed, name), 1) // 0 is a free slot
+	last := uint64(len(s.slots) - 1)
+	for i := hash & last; ; i = (i + 1) & last {
+		switch s.slots[i] {
+		case hash:
+			return true
+		case 0:
+			s.slots[i] = hash
+			return false
+		}
 	}
 }

@@ -13,7 +13,9 @@ import (
 // text. Two numbers may have one name. Strings, booleans and nulls are skipped.
 //
 // The option "documents" says which documents count if the text has several:
-// first (the default), last or all.
+// first (the default), last or all. A document without a number does not count.
+// If the option is not given, JSON lines of one shape all count, see
+// (*Walker).lines.
 //
 // A document is an object or an array as RFC 8259 defines it, at any place in
 // the text. Brackets that may be prose, such as "[1343] starting" or "{}", are
@@ -42,8 +44,16 @@ const documents = "documents"
 type Walker struct {
 	leaves jsonscan.Leaves
 	text   []byte
+	stream ktstr.Stream
 	which  string // the option
-	found  int    // documents
+	found  int    // documents with a number
+	empty  int    // documents without one
+
+	counted, most int    // numbers of the first document, and of the largest one after it
+	mostLine      int    // where that starts
+	mostIsLast    bool   // no document with a number follows it
+	onLines       []line // the documents, while each one is alone on one line
+	offLines      bool   // a document is not
 
 	open int             // containers around the current byte that belong to malformed documents
 	held []jsonscan.Span // whole documents inside them
@@ -52,6 +62,7 @@ type Walker struct {
 	indented              int // what indent returned for that line, -1 if it was not asked
 	colon                 int // what colonAfter found
 
+	names       nameSet
 	diagnostics []ktstr.Diagnostic
 	unreported  int // broken documents beyond maxBroken
 }
@@ -59,19 +70,24 @@ type Walker struct {
 // Extract does what the extractor does. An error means that an option has a
 // wrong value.
 func (w *Walker) Extract(out ktstr.Output) (ktstr.Extraction, error) {
-	which := out.Options[documents]
+	which, byDefault := out.Options[documents], false
 	switch which {
 	case "first", "last", "all":
 	case "":
 		which = "first"
+		byDefault = true
 	default:
 		return ktstr.Extraction{}, fmt.Errorf("option %s=%q: want first, last or all", documents, which)
 	}
 	*w = Walker{
 		leaves:      w.leaves,
+		names:       w.names,
 		text:        out.Data,
+		stream:      out.Stream,
 		which:       which,
 		held:        w.held[:0],
+		onLines:     w.onLines[:0],
+		offLines:    !byDefault,
 		diagnostics: w.diagnostics[:0],
 		atLine:      1,
 		indented:    -1,
@@ -79,7 +95,8 @@ func (w *Walker) Extract(out ktstr.Output) (ktstr.Extraction, error) {
 	}
 	w.leaves.Reset(len(out.Data), out.Stream)
 	w.scan()
-	w.report()
+	lines := w.lines()
+	w.report(lines, out.Truncated)
 	return ktstr.Extraction{Metrics: w.leaves.Metrics, Diagnostics: w.diagnostics}, nil
 }
 
@@ -111,12 +128,8 @@ func (w *Walker) scan() {
 	if len(w.held) > 0 {
 		w.at, w.atLine, w.lineStart, w.indented = 0, 1, 0, -1
 	}
-	for k, d := range w.held {
-		if w.which == "last" && k < len(w.held)-1 || w.which == "first" && w.found > 0 {
-			w.found++
-			continue
-		}
-		w.count(d.Start)
+	for _, d := range w.held {
+		w.count(d.Start, d.End)
 	}
 }
 
@@ -141,7 +154,7 @@ func (w *Walker) container(i int) int {
 		w.leaves.Undo(mark)
 		w.held = append(w.held, jsonscan.Span{Start: i, End: d.End, Open: w.open})
 	case d.Valid:
-		w.keep(mark)
+		w.keep(mark, i, d.End)
 	default:
 		w.leaves.Undo(mark)
 		return w.malformed(i, d)
@@ -168,7 +181,7 @@ func (w *Walker) malformed(start int, d jsonscan.Document) int {
 			w.held = append(w.held, inner)
 			continue
 		}
-		w.count(inner.Start)
+		w.count(inner.Start, inner.End)
 	}
 	w.open += d.Open
 	if d.InString {
@@ -178,15 +191,35 @@ func (w *Walker) malformed(start int, d jsonscan.Document) int {
 }
 
 // count walks a document that is known to be valid.
-func (w *Walker) count(start int) {
+func (w *Walker) count(start, end int) {
 	mark := w.leaves.Mark()
 	w.leaves.Walk(w.text, start, w.line(start), 0)
-	w.keep(mark)
+	w.keep(mark, start, end)
 }
 
-// keep decides whether the document that was just walked counts, or the ones
-// before it, or all.
-func (w *Walker) keep(mark jsonscan.Mark) {
+// keep decides whether the document text[start:end] that was just walked
+// counts, or the ones before it, or all.
+func (w *Walker) keep(mark jsonscan.Mark, start, end int) {
+	numbers := w.leaves.Since(mark)
+	if numbers == 0 {
+		if w.empty++; w.found > 0 {
+			w.leaves.Undo(mark)
+		} else {
+			w.leaves.Keep(mark) // what is wrong with its numbers
+		}
+		return
+	}
+	w.mostIsLast = false
+	if w.found == 0 {
+		w.counted = numbers
+	} else if numbers > w.most {
+		w.most, w.mostLine, w.mostIsLast = numbers, w.line(start), true
+	}
+	if !w.offLines && bytes.IndexByte(w.text[start:end], '\n') < 0 && w.alone(start, end) {
+		w.onLines = append(w.onLines, line{start, end, w.line(start)})
+	} else {
+		w.offLines = true
+	}
 	switch {
 	case w.which == "first" && w.found > 0:
 		w.leaves.Undo(mark)

@@ -46,7 +46,7 @@ var documentCases = []struct{ what, text, first, last, all string }{
 	{"whole", ` {"b":1,"a":{"c":2.5,"d":[3,{"e":-4}]},"s":"5","t":true,"f":false,"n":null} `, "b=1 a.c=2.5 a.d.0=3 a.d.1.e=-4", "", ""},
 	{"root array", `[1,[2,3],{"a":4}]`, "0=1 1.0=2 1.1=3 2.a=4", "", ""},
 	{"whole array of scalars", "  [1, 2]\n", "0=1 1=2", "", ""},
-	{"duplicates and their order stay", `{"a":1,"b":2,"a":3}`, "a=1 b=2 a=3", "", ""},
+	{"duplicates and their order stay", `{"a":1,"b":2,"a":3}`, "a=1 b=2 a=3 !duplicate", "", ""},
 	{"empty keys and dots", `{"":1,"a.b":{"":2}}`, "=1 a.b.=2", "", ""},
 	{"behind a byte order mark", "\uFEFF[1,2]\r\n", "0=1 1=2", "", ""},
 	{"an object behind one", "\uFEFF{\"a\":1}", "a=1", "", ""},
@@ -87,7 +87,11 @@ var documentCases = []struct{ what, text, first, last, all string }{
 	{"several", "{\"a\":1}\n{\"a\":2}\n{\"b\":3}", "a=1 !several-reports", "b=3 !several-reports", "a=1 a=2 b=3 !several-reports"},
 	{"several, the last cut", "{\"a\":1}\n{\"a\":2}\n{\"b\":", "a=1 !truncated !several-reports", "a=2 !truncated !several-reports", "a=1 a=2 !truncated !several-reports"},
 	{"several behind an unclosed one", "{\"x\":\"\n{\"a\":1}\n{\"a\":2}\n{\"a\":3}\n", "a=1 !malformed !several-reports", "a=3 !malformed !several-reports", "a=1 a=2 a=3 !malformed !several-reports"},
-	{"the first has no number", "{\"a\":\"b\"}\n{\"a\":2}", "!several-reports", "a=2 !several-reports", "a=2 !several-reports"},
+	{"a dotted key and a path", `{"a.b":1,"a":{"b":2}}`, "a.b=1 a.b=2 !duplicate", "", ""},
+	{"the first has no number", "{\"a\":\"b\"}\n{\"a\":2}", "a=2", "", ""},
+	{"the last has no number", "{\"a\":1}\n{\"a\":\"b\"}\n", "a=1", "", ""},
+	{"empty ones before the real one", "{}\n[]\n{\"a\":1}\n", "a=1", "", ""},
+	{"a later one has more numbers", "{\"phase\":1}\n{\"a\":1,\"b\":2}\n", "phase=1 !several-reports !missing-headline", "a=1 b=2 !several-reports", "phase=1 a=1 b=2 !several-reports"},
 	{"large integers", `{"a":9007199254740992,"b":9007199254740993,"c":-9007199254740993,"d":18446744073709551615,"e":1e300,"f":36893488147419103232}`,
 		"a=9.007199254740992e+15 b=9.007199254740992e+15 c=-9.007199254740992e+15 d=1.8446744073709552e+19 e=1e+300 f=3.6893488147419103e+19 !inexact", "", ""},
 	{"beyond float64", `{"a":1e400,"b":1,"c":-1e999}`, "b=1 !not-finite", "", ""},
@@ -173,6 +177,66 @@ func TestDepth(t *testing.T) {
 	}
 	text := `{"a":` + nest(100) + `,"b":1,"c":` + nest(70) + `}`
 	if got, want := render(extract(t, text, "")), "b=1 !too-deep"; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+}
+
+// TestLargerDocument: the diagnostic names the flag that reads the larger document.
+func TestLargerDocument(t *testing.T) {
+	for text, want := range map[string]string{
+		"{\"phase\":1}\n{\"a\":1,\"b\":2}\n":            "has 1 numbers, the one on line 2 has 2: read it with --documents last",
+		"{\"phase\":1}\n{\"a\":1,\"b\":2}\n{\"c\":1}\n": "has 1 numbers, the one on line 2 has 2: read it with --documents all",
+	} {
+		e := extract(t, text, "")
+		if len(e.Diagnostics) == 0 || !strings.Contains(e.Diagnostics[len(e.Diagnostics)-1].Message, want) {
+			t.Errorf("%q: got %v, want %q", text, e.Diagnostics, want)
+		}
+	}
+}
+
+// TestCutCapture: a capture that was cut before any document ended says so.
+func TestCutCapture(t *testing.T) {
+	for _, text := range []string{"{\"a\":1,\n", "starting\n", "{\"a\":[1,2,3"} {
+		e, err := JSON().Extract(t.Context(), ktstr.Output{Data: []byte(text), Truncated: true})
+		if err != nil || len(e.Metrics) > 0 {
+			t.Fatalf("%v, %v", e, err)
+		}
+		last := e.Diagnostics[len(e.Diagnostics)-1]
+		if last.Code != ktstr.Truncated || !strings.Contains(last.Message, "--max-capture") {
+			t.Errorf("%q: got %v, want truncated and the flag", text, e.Diagnostics)
+		}
+	}
+}
+
+// TestJSONLines: all of several lines of one shape count.
+func TestJSONLines(t *testing.T) {
+	for _, c := range []struct{ what, text, want string }{
+		{"perf stat -j", `{"counter-value" : "8.51", "unit" : "msec", "event" : "task-clock", "event-runtime" : 851, "pcnt-running" : 100.00}
+{"counter-value" : "7", "unit" : "", "event" : "context-switches", "event-runtime" : 851, "pcnt-running" : 100.00}
+{"counter-value" : "<not supported>", "unit" : "", "event" : "cycles:u", "event-runtime" : 0, "pcnt-running" : 0.00}
+`, "task-clock.counter-value=8.51 task-clock.event-runtime=851 task-clock.pcnt-running=100 " +
+			"context-switches.counter-value=7 context-switches.event-runtime=851 context-switches.pcnt-running=100 " +
+			"cycles:u.event-runtime=0 cycles:u.pcnt-running=0 !several-reports"},
+		{"go test -json", `{"Time":"2026-11-30T00:00:01Z","Action":"run","Package":"p","Test":"TestA"}
+{"Time":"2026-11-30T00:00:02Z","Action":"pass","Package":"p","Test":"TestA","Elapsed":0.5}
+{"Time":"2026-11-30T00:00:03Z","Action":"pass","Package":"p","Test":"TestB","Elapsed":1.5}
+{"Time":"2026-11-30T00:00:03Z","Action":"pass","Package":"p","Elapsed":2.25}
+`, "TestA.Elapsed=0.5 TestB.Elapsed=1.5 Elapsed=2.25 !several-reports"},
+		{"two fields differ", `{"op":"read","size":"4k","iops":1}
+{"op":"read","size":"8k","iops":2}
+{"op":"write","size":"4k","iops":3}
+{"op":"write","size":"4k","iops":4}
+`, "read.4k.iops=1 read.8k.iops=2 write.4k.iops=3 write.4k~2.iops=4 !several-reports"},
+		{"no field differs", "{\"a\":1}\n{\"a\":2}\n", "a=1 !several-reports"},
+		{"another shape", "{\"name\":\"x\",\"a\":1}\n{\"name\":\"y\",\"b\":2}\n", "a=1 !several-reports"},
+		{"documents of several lines", "{\"n\":\"x\",\n\"a\":1}\n{\"n\":\"y\",\n\"a\":2}\n", "a=1 !several-reports"},
+	} {
+		if got := render(extract(t, c.text, "")); got != c.want {
+			t.Errorf("%s:\ngot  %s\nwant %s", c.what, got, c.want)
+		}
+	}
+	// Who asks for the first document gets it.
+	if got, want := render(extract(t, "{\"n\":\"x\",\"a\":1}\n{\"n\":\"y\",\"a\":2}\n", "first")), "a=1 !several-reports"; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 }

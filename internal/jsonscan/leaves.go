@@ -54,6 +54,9 @@ func (l *Leaves) Mark() Mark {
 	return m
 }
 
+// Since returns the number of metrics that were added after m was taken.
+func (l *Leaves) Since(m Mark) int { return len(l.Metrics) - m.metrics }
+
 // Undo forgets what was added after m was taken.
 func (l *Leaves) Undo(m Mark) {
 	l.Metrics = l.Metrics[:m.metrics]
