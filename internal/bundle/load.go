@@ -2,7 +2,6 @@ package bundle
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -78,13 +77,9 @@ func LoadRecord(dir string) (core.Record, error) {
 	if err != nil {
 		return core.Record{}, fmt.Errorf("%s is not a bundle: %w", dir, err)
 	}
-	path := filepath.Join(dir, recordFile)
-	var r core.Record
-	if err := json.Unmarshal(text, &r); err != nil {
-		return core.Record{}, fmt.Errorf("%s: not a record: %w", path, err)
-	}
-	if r.Schema != core.Schema {
-		return core.Record{}, fmt.Errorf("%s: schema %q: want %q", path, r.Schema, core.Schema)
+	r, err := ParseRecord(text)
+	if err != nil {
+		return core.Record{}, fmt.Errorf("%s: %w", filepath.Join(dir, recordFile), err)
 	}
 	return r, nil
 }

@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/ktstr/ktstr/core"
 	"github.com/ktstr/ktstr/internal/bundle"
 )
 
@@ -56,12 +55,9 @@ func Load(path string) ([]Run, error) {
 func ReadRecords(r io.Reader) ([]Run, error) {
 	var list []Run
 	add := func(text json.RawMessage) error {
-		var rec core.Record
-		if err := json.Unmarshal(text, &rec); err != nil {
-			return fmt.Errorf("not a record: %w", err)
-		}
-		if rec.Schema != core.Schema {
-			return fmt.Errorf("schema %q: want %q or %q", rec.Schema, core.Schema, SetSchema)
+		rec, err := bundle.ParseRecord(text)
+		if err != nil {
+			return fmt.Errorf("record %d: %w", len(list)+1, err)
 		}
 		run := Run{Record: rec}
 		if rec.Bundle != "" { // filepath.Base("") would be "."

@@ -144,8 +144,9 @@ func Broken(r core.Record) bool {
 	if r.Verdict == core.Pass {
 		return false // records of other programs may lack the other fields
 	}
-	return r.ExitStatus() != core.ExitPass && (r.ExitStatus() != core.ExitCheck || r.Extraction.Status != extract.OK ||
-		check.Verdict{Details: r.Details}.ExitCodeFailed())
+	// A run that did not pass has ExitCheck if a check of a metric is its only failure.
+	// With ExitPass, the record does not tell why the run did not pass.
+	return r.ExitStatus() != core.ExitCheck || r.Extraction.Status != extract.OK || check.Verdict{Details: r.Details}.ExitCodeFailed()
 }
 
 // Arguments returns the arguments of the payload in one text.

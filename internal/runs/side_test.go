@@ -149,3 +149,12 @@ func TestBuildOfThePluginIsAFact(t *testing.T) {
 		t.Errorf("of two payloads: %s, want %s", got, want)
 	}
 }
+
+func TestRunThatDidNotPassIsBrokenWithoutAReason(t *testing.T) {
+	for name, verdict := range map[string]string{"fail": core.Fail, "no verdict": ""} {
+		r := core.Record{Verdict: verdict, Extraction: core.Extraction{Status: extract.OK}}
+		if !runs.Broken(r) {
+			t.Errorf("%s: the run counts as a good run", name)
+		}
+	}
+}
