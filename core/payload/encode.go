@@ -45,28 +45,7 @@ func (p Payload) MarshalYAML() ([]byte, error) {
 	w.text("extractor", p.Extractor)
 	w.mapping("options", p.Options)
 	w.checks("checks", p.Checks, true) // an empty list differs from the default
-	if len(p.Hints) > 0 {
-		w.line("hints:")
-	}
-	for _, h := range p.Hints {
-		pairs := []string{"name: " + quote(h.Name)}
-		add := func(key, value string) {
-			if value != "" {
-				pairs = append(pairs, key+": "+value)
-			}
-		}
-		if h.Unit != "" {
-			add("unit", quote(h.Unit))
-		}
-		add("polarity", string(h.Polarity))
-		if h.Headline {
-			add("headline", "true")
-		}
-		if h.MinEffect != 0 {
-			add("min_effect", strconv.FormatFloat(h.MinEffect, 'f', -1, 64)+"%")
-		}
-		w.line("  - {" + strings.Join(pairs, ", ") + "}")
-	}
+	w.hints(p.Hints)
 	if b := p.Bounds; b != (check.Bounds{}) {
 		var pairs []string
 		if b.MinMetrics != 0 {
@@ -132,6 +111,32 @@ func (w *writer) line(text string) {
 		indent, w.first = w.indent[:len(w.indent)-2]+"- ", false
 	}
 	w.WriteString(indent + text + "\n")
+}
+
+// hints writes each hint on a line of its own.
+func (w *writer) hints(hints []Hint) {
+	if len(hints) > 0 {
+		w.line("hints:")
+	}
+	for _, h := range hints {
+		pairs := []string{"name: " + quote(h.Name)}
+		add := func(key, value string) {
+			if value != "" {
+				pairs = append(pairs, key+": "+value)
+			}
+		}
+		if h.Unit != "" {
+			add("unit", quote(h.Unit))
+		}
+		add("polarity", string(h.Polarity))
+		if h.Headline {
+			add("headline", "true")
+		}
+		if h.MinEffect != 0 {
+			add("min_effect", strconv.FormatFloat(h.MinEffect, 'f', -1, 64)+"%")
+		}
+		w.line("  - {" + strings.Join(pairs, ", ") + "}")
+	}
 }
 
 // item writes an item of a list. body writes its lines.
