@@ -276,4 +276,16 @@ func checkSandbox(ctx context.Context, r *run, c check) {
 		return
 	}
 	c.notef("%s", report)
+	if len(r.cfg.Launcher) == 0 || filepath.IsAbs(r.cfg.Launcher[0]) {
+		return // the running executable is not the launcher, so that it cannot be probed
+	}
+	probed, err := plugin.Probe(ctx, r.cfg.Launcher)
+	if err != nil {
+		c.failf(nil, "%v", err)
+		return
+	}
+	for _, name := range probed.Holes() {
+		c.failf(nil, "the sandbox of this machine allows the access %q: want it refused (docs/sandbox.md)", name)
+	}
+	c.notef("%d kinds of access were tried", len(probed.Accesses))
 }

@@ -97,7 +97,7 @@ func promises() []promise {
 		{name: "idle", about: "idle it should sleep (reported only)", server: true, check: checkIdle},
 		{name: "shutdown", about: "asked to end it does, within 300 ms, and leaves no child", server: true, timed: true, check: checkShutdown},
 		{name: "orphan", about: "it ends when its host is killed", server: true, timed: true, check: checkOrphan},
-		{name: "sandbox", about: "all of this held in the sandbox", process: true, check: checkSandbox},
+		{name: "sandbox", about: "all of this held in the sandbox, which refuses each kind of access", process: true, check: checkSandbox},
 		{name: "fuzz", about: "damaged captures do no harm", check: checkFuzz},
 		{name: "finite", about: "no extraction of all these held NaN or an infinity", check: checkFinite},
 	}
