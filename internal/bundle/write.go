@@ -71,7 +71,11 @@ func (w *Writer) Raw(r *core.Result) error {
 // publish writes all files and renames the staging directory to final.
 func (w *Writer) publish(r *core.Result, final string) error {
 	for _, s := range r.Streams {
-		if err := writeFile(filepath.Join(w.staging.Path, StreamFile(s.Stream)), s.Data); err != nil {
+		path := filepath.Join(w.staging.Path, StreamFile(s.Stream))
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			return err
+		}
+		if err := writeFile(path, s.Data); err != nil {
 			return err
 		}
 	}
@@ -99,12 +103,22 @@ func (w *Writer) publish(r *core.Result, final string) error {
 	return os.Rename(w.staging.Path, final)
 }
 
-// Emit replaces the record without the extraction by the finished record.
+// Emit replaces the record without the extraction by the finished record. If another
+// process removed the bundle, Emit returns an error and clears r.Bundle.
 func (w *Writer) Emit(r *core.Result) error {
-	if err := writeRecord(r.Bundle, r.Record); err != nil {
-		return fmt.Errorf("the record could not be kept: %w; the raw output is whole in %s", err, r.Bundle)
+	err := writeRecord(r.Bundle, r.Record)
+	if err == nil {
+		return nil
 	}
-	return nil
+	for _, s := range r.Streams {
+		info, statErr := os.Stat(filepath.Join(r.Bundle, StreamFile(s.Stream)))
+		if statErr != nil || info.Size() != int64(len(s.Data)) {
+			gone := r.Bundle
+			r.Bundle = ""
+			return fmt.Errorf("the run could not be kept: %s was removed or changed during the run, for example by ktstr runs prune", gone)
+		}
+	}
+	return fmt.Errorf("the record could not be kept: %w; the raw output is whole in %s", err, r.Bundle)
 }
 
 // unique returns random digits, because two runs may have the same payload and start
@@ -134,11 +148,9 @@ func writeRecord(dir string, r core.Record) error {
 	return syncDir(dir)
 }
 
-// writeFile writes a file and waits until the data is on the disk.
+// writeFile writes a file and waits until the data is on the disk. It does not create the
+// directory, so that a removed bundle stays removed.
 func writeFile(path string, data []byte) error {
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return err
-	}
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 	if errors.Is(err, os.ErrExist) { // a crash left it
 		if err = os.Remove(path); err == nil {

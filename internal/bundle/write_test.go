@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/ktstr/ktstr"
 	"github.com/ktstr/ktstr/core"
 	"github.com/ktstr/ktstr/core/extract"
 	"github.com/ktstr/ktstr/internal/bundle"
@@ -217,3 +218,46 @@ func TestCreateRemovesWhatAKilledRunLeft(t *testing.T) {
 }
 
 func sorted(s []string) []string { return slices.Sorted(slices.Values(s)) }
+
+// removing is an extractor during which another process removes files of the bundle.
+type removing struct{ remove func() }
+
+func (x removing) Describe() ktstr.Description {
+	return ktstr.Description{Name: "removing", NoMetrics: true}
+}
+
+func (x removing) Extract(context.Context, ktstr.Output) (ktstr.Extraction, error) {
+	x.remove()
+	return ktstr.Extraction{}, nil
+}
+
+func TestRemovedBundleIsNotCalledWhole(t *testing.T) {
+	for name, files := range map[string][]string{
+		"the bundle": {"."}, "its stdout": {"stdout", "record.json"},
+	} {
+		root := t.TempDir()
+		s := spec(create(t, root))
+		var dir string
+		s.Extractor = removing{func() {
+			for _, name := range names(t, root) {
+				dir = filepath.Join(root, name)
+			}
+			for _, file := range files {
+				os.RemoveAll(filepath.Join(dir, file))
+			}
+			if len(files) > 1 { // an empty directory, which the rename of the record cannot replace
+				if err := os.MkdirAll(filepath.Join(dir, "record.json", "x"), 0o700); err != nil {
+					t.Error(err)
+				}
+			}
+		}}
+		r, err := core.Run(t.Context(), s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := "the run could not be kept: " + dir + " was removed or changed during the run, for example by ktstr runs prune"
+		if r.Bundle != "" || r.ExitStatus() != core.ExitRun || len(r.Details) != 1 || r.Details[0].Message != want {
+			t.Errorf("%s: bundle %q, details %+v, want %q", name, r.Bundle, r.Details, want)
+		}
+	}
+}
