@@ -64,8 +64,9 @@ func blocks(t *testing.T, page string) []block {
 	return all
 }
 
-// commandLimit is the deadline of a documented command. It is generous because the machine may be busy.
-const commandLimit = 5 * time.Minute
+// commandLimit is the deadline of a documented command. It is generous because the machine may be busy, and because `go run` of a
+// clean clone compiles everything.
+const commandLimit = 15 * time.Minute
 
 // The commands of the README and of the pages for users run as they are written. `go run` and `make` run in the repository.
 // The other commands of a page run one after the other in a directory of their own. The pages run in parallel, because most
