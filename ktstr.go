@@ -86,6 +86,9 @@ const (
 	UnitMismatch       Code = "unit-mismatch"       // a hint's unit cannot be the printed one; the printed one is kept
 	InvalidText        Code = "invalid-text"        // bytes that are not UTF-8 were replaced
 	TooMany            Code = "too-many"            // a limit was reached and the rest left out
+	Cleaned            Code = "cleaned"             // the text was read without the parts that the message names
+	NotCleaned         Code = "not-cleaned"         // a prefix or an encoding was not removed; the message gives the reason
+	Rewrapped          Code = "rewrapped"           // a mail program seems to have wrapped lines
 )
 
 // Extraction is what an extractor made of one Output. The zero value means

@@ -37,6 +37,7 @@ type extractOptions struct {
 	write          bool
 	out            string
 	maxInput       size
+	raw            bool
 
 	given func(flag string) bool // reports whether a flag was given
 }
@@ -86,6 +87,7 @@ that changed, for example after an update of ktstr or of a plugin.`,
 	f.BoolVar(&o.write, "write", false, "with --replay: keep the new record next to the old one")
 	f.StringVar(&o.out, "out", "", "find the name of runs in `DIR` (default $XDG_STATE_HOME/ktstr/runs)")
 	f.Var(&o.maxInput, "max-input", "refuse files of more than `SIZE`, such as 1GiB (default 256MiB)")
+	f.BoolVar(&o.raw, "raw", false, "do not remove colours and line prefixes, such as \"app-1  | \", from saved output (default: remove them if the raw text cannot be read)")
 	c.RegisterFlagCompletionFunc("replay", a.completeRuns)
 	return c
 }
@@ -136,7 +138,7 @@ func (a *app) extract(ctx context.Context, o extractOptions) error {
 }
 
 // inputFlags are the flags that describe saved output.
-var inputFlags = []string{"stdout", "stderr", "file", "argv", "exit-code", "option", "documents", "max-input"}
+var inputFlags = []string{"stdout", "stderr", "file", "argv", "exit-code", "option", "documents", "max-input", "raw"}
 
 // refuse returns an error if one of the flags was given.
 func (o extractOptions) refuse(reason string, flags ...string) error {
@@ -201,7 +203,11 @@ func (a *app) extractFiles(ctx context.Context, o extractOptions) error {
 	if err != nil {
 		return err
 	}
-	return a.extractStreams(ctx, x, streams, nil, o.output)
+	saved := extract.Saved(x)
+	if o.raw {
+		saved = x
+	}
+	return a.extractStreams(ctx, saved, streams, nil, o.output)
 }
 
 // savedStreams reads the files that the flags name. Each stream has the fields of known.
@@ -293,7 +299,7 @@ func (a *app) extractBundle(ctx context.Context, dir string, o extractOptions) e
 		return err
 	}
 	defer x.Close()
-	return a.extractStreams(ctx, x, b.Streams, b.Payload.MetricHints(), o.output)
+	return a.extractStreams(ctx, extract.Captured(x), b.Streams, b.Payload.MetricHints(), o.output)
 }
 
 func (a *app) extractStreams(ctx context.Context, x ktstr.Extractor, streams []ktstr.Output, hints []ktstr.Hint, output format) error {

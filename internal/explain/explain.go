@@ -61,7 +61,7 @@ func Metric(ctx context.Context, x ktstr.Extractor, b bundle.Bundle, name string
 		}
 		return e, fmt.Errorf("%s: see ktstr runs show --all, which lists its %d", text, len(names))
 	}
-	found := extract.Find(ctx, x, b.Streams)
+	found := extract.Find(ctx, extract.Captured(x), b.Streams)
 	printed, _ := first(found.Metrics, name) // before hints change it
 	hints := b.Payload.MetricHints()
 	resolved := found.Resolve(hints)

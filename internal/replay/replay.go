@@ -80,7 +80,7 @@ func (r *Run) replay(ctx context.Context, extractors *catalog.Pool, run runs.Run
 	if err != nil {
 		return fmt.Errorf("%s: %w", run.Dir, err)
 	}
-	r.Extraction = extract.Run(ctx, x, b.Streams, b.Payload.MetricHints())
+	r.Extraction = extract.Run(ctx, extract.Captured(x), b.Streams, b.Payload.MetricHints())
 	r.Now, r.Changes = core.VersionOf(core.ExtractionOf(r.Extraction)), changes(b.Record.Metrics, r.Extraction.Metrics)
 	if version == "" {
 		return nil
