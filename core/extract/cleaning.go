@@ -76,32 +76,37 @@ func withoutPrefixes(decoded savedtext.Reading, raw ktstr.Extraction, try func([
 		r.Readings = nil
 	}
 	best, clean, reason := choose(r.Readings, try)
-	data := decoded.Data
 	switch {
 	case reason != "":
 		return with(raw, notCleaned(reason))
 	case best == nil:
-	case isBetter(clean, raw), readsPrefixes(raw, clean, func() ktstr.Extraction { return try(best.PrefixesOnly(data)) }):
+		best = &decoded
+	case isBetter(clean, raw), readsPrefixes(raw, clean, func() ktstr.Extraction { return try(best.PrefixesOnly(decoded.Data)) }):
 		return with(clean, removal(*best))
-	case len(raw.Metrics) == 0:
-		data = best.Data
 	case len(clean.Metrics) > 0 && !same(clean, raw):
-		raw = with(raw, notCleaned("it can also be read, with another result, without "+describe(*best)))
-	}
-	if len(raw.Metrics) > 0 && faults(raw) == 0 {
-		return raw
-	}
-	if joined, lines := savedtext.Rewrapped(data); lines > 0 {
-		e := try(joined)
-		if isBetter(e, raw) {
-			return with(e, rewrapped(lines, "they were joined with the lines before"))
-		}
-		if lines > 1 {
-			raw = with(raw, rewrapped(lines, "want the text as the tool printed it"))
-		}
+		return with(raw, notCleaned("it can also be read, with another result, without "+describe(*best)))
 	}
 	if len(raw.Metrics) == 0 && r.Reason != "" {
 		raw = with(raw, notCleaned(r.Reason))
+	}
+	return joinWrapped(best.Data, raw, try)
+}
+
+// joinWrapped returns the extraction of text with its wrapped lines joined, if it has
+// more measurements than raw.
+func joinWrapped(text []byte, raw ktstr.Extraction, try func([]byte) ktstr.Extraction) ktstr.Extraction {
+	if len(raw.Metrics) > 0 && faults(raw) == 0 {
+		return raw
+	}
+	joined, lines := savedtext.Rewrapped(text)
+	if lines == 0 {
+		return raw
+	}
+	if e := try(joined); len(e.Metrics) > len(raw.Metrics) && isBetter(e, raw) {
+		return with(e, rewrapped(lines, "they were joined with the lines before"))
+	}
+	if lines > 1 {
+		return with(raw, rewrapped(lines, "want the text as the tool printed it"))
 	}
 	return raw
 }
@@ -130,28 +135,24 @@ func readsPrefixes(raw, clean ktstr.Extraction, prefixes func() ktstr.Extraction
 
 // isBetter returns whether a cleaned text counts, and not the raw one. A raw text with
 // a measurement counts, with three exceptions:
-//   - The cleaned text has all measurements of the raw text, and more.
-//   - It has as many, and fewer parts of it could not be read. For example, fio does not
-//     find the end of an indented report.
+//   - The cleaned text has a measurement, and fewer parts of it could not be read. For
+//     example, fio does not find the end of an indented report.
+//   - It has all measurements of the raw text, and more.
 //   - It has the same values with other names, because a name of the raw text contains
 //     the prefix.
 func isBetter(clean, raw ktstr.Extraction) bool {
-	more := len(clean.Metrics) - len(raw.Metrics)
 	switch {
 	case len(raw.Metrics) == 0:
 		return rank(clean) > rank(raw)
-	case more < 0:
+	case len(clean.Metrics) == 0:
 		return false
 	case faults(clean) < faults(raw):
 		return true
-	case more == 0:
-		return sameValues(clean, raw) && !same(clean, raw)
 	}
-	return includes(clean, raw)
+	return !same(clean, raw) && (includes(clean, raw) || sameValues(clean, raw))
 }
 
-// sameValues returns whether two extractions of equal length have the same values in
-// the same lines.
+// sameValues returns whether two extractions have the same values in the same lines.
 func sameValues(a, b ktstr.Extraction) bool {
 	return slices.EqualFunc(a.Metrics, b.Metrics, func(x, y ktstr.Metric) bool { return x.Value == y.Value && x.Line == y.Line })
 }
