@@ -32,9 +32,15 @@ func TestFormatsAgree(t *testing.T) {
 // document, and returns how many numbers they share.
 func agree(t *testing.T, text []byte) (compared int) {
 	t.Helper()
+	return agreeWith(t, text, nil)
+}
+
+// agreeWith is agree for a run whose command line is known.
+func agreeWith(t *testing.T, text []byte, argv []string) (compared int) {
+	t.Helper()
 	banners := bannerLines(text)
 	documents, spans := jsonReports(text, banners)
-	terse, normal, _ := textReports(text, spans, banners, nil)
+	terse, normal, _ := textReports(text, spans, banners, argv)
 	if len(documents.runs) == 0 {
 		return 0
 	}
@@ -154,4 +160,56 @@ func live(t *testing.T, binary string, p payload.Payload, name string, args []st
 			}
 		}
 	})
+}
+
+// optionSets are options with which fio prints its reports differently.
+var optionSets = []string{
+	"--rw=read", "--rw=write", "--rw=randrw", "--rw=randtrim", "--rw=trimwrite", "--rw=randrw --rwmixread=70",
+	"--rw=read --kb_base=1000", "--rw=write --kb_base=1000", "--rw=randrw --kb_base=1000 --unit_base=1",
+	"--rw=read --unit_base=1", "--rw=write --unit_base=8", "--rw=randrw --unit_base=1",
+	"--rw=randrw --unified_rw_reporting=mixed", "--rw=randrw --unified_rw_reporting=both", "--rw=read --unified_rw_reporting=mixed",
+	"--rw=read --lat_percentiles=1", "--rw=randrw --lat_percentiles=1 --clat_percentiles=0", "--rw=read --slat_percentiles=1",
+	"--rw=read --percentile_list=50:99", "--rw=read --percentile_list=99.9", "--rw=write --percentile_list=0.5:25:50:75:99.999",
+	"--rw=read --disable_clat=1", "--rw=read --disable_lat=1", "--rw=read --disable_slat=1", "--rw=read --gtod_reduce=1", "--rw=read --disable_bw_measurement=1",
+	"--rw=read --numjobs=3", "--rw=read --numjobs=3 --group_reporting", "--rw=randrw --numjobs=2 --group_reporting", "--rw=read --numjobs=2 --thread",
+	"--rw=read --bs=512", "--rw=read --bs=512 --size=512", "--rw=write --bs=1m", "--rw=randrw --bs=4k,16k", "--rw=randread --bssplit=4k/50:64k/50",
+	"--rw=read --iodepth=32", "--rw=read --rate_iops=300 --size=64k", "--rw=write --rate=1m --size=128k", "--rw=read --latency_target=10ms",
+	"--rw=read --description=a;b", "--rw=write --zero_buffers", "--rw=read --continue_on_error=all", "--rw=read --idle-prof=percpu",
+	"--rw=read --name=b --rw=write", "--rw=read --stonewall --name=b --rw=write --stonewall",
+}
+
+// The fio of the distribution prints one run in three formats, with many
+// options. The formats give the same numbers, as far as their digits go.
+func TestOptionSets(t *testing.T) {
+	binary, err := exec.LookPath("fio")
+	if err != nil {
+		t.Fatalf("%v: install it with apt-get install fio", err)
+	}
+	for _, options := range optionSets {
+		t.Run(options, func(t *testing.T) {
+			t.Parallel()
+			args := append([]string{"--output-format=json+,normal,terse", "--name=a", "--ioengine=null", "--size=8m"}, strings.Fields(options)...)
+			if i := strings.Index(options, "--name=b"); i >= 0 {
+				args = append(args, "--ioengine=null", "--size=8m")
+			}
+			cmd := exec.Command(binary, args...)
+			cmd.Dir = t.TempDir()
+			cmd.Env = append(os.Environ(), "LC_ALL=C")
+			text, err := cmd.Output()
+			if err != nil {
+				t.Fatalf("fio %s: %v", strings.Join(args, " "), err)
+			}
+			argv := append([]string{"fio"}, args...)
+			if n := agreeWith(t, text, argv); n < 8 {
+				t.Errorf("%d numbers were compared", n)
+			}
+			x := parseStream(t, ktstr.Output{Stream: ktstr.Stdout, Data: text, Argv: argv})
+			checkSound(t, text, x)
+			for _, d := range x.Diagnostics {
+				if d.Code != ktstr.SeveralReports && d.Code != ktstr.UnsupportedVersion && d.Code != ktstr.NotMeasured {
+					t.Errorf("%s: %s", d.Code, d.Message)
+				}
+			}
+		})
+	}
 }
