@@ -77,6 +77,13 @@ func (p *process) ended() bool {
 	}
 }
 
+// cleanUp removes what the ended process left behind.
+func (p *process) cleanUp() {
+	p.sweep()
+	removeGroup(p.group)
+	os.RemoveAll(p.base)
+}
+
 // sweep kills the orphaned processes that left the plugin's process group, for
 // example by setsid. In its own process namespace a plugin leaves none.
 func (p *process) sweep() {

@@ -1,6 +1,7 @@
 package plugin
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -47,7 +48,7 @@ func (p *Plugin) command() command {
 		if len(c.Launcher) > 0 && filepath.IsAbs(c.Launcher[0]) {
 			path, argv = c.Launcher[0], argv[1:]
 		}
-		return command{path: path, argv: argv, file: p.file, name: c.Path, sandbox: true, isolated: true, interpreter: p.interpreter}
+		return command{path: path, argv: argv, file: p.file, name: c.Path, sandbox: true, isolated: true, interpreter: p.interpreter, memory: cmp.Or(c.memory, memoryLimit())}
 	}
 	return command{path: "/proc/self/fd/3", argv: []string{c.Path}, file: p.file, name: c.Path}
 }

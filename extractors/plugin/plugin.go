@@ -63,6 +63,8 @@ type Config struct {
 	// level. hclog escapes control characters in the values, for example in a
 	// plugin's message. Nil: nothing is logged.
 	Log hclog.Logger
+
+	memory uint64 // limit in bytes for tests; 0: the usual one
 }
 
 // Restarted is the code of the diagnostic for an extraction that needed a second

@@ -28,6 +28,7 @@ type process struct {
 	read    func(io.Reader) error // gets its standard output. Nil: a handshake line is expected
 	readErr error                 // of read, valid after exited
 
+	group    string         // its cgroup with a memory limit, empty for none
 	uid      int            // the user that it becomes. 0: no change
 	report   sandbox.Answer // its report about its restrictions, valid after reported
 	reported chan struct{}
@@ -61,12 +62,18 @@ type command struct {
 	sandbox     bool                 // restricts itself, and reports on the next descriptor
 	interpreter *sandbox.Interpreter // nil: not a script
 	isolated    bool                 // in namespaces of its own where the kernel gives them
+	memory      uint64               // limit in bytes of its cgroup, if it is isolated
 }
 
 // minimalEnv is the environment of every plugin. It does not depend on the
 // host's environment.
-func minimalEnv(tmp string) []string {
-	return []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C", "LC_ALL=C", "TZ=UTC", "TMPDIR=" + tmp}
+func (p *process) minimalEnv() []string {
+	env := []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C", "LC_ALL=C", "TZ=UTC", "TMPDIR=" + p.dir}
+	if p.command.isolated && p.group == "" {
+		// Go starts a thread for each processor, and the limit on threads is low.
+		env = append(env, "GOMAXPROCS=4")
+	}
+	return env
 }
 
 // start forks and executes. Standard input is the lifeline unless in is given.
@@ -81,6 +88,8 @@ func (p *process) start(in *os.File) (err error) {
 			for _, f := range mine {
 				f.Close()
 			}
+			removeGroup(p.group)
+			p.group = ""
 		}
 	}()
 	pipe := func() (r, w *os.File) {
@@ -121,6 +130,9 @@ func (p *process) start(in *os.File) (err error) {
 	if p.doomed {
 		return errors.New("stopped before it was started")
 	}
+	if p.command.isolated {
+		p.group, _ = makeGroup(p.command.memory) // without one, other limits apply, and the report says so
+	}
 	start := func() (int, error) {
 		if err := p.fork(files); err != nil {
 			return 0, err
@@ -144,7 +156,7 @@ func (p *process) fork(files []*os.File) (err error) {
 	for _, spaces := range namespaces(p.command.isolated) {
 		attr := &os.ProcAttr{
 			Dir:   "/",
-			Env:   append(minimalEnv(p.dir), p.env...),
+			Env:   append(p.minimalEnv(), p.env...),
 			Files: files,
 			Sys:   &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL, Cloneflags: spaces},
 		}
@@ -185,8 +197,13 @@ func namespaces(isolated bool) []uintptr {
 // policy returns the environment variable that tells the process how to restrict
 // itself.
 func (p *process) policy(spaces uintptr) string {
+	threads, space := sandbox.Processes, uint64(sandbox.AddressSpace)
+	if p.command.isolated && p.group == "" {
+		threads, space = sandbox.FewProcesses, sandbox.SmallAddressSpace
+	}
 	policy := sandbox.Policy{
-		Write: p.dir, UID: p.uid, Threads: sandbox.Processes, Interpreter: p.command.interpreter,
+		Cgroup: p.group, Memory: p.command.memory, AddressSpace: space,
+		Write: p.dir, UID: p.uid, Threads: threads, Interpreter: p.command.interpreter,
 		PIDNamespace: spaces&unix.CLONE_NEWPID != 0, NetNamespace: spaces&unix.CLONE_NEWNET != 0, IPCNamespace: spaces&unix.CLONE_NEWIPC != 0,
 	}
 	if p.uid == 0 && spaces&unix.CLONE_NEWUSER == 0 {

@@ -236,7 +236,7 @@ func (p *Plugin) runOnce(ctx context.Context, verb string, more, env []string, i
 		proc.kill()
 		<-proc.exited
 	}
-	proc.sweep()
+	proc.cleanUp()
 	p.config.Log.Debug("run", "plugin", p.name(), "verb", verb, "pid", proc.proc.Pid, "took", time.Since(proc.launched).Round(time.Microsecond), "ended", proc.state)
 	switch {
 	case proc.report.Error != "":

@@ -206,6 +206,7 @@ func (p *Plugin) startError(ctx context.Context, proc *process, err error) *Erro
 // has no deadline of its own, and returns once the process is gone.
 func (s *session) close() {
 	if s.process.proc == nil {
+		removeGroup(s.process.group)
 		os.RemoveAll(s.process.base)
 		return
 	}
@@ -213,6 +214,5 @@ func (s *session) close() {
 	s.client.Kill()
 	force.Stop()
 	<-s.process.exited
-	s.process.sweep()
-	os.RemoveAll(s.process.base)
+	s.process.cleanUp()
 }

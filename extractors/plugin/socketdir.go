@@ -45,6 +45,7 @@ func makeBase() (dir string, err error) {
 var sweepBases = sync.OnceFunc(sweep)
 
 func sweep() {
+	sweepGroups()
 	for _, base := range bases() {
 		entries, err := os.ReadDir(base)
 		if err != nil {

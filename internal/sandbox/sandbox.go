@@ -8,10 +8,12 @@
 package sandbox
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"syscall"
@@ -27,13 +29,24 @@ const (
 	OpenFiles    = 256
 	FileSize     = 1 << 20 // bytes. A plugin writes no file
 	Processes    = 128     // threads of all its processes together
+	TotalMemory  = 4 << 30 // bytes of all its processes, if a cgroup limits them
+
+	// Without a cgroup, processes times address space bounds the memory.
+	SmallAddressSpace = 2 << 30
+	FewProcesses      = 32
 )
 
 // Policy describes the wanted restrictions. The zero value keeps the user and
 // allows no writing.
 type Policy struct {
-	Write       string       `json:"write,omitempty"`       // the only directory to write to, and to make sockets in
-	UID         int          `json:"uid,omitempty"`         // the user and group to become. 0: no change
+	Write string `json:"write,omitempty"` // the only directory to write to, and to make sockets in
+	UID   int    `json:"uid,omitempty"`   // the user and group to become. 0: no change
+	// AddressSpace is the limit of one process in bytes. 0: the constant of that name.
+	AddressSpace uint64 `json:"address_space,omitempty"`
+	// Cgroup is the directory of a cgroup with a memory limit, Memory the limit in
+	// bytes. Empty: there is none.
+	Cgroup      string       `json:"cgroup,omitempty"`
+	Memory      uint64       `json:"memory,omitempty"`
 	Interpreter *Interpreter `json:"interpreter,omitempty"` // of a script; nil: it is none
 	// Threads is the limit on all threads of the user, including those of other
 	// processes. 0: no limit.
@@ -48,6 +61,7 @@ type Policy struct {
 const (
 	User       = "user"         // runs as a user of its own
 	Privileges = "privileges"   // cannot gain any (no_new_privs)
+	Memory     = "memory"       // of all its processes together
 	Limits     = "limits"       // on memory, files and processes
 	Files      = "files"        // reads only the files of a language runtime, writes none
 	Syscalls   = "system-calls" // cannot connect, trace, mount, …
@@ -129,7 +143,8 @@ func Launch(p Policy, file, report *os.File, argv, env []string) error {
 		return fail(err)
 	}
 	r := &answer.Report
-	r.add(Limits, limit(p), limitsDetail)
+	p.limitMemory(r)
+	r.add(Limits, limit(p), p.limitsDetail())
 	becomeUser(p, r, false)
 	if err := diesWithHost(); err != nil {
 		return fail(err)
@@ -172,7 +187,8 @@ func NoExec(f *os.File) bool {
 // socket. Seal takes the rest.
 func Enter(p Policy) (Report, error) {
 	var r Report
-	r.add(Limits, limit(p), limitsDetail)
+	r.add(Memory, nil, fmt.Sprintf("address space of one process, %d GiB", AddressSpace>>30))
+	r.add(Limits, limit(p), p.limitsDetail())
 	becomeUser(p, &r, true)
 	return r, diesWithHost()
 }
@@ -207,14 +223,33 @@ func (p Policy) namespaces(r *Report) {
 	r.add(PIDs, pid, "namespace")
 }
 
-var limitsDetail = fmt.Sprintf("%d GiB address space, %d files, %d threads, no core file", AddressSpace>>30, OpenFiles, Processes)
+// limitMemory bounds the memory of all processes of the plugin: by the cgroup, else
+// by the product of processes and address space.
+func (p Policy) limitMemory(r *Report) {
+	if p.Cgroup != "" {
+		err := os.WriteFile(filepath.Join(p.Cgroup, "cgroup.procs"), []byte("0"), 0)
+		r.add(Memory, err, fmt.Sprintf("cgroup, %d MiB for all processes", p.Memory>>20))
+		return
+	}
+	var err error
+	if p.Threads == 0 || p.Threads > FewProcesses {
+		err = fmt.Errorf("no cgroup with a memory limit, and the limit of %d processes is shared with other processes of the user", p.Threads)
+	}
+	r.add(Memory, err, fmt.Sprintf("%d processes × %d GiB of address space", p.Threads, p.addressSpace()>>30))
+}
+
+func (p Policy) addressSpace() uint64 { return cmp.Or(p.AddressSpace, AddressSpace) }
+
+func (p Policy) limitsDetail() string {
+	return fmt.Sprintf("%d GiB address space, %d files, %d threads, no core file", p.addressSpace()>>30, OpenFiles, p.Threads)
+}
 
 func limit(p Policy) error {
 	for _, l := range []struct {
 		resource int
 		value    uint64
 	}{
-		{unix.RLIMIT_AS, AddressSpace},
+		{unix.RLIMIT_AS, p.addressSpace()},
 		{unix.RLIMIT_NOFILE, OpenFiles},
 		{unix.RLIMIT_FSIZE, FileSize},
 		{unix.RLIMIT_CORE, 0},
