@@ -79,6 +79,11 @@ type document struct {
 // scanned is the text taken apart, the numbers not yet read: only those of the
 // last block are wanted, and a long run may have thousands.
 type scanned struct {
+	data     []byte
+	pos, end int    // the next byte, and the end of the line at hand
+	open     *table // whose rows follow
+	unclosed int    // documents without a closing brace
+
 	ours     bool // something of schbench's was there
 	prose    int  // first line that is nothing of schbench's; 0: none
 	blocks   int
@@ -111,137 +116,136 @@ const maxOpenDocuments = 4
 // few thousand. A tree of values takes a hundred times the memory of its text.
 const maxDocument = 1 << 20
 
+// scan takes a text apart.
 func scan(data []byte) *scanned {
-	s := &scanned{}
-	var open *table
-	unclosed := 0
-	pos := 0
-	end := -1 // of the line at hand, in which several documents may stand
-	for n := 1; pos < len(data); n++ {
-		start := pos
-		if end < pos {
-			if end = bytes.IndexByte(data[pos:], '\n'); end < 0 {
-				end = len(data)
-			} else {
-				end += pos
-			}
+	s := &scanned{data: data, end: -1}
+	for n := 1; s.pos < len(data); n++ {
+		l, start, ok := s.nextLine(n)
+		switch {
+		case !ok:
+			return s
+		case len(l.text) == 0:
+		case l.text[0] == '{' && startsDocument(data[start:]):
+			n = s.jsonDocument(l, start)
+		case !s.tableLine(l, start):
+			s.otherLine(l)
 		}
-		terminated := end < len(data)
-		pos = min(end+1, len(data))
-		text := data[start:end]
-		if len(text) > 0 && text[len(text)-1] == '\r' {
-			text = text[:len(text)-1]
-		}
-		if len(text) == 0 {
-			continue
-		}
-		if text[0] == '\t' || text[0] == ' ' {
-			text = bytes.TrimLeft(text, "\t ")
-			if len(text) == 0 {
-				continue
-			}
-		}
-		if !terminated && !whole(text) {
-			s.cut = true
-			if s.prose == 0 {
-				s.prose = n
-			}
-			break
-		}
-		l := line{text, n}
+	}
+	s.inTable = s.open != nil
+	return s
+}
 
-		switch c := text[0]; {
-		case c == '*' || c >= '0' && c <= '9':
-			if !isRow(text) {
-				s.other(l)
-				continue
-			}
-			if open == nil {
-				s.orphan(l)
-				continue
-			}
-			if open.rows == 0 {
-				open.from = start
-			}
-			open.rows++
-			open.to = end
-			continue
-		case c == 'm' || c == 'O':
-			if !isExtremes(text) {
-				s.other(l)
-				continue
-			}
-			if open != nil {
-				if open.rows == 0 {
-					open.from = start
-				}
-				open.to = end
-				open.complete = true
-				open = nil
-			}
-			continue
-		case c == '{':
-			if !startsDocument(data[start:]) {
-				s.other(l)
-				continue
-			}
-			s.ours = true
-			from := start + bytes.IndexByte(data[start:], '{')
-			size := 0
-			if unclosed < maxOpenDocuments {
-				size = balanced(data[from:])
-			}
-			if size == 0 {
-				unclosed++
-				s.broke(document{text, n, false})
-				continue
-			}
-			if doc := data[from : from+size]; size <= maxDocument && fastjson.ValidateBytes(doc) == nil {
-				s.valid++
-				s.document = document{doc, n, true}
-			} else {
-				s.broke(document{doc, n, true})
-			}
-			// Text may go on right behind the brace: there is no newline.
-			n += bytes.Count(data[start:from+size], []byte("\n")) - 1
-			pos = from + size
-			if pos < len(data) && (data[pos] == '\n' || data[pos] == '\r') {
-				n++
-				if i := bytes.IndexByte(data[pos:], '\n'); i >= 0 {
-					pos += i + 1
-				}
-			}
-			continue
+// nextLine returns the line at pos without the white space around it, and
+// where it starts. ok is false for a last line of which digits may be missing.
+func (s *scanned) nextLine(n int) (l line, start int, ok bool) {
+	start = s.pos
+	if s.end < s.pos { // several documents may stand in one line
+		if s.end = bytes.IndexByte(s.data[s.pos:], '\n'); s.end < 0 {
+			s.end = len(s.data)
+		} else {
+			s.end += s.pos
 		}
-		if k, single, ok := header(text); ok {
-			s.ours = true
-			if bytes.Count(text, []byte(" percentiles (")) > 1 && !s.columns.given() {
-				s.columns = l
-			}
-			if k == unknownTable {
-				if !s.strange.given() {
-					s.strange = l
-				}
-				open = nil
-				continue
-			}
-			if s.blocks == 0 || s.last.ended() || s.last.past(k) {
-				s.begin()
-			}
-			s.last.single = single
-			s.last.tables = append(s.last.tables, table{kind: k, head: l})
-			open = &s.last.tables[len(s.last.tables)-1]
-			continue
+	}
+	s.pos = min(s.end+1, len(s.data))
+	text := bytes.TrimLeft(bytes.TrimSuffix(s.data[start:s.end], []byte{'\r'}), "\t ")
+	if len(text) > 0 && s.end == len(s.data) && !whole(text) {
+		s.cut = true
+		if s.prose == 0 {
+			s.prose = n
 		}
-		if s.rateLine(l) {
-			s.ours = true
-			open = nil
-			continue
+		return line{}, start, false
+	}
+	return line{text, n}, start, true
+}
+
+// tableLine reads a row of a table, or the line of its extremes, and reports
+// whether the line is one.
+func (s *scanned) tableLine(l line, start int) bool {
+	t := s.open
+	switch c := l.text[0]; {
+	case (c == '*' || c >= '0' && c <= '9') && isRow(l.text):
+		if t == nil {
+			s.orphan(l)
+			return true
 		}
+		t.rows++
+	case (c == 'm' || c == 'O') && isExtremes(l.text):
+		if t == nil {
+			return true
+		}
+		t.complete = true
+		s.open = nil
+	default:
+		return false
+	}
+	if t.to == 0 {
+		t.from = start
+	}
+	t.to = s.end
+	return true
+}
+
+// otherLine reads the header of a table, a line of a rate, or a remark.
+func (s *scanned) otherLine(l line) {
+	k, single, isHeader := header(l.text)
+	switch {
+	case isHeader && bytes.Count(l.text, []byte(" percentiles (")) > 1:
+		s.ours = true
+		if !s.columns.given() {
+			s.columns = l
+		}
+	case isHeader && k == unknownTable:
+		s.ours = true
+		if !s.strange.given() {
+			s.strange = l
+		}
+		s.open = nil
+	case isHeader:
+		s.ours = true
+		if s.blocks == 0 || s.last.ended() || s.last.past(k) {
+			s.begin()
+		}
+		s.last.single = single
+		s.last.tables = append(s.last.tables, table{kind: k, head: l})
+		s.open = &s.last.tables[len(s.last.tables)-1]
+	case s.rateLine(l):
+		s.ours = true
+		s.open = nil
+	default:
 		s.other(l)
 	}
-	s.inTable = open != nil
-	return s
+}
+
+// jsonDocument reads the document that starts in a line, and returns the number
+// of the line in which it ends. Text may follow right after its brace.
+func (s *scanned) jsonDocument(l line, start int) int {
+	s.ours = true
+	data, n := s.data, l.number
+	from := start + bytes.IndexByte(data[start:], '{')
+	size := 0
+	if s.unclosed < maxOpenDocuments {
+		size = balanced(data[from:])
+	}
+	if size == 0 {
+		s.unclosed++
+		s.broke(document{l.text, n, false})
+		return n
+	}
+	if doc := data[from : from+size]; size <= maxDocument && fastjson.ValidateBytes(doc) == nil {
+		s.valid++
+		s.document = document{doc, n, true}
+	} else {
+		s.broke(document{doc, n, true})
+	}
+	n += bytes.Count(data[start:from+size], []byte("\n")) - 1
+	s.pos = from + size
+	if s.pos < len(data) && (data[s.pos] == '\n' || data[s.pos] == '\r') {
+		n++
+		if i := bytes.IndexByte(data[s.pos:], '\n'); i >= 0 {
+			s.pos += i + 1
+		}
+	}
+	return n
 }
 
 // begin starts a new block.
