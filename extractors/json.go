@@ -59,15 +59,15 @@ type Walker struct {
 	held []jsonscan.Span // whole documents inside them
 
 	at, atLine, lineStart int // an offset, its line, and where that line starts
-	indented              int // what indent returned for that line, -1 if it was not asked
-	colon                 int // what colonAfter found
+	indented              int // result of indent for that line, or -1
+	colon                 int // result of colonAfter
 
 	names       nameSet
 	diagnostics []ktstr.Diagnostic
 	unreported  int // broken documents beyond maxBroken
 }
 
-// Extract does what the extractor does. An error means that an option has a
+// Extract returns the numbers of out. An error means that an option has a
 // wrong value.
 func (w *Walker) Extract(out ktstr.Output) (ktstr.Extraction, error) {
 	which, byDefault := out.Options[documents], false
@@ -124,7 +124,7 @@ func (w *Walker) scan() {
 			i++
 		}
 	}
-	// What surrounds these documents never ended, so it was not a document.
+	// The text around these documents never ended, so it is not a document.
 	if len(w.held) > 0 {
 		w.at, w.atLine, w.lineStart, w.indented = 0, 1, 0, -1
 	}
@@ -205,7 +205,7 @@ func (w *Walker) keep(mark jsonscan.Mark, start, end int) {
 		if w.empty++; w.found > 0 {
 			w.leaves.Undo(mark)
 		} else {
-			w.leaves.Keep(mark) // what is wrong with its numbers
+			w.leaves.Keep(mark) // for the diagnostics about its numbers
 		}
 		return
 	}

@@ -1,4 +1,4 @@
-// Package plugins is what ships with ktstr: the built-in and the stock
+// Package plugins lists the extractors that ship with ktstr: the built-in and the stock
 // extractors, as plain values in this process, and the stock payloads.
 package plugins
 
@@ -25,7 +25,7 @@ func BuiltIn() []ktstr.Extractor {
 }
 
 // Plugins returns the extractors that the ktstr command serves as plugins, each
-// in a process of its own; an embedding program may use them in process.
+// in a process of its own. An embedding program may use them in process.
 func Plugins() []ktstr.Extractor {
 	return []ktstr.Extractor{fio.New(), schbench.New(), stressng.New()}
 }

@@ -6,12 +6,12 @@ import (
 	"unsafe"
 )
 
-// hugePage is what the processors that matter here have.
+// hugePage is the size of a huge page on x86-64 and arm64.
 const hugePage = 2 << 20
 
 // Pages asks for huge pages under fresh memory s, up to its capacity,
 // that is about to be filled, and returns s: a page fault for each 4 KiB costs as much as walking the text that fills them.
-// It is a hint; where it is refused nothing changes.
+// It is a hint. If the kernel refuses it, nothing changes.
 func Pages[T any](s []T) []T {
 	size := uintptr(cap(s)) * unsafe.Sizeof(*new(T))
 	begin := uintptr(unsafe.Pointer(unsafe.SliceData(s)))

@@ -37,7 +37,7 @@ func (l *Leaves) Reset(size int, stream ktstr.Stream) {
 	used := l.full + l.start + 4*slack
 	*l = Leaves{Metrics: l.Metrics[:0], names: l.names, stream: stream, size: size, budget: 16*size + 1<<20, room: size/8 + 1<<20}
 	if len(l.names) < max(used, 4096, size/64) {
-		l.names = make([]byte, max(used, 4096, size/64)) // what was used before fits in one piece
+		l.names = make([]byte, max(used, 4096, size/64)) // the names of the last text fit in one piece
 	}
 }
 
@@ -57,7 +57,7 @@ func (l *Leaves) Mark() Mark {
 // Since returns the number of metrics that were added after m was taken.
 func (l *Leaves) Since(m Mark) int { return len(l.Metrics) - m.metrics }
 
-// Undo forgets what was added after m was taken.
+// Undo removes the metrics that were added after m was taken.
 func (l *Leaves) Undo(m Mark) {
 	l.Metrics = l.Metrics[:m.metrics]
 	l.budget, l.Anomalies = m.budget, m.anomalies
@@ -75,7 +75,7 @@ func (l *Leaves) Keep(m Mark) {
 	l.Anomalies.add(walked)
 }
 
-// KeepOnly forgets what was added before m was taken.
+// KeepOnly removes the metrics that were added before m was taken.
 func (l *Leaves) KeepOnly(m Mark) {
 	l.Metrics = l.Metrics[:copy(l.Metrics, l.Metrics[m.metrics:])]
 }

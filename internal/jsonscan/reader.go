@@ -315,8 +315,8 @@ func (r *Reader) Skip() error {
 }
 
 // flatEnd returns the offset after an object that has neither a container nor
-// an escape in it, such as a histogram, or 0. Two thirds of what fio prints
-// with bins are such objects, and to search for a byte is ten times as fast as
+// an escape in it, such as a histogram, or 0. Two thirds of a report of
+// fio with bins are such objects, and to search for a byte is ten times as fast as
 // to look at each.
 func (r *Reader) flatEnd() int {
 	if r.Data[r.Pos] != '{' {

@@ -6,8 +6,8 @@
 // extractor "json" uses it.
 //
 // Reader calls functions for the members that its caller wants and passes over
-// the rest. It also reads what fio writes and RFC 8259 forbids, such as a TAB
-// in a string. The fio parser uses it.
+// the rest. It also reads text that RFC 8259 forbids and fio writes, such as a
+// TAB in a string. The fio parser uses it.
 //
 // docs/json.md says why these two do not use a JSON library.
 package jsonscan

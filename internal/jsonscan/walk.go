@@ -13,14 +13,14 @@ const MaxDepth = 64
 // engine refuses longer names.
 const MaxName = 16 << 10
 
-// Document is what Walk found.
+// Document is the result of Walk.
 type Document struct {
 	Valid   bool // the text is a container as RFC 8259 defines it
 	End     int  // the offset after the container, or of the first byte that is not valid
 	Objects bool // an object is in it, or it is one
 
 	// The other fields say why the document is not valid.
-	Want      string // what the text lacks at End
+	Want      string // the part that is missing at End
 	Truncated bool   // the text ends there
 	InString  bool   // End is inside a string
 	Open      int    // the number of containers that are open at End
@@ -43,7 +43,7 @@ type Span struct{ Start, End, Open int }
 // maxInner bounds the number of open containers that may become a Span.
 const maxInner = 1 << 16
 
-// frame holds what the walk needs to know when it returns to a container.
+// frame is the state of a container while the walk is inside another one.
 type frame struct {
 	prefix int // length of the path that its members share, with the dot
 	index  int // of the element that is being read, -1 in an object
@@ -69,7 +69,7 @@ type walk struct {
 
 // Walk reads the container at text[start], which is on the given line, and
 // adds its numbers. indent is the number of blanks at the start of that line.
-// If the document is not valid, the caller has to undo what was added.
+// If the document is not valid, the caller has to undo the walk.
 func (l *Leaves) Walk(text []byte, start, line, indent int) Document {
 	w := walk{Leaves: *l, text: text, i: start, line: line, start: start, indent: indent}
 	for w.value() && w.next() {

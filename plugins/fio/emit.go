@@ -20,7 +20,7 @@ type notes struct {
 
 const maxNotes = 40
 
-// maxMessage bounds what a message quotes, in bytes.
+// maxMessage is the length in bytes at which a message is cut.
 const maxMessage = 1 << 10
 
 func (n *notes) add(code ktstr.Code, line int, format string, args ...any) {
@@ -62,8 +62,8 @@ type emitter struct {
 // segments counts the names that were made segments of metric names.
 type segments map[string]int
 
-// segment makes a segment of what the user called a job. At the n-th occurrence
-// of a name it ends with ~n.
+// segment makes a segment of the name of a job or disk. At the n-th occurrence
+// of a name it ends with ~n. For example, the second "a" gives "a~2".
 func (s *segments) segment(name string) string {
 	name = cleanSegment(name)
 	if *s == nil {
@@ -79,7 +79,7 @@ func (s *segments) segment(name string) string {
 	}
 }
 
-// cleanSegment replaces what would break a dotted name.
+// cleanSegment replaces dots and white space, which would break a dotted name.
 func cleanSegment(name string) string {
 	if name == "" {
 		return "job"
@@ -132,7 +132,7 @@ func (e *emitter) report(r *report) {
 		e.job(j)
 	}
 	if !e.ran {
-		return // what the machine did meanwhile is no result of a run that did nothing
+		return // the disks and CPUs of the machine say nothing about a run that did nothing
 	}
 	for _, d := range r.disks {
 		name := e.disks.segment(d.name)

@@ -1,10 +1,11 @@
-// Package fio turns what fio(1) prints into metrics: JSON and json+ documents,
+// Package fio turns the output of fio(1) into metrics: JSON and json+ documents,
 // terse lines and normal text, of fio 2 and 3, from a local run or a client.
 //
 // A metric is called JOB.OP.STAT, as in rd.read.iops or rd.write.clat.p99_9, or
-// JOB.cpu.usr, disk.vda.util and so on; value and unit are as printed. Of
-// several reports in one text, the last complete one counts, and of several
-// formats JSON before terse before normal, by the digits that they print.
+// JOB.cpu.usr, disk.vda.util and so on. Value and unit are as printed. Of
+// several reports of one run, the last complete one counts. Of several formats,
+// JSON comes before terse and terse before normal, because it has more digits.
+// Several runs in one text are several sets of jobs.
 package fio
 
 import (
@@ -124,7 +125,7 @@ func (e *emitter) headless(s *surroundings) {
 	}
 }
 
-// unfinished says what is wrong with a report that does not come to its end.
+// unfinished adds the diagnostic for a report without its end.
 func (e *emitter) unfinished(r *report, counts bool) {
 	if r.complete {
 		return
@@ -140,7 +141,7 @@ func (e *emitter) unfinished(r *report, counts bool) {
 	e.notes.add(ktstr.Malformed, r.errLine, "the %s report that starts in line %d cannot be read to its end: %v; %s", formatNames[r.format], r.line, r.err, what)
 }
 
-// extraction hands over what was collected.
+// extraction returns the metrics and diagnostics.
 func (e *emitter) extraction() ktstr.Extraction {
 	x := ktstr.Extraction{Metrics: e.metrics, Diagnostics: e.notes.list}
 	if e.notes.dropped > 0 {
@@ -151,8 +152,8 @@ func (e *emitter) extraction() ktstr.Extraction {
 	return x
 }
 
-// hints says what the names mean. Each metric brings its own unit and
-// polarity; these are for whoever wants to know before a run.
+// hints gives the meaning of names before a run. Each metric brings its own
+// unit and polarity.
 func hints() []ktstr.Hint {
 	list := []ktstr.Hint{
 		{Name: "*.*.iops", Unit: "iops", Polarity: ktstr.Higher, Headline: true},

@@ -10,7 +10,7 @@ import (
 )
 
 // The first keys that a document of fio can have. fio itself always starts
-// with its version; tools that sort the keys of a document put others first.
+// with its version. Tools that sort the keys of a document put others first.
 var firstKeys = [][]byte{
 	[]byte(`"fio version"`), []byte(`"jobs"`), []byte(`"client_stats"`), []byte(`"cpu_idleness"`),
 	[]byte(`"disk_util"`), []byte(`"global options"`), []byte(`"time`),
@@ -258,8 +258,8 @@ func (d *document) job() error {
 // maxCounters is far beyond the CPUs of any machine.
 const maxCounters = 1 << 13
 
-// maxJobs bounds the memory that a hostile text can ask for. It is twice what
-// fio starts at most.
+// maxJobs bounds the memory that a hostile text can ask for. fio starts
+// at most half as many.
 const maxJobs = 1 << 13
 
 var errTooManyJobs = errors.New("too many jobs")

@@ -30,7 +30,7 @@ type normalReader struct {
 	counted bool // the last line that every job has was read
 	row     *row
 	turn    int    // of the last line of this row
-	target  *stats // what percentile rows belong to
+	target  *stats // the distribution of the percentile rows that follow
 	unit    string
 }
 
@@ -59,7 +59,7 @@ func (n *normalReader) line(line string, number int, whole bool) bool {
 		return n.open // it may be cut anywhere, also inside a number
 	}
 	if strings.HasPrefix(line, "  Description  : [") {
-		return n.open // which may hold anything, also what looks like a job
+		return n.open // which may hold anything, for example the first line of a job
 	}
 	if j, ok := jobLine(line, number); ok {
 		n.begin(j)
@@ -144,7 +144,7 @@ func (n *normalReader) endJob() {
 	}
 }
 
-// finish returns what was read.
+// finish ends the last report and returns all of them.
 func (n *normalReader) finish() series {
 	n.endReport()
 	return n.list
@@ -173,7 +173,7 @@ func (n *normalReader) endReport() {
 	n.list.add(r)
 }
 
-// allClients is what fio calls the sum of all jobs in client mode.
+// allClients is fio's name for the sum of all jobs in client mode.
 const allClients = "All clients"
 
 // jobLine reads "NAME: (groupid=0, jobs=1): err= 0: pid=123: DATE". The name
@@ -205,8 +205,8 @@ func jobLine(line string, number int) (j job, ok bool) {
 	return j, true
 }
 
-// lost says that a line's place is unknown; until the next direction begins,
-// nothing is read.
+// lost reports a line whose direction is unknown. Nothing is read until the
+// next direction begins.
 func (n *normalReader) lost(number int) {
 	r := n.current
 	r.notes.add(ktstr.Malformed, number, "a line of a direction whose first line is missing was left out")
@@ -216,7 +216,7 @@ func (n *normalReader) lost(number int) {
 
 // directionLine reads "read: IOPS=23.6k, BW=92.3MiB/s (96.8MB/s)(185MiB/2000msec)",
 // or, up to 2.16, "read : io=185MB, bw=94.5MB/s, iops=23625, runt=  2000msec".
-// op is -1 for other lines; ok says whether all could be read.
+// op is -1 for other lines. ok is false if a number cannot be read.
 func directionLine(text string, number int) (op int, r row, ok bool) {
 	name, rest, _ := strings.Cut(text, ":")
 	op = slices.Index(opNames[:syncs], strings.TrimRight(name, " "))
@@ -293,7 +293,7 @@ func newRow(text string, line int) (r row, ok bool) {
 }
 
 // rateUnit completes the unit of a mixed direction, which fio prints as "Mi",
-// and refuses what is no unit of a rate.
+// and refuses a text that is not the unit of a rate.
 func rateUnit(text string) (string, bool) {
 	amount, perSecond := strings.CutSuffix(text, "/s")
 	if !perSecond && !strings.HasSuffix(amount, "B") {
@@ -344,7 +344,7 @@ func oldUnit(unit string) string {
 	return unit
 }
 
-// latencyUnit is the unit that fio calls word; empty for another word.
+// latencyUnit returns the unit for fio's word, such as ns for nsec, or "".
 func latencyUnit(word string) string {
 	switch word {
 	case "nsec":
@@ -405,8 +405,8 @@ func (n *normalReader) distribution(text string, number int) bool {
 	return false
 }
 
-// tableRateUnit reads the unit of a "bw (  KiB/s)" or "bw (KB  /s)" line; what
-// is no unit gives the empty one.
+// tableRateUnit reads the unit of a "bw (  KiB/s)" or "bw (KB  /s)" line. It
+// returns "" for another text.
 func tableRateUnit(unit string) string {
 	amount, ok := strings.CutSuffix(strings.ReplaceAll(unit, " ", ""), "/s")
 	if !ok || !isAmountUnit(amount) {
@@ -497,8 +497,8 @@ func (n *normalReader) stats(turn int, text, unit string, number int) {
 	}
 }
 
-// percentileHead says what the rows below it are about; other families than
-// the known ones (those of single priorities) are not kept.
+// percentileHead reads the head of percentile rows. Rows of other families,
+// such as those of one priority, are not kept.
 func (n *normalReader) percentileHead(name, unit string, number int) {
 	n.target, n.unit = nil, unit
 	turn, ok := map[string]int{
@@ -555,7 +555,7 @@ func (n *normalReader) percentiles(text string, number int) {
 	}
 }
 
-// trailer reads what stands behind the directions.
+// trailer reads the lines of a job after its directions.
 func (n *normalReader) trailer(text string, number int) bool {
 	if n.job == nil {
 		return false

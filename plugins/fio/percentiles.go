@@ -31,7 +31,7 @@ type percentile struct {
 }
 
 // percentileName makes p99_9 of "99.900000". Other text than a positive
-// decimal number gives false; fio fills unused places of its list with zeros.
+// decimal number gives false. fio fills unused places of its list with zeros.
 func percentileName(text []byte) (string, bool) {
 	dot, zero := -1, true
 	for i, c := range text {

@@ -8,8 +8,9 @@ import (
 
 // fio 2.17 to 3.25 drops a carry when it shortens a number: it prints 11,974 as
 // "11.0k" and 9.998 MiB/s as "9.00MiB/s". So a number whose printed decimals are
-// all 0 may be nearly one unit too small. What stands next to it shows which:
-// the rate in the other unit, and the amount and the time.
+// all 0 may be nearly one unit too small. The
+// numbers next to it show that: the rate in the other unit, the amount and the
+// time.
 
 // A figure is a number of the text with the limits that its digits allow.
 type figure struct {

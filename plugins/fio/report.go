@@ -1,7 +1,7 @@
 package fio
 
-// A report is what one text of fio says, in any of its formats, before it has
-// names and polarities. The parsers of the formats make reports, emit.go makes
+// A report holds the numbers of one report of fio in any format, before they
+// have names and polarities. The parsers of the formats make reports, emit.go makes
 // metrics of them.
 type report struct {
 	format   int
@@ -15,8 +15,8 @@ type report struct {
 	errLine  int
 	notes    notes
 
-	start    float64 // when the run started, in seconds; 0 if the report does not say it
-	jobStart float64 // when its first job started, in ms; 0 likewise
+	start    float64 // when the run started, in seconds, or 0 if the report does not say it
+	jobStart float64 // when its first job started, in ms, or 0
 }
 
 // The formats, the one with the most digits first.
@@ -59,7 +59,7 @@ type job struct {
 	name  string
 	named bool // the entry has a name, which may be empty
 	line  int
-	pid   string // of its process; empty where the report does not say it
+	pid   string // of its process, or empty if the report does not say it
 
 	rows                                [numOps]row
 	usr, sys, ctx, majf, minf           num
@@ -68,8 +68,8 @@ type job struct {
 	steady                              bool
 	ssAttained, ssBW, ssIOPS, ssLatency num
 
-	errText string // what the text adds to errno
-	lost    bool   // it was there and could not be read; only its name counts
+	errText string // the words that the text adds to errno
+	lost    bool   // it could not be read, and only its name counts
 }
 
 // measured says whether the job did any I/O.
@@ -93,7 +93,7 @@ type row struct {
 	iopsStats, bwStats          stats
 	slat, clat, lat             stats
 	bwKiB                       num    // beside bw, and before 3.2 instead of it
-	printed                     *rates // of the text; nil if its numbers need no check
+	printed                     *rates // of the normal format, or nil if the numbers need no check
 }
 
 // stats is one distribution.
@@ -113,7 +113,7 @@ func (s *stats) measured() bool {
 	return s.max.positive() || s.mean.positive()
 }
 
-// A disk is the line of one block device; its counters have fio's own names.
+// A disk is the line of one block device. Its counters have fio's own names.
 type disk struct {
 	name     string
 	line     int

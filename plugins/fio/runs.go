@@ -127,7 +127,7 @@ func relation(a, b *report) jobRelation {
 	return sameJobs
 }
 
-// An invocation is one run of fio with what it printed in each format.
+// An invocation is one run of fio with its reports in each format.
 type invocation struct {
 	runs   [numFormats]*run
 	chosen *report

@@ -28,7 +28,7 @@ type terseReader struct {
 	list  series
 }
 
-// An answer is what the command line says about an option.
+// An answer says whether an option is on the command line.
 type answer int
 
 const (
@@ -185,7 +185,7 @@ func isTerseRow(fields []string, size int) bool {
 	return true
 }
 
-// terseTailFault says why fields are not what follows the directions. A share
+// terseTailFault says why fields cannot be the ones after the directions. A share
 // of an empty histogram is -nan%.
 func terseTailFault(fields []string) error {
 	if len(fields) < terseTail {
@@ -263,7 +263,7 @@ func (t *terseReader) row(job string, r *row, f []string, line int) {
 	r.measured = r.ioBytes.positive() || r.iops.positive() && r.bw.positive()
 }
 
-// terseNum reads one field; what is not a number is as if it were not there.
+// terseNum reads one field. A text that is not a number counts as missing.
 func terseNum(text, unit string, line int) num {
 	v, ok := parseNumber(text)
 	if !ok {
@@ -306,7 +306,7 @@ func (t *terseReader) reports() series {
 }
 
 // endRun groups the jobs of a run into reports. Nothing in terse output parts
-// one report from the next, so repeated reports are known by what they repeat.
+// one report from the next, so repeated reports are known by the jobs that they repeat.
 func (t *terseReader) endRun() {
 	if len(t.jobs) == 0 && t.fault == nil {
 		return
@@ -397,7 +397,7 @@ func (t *terseReader) period() (jobs int, regular bool) {
 	return max(n, 1), regular
 }
 
-// apart is how many ms two reports are apart at least; clones end within
+// apart is the least time in ms between two reports. Clones end within
 // milliseconds of each other.
 const apart = 250
 

@@ -9,7 +9,7 @@ import (
 )
 
 // textReports reads everything that stands around the documents: terse lines,
-// normal reports, and what fio says about its run.
+// normal reports, and the remarks of fio about its run.
 func textReports(data []byte, documents []span, banners []int, argv []string) (terse, normal series, around surroundings) {
 	t := newTerseReader(argv)
 	t.list.banners = banners
@@ -20,7 +20,7 @@ func textReports(data []byte, documents []span, banners []int, argv []string) (t
 			t.endRun()
 			next++
 		}
-		// Progress is overwritten: what counts stands behind the last CR.
+		// Progress is overwritten: the text after the last CR counts.
 		line = strings.TrimRight(line, "\r")
 		line = afterETA(line[strings.LastIndexByte(line, '\r')+1:])
 		if t.line(line, number, whole) {
@@ -67,7 +67,7 @@ func eachLine(text string, number int, last bool, f func(line string, number int
 	return number
 }
 
-// newTerseReader reads from the command line of fio what terse lines do not say.
+// newTerseReader reads the options of fio that terse lines do not show.
 func newTerseReader(argv []string) terseReader {
 	var t terseReader
 	if _, ok := option(argv, "lat_percentiles"); ok {
@@ -116,8 +116,8 @@ func onlyOptions(argv []string) bool {
 	return true
 }
 
-// afterETA returns what follows the progress that fio prints at the start of a
-// line without an end, such as "Jobs: 1 (f=1): [R(1)][50.0%][eta 00m:01s]".
+// afterETA returns the text after the progress that fio prints at the start of
+// a line without an end, such as "Jobs: 1 (f=1): [R(1)][50.0%][eta 00m:01s]".
 func afterETA(line string) string {
 	rest, ok := strings.CutPrefix(line, "Jobs: ")
 	if !ok {
@@ -139,7 +139,7 @@ func afterETA(line string) string {
 	return line
 }
 
-// surroundings is what fio says beside its reports.
+// surroundings holds the remarks of fio around its reports.
 type surroundings struct {
 	version      version
 	versionLine  int
@@ -225,7 +225,7 @@ func (s *surroundings) explain(e *emitter, out ktstr.Output) {
 	}
 }
 
-// printable cuts a foreign text to what a message can bear.
+// printable cuts a text of fio to a length that suits a message.
 func printable(text string) string {
 	text = strings.ToValidUTF8(text, "�")
 	if len(text) > 200 {

@@ -37,7 +37,7 @@ func (v version) before(major, minor int) bool {
 	return v.major != 0 && (v.major < major || v.major == major && v.minor < minor)
 }
 
-// check says what there is to say about a version that was not tried.
+// check returns the diagnostic for a version that was not tried.
 func (v version) check(line int) (ktstr.Diagnostic, bool) {
 	if v.text == "" {
 		return ktstr.Diagnostic{}, false

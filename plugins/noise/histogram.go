@@ -4,7 +4,7 @@ import "math/bits"
 
 // A histogram counts durations in buckets of equal width within each power of
 // two (log-linear), so that it has a fixed size, costs a few instructions a
-// value, and never allocates. Values below 2^subBits ns have a bucket each;
+// value, and never allocates. Values below 2^subBits ns have a bucket each.
 // above, a bucket is at most 1/2^subBits of its value wide (0.4 %).
 const (
 	subBits = 8
@@ -17,7 +17,7 @@ type histogram struct {
 	samples uint64
 	sum     uint64 // ns
 	max     uint64 // ns, exact
-	min     uint64 // ns, exact; meaningless without samples
+	min     uint64 // ns, exact, but only if there are samples
 }
 
 // bucketOf returns the bucket of v.

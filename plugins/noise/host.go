@@ -19,15 +19,15 @@ func (t cpuTimes) total() uint64 {
 	return t.user + t.nice + t.system + t.idle + t.iowait + t.irq + t.softirq + t.steal
 }
 
-// counters are what the kernel counts about the whole host.
+// counters are the kernel's counters of the whole host.
 type counters struct {
 	cpu        map[int]cpuTimes
 	switches   uint64            // context switches since boot
 	interrupts uint64            // interrupts since boot
-	pressure   map[string]uint64 // PSI "some" total by resource, us; absent where not counted
+	pressure   map[string]uint64 // PSI "some" total by resource, in us, without those that are not counted
 }
 
-// readCounters reads what it can: a host that hides /proc has fewer numbers.
+// readCounters reads the counters. A host that hides /proc has fewer of them.
 func readCounters() counters {
 	stat, _ := os.ReadFile("/proc/stat")
 	c := parseStat(stat)

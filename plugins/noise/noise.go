@@ -36,7 +36,7 @@ const usage = `usage: noise [--duration 5s] [--period 1ms] [--cpus LIST]
 
 `
 
-// meaning says what the numbers mean. The payload file shows the same, for who asks
+// meaning explains the numbers. The payload file shows the same to a reader who asks
 // `ktstr payload show noise`.
 const meaning = `Measures how quiet this host is and prints one JSON document. On every CPU that
 it may use, a thread of ordinary priority sleeps until a fixed time, again and
@@ -73,7 +73,7 @@ they say little. Interrupted by SIGINT or SIGTERM it prints what it has, with
 // Main runs the payload with the arguments behind its name, and returns its
 // exit status: 0, 1 when nothing could be measured, 2 for wrong arguments, 130 when it
 // was interrupted. The document goes to stdout. Main sets GOMAXPROCS and switches the
-// garbage collector off while it measures; it is meant to be alone in its process.
+// garbage collector off while it measures. It is meant to be alone in its process.
 func Main(args []string, stdout, stderr io.Writer) int {
 	o, err := parseOptions(args, stdout)
 	if errors.Is(err, flag.ErrHelp) {
@@ -115,7 +115,7 @@ type options struct {
 	cpus     []int // ascending
 }
 
-// parseOptions reads the flags; it prints the help and returns flag.ErrHelp if
+// parseOptions reads the flags. It prints the help and returns flag.ErrHelp if
 // that was asked for.
 func parseOptions(args []string, stdout io.Writer) (options, error) {
 	var o options
@@ -193,7 +193,7 @@ func selectCPUs(list string) ([]int, error) {
 // measure runs a sampler on each CPU until the duration is over or an
 // interrupt comes. The errors are of single CPUs.
 func measure(o options, interrupt <-chan os.Signal) (document, []error) {
-	// The samplers keep their Ps while they sleep; this goroutine and the
+	// The samplers keep their Ps while they sleep. This goroutine and the
 	// runtime need some of their own.
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(len(o.cpus) + 2))
 	var stop atomic.Bool

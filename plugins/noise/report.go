@@ -34,7 +34,7 @@ func latencyOf(h *histogram) *latency {
 	}
 }
 
-// quietness is what disturbed one CPU, or all of them. What could not be
+// quietness lists the disturbances of one CPU, or of all. A number that could not be
 // measured is nil and left out.
 type quietness struct {
 	Wakeup      *latency `json:"wakeup,omitempty"`
@@ -80,8 +80,8 @@ func (p perCPU) MarshalJSON() ([]byte, error) {
 	return append(b, '}'), nil
 }
 
-// document is what the payload prints. The paths of its numbers are the names of the
-// metrics; what they mean stands in the help text.
+// document is the payload's output. The paths of its numbers are the names of the
+// metrics. The help text explains them.
 type document struct {
 	Tool        string  `json:"tool"`
 	Interrupted bool    `json:"interrupted"`
@@ -96,7 +96,7 @@ type document struct {
 }
 
 // newDocument makes the report of samplers that have ended. The counters were read before
-// and after; elapsed is the time between the readings, in ns.
+// and after. elapsed is the time between the readings, in ns.
 func newDocument(samplers []*sampler, period, elapsed int64, before, after counters) document {
 	d := document{Tool: "ktstr-noise", Period: period}
 	var all histogram
@@ -164,7 +164,7 @@ func newDocument(samplers []*sampler, period, elapsed int64, before, after count
 	return d
 }
 
-// setTimes fills what the ticks between a and b tell.
+// setTimes fills the times that the ticks between a and b give.
 func (q *quietness) setTimes(a, b cpuTimes) {
 	total := float64(b.total()) - float64(a.total())
 	if total <= 0 {

@@ -29,7 +29,7 @@ type sampler struct {
 	gaps     uint64 // wake-ups that were late by a period or more
 	gapTime  uint64 // ns, their lateness together
 	switches int64  // involuntary context switches during the loop
-	waited   int64  // ns on the run queue, runnable but not running; -1: the kernel does not count it
+	waited   int64  // ns on the run queue, runnable but not running, or -1 if the kernel does not count it
 	began    int64  // CLOCK_MONOTONIC, ns
 	ended    int64  // CLOCK_MONOTONIC, ns
 	err      error
@@ -133,7 +133,7 @@ func (s *sampler) loop() unix.Errno {
 }
 
 // runDelay returns how long the calling thread has waited on a run queue so
-// far, in ns (second field of schedstat, see sched-stats.rst of the kernel);
+// far, in ns (second field of schedstat, see sched-stats.rst of the kernel).
 // -1 where the kernel does not tell.
 func runDelay() int64 {
 	text, err := os.ReadFile("/proc/thread-self/schedstat")

@@ -61,8 +61,8 @@ type jsonReader struct {
 	skip map[string]bool
 }
 
-// read takes the three shapes: everything nested under "schbench"; flat under
-// "normal" (for one day of May 2025); flat under "int".
+// read takes the three shapes: everything nested under "schbench", flat under
+// "normal" (for one day of May 2025), or flat under "int".
 func (d jsonReader) read(top *fastjson.Object) {
 	if old := top.Get("schbench"); old != nil {
 		d.nested(old)

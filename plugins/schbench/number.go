@@ -24,7 +24,7 @@ func cutNumber(line []byte) (v float64, rest []byte, ok bool) {
 	return v, line[end:], ok
 }
 
-// after returns what follows prefix, if line starts with it.
+// after returns the rest of line after prefix, if line starts with it.
 func after(line []byte, prefix string) ([]byte, bool) {
 	if !bytes.HasPrefix(line, []byte(prefix)) {
 		return nil, false

@@ -124,8 +124,8 @@ func (s *scanned) block(e *extraction, out ktstr.Output, b *block) {
 	}
 }
 
-// rateLines gives what old revisions print on stdout while the tables go to
-// stderr.
+// rateLines gives the rates that old revisions print on stdout while their
+// tables go to stderr.
 func (s *scanned) rateLines(e *extraction, out ktstr.Output) {
 	if s.average.given() {
 		readRate(e, s.average, "average rps: ", "rps.average", ktstr.Higher)

@@ -9,7 +9,7 @@ import (
 // A line is one line of the text, without its end, and where it stands.
 type line struct {
 	text   []byte
-	number int // 1-based; 0: there is no such line
+	number int // 1-based, or 0 if there is no such line
 }
 
 func (l line) given() bool { return l.number != 0 }
@@ -33,7 +33,7 @@ const (
 	rps
 )
 
-// A block is what schbench prints at once: after each interval, or at the end.
+// A block is one report of schbench: after each interval, or at the end.
 type block struct {
 	tables  []table
 	single  bool // the revision has one table only ("Latency percentiles")
@@ -85,7 +85,7 @@ type scanned struct {
 	unclosed int    // documents without a closing brace
 
 	ours     bool // something of schbench's was there
-	prose    int  // first line that is nothing of schbench's; 0: none
+	prose    int  // first line that schbench does not print, or 0
 	blocks   int
 	last     block
 	previous block
@@ -112,7 +112,7 @@ type scanned struct {
 // closing brace that is not there.
 const maxOpenDocuments = 4
 
-// maxDocument is the longest document that is read, in bytes; schbench's have a
+// maxDocument is the longest document that is read, in bytes. schbench's have a
 // few thousand. A tree of values takes a hundred times the memory of its text.
 const maxDocument = 1 << 20
 
@@ -348,8 +348,8 @@ func (s *scanned) rateLine(l line) bool {
 	return false
 }
 
-// other takes note of what schbench says beside its results, and of lines that
-// are nothing of schbench's.
+// other takes note of remarks of schbench, and of lines that schbench does not
+// print.
 func (s *scanned) other(l line) {
 	for _, p := range remarks {
 		if _, ok := after(l.text, p); ok {
@@ -387,7 +387,7 @@ func isFailure(text []byte) bool {
 	return false
 }
 
-// titles are the tables by what stands before "percentiles", in any case.
+// titles are the tables by the words before "percentiles", in any case.
 var titles = []struct {
 	name   []byte
 	kind   kind

@@ -1,12 +1,12 @@
-// Package schbench turns what schbench printed into metrics: the latency
+// Package schbench turns the output of schbench into metrics: the latency
 // tables, the request rates and the transfer line of every revision since the
 // first one of 2016, and the document that --json writes.
 //
 // schbench has no version number, so the revision is recognised by the shape
-// of what it printed. Revisions differ in which stream carries what (some
+// of its output. Revisions differ in the stream of each part (some
 // print tables on stderr and rates on stdout), which is why the extractor asks
-// for all streams and why a stream that holds nothing of schbench's is no
-// reason to complain.
+// for all streams and why a stream without output of schbench gives no
+// diagnostic.
 package schbench
 
 import (

@@ -12,8 +12,8 @@ import (
 // A line is one line of the log without its prefix.
 type line struct {
 	text   []byte
-	typ    byte   // 'i'nfo, 'm'etrc, 'f'ail, 'w'arn, 'e'rror, 'd'ebug; 0: the line has no type (--log-brief)
-	pid    []byte // between the brackets; nil: there are none
+	typ    byte   // 'i'nfo, 'm'etrc, 'f'ail, 'w'arn, 'e'rror, 'd'ebug, or 0 if the line has no type (--log-brief)
+	pid    []byte // between the brackets, or nil
 	number int    // 1-based
 	whole  bool   // it ends with a newline, so that no digit can be missing
 }
@@ -104,7 +104,7 @@ func unprefix(text []byte) line {
 	return l
 }
 
-// finish puts together what was read.
+// finish joins the metrics of the log and of the YAML.
 func (p *parser) finish() ktstr.Extraction {
 	p.text.finish(p)
 	metrics := p.text.metrics
@@ -139,7 +139,7 @@ func (p *parser) finish() ktstr.Extraction {
 }
 
 // onlyMeasured returns no metrics if none of them is a measurement: counts of
-// stressors and times say nothing about what they did. A log without a table
+// stressors and times say nothing about their work. A log without a table
 // keeps them, because the table may be in the file of --yaml.
 func (p *parser) onlyMeasured(metrics []ktstr.Metric) []ktstr.Metric {
 	table := p.text.table.given || p.text.headerless > 0 || p.yaml.documents > 0

@@ -10,7 +10,7 @@ import (
 // number reads a whole field as stress-ng prints numbers: 1694.09, 1.79445e+03.
 func number(field []byte) (float64, bool) { return text.ParseDecimal(field) }
 
-// isNotFinite says whether field is one of the ways to print what is no number.
+// isNotFinite reports whether field is "nan", "-inf" or the like.
 func isNotFinite(field []byte) bool {
 	field = bytes.TrimLeft(field, "+-")
 	for _, word := range [...]string{"nan", "inf", "infinity"} {

@@ -18,7 +18,7 @@ type perf struct {
 	given   map[string]bool // events of the section
 	times   counts          // how often each stressor had counters
 	zones   map[string]bool // names of the temperatures that were given
-	orphan  int             // first line of counters that stand under no name; 0: none
+	orphan  int             // first line of counters that stand under no name, or 0
 }
 
 // perfLine reads "cpu:" and the rows under it:
@@ -33,7 +33,7 @@ func (p *parser) perfLine(l *line) bool {
 			return false
 		}
 		f.open, f.name, f.pid, f.counted, f.given = true, name, l.pid, false, nil
-		return false // other lines look like it: only what follows shows whether it is one
+		return false // other lines look like it, and only the next line shows whether it is one
 	}
 	var w [12][]byte
 	n := min(fields(l.text, w[:]), len(w))

@@ -1,4 +1,4 @@
-// Package stressng turns what stress-ng printed into metrics: its table of
+// Package stressng turns the output of stress-ng into metrics: its table of
 // bogo operations, the further metrics of its stressors, --perf, --times and
 // --tz, the counts of passed, failed and skipped stressors, and the file that
 // --yaml writes.
@@ -62,15 +62,15 @@ type parser struct {
 	yaml yaml
 
 	buffer []byte                 // for the names that are being put together
-	cells  [len(columns) + 1]cell // of the row at hand; one more than there can be
+	cells  [len(columns) + 1]cell // of the row at hand, one more than there can be
 
 	diagnostics []ktstr.Diagnostic
 	left        int // diagnostics not kept
-	prose       int // first line that is nothing of stress-ng's; 0: none
+	prose       int // first line that stress-ng does not print, or 0
 	cut         bool
 }
 
-// maxDiagnostics bounds what one stream may complain about.
+// maxDiagnostics is the largest number of diagnostics about one stream.
 const maxDiagnostics = 64
 
 func (p *parser) diagnose(code ktstr.Code, line int, message string) {

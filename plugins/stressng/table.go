@@ -10,7 +10,7 @@ import (
 )
 
 // columns are the numbers of a row, in their order. Brief tables, and all up
-// to 0.12.04, have the first six; the seventh came with 0.12.05 and the last
+// to 0.12.04, have the first six. The seventh came with 0.12.05 and the last
 // with 0.14.04.
 var columns = [...]struct {
 	name     string
@@ -319,7 +319,7 @@ func cutKind(description []byte) ([]byte, bool) {
 	return description, false
 }
 
-// kinds are the ways in which the instances' numbers are made one; 0.15
+// kinds are the ways in which the instances' numbers are made one. 0.15
 // misspells one of them.
 var kinds = [][]byte{
 	[]byte("geometric mean"), []byte("geometic mean"), []byte("harmonic mean"), []byte("arithmetic mean"), []byte("total"),

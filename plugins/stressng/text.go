@@ -8,7 +8,7 @@ import (
 	"github.com/ktstr/ktstr"
 )
 
-// report is what the log lines have said so far. One log may hold several runs,
+// report holds the facts of the log lines so far. One log may hold several runs,
 // one after the other: the last one counts.
 type report struct {
 	ours    bool           // a line of stress-ng's was there
@@ -203,7 +203,7 @@ func (t *report) readVersion(l *line) bool {
 	return true
 }
 
-// finish says what the whole of the log says.
+// finish adds the diagnostics about the log as a whole.
 func (t *report) finish(p *parser) {
 	t.table.finish(p)
 	t.metrics = append(t.table.metrics, t.metrics...)

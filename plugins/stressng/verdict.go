@@ -9,7 +9,7 @@ import (
 	"github.com/ktstr/ktstr"
 )
 
-// verdict is what stress-ng says about how its run went. Its word "successful"
+// verdict is stress-ng's own judgement of its run. Its word "successful"
 // is no part of it: versions before 0.15.07 say it of runs that failed.
 type verdict struct {
 	fails, errors mention // lines of type "fail:" and "error:"
@@ -25,8 +25,8 @@ type verdict struct {
 
 // course is how long a run was to be and was.
 type course struct {
-	dispatched int     // line of "dispatching hogs"; 0: not there
-	asked      float64 // seconds; 0: not said
+	dispatched int     // line of "dispatching hogs", or 0
+	asked      float64 // seconds, or 0 if the log does not say it
 	askedLine  int
 	took       float64 // seconds
 	completed  bool
@@ -177,7 +177,7 @@ func plain(v float64) string { return strconv.FormatFloat(v, 'f', -1, 64) }
 var durations = map[string]float64{"sec": 1, "second": 1, "min": 60, "minute": 60, "hour": 3600, "day": 86400, "week": 604800}
 
 // seconds reads "1.00s", "1,01 sec", "2 mins, 0.07 secs", "120.07s (2 mins, …)".
-// What it cannot read is 0.
+// It returns 0 for another text.
 func seconds(duration []byte) float64 {
 	duration, _, _ = bytes.Cut(duration, []byte(" ("))
 	total := 0.0

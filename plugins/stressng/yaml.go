@@ -24,7 +24,7 @@ type yaml struct {
 	indent  int  // of these keys
 	item    int  // indent of the section's entries, -1 before the first one
 	entry   entry
-	lost    int  // first line of keys that stand under no entry or section; 0: none
+	lost    int  // first line of keys that stand under no entry or section, or 0
 	broken  bool // there were such keys in this section: whose the entries behind them are is not known
 
 	stressors counts // entries of each stressor under metrics
@@ -49,7 +49,7 @@ type entry struct {
 // figure is one "key: value" of an entry.
 type figure struct {
 	key    []byte
-	column int // of the table; -1: a further metric
+	column int // of the table, or -1 for a further metric
 	value  float64
 	ok     bool // value is a number
 	line   int

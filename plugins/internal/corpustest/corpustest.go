@@ -1,5 +1,11 @@
-// Package corpustest turns the captures that a parser is tested with into its
-// tests' inputs, and holds their results against what stands beside them.
+// Package corpustest is the test kit of the stock parsers. A capture is a
+// directory with the streams of one real run (stdout, stderr, file-NAME),
+// meta.json (its command line and exit code), expect.json (numbers that were
+// derived without a parser) and extract.json (the golden result).
+//
+// A test calls Load for the captures, Expect for expect.json and Golden for
+// extract.json. Field reads testdata/field, which has texts of public reports.
+// Growth compares processor times, for tests that a parser is linear.
 package corpustest
 
 import (

@@ -15,7 +15,7 @@ import (
 )
 
 // FieldCase is one directory of testdata/field: a text from a public bug report,
-// mail or log that was once read wrongly, and what it has to give. stdout,
+// mail or log that was once read wrongly, and the wanted result. stdout,
 // stderr and file-NAME hold the text, want.json the rest.
 type FieldCase struct {
 	Source string            // where the text comes from
@@ -88,7 +88,7 @@ func (c FieldCase) streams(t *testing.T, dir string) []ktstr.Output {
 	return streams
 }
 
-// check compares the result with what is wanted.
+// check compares the result with the wanted one.
 func (c FieldCase) check(t *testing.T, got extract.Result) {
 	t.Helper()
 	metrics := ByName(t, got.Metrics)
@@ -109,7 +109,7 @@ func (c FieldCase) check(t *testing.T, got extract.Result) {
 			}
 		}
 	}
-	// A tool that says why it failed makes an error of what is none otherwise.
+	// If the tool says why it failed, the status is error and not none.
 	if c.Status != "" && got.Status != c.Status && !(c.Status == extract.None && got.Status == extract.Error) {
 		t.Errorf("status %s, want %s", got.Status, c.Status)
 	}

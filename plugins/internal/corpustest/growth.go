@@ -11,7 +11,7 @@ import (
 
 // Growth is how many times as long large takes as small: the least of five
 // tries, or the first that is not above most. Time is that of the processor, of
-// this thread alone, so that it does not matter what else the machine does.
+// this thread alone, so other work of the machine does not matter.
 func Growth(t testing.TB, most float64, small, large func()) (ratio float64) {
 	t.Helper()
 	runtime.LockOSThread()
