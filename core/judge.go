@@ -23,8 +23,8 @@ func (r *Result) setExtraction(x extract.Result) {
 // nameKilled adds a diagnostic that names the processes which were killed after the
 // payload ended, if the extraction found nothing: the missing output may be theirs.
 func (r *Result) nameKilled() {
-	if r.Extraction.Status != extract.None || len(r.Killed) == 0 {
-		return
+	if r.Extraction.Status != extract.None || len(r.Killed) == 0 || r.TimedOut || r.EndedBy == "kill" {
+		return // at a timeout they are killed with the payload
 	}
 	const some = 3
 	var names []string

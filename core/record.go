@@ -50,7 +50,7 @@ type Record struct {
 	Bundle     string            `json:"bundle"`    // absolute path of the run's directory; empty: there is none
 	Host       Host              `json:"host"`
 	Scratch    *Scratch          `json:"scratch,omitempty"`
-	Killed     []Killed          `json:"killed,omitempty"` // descendants that outlived the payload
+	Killed     []Killed          `json:"killed,omitempty"` // descendants that were killed with the payload or after it
 	Notices    []string          `json:"notices,omitempty"`
 	Harness    *Cost             `json:"harness,omitempty"` // of ktstr itself while the payload ran
 	Watcher    *Cost             `json:"watcher,omitempty"` // of the watcher process in that time; nil: there was none
@@ -142,7 +142,7 @@ type Seen struct {
 	Kept int64 `json:"kept,omitempty"`
 }
 
-// Killed is a process of the run that outlived the payload and was killed.
+// Killed is a descendant of the payload that was killed with it or after it.
 type Killed struct {
 	Pid  int    `json:"pid"`
 	Name string `json:"name"`

@@ -62,7 +62,7 @@ func (a *app) printDetails(run runs.Run) error {
 	row("watcher used", costText(r.Watcher))
 	row("plugin used", costText(r.Frozen)) // while it was stopped
 	for _, k := range r.Killed {
-		row("outlived", fmt.Sprintf("%s (pid %d), killed", k.Name, k.Pid))
+		row("killed", fmt.Sprintf("%s (pid %d)", k.Name, k.Pid))
 	}
 	for _, n := range r.Notices {
 		row("note", n)
