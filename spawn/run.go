@@ -141,6 +141,7 @@ func (r *run) takeRequests() []Cause {
 func (r *run) serve() {
 	r.mu.Lock()
 	r.result.Pid = r.pid
+	r.result.ExitCode = -1 // until it is known: an error must not look like a success
 	r.mu.Unlock()
 	if r.leaf != nil {
 		r.leaf.Preload()
