@@ -24,7 +24,7 @@ func TestMarking(t *testing.T) { // C13
 	check("on its own", unix.Rlimit{Cur: none, Max: none}, marking{base: markAlone | base})
 	check("in a run", unix.Rlimit{Cur: outer, Max: outer}, marking{base: markInRun | base, outer: outer})
 	check("in a run in a run", unix.Rlimit{Cur: inner, Max: outer}, marking{})
-	check("limited by somebody", unix.Rlimit{Cur: 1000, Max: 1000}, marking{})
+	check("limited for another use", unix.Rlimit{Cur: 1000, Max: 1000}, marking{})
 	check("limited softly", unix.Rlimit{Cur: 1000, Max: none}, marking{})
 
 	m := marking{base: markAlone | base}
@@ -84,8 +84,8 @@ func TestParseLockLimit(t *testing.T) {
 	}
 }
 
-// A limit of no lock at all does not keep anybody from locking.
-func TestNobodyHeedsTheLimitOfLocks(t *testing.T) {
+// With a limit of 0 a process can still lock files.
+func TestLinuxIgnoresTheLimitOfLocks(t *testing.T) {
 	f, err := os.Create(t.TempDir() + "/file")
 	if err != nil {
 		t.Fatal(err)

@@ -6,7 +6,8 @@ import (
 	"testing"
 )
 
-// startSleep starts a child that is no run's, for the length of the test.
+// startSleep starts a child that belongs to no run. It lives until the end of the
+// test.
 func startSleep(t *testing.T) *exec.Cmd {
 	t.Helper()
 	cmd := exec.Command("sleep", "1000")
@@ -17,8 +18,8 @@ func startSleep(t *testing.T) *exec.Cmd {
 	return cmd
 }
 
-// The threads of a child that was started here have this process for a parent,
-// and are no orphans of a run.
+// This process is also the parent of the threads of its children. They are no orphans
+// of a run.
 func TestThreadsAreNotSearched(t *testing.T) { // C13
 	script := "import threading, time\nfor i in range(8): threading.Thread(target=time.sleep, args=(1000,)).start()\nprint('ready', flush=True)\n"
 	cmd := exec.Command("python3", "-c", script)
@@ -41,11 +42,11 @@ func TestThreadsAreNotSearched(t *testing.T) { // C13
 		t.Fatalf("found %v, %v", found, err)
 	}
 	if s.progress.seen == 0 {
-		t.Error("after a search that found nobody all are searched again")
+		t.Error("after a search that found no process, all are searched again")
 	}
 }
 
-// A subreaper knows the children that it has started, until they are reaped.
+// A subreaper remembers its children until they are reaped.
 func TestHostKnowsItsChildren(t *testing.T) { // C13
 	var h Host
 	h.subreaper.Store(true)
