@@ -220,13 +220,18 @@ func TestOlderProcessesAreSpared(t *testing.T) { // C11, C13
 // it to its ControlMaster. At the timeout the run is over, without an error.
 func TestDescriptorGivenToAnOlderProcess(t *testing.T) { // C11, C14
 	both(t, func(t *testing.T, set func(Command) Command) {
-		b := startBystander(t)
-		later(t, b.pid)
-		socket := filepath.Join(t.TempDir(), "s")
-		go b.do("receive " + socket)
-		c := set(help("send-stdout="+socket, "out=\n", "hang"))
-		c.Timeout = 500 * time.Millisecond
-		res := mustRun(t, c)
+		var b *bystander
+		var res Result
+		patiently(t, func(d time.Duration) bool {
+			b = startBystander(t)
+			later(t, b.pid)
+			socket := filepath.Join(t.TempDir(), "s")
+			fmt.Fprintln(b.in, "receive "+socket)
+			c := set(help("send-stdout="+socket, "out=\n", "hang"))
+			c.Timeout = d
+			res = mustRun(t, c)
+			return len(res.Stdout.Data) > 0 // the payload has sent the descriptor
+		})
 		if !alive(b.pid) || res.Cause != CauseTimeout || res.Stdout.Complete {
 			t.Errorf("the bystander is alive: %v, cause %q, complete %v: want true, timeout, false", alive(b.pid), res.Cause, res.Stdout.Complete)
 		}

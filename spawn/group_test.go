@@ -30,9 +30,13 @@ func TestSharedGroup(t *testing.T) { // C10
 	}
 	// Only the leader is killed.
 	c = help("bg=hang", "hang")
-	c.ShareGroup, c.Timeout, c.Grace = true, 500*time.Millisecond, 100*time.Millisecond
-	res = mustRun(t, c)
-	child = pids(t, res.Stdout.Data)
+	c.ShareGroup, c.Grace = true, 100*time.Millisecond
+	patiently(t, func(d time.Duration) bool {
+		c.Timeout = d
+		res = mustRun(t, c)
+		child = pids(t, res.Stdout.Data)
+		return len(child) == 1
+	})
 	if res.Cause != CauseTimeout || len(child) != 1 || !alive(child[0]) {
 		t.Errorf("cause %q, child %v: want it alive", res.Cause, child)
 	}

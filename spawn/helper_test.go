@@ -500,6 +500,19 @@ func wantDead(t *testing.T, what string, fds []int) {
 	}
 }
 
+// patiently calls f with longer and longer durations until it returns true: the
+// payload of the test has got far enough in that time. So a busy machine does not
+// change the answer of a test.
+func patiently(t *testing.T, f func(d time.Duration) bool) {
+	t.Helper()
+	for d := 250 * time.Millisecond; d < 2*time.Minute; d *= 4 {
+		if f(d) {
+			return
+		}
+	}
+	t.Fatal("the payload did not get far enough in a minute")
+}
+
 // dies reports whether a process is dead, or dies within 10 s: a run does not wait
 // for the death of the processes in the leader's group.
 func dies(t *testing.T, pid int) bool {

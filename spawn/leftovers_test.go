@@ -30,8 +30,12 @@ func TestLeftoversWait(t *testing.T) { // C12
 		}
 		// The timeout and Kill end the wait.
 		c = set(help("setsid=hang", "exit=3"))
-		c.Leftovers, c.Timeout = LeftoversWait, 500*time.Millisecond
-		res = mustRun(t, c)
+		c.Leftovers = LeftoversWait
+		patiently(t, func(d time.Duration) bool {
+			c.Timeout = d
+			res = mustRun(t, c)
+			return res.ExitCode == 3
+		})
 		if list := pids(t, res.Stdout.Data); res.ExitCode != 3 || res.Cause != CauseTimeout || len(list) != 1 || !dies(t, list[0]) || len(res.Killed) != 1 {
 			t.Errorf("timeout: exit %d, cause %q, printed %q, killed %v: want 3, timeout, and the child killed", res.ExitCode, res.Cause, res.Stdout.Data, res.Killed)
 		}

@@ -31,8 +31,11 @@ func TestLeaderFirst(t *testing.T) { // C12
 		}
 		// At a timeout they are listed as well, and they have not outlived the payload.
 		c = set(help("bg=hang", "setsid=hang", "hang"))
-		c.Timeout = 500 * time.Millisecond
-		res = mustRun(t, c)
+		patiently(t, func(d time.Duration) bool {
+			c.Timeout = d
+			res = mustRun(t, c)
+			return len(pids(t, res.Stdout.Data)) == 2
+		})
 		for _, pid := range pids(t, res.Stdout.Data) {
 			if !dies(t, pid) || !slices.ContainsFunc(res.Killed, func(s Survivor) bool { return s.Pid == pid }) {
 				t.Errorf("timeout: %d is alive: %v, killed %v: want it killed and listed", pid, alive(pid), res.Killed)

@@ -11,37 +11,43 @@ import (
 // that the run was ended on purpose.
 func TestStopAfter(t *testing.T) { // C14
 	both(t, func(t *testing.T, set func(Command) Command) {
-		check := func(what string, c Command, exit int, signal string, cause Cause, printed string) {
+		check := func(what string, res Result, exit int, signal string, cause Cause, printed string) {
 			t.Helper()
-			res := mustRun(t, c)
 			if res.ExitCode != exit || res.Signal != signal || res.Cause != cause || string(res.Stdout.Data) != printed {
 				t.Errorf("%s: exit %d, signal %q, cause %q, printed %q: want %d, %q, %q, %q",
 					what, res.ExitCode, res.Signal, res.Cause, res.Stdout.Data, exit, signal, cause, printed)
 			}
 		}
-		c := set(help("int=3"))
-		c.StopAfter, c.Timeout = 2*time.Second, time.Hour
-		check("it stops", c, 3, "", CauseStop, "ready\nsummary\n")
+		// started runs c, with times that change sets, until it prints before they end.
+		started := func(c Command, change func(c *Command, d time.Duration)) (res Result) {
+			t.Helper()
+			patiently(t, func(d time.Duration) bool {
+				change(&c, d)
+				res = mustRun(t, set(c))
+				return len(res.Stdout.Data) > 0
+			})
+			return res
+		}
+		res := started(help("int=3"), func(c *Command, d time.Duration) { c.StopAfter, c.Timeout = d, time.Hour })
+		check("it stops", res, 3, "", CauseStop, "ready\nsummary\n")
 
-		c = set(help("ignore", "hang"))
-		c.StopAfter, c.Grace = 200*time.Millisecond, 200*time.Millisecond
-		start := time.Now()
-		check("it ignores SIGINT", c, -1, "SIGKILL", CauseStop, "")
-		if d := time.Since(start); d < c.StopAfter+c.Grace {
-			t.Errorf("it was killed after %v, want at least %v", d, c.StopAfter+c.Grace)
+		stubborn := help("ignore", "out=ready\n", "hang")
+		var least time.Duration
+		res = started(stubborn, func(c *Command, d time.Duration) { c.StopAfter, c.Grace, least = d, d, 2*d })
+		check("it ignores SIGINT", res, -1, "SIGKILL", CauseStop, "ready\n")
+		if res.Duration < least {
+			t.Errorf("it was killed after %v, want at least %v", res.Duration, least)
 		}
 
-		c = set(help("exit=2"))
+		c := set(help("exit=2"))
 		c.StopAfter = 1<<63 - 1
-		check("it ends before", c, 2, "", CauseNone, "")
+		check("it ends before", mustRun(t, c), 2, "", CauseNone, "")
 
-		c = set(help("ignore", "hang"))
-		c.Timeout, c.StopAfter = 200*time.Millisecond, time.Hour
-		check("the timeout comes first", c, -1, "SIGKILL", CauseTimeout, "")
+		res = started(stubborn, func(c *Command, d time.Duration) { c.Timeout, c.StopAfter = d, time.Hour })
+		check("the timeout comes first", res, -1, "SIGKILL", CauseTimeout, "ready\n")
 
-		c = set(help("ignore", "hang"))
-		c.StopAfter, c.Timeout, c.Grace = 200*time.Millisecond, 400*time.Millisecond, time.Hour
-		check("the timeout comes before the end of the grace", c, -1, "SIGKILL", CauseStop, "")
+		res = started(stubborn, func(c *Command, d time.Duration) { c.StopAfter, c.Timeout, c.Grace = d, 2*d, time.Hour })
+		check("the timeout comes before the end of the grace", res, -1, "SIGKILL", CauseStop, "ready\n")
 
 		c.StopAfter = -1
 		if _, err := Run(context.Background(), c); err == nil || !strings.Contains(err.Error(), "stop after") {
