@@ -91,10 +91,8 @@ func Compare(a, b Side, o Options) Report {
 		o.Alpha = DefaultAlpha
 	}
 	r := Report{A: count(a), B: count(b), Alpha: o.Alpha, Differences: differences(a, b, o.Compared)}
-	decides, note := selection(a, b, o.Select)
-	if note != "" {
-		r.Notes = append(r.Notes, note)
-	}
+	decides, notes := selection(a, b, o.Select)
+	r.Notes = append(r.Notes, notes...)
 	for _, side := range []Counted{r.A, r.B} {
 		note := fmt.Sprintf("%s: %d interrupted, left out", side.Name, side.Interrupted)
 		if side.Interrupted > 0 && !slices.Contains(r.Notes, note) { // both sides may have the same name
@@ -115,6 +113,7 @@ func Compare(a, b Side, o Options) Report {
 	for _, name := range o.Absent {
 		r.Rows = append(r.Rows, Row{Metric: name, Decides: true, Verdict: Missing, Change: math.NaN(), P: 1, MinEffect: o.minEffect(name), Note: "no run has it"})
 	}
+	r.Notes = append(r.Notes, disagreements(r.Rows)...)
 	for _, family := range []bool{true, false} {
 		var rows []*Row
 		for i := range r.Rows {

@@ -94,7 +94,7 @@ func TestUnitsConvertOrAreNamed(t *testing.T) {
 	}
 	target, _ := ktstr.Target(2)
 	row = compare.Compare(us, side("b", ktstr.Metric{Name: "x", Unit: "ms", Polarity: target}, 2, 2, 2, 2), compare.Options{}).Rows[0]
-	if row.Verdict != compare.Same || !strings.Contains(row.Note, "do not agree") {
+	if row.Verdict != compare.Same || !strings.Contains(row.Note, "disagree about the polarity") {
 		t.Errorf("polarities that disagree: %+v", row)
 	}
 	for i := range us.Runs {
@@ -332,5 +332,14 @@ func TestMediansBetweenTwoValuesAreRounded(t *testing.T) {
 	}
 	if r := compare.Compare(side(0.1, 0.2), side(0.3, 0.3), compare.Options{}).Rows[0]; r.A.Median != 0.15 || r.A.Spread != 0.05 || r.Change != 1 {
 		t.Errorf("median %v, spread %v, change %v; want 0.15, 0.05, 1", r.A.Median, r.A.Spread, r.Change)
+	}
+}
+
+// The summary of one set of runs is its comparison with no runs.
+func TestRowOfOneSideHasItsPolarity(t *testing.T) {
+	b := side("b", ktstr.Metric{Name: "x", Unit: "us", Polarity: ktstr.Lower}, 1, 2, 3)
+	row := compare.Compare(compare.Side{}, b, compare.Options{}).Rows[0]
+	if row.Polarity != ktstr.Lower || row.Unit != "us" || row.B.Median != 2 {
+		t.Errorf("got %+v", row)
 	}
 }

@@ -1,6 +1,7 @@
 package compare
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -23,20 +24,15 @@ func measure(name string, a, b []sighting) Row {
 	}
 	all := slices.Concat(a, b)
 	row.Unit = all[0].unit
-	polarities := map[ktstr.Polarity]bool{}
 	for _, s := range all {
-		if s.polarity != ktstr.Unknown {
-			polarities[s.polarity], row.Polarity = true, s.polarity
+		if row.Polarity == ktstr.Unknown {
+			row.Polarity = s.polarity // for a row of one side
 		}
 		if !unit.Convertible(s.unit, row.Unit) {
 			row.Verdict = Missing
 			note("units %q and %q cannot be compared", row.Unit, s.unit)
 			return row
 		}
-	}
-	if len(polarities) > 1 {
-		row.Polarity = ktstr.Unknown
-		note("the runs do not agree which way is better")
 	}
 	notFinite := 0
 	values := func(side []sighting) []float64 {
@@ -69,32 +65,88 @@ func measure(name string, a, b []sighting) Row {
 		note("not in the second")
 		return row
 	}
+	strict := strictest(row, all)
+	row.Polarity, row.Change, row.P = strict.polarity, strict.change, strict.p
+	if pa, pb := polarities(a), polarities(b); pa != pb {
+		row.disagreement = fmt.Sprintf("A: %s, B: %s", pa, pb)
+		note("judged as %s, because the sides disagree about the polarity (%s)", row.Polarity, row.disagreement)
+	}
+	return row
+}
+
+// A reading is the change of a metric as one polarity sees it.
+type reading struct {
+	polarity  ktstr.Polarity
+	change, p float64
+}
+
+// worse reports whether the change is in the bad direction.
+func (r reading) worse() bool {
+	if r.polarity == ktstr.Higher {
+		return r.change < 0
+	}
+	return r.polarity != ktstr.Unknown && r.change > 0
+}
+
+// strictest reads the row by each known polarity of its metrics and returns the reading
+// that is worst for side B: the most significant one in the bad direction, or else the
+// least significant one. Usually there is only one.
+func strictest(row Row, all []sighting) reading {
+	var readings []reading
+	for _, s := range all {
+		if s.polarity == ktstr.Unknown || slices.ContainsFunc(readings, func(r reading) bool { return r.polarity == s.polarity }) {
+			continue
+		}
+		readings = append(readings, read(row, s))
+	}
+	if len(readings) == 0 {
+		return read(row, sighting{})
+	}
+	return slices.MinFunc(readings, func(a, b reading) int {
+		switch {
+		case a.worse() && b.worse():
+			return cmp.Compare(a.p, b.p)
+		case a.worse():
+			return -1
+		case b.worse():
+			return 1
+		}
+		return cmp.Compare(b.p, a.p)
+	})
+}
+
+// read compares the two sides of row by the polarity of a metric. A target is in the
+// unit of that metric.
+func read(row Row, like sighting) reading {
 	x, y := row.A.Values, row.B.Values
 	from, to, whole := row.A.Median, row.B.Median, math.Abs(row.A.Median)
-	if target, ok := row.Polarity.Target(); ok {
-		// The target is in the unit of its metric. If the units of the sides differ, it is
-		// in the unit of the first metric with this polarity.
-		for _, s := range all {
-			if s.polarity == row.Polarity {
-				if t, err := unit.Convert(target, s.unit, row.Unit); err == nil {
-					target = t
-				}
-				break
-			}
+	if target, ok := like.polarity.Target(); ok {
+		if t, err := unit.Convert(target, like.unit, row.Unit); err == nil {
+			target = t
 		}
 		x, y = distances(x, target), distances(y, target)
 		from, to = summarize(x).Median, summarize(y).Median
 		if target != 0 {
-			// Not of the distance at A: near the target that is next to
+			// Not a fraction of the distance at A. Near the target that is almost
 			// nothing, and any noise would be a change by hundreds of percent.
 			whole = math.Abs(target)
 		} else {
 			whole = from
 		}
 	}
-	row.Change = rounded(change(from, to, whole))
-	row.P = uTest(x, y)
-	return row
+	return reading{like.polarity, rounded(change(from, to, whole)), uTest(x, y)}
+}
+
+// polarities returns the polarities of one side, such as "lower" or "lower or unknown".
+func polarities(side []sighting) string {
+	var words []string
+	for _, s := range side {
+		if word := s.polarity.String(); !slices.Contains(words, word) {
+			words = append(words, word)
+		}
+	}
+	slices.Sort(words)
+	return strings.Join(words, " or ")
 }
 
 // distances returns the distance of each value to the target.

@@ -40,9 +40,9 @@ type Sample struct {
 // A Row is the comparison of one metric.
 type Row struct {
 	Metric   string
-	Unit     string // of all values; the unit of side A, or of side B if A has none
-	Polarity ktstr.Polarity
-	Decides  bool // the exit status depends on this row
+	Unit     string         // of all values; the unit of side A, or of side B if A has none
+	Polarity ktstr.Polarity // if the runs disagree, the one by which B is worst
+	Decides  bool           // the exit status depends on this row
 	A, B     Sample
 	// Change is the change from the median of A to the median of B, as a fraction of
 	// the median of A. For a target, it is the change of the median distance to the
@@ -55,6 +55,8 @@ type Row struct {
 	Verdict   Verdict
 	Need      int    // with TooFew: the number of runs per side that could show a difference
 	Note      string // for the user, such as "not in the first"; may be empty
+
+	disagreement string // the polarities of the sides, if they differ
 }
 
 // Measured reports whether both sides have values. If not, Change, P and Level have

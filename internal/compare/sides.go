@@ -1,7 +1,11 @@
 package compare
 
 import (
+	"fmt"
+	"maps"
 	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/ktstr/ktstr"
 	"github.com/ktstr/ktstr/core/extract"
@@ -72,12 +76,12 @@ func Names(sides ...Side) []string {
 }
 
 // selection returns a function that reports whether a metric decides. If the user must
-// know how it selects, note explains it.
-func selection(a, b Side, patterns []string) (decides func(name string) bool, note string) {
+// know how it selects, the notes explain it.
+func selection(a, b Side, patterns []string) (decides func(name string) bool, notes []string) {
 	if patterns != nil {
 		return func(name string) bool {
 			return slices.ContainsFunc(patterns, func(p string) bool { return extract.Match(p, name) })
-		}, ""
+		}, nil
 	}
 	headlines := map[string]bool{}
 	for _, s := range []Side{a, b} {
@@ -87,10 +91,77 @@ func selection(a, b Side, patterns []string) (decides func(name string) bool, no
 			}
 		}
 	}
-	if len(headlines) == 0 {
-		return func(string) bool { return true }, "no metric is marked as headline, so all decide; mark some with hints, or choose with --metric"
+	if len(headlines) > 0 {
+		return func(name string) bool { return headlines[name] }, nil
 	}
-	return func(name string) bool { return headlines[name] }, ""
+	notes = []string{"no metric is marked as headline, so all decide; mark some with hints, or choose with --metric"}
+	arrays := arraysOf(Names(a, b))
+	for _, array := range slices.Sorted(maps.Keys(arrays)) {
+		where, pattern := "the array "+strings.TrimRight(array, "./"), array+"*"
+		if array == "" {
+			where = "the array at the top level"
+		}
+		notes = append(notes, fmt.Sprintf("the elements of %s do not decide: to let them decide, choose --metric '%s'", where, pattern))
+	}
+	return func(name string) bool {
+		array, _, isElement := element(name)
+		return !isElement || !arrays[array]
+	}, notes
+}
+
+// arraysOf returns the prefixes of names that are elements of an array of numbers, such
+// as "samples." of samples.0, samples.1 and samples.2. Such elements are repeated
+// measurements, so none of them may decide alone. The numbers must be 0, 1, 2 and so on.
+// Percentiles, for example, are not an array: lat.50, lat.99.
+func arraysOf(names []string) map[string]bool {
+	count, last := map[string]int{}, map[string]int{}
+	for _, name := range names {
+		if array, index, ok := element(name); ok {
+			count[array]++
+			last[array] = max(last[array], index)
+		}
+	}
+	arrays := map[string]bool{}
+	for array, n := range count {
+		if n > 1 && last[array] == n-1 {
+			arrays[array] = true
+		}
+	}
+	return arrays
+}
+
+// element splits the name of an array's element, such as samples.12, into "samples." and
+// 12. ok is false if the name does not end in an index.
+func element(name string) (array string, index int, ok bool) {
+	end := strings.LastIndexAny(name, "./") + 1
+	index, err := strconv.Atoi(name[end:])
+	return name[:end], index, err == nil && strconv.Itoa(index) == name[end:] && index >= 0
+}
+
+// disagreements returns one note for each pair of polarities that the sides of deciding
+// rows have.
+func disagreements(rows []Row) (notes []string) {
+	metrics := map[string][]string{}
+	var pairs []string
+	for _, r := range rows {
+		if r.disagreement == "" || !r.Decides {
+			continue
+		}
+		if metrics[r.disagreement] == nil {
+			pairs = append(pairs, r.disagreement)
+		}
+		metrics[r.disagreement] = append(metrics[r.disagreement], r.Metric)
+	}
+	for _, pair := range pairs {
+		const most = 5
+		names := metrics[pair]
+		list := strings.Join(names[:min(most, len(names))], ", ")
+		if more := len(names) - most; more > 0 {
+			list += fmt.Sprintf(" and %d more", more)
+		}
+		notes = append(notes, fmt.Sprintf("the sides disagree about the polarity of %s (%s): the stricter reading counts", list, pair))
+	}
+	return notes
 }
 
 // A sighting is one metric of one run.
