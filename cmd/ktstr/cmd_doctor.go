@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ktstr/ktstr/core"
+	"github.com/ktstr/ktstr/extractors/plugin/store"
 	"github.com/ktstr/ktstr/internal/series"
 )
 
@@ -22,7 +23,7 @@ missing program, print the command that installs it. doctor changes nothing.
 
 Exit status: 0  every plugin starts and every payload file can be read
              2  a payload file cannot be read
-             3  a plugin does not start
+             3  a plugin does not start, or a ` + store.LockFile + ` names one that is not installed
 A program that is not installed does not change the exit status.`,
 		Args: arguments(""),
 		RunE: func(c *cobra.Command, _ []string) error { return a.interruptibleDoctor(c.Context(), output) },

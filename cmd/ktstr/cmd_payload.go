@@ -13,9 +13,13 @@ func (a *app) payloadCommand() *cobra.Command {
 	var list, show format
 	listCommand := &cobra.Command{
 		Use:   "list",
-		Short: "List the payloads and the source of each",
-		Long: `List the payloads and the source of each: stock, a payload file or a plugin. The
-exit status is 2 if a payload file cannot be read. Its row gives the reason.`,
+		Short: "List the payloads, and which are ready to run",
+		Long: `List the payloads with the source of each: stock, a payload file or a plugin.
+
+A payload is ready if its programs and its extractor are installed. Otherwise its
+row names what it needs, for example "needs fio". ktstr doctor also checks the
+versions, and prints the commands that install the programs. The exit status is 2
+if a payload file cannot be read. Its row gives the reason.`,
 		Args: arguments(""),
 		RunE: func(*cobra.Command, []string) error {
 			return a.listPayloads(list)

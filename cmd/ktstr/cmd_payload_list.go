@@ -3,50 +3,86 @@ package main
 import (
 	"cmp"
 	"fmt"
+	"os/exec"
+	"slices"
 	"strings"
 
 	"github.com/ktstr/ktstr/core"
+	"github.com/ktstr/ktstr/core/payload"
+	"github.com/ktstr/ktstr/internal/catalog"
 )
 
 // payloadRow is one payload in `payload list -o json`.
 type payloadRow struct {
-	Name      string `json:"name"`
-	Summary   string `json:"summary"`
-	Binary    string `json:"binary"`
-	Extractor string `json:"extractor"`
-	Source    string `json:"source"`
-	Problem   string `json:"problem,omitempty"` // the reason if the file cannot be read; then only Name and Source are known
+	Name      string   `json:"name"`
+	Summary   string   `json:"summary"`
+	Binary    string   `json:"binary"`
+	Extractor string   `json:"extractor"`
+	Source    string   `json:"source"`
+	Ready     bool     `json:"ready"`             // its programs and its extractor are installed
+	Missing   []string `json:"missing,omitempty"` // the ones that are not installed
+	Problem   string   `json:"problem,omitempty"` // the reason if the file cannot be read; then only Name and Source are known
 }
 
 func (a *app) listPayloads(f format) error {
-	all, bad, err := a.catalog(false).Payloads()
+	c := a.catalog(false)
+	all, broken, err := c.Payloads()
 	if err != nil {
 		return err
 	}
-	rows := make([]payloadRow, 0, len(all)+len(bad))
-	for _, p := range all {
-		rows = append(rows, payloadRow{Name: p.Name, Summary: p.Summary, Binary: p.Binary, Extractor: cmp.Or(p.Extractor, "json"), Source: p.Source})
+	extractors, err := c.Extractors()
+	if err != nil {
+		return err
 	}
-	for _, b := range bad {
+	rows := make([]payloadRow, 0, len(all)+len(broken))
+	for _, p := range all {
+		row := payloadRow{Name: p.Name, Summary: p.Summary, Binary: p.Binary, Extractor: cmp.Or(p.Extractor, "json"), Source: p.Source}
+		for _, need := range needs(p) {
+			if _, err := exec.LookPath(need.Binary); err != nil {
+				row.Missing = append(row.Missing, need.Binary)
+			}
+		}
+		if !slices.ContainsFunc(extractors, func(x catalog.Extractor) bool { return x.Name == row.Extractor && x.Err == nil }) {
+			row.Missing = append(row.Missing, "extractor "+row.Extractor)
+		}
+		row.Ready = len(row.Missing) == 0
+		rows = append(rows, row)
+	}
+	for _, b := range broken {
 		rows = append(rows, payloadRow{Name: b.Name, Source: b.Path, Problem: b.Err.Error()})
 	}
 	if f == formatJSON {
 		err = a.printJSON(rows)
 	} else {
-		t := tableTo(a.stdout)
-		for _, r := range rows {
-			text := firstSentence(r.Summary)
-			if r.Problem != "" {
-				text = "not ready: " + r.Problem
-			}
-			fmt.Fprintf(t, "%s\t%s\t%s\n", line(cmp.Or(r.Name, "-")), line(r.Source), line(text))
-		}
-		err = t.Flush()
+		err = a.printPayloads(rows)
 	}
-	if err == nil && len(bad) > 0 {
+	if err == nil && len(broken) > 0 {
 		return exitWith(core.ExitUsage)
 	}
 	return err
+}
+
+func (a *app) printPayloads(rows []payloadRow) error {
+	t := tableTo(a.stdout)
+	for _, r := range rows {
+		state, text := "ready", firstSentence(r.Summary)
+		switch {
+		case r.Problem != "":
+			state, text = "not ready", r.Problem
+		case !r.Ready:
+			state = "needs " + strings.Join(r.Missing, ", ")
+		}
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", line(cmp.Or(r.Name, "-")), line(r.Source), line(state), line(text))
+	}
+	return t.Flush()
+}
+
+// needs returns the programs that a payload needs, its own program first.
+func needs(p payload.Payload) []payload.Need {
+	if len(p.Needs) == 0 && p.Binary != payload.Self {
+		return []payload.Need{{Binary: p.Binary}}
+	}
+	return p.Needs
 }
 
 func firstSentence(text string) string {

@@ -2,6 +2,8 @@ package main
 
 import (
 	"github.com/spf13/cobra"
+
+	"github.com/ktstr/ktstr/extractors/plugin/store"
 )
 
 func (a *app) pluginCommand() *cobra.Command {
@@ -14,7 +16,9 @@ func (a *app) pluginCommand() *cobra.Command {
 	listCommand := &cobra.Command{
 		Use:   "list",
 		Short: "List the extractors: built-in ones and plugins",
-		Args:  arguments(""),
+		Long: `List the built-in extractors, the installed plugins, and the plugins that a
+` + store.LockFile + ` names but that are not installed.`,
+		Args: arguments(""),
 		RunE: func(*cobra.Command, []string) error {
 			return a.listExtractors(list)
 		},

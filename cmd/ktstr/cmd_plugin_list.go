@@ -1,32 +1,44 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
+
+	"github.com/ktstr/ktstr/internal/catalog"
 )
 
+// notInstalled is the place of a plugin that a ktstr.lock names and that is not installed.
+const notInstalled = "not installed"
+
 func (a *app) listExtractors(f format) error {
-	all, err := a.catalog(false).Extractors()
+	c := a.catalog(false)
+	all, err := c.Extractors()
 	if err != nil {
 		return err
+	}
+	missing, err := c.Missing(all)
+	if err != nil {
+		return err
+	}
+	for _, m := range missing {
+		all = append(all, catalog.Extractor{Name: m.Name, From: notInstalled, Version: m.Version, Path: m.Lock, SHA256: m.SHA256, Problem: m.Error()})
 	}
 	if f == formatJSON {
 		return a.printJSON(all)
 	}
 	t := tableTo(a.stdout)
-	for _, s := range all {
-		note := s.Path
-		if s.Hidden != "" {
-			note += " (hidden by: " + s.Hidden + ")"
+	for _, x := range all {
+		note := x.Path
+		switch {
+		case x.Hidden != "":
+			note += " (hidden by: " + x.Hidden + ")"
+		case x.Err != nil:
+			note += " (refused, see ktstr plugin describe " + x.Name + ")"
+		case x.Problem != "":
+			note = x.Problem
 		}
-		if s.Problem != "" {
-			note += " (refused, see ktstr plugin describe " + s.Name + ")"
-		}
-		version := s.Version
-		if version == "" {
-			version = "-"
-		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", line(s.Name), line(version), s.From, line(strings.TrimSpace(note)))
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", line(x.Name), line(cmp.Or(x.Version, "-")), x.From, line(strings.TrimSpace(note)))
 	}
 	return t.Flush()
 }

@@ -34,11 +34,7 @@ func examinePayloads(ctx context.Context, payloads []payload.Payload, broken []c
 	}
 	for _, p := range payloads {
 		state := payloadState{Name: p.Name, Ready: true}
-		needs := p.Needs
-		if len(needs) == 0 && p.Binary != payload.Self {
-			needs = []payload.Need{{Binary: p.Binary}}
-		}
-		for i, need := range needs {
+		for i, need := range needs(p) {
 			found, err := prober.Ask(ctx, need, i == 0 && p.AsksHelp())
 			programs = addProgram(programs, need, found.Version, p.Name)
 			if err == nil && i == 0 {

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"slices"
-	"strings"
 
 	"github.com/ktstr/ktstr/core"
 )
@@ -17,9 +16,15 @@ type pluginState struct {
 	Sandbox []core.Measure `json:"sandbox,omitempty"` // restrictions of the plugin's process; empty: built in
 }
 
-// examinePlugins starts each extractor and stops it.
+// examinePlugins starts and stops each extractor. It includes the plugins that a ktstr.lock
+// names and that are not installed.
 func (a *app) examinePlugins(ctx context.Context) ([]pluginState, error) {
-	extractors, err := a.catalog(false).Extractors()
+	c := a.catalog(false)
+	extractors, err := c.Extractors()
+	if err != nil {
+		return nil, err
+	}
+	missing, err := c.Missing(extractors)
 	if err != nil {
 		return nil, err
 	}
@@ -29,7 +34,7 @@ func (a *app) examinePlugins(ctx context.Context) ([]pluginState, error) {
 			continue
 		}
 		h := pluginState{Name: found.Name, From: found.From}
-		x, err := a.catalog(false).Start(ctx, found.Name)
+		x, err := c.Start(ctx, found.Name)
 		if err != nil {
 			h.Error = err.Error()
 		} else {
@@ -41,6 +46,9 @@ func (a *app) examinePlugins(ctx context.Context) ([]pluginState, error) {
 		}
 		all = append(all, h)
 	}
+	for _, m := range missing {
+		all = append(all, pluginState{Name: m.Name, From: notInstalled, Version: m.Version, Error: m.Error()})
+	}
 	return all, nil
 }
 
@@ -50,11 +58,14 @@ func anyFails(plugins []pluginState) bool {
 
 func pluginRows(plugins []pluginState) (rows [][3]string) {
 	for _, p := range plugins {
-		state := "starts"
-		if p.Error != "" {
-			state = "fails"
+		state, text := "starts", p.From
+		switch {
+		case p.From == notInstalled:
+			state, text = notInstalled, p.Error
+		case p.Error != "":
+			state, text = "fails", p.From+" "+p.Error
 		}
-		rows = append(rows, [3]string{p.Name, state, strings.TrimSpace(p.From + " " + p.Error)})
+		rows = append(rows, [3]string{p.Name, state, text})
 	}
 	return rows
 }

@@ -146,7 +146,7 @@ func (c *Catalog) Extractor(name string) (Extractor, error) {
 			names = append(names, x.Name)
 		}
 	}
-	if err := missingLocked(all, func(d ktstr.Description) bool { return d.Name == name }); err != nil {
+	if err := c.missing(all, func(d ktstr.Description) bool { return d.Name == name }); err != nil {
 		return Extractor{}, fmt.Errorf("extractor %q: %w", name, err)
 	}
 	return Extractor{}, &UnknownError{name, names}
@@ -165,29 +165,50 @@ func (e *UnknownError) Error() string {
 	return fmt.Sprintf("there is no extractor %q: want one of %s, or a plugin: ktstr plugin install FILE, or --plugin NAME=PATH", e.Name, strings.Join(e.Known, ", "))
 }
 
-// missingLocked returns an error if the ktstr.lock that applies here names a plugin for
-// which meant is true and which is not in all.
-func missingLocked(all []Extractor, meant func(ktstr.Description) bool) error {
+// Missing is a plugin that a ktstr.lock names and that is not installed.
+type Missing struct {
+	ktstr.Description
+	Lock   string // path of the ktstr.lock
+	SHA256 string // of the plugin's executable; empty: the lock has none for this platform
+}
+
+func (m Missing) Error() string {
+	build := "no build for " + store.Platform
+	if m.SHA256 != "" {
+		build = "sha256 " + m.SHA256
+	}
+	return fmt.Sprintf("%s names plugin %s %s (%s), which is not installed: get the file and run: ktstr plugin install FILE", m.Lock, m.Name, text.Line(m.Version), build)
+}
+
+// Missing returns the plugins that are not installed although the ktstr.lock of the
+// working directory names them. all are the extractors that were found.
+func (c *Catalog) Missing(all []Extractor) ([]Missing, error) {
 	found := store.FindLock(".")
 	if found.Path == "" {
-		return nil
+		return nil, nil
 	}
 	lock, err := store.ReadLock(found.Path)
 	if err != nil {
-		return err
+		return nil, err
 	}
+	var missing []Missing
 	for _, p := range lock.Plugins {
-		d := p.Description
-		if !meant(d) || slices.ContainsFunc(all, func(x Extractor) bool { return x.Name == d.Name }) {
-			continue
+		if !slices.ContainsFunc(all, func(x Extractor) bool { return x.Name == p.Description.Name }) {
+			missing = append(missing, Missing{p.Description, found.Path, p.SHA256[store.Platform]})
 		}
-		build := "no build for " + store.Platform
-		if hash := p.SHA256[store.Platform]; hash != "" {
-			build = "sha256 " + hash
-		}
-		return fmt.Errorf("%s names plugin %s %s (%s), which is not installed: get the file and run: ktstr plugin install FILE", found.Path, d.Name, text.Line(d.Version), build)
 	}
-	return nil
+	return missing, nil
+}
+
+// missing returns an error if a plugin for which meant is true is Missing.
+func (c *Catalog) missing(all []Extractor, meant func(ktstr.Description) bool) error {
+	missing, err := c.Missing(all)
+	for _, m := range missing {
+		if meant(m.Description) {
+			return m
+		}
+	}
+	return err
 }
 
 // Started is an extractor that is ready to extract. The caller closes it.

@@ -275,7 +275,7 @@ func (c *Catalog) unknownPayload(name string) error {
 	if err != nil {
 		return err
 	}
-	if err := missingLocked(extractors, func(d ktstr.Description) bool { return d.Name == name || brings(d, name) }); err != nil {
+	if err := c.missing(extractors, func(d ktstr.Description) bool { return d.Name == name || brings(d, name) }); err != nil {
 		return fmt.Errorf("payload %q: %w", name, err)
 	}
 	all, broken, err := c.Payloads()
