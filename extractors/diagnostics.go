@@ -79,7 +79,7 @@ func (w *Walker) report(lines string, truncated bool) {
 	case w.which == "all":
 		w.diagnose(ktstr.SeveralReports, 0, "%d JSON documents: all count, and their names repeat", w.found)
 	default:
-		w.diagnose(ktstr.SeveralReports, 0, "%d JSON documents: the %s one counts (option documents: first, last or all)", w.found, w.which)
+		w.diagnose(ktstr.SeveralReports, 0, "%d JSON documents: the %s one counts. To change this: --documents %s, or all", w.found, w.which, map[string]string{"first": "last", "last": "first"}[w.which])
 	}
 	if w.which == "first" && lines == "" && w.most > w.counted {
 		which := "all"
@@ -114,7 +114,7 @@ func (w *Walker) report(lines string, truncated bool) {
 	case len(w.text) <= 4096 && len(bytes.TrimSpace(w.text)) == 0:
 		w.diagnose(ktstr.NotMyFormat, 0, "nothing was printed: want a JSON document")
 	default:
-		w.diagnose(ktstr.NotMyFormat, 0, "no JSON document in %d bytes: want an object or an array", len(w.text))
+		w.diagnose(ktstr.NotMyFormat, 0, "the output is not JSON: its first line is %q", firstLine(w.text))
 	}
 }
 
@@ -169,4 +169,10 @@ func (s *nameSet) has(name string) bool {
 			return false
 		}
 	}
+}
+
+// firstLine returns the start of the first line that is not blank.
+func firstLine(text []byte) string {
+	line, _, _ := bytes.Cut(bytes.TrimSpace(text[:min(len(text), 4096)]), []byte("\n"))
+	return strings.ToValidUTF8(string(line[:min(len(line), 60)]), "")
 }

@@ -155,14 +155,14 @@ func (o extractOptions) refuse(reason string, flags ...string) error {
 func namedRun(name, out string, unknown *catalog.UnknownError) (dir string, err error) {
 	store, err := openStore(out)
 	if err != nil {
-		return "", fmt.Errorf("%w. There is no run of that name either: %w", unknown, err)
+		return "", addSentence(unknown, "There is no run of that name either: "+err.Error())
 	}
 	list, err := runs.Named(store, name)
 	if none := (*runs.UnknownError)(nil); errors.As(err, &none) {
 		if none.Near != "" {
-			return "", fmt.Errorf("%w. There is no run of that name either. Did you mean %s?", unknown, none.Near)
+			return "", addSentence(unknown, "There is no run of that name either. Did you mean "+none.Near+"?")
 		}
-		return "", fmt.Errorf("%w. There is no run of that name either (see ktstr runs list)", unknown)
+		return "", addSentence(unknown, "There is no run of that name either (see ktstr runs list)")
 	}
 	if err != nil {
 		return "", err

@@ -266,7 +266,7 @@ func (o runOptions) request() (series.Request, []runs.Run, error) {
 	}
 	baseline, err := runs.Named(runs.Open(r.Root), name)
 	if errors.As(err, new(*runs.UnknownError)) && runs.ValidTag(name) == nil {
-		err = fmt.Errorf("%w. To make it: ktstr run … --tag %s", err, name)
+		err = addSentence(err, "To make it: ktstr run … --tag "+name)
 	}
 	if err != nil {
 		return r, nil, fmt.Errorf("--baseline %s: %w", name, err)
@@ -285,7 +285,7 @@ func (o runOptions) runsOfBaseline(baseline []runs.Run, s *series.Series) ([]run
 	}
 	err := fmt.Errorf("--baseline %s: it has no run of %s", o.series.baseline, payload)
 	if runs.ValidTag(o.series.baseline) == nil {
-		err = fmt.Errorf("%w. To add one: ktstr run %s --tag %s", err, o.payloads[0], o.series.baseline)
+		err = addSentence(err, fmt.Sprintf("To add one: ktstr run %s --tag %s", o.payloads[0], o.series.baseline))
 	}
 	return nil, err
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"syscall"
 
 	"github.com/ktstr/ktstr/core"
@@ -42,6 +43,14 @@ func outputError(err error) error {
 		return err
 	}
 	return &exitError{core.ExitRun, fmt.Errorf("standard output: %w", err)}
+}
+
+// addSentence adds a sentence to the message of err, which may end in a question.
+func addSentence(err error, sentence string) error {
+	if strings.HasSuffix(err.Error(), "?") {
+		return fmt.Errorf("%w %s", err, sentence)
+	}
+	return fmt.Errorf("%w. %s", err, sentence)
 }
 
 // joinErrors prints each error and returns one error with the worst of their statuses,

@@ -11,18 +11,18 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The live line names the elapsed time and the time of the kill, so that a reader takes neither for the remaining time.
-func TestLiveLine(t *testing.T) {
+// The progress line names the limit, so that a reader takes neither time for the remaining time.
+func TestElapsedText(t *testing.T) {
 	for _, c := range []struct {
 		elapsed, timeout time.Duration
 		want             string
 	}{
-		{1200 * time.Millisecond, 90 * time.Second, "noise  running 1s, killed at 1m30s"},
-		{61 * time.Second, 0, "noise  running 1m1s"},
-		{time.Hour, 90 * time.Second, "noise  running 1h0m0s, killed at 1m30s"},
+		{1200 * time.Millisecond, 90 * time.Second, "1s  (limit 1m30s)"},
+		{61 * time.Second, 0, "1m1s"},
+		{time.Hour, 90 * time.Second, "1h0m0s  (limit 1m30s)"},
 	} {
-		if got := liveLine("noise", c.elapsed, c.timeout); got != c.want {
-			t.Errorf("%v of %v: %q, want %q", c.elapsed, c.timeout, got, c.want)
+		if got := elapsedText(c.elapsed, c.timeout); got != c.want {
+			t.Errorf("%v of %v: got %q, want %q", c.elapsed, c.timeout, got, c.want)
 		}
 	}
 }

@@ -57,12 +57,14 @@ func (a *app) printRunText(r core.Record, all bool) error {
 	if hidden := len(r.Metrics) - len(shown); hidden > 0 {
 		more = s.dim(fmt.Sprintf(" (%d more: --all, or -o json)", hidden))
 	}
-	checks := checksText(r)
-	if checks != "" {
-		checks += "  "
+	result := "  " + count(len(r.Metrics), "metric") + more
+	if checks := checksText(r); checks != "" {
+		result = "  " + checks + result
 	}
-	_, err := fmt.Fprintf(a.stdout, "%s  %s  %s  %s%s%s\n", verdict, line(r.Payload),
-		time.Duration(r.Duration).Round(time.Millisecond), checks, count(len(r.Metrics), "metric"), more)
+	if r.Extraction.Status == extract.None && len(r.Metrics) == 0 && !slices.ContainsFunc(r.Details, endDetail) {
+		result = ": no number could be read from its output"
+	}
+	_, err := fmt.Fprintf(a.stdout, "%s  %s  %s%s\n", verdict, line(r.Payload), time.Duration(r.Duration).Round(time.Millisecond), result)
 	return err
 }
 
@@ -165,12 +167,11 @@ func (a *app) printProblems(r core.Record, quiet bool, limit string) {
 		say("timed out after %s and was killed. Its output until then was read", limit)
 	}
 	// The exit code comes first because it explains a missing output.
-	ended := func(d check.Detail) bool { return d.Kind == check.ExitCode || d.Kind == "signal" }
 	fail := func(d check.Detail) {
 		fmt.Fprintf(a.stderr, "%s %s\n", s.bad("failed:"), printable(d.Message))
 	}
 	for _, d := range r.Details {
-		if ended(d) {
+		if endDetail(d) && !r.Interrupted {
 			fail(d)
 		}
 	}
@@ -185,16 +186,16 @@ func (a *app) printProblems(r core.Record, quiet bool, limit string) {
 	case extract.None:
 		next := ""
 		switch {
-		case r.Extraction.Extractor != "json" || slices.ContainsFunc(r.Details, ended) || r.TimedOut || r.Interrupted:
+		case r.Extraction.Extractor != "json" || slices.ContainsFunc(r.Details, endDetail) || r.TimedOut || r.Interrupted:
 		case r.Payload == "":
 			next = ". For another format: ktstr extract NAME (see ktstr plugin list)"
 		default:
-			next = ". For another format: --extractor NAME (see ktstr plugin list). To measure only the run itself: --extractor exit-code"
+			next = ". For another format: --extractor NAME (see ktstr plugin list). Or write a plugin (ktstr plugin new), or measure only the run itself with --extractor exit-code"
 		}
 		say("extraction: %s found no metric in the output%s", r.Extraction.Extractor, next)
 	}
 	for _, d := range r.Details {
-		if !ended(d) {
+		if !endDetail(d) {
 			fail(d)
 		}
 	}
@@ -211,6 +212,9 @@ func (a *app) printProblems(r core.Record, quiet bool, limit string) {
 	say("            %s", filepath.Join(r.Bundle, string(ktstr.Stderr)))
 	say("repeat the extraction: ktstr extract %s", shellescape.Quote(r.Bundle))
 }
+
+// endDetail reports whether a detail is about the exit code or the signal of the payload.
+func endDetail(d check.Detail) bool { return d.Kind == check.ExitCode || d.Kind == "signal" }
 
 // changesMeaning reports whether a diagnostic is printed under --quiet: without it the
 // reader misunderstands the result. For example, the metrics of a run without its

@@ -112,7 +112,7 @@ func (s *seriesView) showProgress(p *series.Progress) {
 	if p == nil {
 		return
 	}
-	text := []rune(liveLine(p.Side.Spec.Payload.Name, p.Elapsed, p.Timeout) + s.progressText(p))
+	text := []rune(s.progressLine(p))
 	if columns := terminal(s.app.stderr); len(text) >= columns { // a wrapped line could not be erased
 		text = text[:max(0, columns-1)]
 	}
@@ -120,29 +120,37 @@ func (s *seriesView) showProgress(p *series.Progress) {
 	s.app.lineShown.Store(true)
 }
 
-// liveLine returns the time for which a run has gone on, and the time at which it is
-// killed.
-func liveLine(name string, elapsed, timeout time.Duration) string {
-	text := fmt.Sprintf("%s  running %s", printable(name), elapsed.Round(time.Second))
+// progressLine returns the headlines so far, which come first because a narrow terminal
+// truncates the line, and the progress. For example: "fio  read.iops 5000 ±12  run 2 of 3
+// 1s  (limit 1m30s)  4s left".
+func (s *seriesView) progressLine(p *series.Progress) string {
+	text := p.Side.Spec.Payload.Name + s.headlinesSoFar()
+	if !s.Alone() {
+		text += fmt.Sprintf("  run %d", p.Run)
+		if p.Of > 0 {
+			text += fmt.Sprintf(" of %d", p.Of)
+		}
+	}
+	text += "  " + elapsedText(p.Elapsed, p.Timeout)
+	if !s.Alone() && p.Left >= 0 {
+		text += fmt.Sprintf("  %v left", p.Left.Round(time.Second))
+	}
+	return line(text)
+}
+
+// elapsedText returns the time since the start of the run, and the timeout, for example
+// "1s  (limit 1m30s)".
+func elapsedText(elapsed, timeout time.Duration) string {
+	text := elapsed.Round(time.Second).String()
 	if timeout > 0 {
-		text += fmt.Sprintf(", killed at %s", timeout)
+		text += fmt.Sprintf("  (limit %v)", timeout)
 	}
 	return text
 }
 
-// progressText returns which run of the series goes on, the time that is left, and
-// the headlines so far.
-func (s *seriesView) progressText(p *series.Progress) string {
-	if s.Alone() {
-		return ""
-	}
-	text := fmt.Sprintf("  run %d", p.Run)
-	if p.Of > 0 {
-		text += fmt.Sprintf(" of %d", p.Of)
-	}
-	if p.Left >= 0 {
-		text += fmt.Sprintf(", %v left", p.Left.Round(time.Second))
-	}
+// headlinesSoFar returns the median and the spread of two headlines of each side.
+func (s *seriesView) headlinesSoFar() string {
+	text := ""
 	for _, side := range s.Sides {
 		report := compare.Compare(compare.Side{}, runs.Side("", side.Kept), compare.Options{})
 		shown := 0
@@ -156,7 +164,7 @@ func (s *seriesView) progressText(p *series.Progress) string {
 			}
 		}
 	}
-	return line(text)
+	return text
 }
 
 // source returns what is exported.

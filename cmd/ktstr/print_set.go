@@ -20,6 +20,14 @@ import (
 // or 0 if it is unknown. Interrupted runs are not part of the statistics.
 func (a *app) printSet(list []runs.Run, wanted int, all bool) error {
 	list, interrupted := runs.Uninterrupted(list)
+	if len(list) == 0 && interrupted > 0 {
+		during := "a run"
+		if wanted > 0 {
+			during = fmt.Sprintf("run 1 of %d", wanted)
+		}
+		_, err := fmt.Fprintf(a.stdout, "interrupted during %s; no run finished, so there is no summary\n", during)
+		return err
+	}
 	report := compare.Compare(compare.Side{}, runs.Side("", list), compare.Options{})
 	w := bufio.NewWriter(a.stdout)
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)

@@ -80,7 +80,7 @@ func TestMetricChecks(t *testing.T) {
 		"nan | nan <= 0 | nan | metric 'nan' is NaN us (not a number): want <= 0\n"+
 		"nan | nan in [0, 1] | nan | metric 'nan' is NaN us (not a number): want in [0, 1]",
 		"nan >= 0", "plain >= 0", "nan <= 0", "nan in [0, 1]")
-	run("missing | exists p98 | p98 | metric 'p98' not found in payload output (looked in stdout, stderr; 9 metrics there); did you mean 'p99'?\n"+
+	run("missing | exists p98 | p98 | metric 'p98' not found in payload output (looked in stdout, stderr; 9 metrics there); did you mean p99?\n"+
 		"missing | quite.other >= 0 | quite.other | metric 'quite.other' not found in payload output (looked in stdout, stderr; 9 metrics there)",
 		"exists p98", "quite.other >= 0")
 	// The same check twice fails twice.

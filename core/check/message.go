@@ -91,7 +91,7 @@ func searched(in Input, name string, suggest bool) string {
 		names[i] = m.Name
 	}
 	if near := nearest.Of(name, names); near != "" {
-		b.WriteString("; did you mean '" + valid(near) + "'?")
+		b.WriteString("; did you mean " + valid(near) + "?")
 	}
 	return b.String()
 }

@@ -94,8 +94,23 @@ func selection(a, b Side, patterns []string) (decides func(name string) bool, no
 	if len(headlines) > 0 {
 		return func(name string) bool { return headlines[name] }, nil
 	}
-	notes = []string{"no metric is marked as headline, so all decide; mark some with hints, or choose with --metric"}
-	arrays := arraysOf(Names(a, b))
+	names := Names(a, b)
+	arrays := arraysOf(names)
+	decides = func(name string) bool {
+		array, _, isElement := element(name)
+		return !isElement || !arrays[array]
+	}
+	n := 0
+	for _, name := range names {
+		if decides(name) {
+			n++
+		}
+	}
+	all := fmt.Sprintf("all %d decide", n)
+	if n < len(names) {
+		all = fmt.Sprintf("%d of %d decide", n, len(names))
+	}
+	notes = []string{"no metric is marked as headline, so " + all + ". Choose with --metric NAME, or set headline: true in a payload file"}
 	for _, array := range slices.Sorted(maps.Keys(arrays)) {
 		where, pattern := "the array "+strings.TrimRight(array, "./"), array+"*"
 		if array == "" {
@@ -103,10 +118,7 @@ func selection(a, b Side, patterns []string) (decides func(name string) bool, no
 		}
 		notes = append(notes, fmt.Sprintf("the elements of %s do not decide: to let them decide, choose --metric '%s'", where, pattern))
 	}
-	return func(name string) bool {
-		array, _, isElement := element(name)
-		return !isElement || !arrays[array]
-	}, notes
+	return decides, notes
 }
 
 // arraysOf returns the prefixes of names that are elements of an array of numbers, such

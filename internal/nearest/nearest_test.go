@@ -23,4 +23,14 @@ func TestOfFindsMistypedNames(t *testing.T) {
 			t.Errorf("Of(%q) = %q, want %q", word, got, want)
 		}
 	}
+	check := func(word string, known []string, want string) {
+		t.Helper()
+		if got := nearest.Of(word, known); got != want {
+			t.Errorf("Of(%q) = %q, want %q", word, got, want)
+		}
+	}
+	check("host", []string{"out", "for", "cgroup"}, "") // a short word is near to many
+	check("fio-rand", payloads, "fio-randread")
+	check("iops", []string{"randread.read.bw", "randread.read.iops"}, "randread.read.iops")
+	check("ops", []string{"randread.read.iops"}, "")
 }

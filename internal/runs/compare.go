@@ -80,12 +80,12 @@ func (c Comparison) absent(sides ...compare.Side) (absent, notes []string) {
 		}) {
 			continue
 		}
-		note := fmt.Sprintf("--metric %s: no run that ended well has it", pattern)
+		note := fmt.Sprintf("--metric %s: no successful run has it", pattern)
 		if near := nearest.Of(pattern, known); near != "" {
-			note += fmt.Sprintf("; did you mean %s?", near)
+			note += fmt.Sprintf(". Did you mean %s?", near)
 		} else if len(known) > 0 {
 			const some = 5
-			note += "; there is " + strings.Join(known[:min(some, len(known))], ", ")
+			note += ". The metrics are " + strings.Join(known[:min(some, len(known))], ", ")
 			if len(known) > some {
 				note += fmt.Sprintf(" and %d more", len(known)-some)
 			}
@@ -189,7 +189,7 @@ func Named(store Store, arg string) ([]Run, error) {
 	var unreadable *UnreadableError
 	if err != nil && !errors.As(err, &unreadable) {
 		if _, statErr := os.Stat(arg); statErr == nil {
-			return nil, fmt.Errorf("%w; for the path write ./%s", err, arg)
+			return nil, fmt.Errorf("%w (for the path write ./%s)", err, arg)
 		}
 		return nil, err
 	}

@@ -103,14 +103,14 @@ func TestListFindTagAndRemove(t *testing.T) {
 	find(a, "bench", "")
 	find(b[:len(b)-2], "other", "")
 	find("2026", "", "2 bundles begin with it")
-	find("set-2", "", "did you mean set-1?")
-	find("quite-different", "", "want a tag, a set or a bundle")
+	find("set-2", "", "Did you mean set-1?")
+	find("quite-different", "", "want a tag, set or bundle")
 	find("", "", "begin with it")
 
 	if err := store.Remove(b); err != nil {
 		t.Fatal(err)
 	}
-	find("t", "", "nothing of that name")
+	find("t", "", "there is no run")
 	for _, name := range []string{"", "..", ".tags", "a/b", b} {
 		if store.Remove(name) == nil {
 			t.Errorf("Remove(%q) is accepted", name)

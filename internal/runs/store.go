@@ -83,11 +83,10 @@ type UnknownError struct {
 }
 
 func (e *UnknownError) Error() string {
-	hint := "want a tag, a set or a bundle of ktstr runs list, or a path with a / in it"
 	if e.Near != "" {
-		hint = "did you mean " + e.Near + "?"
+		return fmt.Sprintf("there is no run %q in %s. Did you mean %s?", e.Name, e.Root, e.Near)
 	}
-	return fmt.Sprintf("run %q: nothing of that name in %s: %s", e.Name, e.Root, hint)
+	return fmt.Sprintf("there is no run %q in %s: want a tag, set or bundle of ktstr runs list, or a path with a / in it", e.Name, e.Root)
 }
 
 // An UnreadableError reports that some of the returned runs have a Run.Err. It wraps the
