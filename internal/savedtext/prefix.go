@@ -46,7 +46,8 @@ var grammars = []grammar{
 	newGrammar("a timestamp", digits, `(?:`+iso+`|`+epoch+`)(?::? |\t|$)`),
 	newGrammar("a timestamp", "[", `\[(?:`+iso+`|`+epoch+`)\](?::? |\t|$)`),
 	newGrammar("a timestamp", letters, bsd+space),
-	newGrammar("a mail quote", ">", `> ?`),
+	newGrammar("a mail quote", ">", `>`+space),
+	newGrammar("a mail quote", ">", `>`),
 }
 
 func newGrammar(name, starts, pattern string) grammar {
