@@ -238,7 +238,7 @@ func notCleaned(reason string) ktstr.Diagnostic {
 }
 
 func rewrapped(lines int, remedy string) ktstr.Diagnostic {
-	return ktstr.Diagnostic{Code: ktstr.Rewrapped, Message: fmt.Sprintf("%s look re-wrapped, as mail programs wrap lines: %s", text.Count(lines, "line"), remedy)}
+	return ktstr.Diagnostic{Code: ktstr.Rewrapped, Message: fmt.Sprintf("a mail program seems to have re-wrapped %s: %s", text.Count(lines, "line"), remedy)}
 }
 
 // name makes the name of a source safe for a message.
