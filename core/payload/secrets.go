@@ -22,6 +22,16 @@ func (p Payload) IsSecret(name string) bool {
 	})
 }
 
+// HasSecrets reports whether p.Env has a secret.
+func (p Payload) HasSecrets() bool {
+	for name := range p.Env {
+		if p.IsSecret(name) {
+			return true
+		}
+	}
+	return false
+}
+
 // shownEnv returns p.Env with Hidden in place of the values of secrets.
 func (p Payload) shownEnv() map[string]string {
 	if p.Env == nil {

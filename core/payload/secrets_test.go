@@ -19,6 +19,9 @@ func TestSecretValuesAreNotWritten(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if !p.HasSecrets() || (payload.Payload{Env: map[string]string{"PLAIN": "x"}}).HasSecrets() {
+		t.Error("HasSecrets is wrong")
+	}
 	text, err := p.MarshalYAML()
 	if err != nil {
 		t.Fatal(err)

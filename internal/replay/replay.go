@@ -101,7 +101,9 @@ func record(b bundle.Bundle, x ktstr.Extractor, found extract.Result, version st
 	}
 	var stderr []byte
 	for _, s := range b.Streams {
-		if s.Stream == ktstr.Stderr {
+		// The values of the payload's secrets are not known here, so a message must not
+		// quote stderr, which could contain them.
+		if s.Stream == ktstr.Stderr && !b.Payload.HasSecrets() {
 			stderr = s.Data
 		}
 	}

@@ -50,8 +50,9 @@ func (c Comparison) Compare(nameA string, a []Run, nameB string, b []Run) compar
 		name     string
 		repeated int
 	}{{nameA, repeatedA}, {nameB, repeatedB}} {
-		if side.repeated > 0 {
-			notes = append(notes, fmt.Sprintf("%s: %s of runs are left out, because a run counts once", side.name, text.Count(side.repeated, "repetition")))
+		note := fmt.Sprintf("%s: %s left out, because a run counts once", side.name, text.Count(side.repeated, "repetition"))
+		if side.repeated > 0 && !slices.Contains(notes, note) { // both sides may have the same name
+			notes = append(notes, note)
 		}
 	}
 	r.Notes = append(r.Notes, notes...)

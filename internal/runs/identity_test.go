@@ -37,7 +37,7 @@ func TestARunCountsOnce(t *testing.T) {
 		if report.A.Runs != 1 || report.B.Runs != 1 || report.Rows[0].Verdict != compare.TooFew {
 			t.Errorf("id %q: got %+v, want one run per side and too few", id, report)
 		}
-		if want := "a: 11 repetitions of runs are left out, because a run counts once"; !slices.Contains(report.Notes, want) {
+		if want := "a: 11 repetitions left out, because a run counts once"; !slices.Contains(report.Notes, want) {
 			t.Errorf("id %q: notes %q, want %q", id, report.Notes, want)
 		}
 	}
