@@ -1,6 +1,7 @@
 package plugin
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -8,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/ktstr/ktstr/extractors/plugin/internal/testkit"
 )
@@ -44,6 +46,10 @@ func start(t *testing.T, name string) *Plugin {
 
 func startConfig(t *testing.T, c Config) *Plugin {
 	t.Helper()
+	// A loaded machine is slow. Tests of a deadline set it.
+	c.StartTimeout = cmp.Or(c.StartTimeout, time.Minute)
+	c.DescribeTimeout = cmp.Or(c.DescribeTimeout, time.Minute)
+	c.ExtractTimeout = cmp.Or(c.ExtractTimeout, time.Minute)
 	p, err := Start(context.Background(), c)
 	if err != nil {
 		t.Fatal(err)
