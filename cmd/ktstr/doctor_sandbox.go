@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"fmt"
+	"strings"
 
 	"github.com/ktstr/ktstr/core"
 	"github.com/ktstr/ktstr/extractors/plugin"
@@ -18,7 +20,11 @@ func examineSandbox(ctx context.Context) ([]core.Measure, error) {
 	for _, m := range probed.Report {
 		all = append(all, core.Measure(m))
 	}
-	return all, nil
+	tried := core.Measure{Name: "accesses", Enforced: true, Detail: fmt.Sprintf("%d kinds of access were tried in the sandbox", len(probed.Accesses))}
+	if holes := probed.Holes(); len(holes) > 0 {
+		tried.Enforced, tried.Detail = false, "allowed, although a part above should refuse it: "+strings.Join(holes, ", ")
+	}
+	return append(all, tried), nil
 }
 
 func sandboxRows(measures []core.Measure) (rows [][3]string) {

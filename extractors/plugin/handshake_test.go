@@ -43,7 +43,7 @@ func TestBadHandshakes(t *testing.T) {
 				if c.fault == Hung {
 					config.DescribeTimeout = 300 * time.Millisecond
 				}
-				p, err := Start(context.Background(), config)
+				p, err := startPatiently(context.Background(), config)
 				if p != nil {
 					p.Close()
 				}
@@ -60,7 +60,7 @@ func TestBadHandshakes(t *testing.T) {
 func TestPeer(t *testing.T) {
 	t.Parallel()
 	c := bare(self("wrapper"))
-	if p, err := Start(context.Background(), c); err == nil || !strings.Contains(err.Error(), "answers on the plugin's socket") {
+	if p, err := startPatiently(context.Background(), c); err == nil || !strings.Contains(err.Error(), "answers on the plugin's socket") {
 		t.Errorf("got %v, %v; want the other process refused", p, err)
 	}
 }

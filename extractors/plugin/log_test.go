@@ -105,7 +105,7 @@ func TestLogEscapesControlCharacters(t *testing.T) {
 	if _, err := p.Extract(context.Background(), ktstr.Output{}); err == nil {
 		t.Error("want an error")
 	}
-	_, err := Start(context.Background(), logTo(&log, "trace", self("control")))
+	_, err := startPatiently(context.Background(), logTo(&log, "trace", self("control")))
 	if err == nil {
 		t.Error("want an error")
 	}

@@ -46,11 +46,7 @@ func start(t *testing.T, name string) *Plugin {
 
 func startConfig(t *testing.T, c Config) *Plugin {
 	t.Helper()
-	// A loaded machine is slow. Tests of a deadline set it.
-	c.StartTimeout = cmp.Or(c.StartTimeout, time.Minute)
-	c.DescribeTimeout = cmp.Or(c.DescribeTimeout, time.Minute)
-	c.ExtractTimeout = cmp.Or(c.ExtractTimeout, time.Minute)
-	p, err := Start(context.Background(), c)
+	p, err := startPatiently(context.Background(), c)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -76,7 +72,7 @@ func hostMain() {
 	}
 	configs = append(configs, self("echo"), bare(self("deaf")), self("busy"))
 	for _, c := range configs {
-		p, err := Start(context.Background(), c)
+		p, err := startPatiently(context.Background(), c)
 		if err != nil {
 			fmt.Println(err)
 			os.Exit(1)
@@ -94,4 +90,13 @@ func must(err error, what string) {
 	if err != nil {
 		panic(what + ": " + err.Error())
 	}
+}
+
+// startPatiently is Start with deadlines for a loaded machine. Tests of a
+// deadline set it themselves.
+func startPatiently(ctx context.Context, c Config) (*Plugin, error) {
+	c.StartTimeout = cmp.Or(c.StartTimeout, time.Minute)
+	c.DescribeTimeout = cmp.Or(c.DescribeTimeout, time.Minute)
+	c.ExtractTimeout = cmp.Or(c.ExtractTimeout, time.Minute)
+	return Start(ctx, c)
 }

@@ -173,7 +173,7 @@ if cat `+file+` >/dev/null 2>&1; then echo '{"metric": "could", "value": 1}'; el
 	must(os.MkdirAll(filepath.Join(root, "bin"), 0o755), "mkdir")
 	must(os.Symlink("/bin/sh", filepath.Join(root, "bin/sh")), "symlink")
 	must(os.Symlink("/", filepath.Join(root, "lib")), "symlink")
-	_, err := Start(context.Background(), Config{Launcher: []string{"_launch"}, Path: testkit.Script(t, "#!"+filepath.Join(root, "bin/sh")+"\n"+testkit.DescribeLine)})
+	_, err := startPatiently(context.Background(), Config{Launcher: []string{"_launch"}, Path: testkit.Script(t, "#!"+filepath.Join(root, "bin/sh")+"\n"+testkit.DescribeLine)})
 	var e *Error
 	if !errors.As(err, &e) || e.Fault != Refused || !strings.Contains(e.Error(), "leads to /") {
 		t.Errorf("got %v, want the plugin refused", err)

@@ -94,7 +94,7 @@ func TestScriptFaults(t *testing.T) {
 				if c.fault == Hung {
 					config.ExtractTimeout = 300 * time.Millisecond
 				}
-				p, err := Start(context.Background(), config)
+				p, err := startPatiently(context.Background(), config)
 				if c.op == "extract" && err == nil {
 					_, err = p.Extract(context.Background(), ktstr.Output{Data: []byte("x")})
 					p.Close()
@@ -128,7 +128,7 @@ func TestNoExec(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, launcher := range [][]string{nil, {"_launch"}} {
-			_, err := Start(context.Background(), Config{Path: path, Launcher: launcher})
+			_, err := startPatiently(context.Background(), Config{Path: path, Launcher: launcher})
 			if err == nil || !strings.HasSuffix(err.Error(), "permission denied: its filesystem is mounted noexec: want it on another one (installed plugins are below XDG_DATA_HOME)") {
 				t.Errorf("%s, launcher %v: got %v", name, launcher, err)
 			}
@@ -145,7 +145,7 @@ func TestScriptDescribesWrongly(t *testing.T) {
 		`echo loading; echo '{"name": "x", "version": "1"}'`:                  "want one JSON object",
 		`echo '{"name": "x", "version": "1", "interface": "carrier-pigeon"}'`: "carrier-pigeon",
 	} {
-		_, err := Start(context.Background(), Config{Name: "x", Path: testkit.Script(t, "#!/bin/sh\n"+text+"\n"), Launcher: []string{"_launch"}})
+		_, err := startPatiently(context.Background(), Config{Name: "x", Path: testkit.Script(t, "#!/bin/sh\n"+text+"\n"), Launcher: []string{"_launch"}})
 		var e *Error
 		if !errors.As(err, &e) || e.Op != "describe" || !strings.Contains(e.Error(), want) || strings.Contains(e.Error(), "handshake") {
 			t.Errorf("%s: got %v; want describe's error with %q", text, err, want)

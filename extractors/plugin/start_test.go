@@ -137,7 +137,7 @@ func TestStartFaults(t *testing.T) {
 		{Config{Name: "fio", Self: []string{"_plugin", "echo"}}, BadAnswer, []string{`calls itself "echo": want "fio"`}},
 		{Config{}, Refused, []string{"want either a Path or Self"}},
 	} {
-		p, err := Start(context.Background(), c.config)
+		p, err := startPatiently(context.Background(), c.config)
 		var e *Error
 		if p != nil || !errors.As(err, &e) || e.Fault != c.fault {
 			t.Errorf("%+v: got %v, %v; want fault %q", c.config, p, err, c.fault)
@@ -155,13 +155,13 @@ func TestStartCancelled(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
 	defer cancel()
-	_, err := Start(ctx, Config{Self: []string{"_plugin", "silent"}})
+	_, err := startPatiently(ctx, Config{Self: []string{"_plugin", "silent"}})
 	if !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("got %v, want the context's error", err)
 	}
 	gone, cancel := context.WithCancel(context.Background())
 	cancel()
-	if _, err := Start(gone, Config{Self: []string{"_plugin", "echo"}}); !errors.Is(err, context.Canceled) {
+	if _, err := startPatiently(gone, Config{Self: []string{"_plugin", "echo"}}); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v, want the context's error", err)
 	}
 }

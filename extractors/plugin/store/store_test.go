@@ -9,6 +9,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/ktstr/ktstr"
 	"github.com/ktstr/ktstr/extractors/plugin"
@@ -18,7 +19,7 @@ import (
 
 func install(t *testing.T, s Store, path string) Locked {
 	t.Helper()
-	l, _, err := s.Install(context.Background(), plugin.Config{Path: path, Launcher: []string{"_launch"}}, nil)
+	l, _, err := s.Install(context.Background(), plugin.Config{Path: path, Launcher: []string{"_launch"}, DescribeTimeout: time.Minute}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -148,7 +149,7 @@ func TestInstallTellsWhatItReplaces(t *testing.T) {
 		{strings.ReplaceAll(first, "1.0", "2.0"), true},
 		{first, true},
 	} {
-		now, old, err := s.Install(context.Background(), plugin.Config{Path: testkit.Script(t, c.text), Launcher: []string{"_launch"}}, nil)
+		now, old, err := s.Install(context.Background(), plugin.Config{Path: testkit.Script(t, c.text), Launcher: []string{"_launch"}, DescribeTimeout: time.Minute}, nil)
 		if err != nil || (old != nil) != c.replaces || old != nil && !reflect.DeepEqual(*old, last) {
 			t.Errorf("got %+v, %v; want %+v: %t", old, err, last, c.replaces)
 		}
