@@ -227,7 +227,7 @@ func TestJSONLines(t *testing.T) {
 {"op":"write","size":"4k","iops":3}
 {"op":"write","size":"4k","iops":4}
 `, "read.4k.iops=1 read.8k.iops=2 write.4k.iops=3 write.4k~2.iops=4 !several-reports"},
-		{"no field differs", "{\"a\":1}\n{\"a\":2}\n", "a=1 !several-reports"},
+		{"no field differs", "{\"a\":1}\n{\"a\":2}\n", "a=1 !missing-headline !several-reports"},
 		{"another shape", "{\"name\":\"x\",\"a\":1}\n{\"name\":\"y\",\"b\":2}\n", "a=1 !several-reports"},
 		{"documents of several lines", "{\"n\":\"x\",\n\"a\":1}\n{\"n\":\"y\",\n\"a\":2}\n", "a=1 !several-reports"},
 	} {

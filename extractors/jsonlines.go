@@ -36,7 +36,8 @@ func (w *Walker) lines() string {
 	}
 	var parser fastjson.Parser
 	records := make([]record, 0, len(w.onLines))
-	var order []string // of the fields
+	var order []string         // of the fields
+	names := map[string]bool{} // of the numbers in the first line
 	for _, l := range w.onLines {
 		v, err := parser.ParseBytes(w.text[l.start:l.end])
 		if err != nil || v.Type() != fastjson.TypeObject {
@@ -44,13 +45,19 @@ func (w *Walker) lines() string {
 		}
 		r := record{fields: map[string]string{}}
 		v.GetObject().Visit(func(key []byte, v *fastjson.Value) { r.member(string(key), v, l.number, &order) })
-		if len(r.metrics) == 0 || len(records) > 0 && !records[0].sharesName(r) {
+		if len(records) == 0 {
+			for _, m := range r.metrics {
+				names[m.Name] = true
+			}
+		}
+		if !r.hasOneOf(names) {
 			return ""
 		}
 		records = append(records, r)
 	}
 	chosen := labelFields(records, order)
 	if len(chosen) == 0 {
+		w.diagnose(ktstr.MissingHeadline, 0, "%d JSON lines have the same shape and no field that distinguishes them: the first one counts, the others need --documents all", len(records))
 		return ""
 	}
 	name(records, chosen)
@@ -113,13 +120,11 @@ func (r *record) numbers(path string, v *fastjson.Value, line int) {
 	}
 }
 
-// sharesName reports whether two records have a number of one name.
-func (r record) sharesName(other record) bool {
-	for _, m := range other.metrics {
-		for _, n := range r.metrics {
-			if m.Name == n.Name {
-				return true
-			}
+// hasOneOf reports whether a number of the record has one of the names.
+func (r record) hasOneOf(names map[string]bool) bool {
+	for _, m := range r.metrics {
+		if names[m.Name] {
+			return true
 		}
 	}
 	return false

@@ -134,7 +134,7 @@ func (s *sampler) loop() unix.Errno {
 
 // runDelay returns how long the calling thread has waited on a run queue so
 // far, in ns (second field of schedstat, see sched-stats.rst of the kernel).
-// -1 where the kernel does not tell.
+// It returns -1 if the kernel does not give it.
 func runDelay() int64 {
 	text, err := os.ReadFile("/proc/thread-self/schedstat")
 	if err != nil {
