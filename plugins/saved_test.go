@@ -119,6 +119,23 @@ func TestWrappedCapturesGiveTheSameMetrics(t *testing.T) {
 	}
 }
 
+// C8: the extractor json reads the public reports that its own test leaves out.
+func TestSavedJSON(t *testing.T) {
+	for name, want := range map[string]map[string]float64{
+		"j04-utf16le":      {"benchmarks.0.real_time": 1.5, "context.num_cpus": 2},
+		"j15-ansi-in-json": {"ops": 10.5},
+	} {
+		data := corpustest.Read(t, "../extractors/testdata/field/"+name, "stdout")
+		r := extract.Run(t.Context(), extract.Saved(extractors.JSON()), []ktstr.Output{{Stream: ktstr.Stdout, Data: data}}, nil)
+		got := corpustest.ByName(t, r.Metrics)
+		for metric, value := range want {
+			if got[metric].Value != value {
+				t.Errorf("%s: %s is %v: want %v", name, metric, got[metric].Value, value)
+			}
+		}
+	}
+}
+
 func checkWraps(t *testing.T, x ktstr.Extractor, name string, streams []ktstr.Output) {
 	for _, out := range streams {
 		if len(out.Data) > 256<<10 {
