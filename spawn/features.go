@@ -78,7 +78,7 @@ func Features() []Feature {
 	} else if self.Mark() == 0 {
 		err = fmt.Errorf("RLIMIT_LOCKS is taken: soft limit %s, hard limit %s", limitText(l.Cur), limitText(l.Max))
 	}
-	add("mark", false, err, "descendants of a run are recognised by their limit of file locks (RLIMIT_LOCKS), which has no other effect",
+	add("mark", false, err, "descendants of a run are recognised by a unique RLIMIT_LOCKS value (Linux ignores this limit)",
 		"without a cgroup, a process that left the group, cleared its environment and closed its streams is found only as an orphan of ktstr, and not at all after ktstr was killed: start ktstr with ulimit -x unlimited, and not within two runs of ktstr")
 	err = unix.Prctl(unix.PR_GET_CHILD_SUBREAPER, 0, 0, 0, 0)
 	if err == unix.EFAULT {
