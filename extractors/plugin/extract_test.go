@@ -54,7 +54,7 @@ func TestAnswersWithStatus(t *testing.T) {
 func TestLimits(t *testing.T) {
 	t.Parallel()
 	config := own(t, "many")
-	config.ExtractTimeout = time.Minute
+	config.ExtractTimeout = 10 * time.Minute
 	p := startConfig(t, config)
 	x, err := p.Extract(context.Background(), ktstr.Output{})
 	if err != nil || len(x.Metrics) != 200_000 || x.Metrics[199_999].Name != "jobs.199999.iops" {
@@ -65,7 +65,7 @@ func TestLimits(t *testing.T) {
 		{"lump", "larger than max"},
 	} {
 		config := own(t, c.name)
-		config.ExtractTimeout = time.Minute
+		config.ExtractTimeout = 10 * time.Minute
 		p := startConfig(t, config)
 		x, err := p.Extract(context.Background(), ktstr.Output{})
 		var e *Error
@@ -166,7 +166,7 @@ func TestExtractFaults(t *testing.T) {
 			}
 		}
 		// The plugin still serves, if need be as a new process.
-		p.config.ExtractTimeout = time.Minute
+		p.config.ExtractTimeout = 10 * time.Minute
 		x, err = p.Extract(context.Background(), ktstr.Output{Data: []byte("fine")})
 		if err != nil || len(x.Metrics) != 1 {
 			t.Errorf("after %s: got %+v, %v", c.capture, x, err)

@@ -23,6 +23,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/encoding/protowire"
 )
 
 // rawServer is a plugin written without the SDK, by somebody who does not care.
@@ -192,12 +193,10 @@ func badServers() map[string]func() {
 			}}
 			r.run()
 		},
-		"flood": func() {
+		"flood": func() { // bytes of a field that the host does not know are cheap, and count
 			r := &rawServer{extract: func(s grpc.BidiStreamingServer[wire.ExtractRequest, wire.ExtractResponse]) error {
 				part := &wire.ExtractResponse{}
-				for range 200 {
-					part.Metrics = append(part.Metrics, &wire.Metric{Name: strings.Repeat("n", 10<<10), Value: 1})
-				}
+				part.ProtoReflect().SetUnknown(protowire.AppendBytes(protowire.AppendTag(nil, 1000, protowire.BytesType), make([]byte, 2<<20)))
 				for sent := 0; sent < 2<<30; sent += 2 << 20 {
 					if err := s.Send(part); err != nil {
 						return err
