@@ -80,12 +80,16 @@ func (r *run) killLeaf() {
 			r.leafGuests = append(r.leafGuests, Survivor{pid, linux.Name(pid)})
 			continue
 		}
-		if pgid, err := unix.Getpgid(pid); err != nil {
-			continue
-		} else if pgid == r.pid {
+		st, err := linux.ReadStat(pid)
+		if err != nil {
+			continue // gone
+		}
+		if st.Group == r.pid {
 			r.search.Dead = append(r.search.Dead, pid)
 		}
-		r.listKilled(pid, "")
+		if !st.Exiting() {
+			r.listKilled(pid, st.Name)
+		}
 	}
 	if r.leafEmpty = err == nil && len(r.leafGuests) == len(pids); r.leafEmpty {
 		return
@@ -102,7 +106,7 @@ func (r *run) killGroup() {
 	r.signalGroup(unix.SIGKILL, func(m descendants.Member) { r.listKilled(m.Pid, m.Name) })
 }
 
-// listKilled puts a process on the list, once. If name is empty it is looked up.
+// listKilled puts a process on the list, once.
 func (r *run) listKilled(pid int, name string) {
 	if pid == r.pid || slices.ContainsFunc(r.killed, func(s Survivor) bool { return s.Pid == pid }) {
 		return
@@ -110,9 +114,6 @@ func (r *run) listKilled(pid int, name string) {
 	if len(r.killed) >= descendants.MaxVictims {
 		r.killedMore = true
 		return
-	}
-	if name == "" {
-		name = linux.Name(pid)
 	}
 	r.killed = append(r.killed, Survivor{Pid: pid, Name: name})
 }

@@ -75,7 +75,7 @@ func runsUnderSIGINT(n int) (bad int) {
 				return
 			default:
 				unix.Kill(0, unix.SIGINT)
-				linux.Pause(20 * time.Microsecond)
+				linux.Pause(200 * time.Microsecond)
 			}
 		}
 	})

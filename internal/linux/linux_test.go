@@ -61,6 +61,20 @@ func TestParseStat(t *testing.T) {
 	if !s.WithoutFirst() || s.Ended() {
 		t.Errorf("without its first thread %v, ended %v, want true and false", s.WithoutFirst(), s.Ended())
 	}
+	for _, tt := range []struct {
+		s    Stat
+		want bool
+	}{
+		{Stat{State: 'R', Threads: 1}, false},
+		{Stat{State: 'R', Threads: 1, Flags: exiting | ForkedNoExec}, true},
+		{Stat{State: 'Z', Threads: 1, Flags: exiting}, true},
+		{Stat{Pid: os.Getpid(), State: 'Z', Threads: 2, Flags: exiting}, false}, // our threads live
+		{Stat{Pid: 1 << 30, State: 'Z', Threads: 2, Flags: exiting}, true},      // it is gone
+	} {
+		if got := tt.s.Exiting(); got != tt.want {
+			t.Errorf("%+v: exiting %v, want %v", tt.s, got, tt.want)
+		}
+	}
 	for _, bad := range []string{"", "42", "42 (x)", "42 (x) Z 7", "(x" + line("y", "R", 1)[2:], line("x", "R", 1)[2:]} {
 		if s, err := ParseStat([]byte(bad)); err == nil {
 			t.Errorf("%q gives %+v, want an error", bad, s)

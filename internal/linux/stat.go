@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 
 	"golang.org/x/sys/unix"
@@ -32,6 +33,7 @@ type Stat struct {
 
 // Flags of a Stat.
 const (
+	exiting      = 0x4      // PF_EXITING
 	ForkedNoExec = 0x40     // PF_FORKNOEXEC: forked, and has not executed a program
 	KernelThread = 0x200000 // PF_KTHREAD: it never has an environment
 )
@@ -94,6 +96,23 @@ func ParseStat(text []byte) (Stat, error) {
 // Ended reports whether all threads of the process have ended: it is a zombie
 // until its parent reaps it.
 func (s Stat) Ended() bool { return s.firstEnded() && s.Threads <= 1 }
+
+// Exiting reports whether all threads of the process have begun to exit. Such a
+// process ends by itself. It closes its files after it has begun.
+func (s Stat) Exiting() bool {
+	if !s.WithoutFirst() {
+		return s.Ended() || s.Flags&exiting != 0
+	}
+	threads, _ := Threads(s.Pid)
+	return !slices.ContainsFunc(threads, func(tid int) bool {
+		text, err := read(s.Pid, "task/"+strconv.Itoa(tid)+"/stat")
+		if err != nil {
+			return false // gone
+		}
+		thread, err := ParseStat(text)
+		return err == nil && thread.Flags&exiting == 0
+	})
+}
 
 // WithoutFirst reports whether the thread that the process began with has ended
 // and others go on. Such a process looks like a zombie. The files of /proc/PID

@@ -102,9 +102,10 @@ type Member struct {
 	Foreign bool // it does not belong to the run
 }
 
-// Group lists the live processes in the leader's process group, without the leader,
-// if one of them belongs to the run. age is the time since the run's start, as for
-// Kill. The error says that /proc could not be read.
+// Group lists the processes in the leader's process group, without the leader and
+// without those that have begun to exit. The list is empty if none of them belongs to
+// the run. age is the time since the run's start, as for Kill. The error says that
+// /proc could not be read.
 func (s *Search) Group(age time.Duration) ([]Member, error) {
 	if pids, ok := s.after(s.leader, lastPid()); ok && age < short {
 		if list := s.inGroup(pids); len(list) == 0 {
@@ -128,7 +129,7 @@ func (s *Search) inGroup(pids []int) (list []Member) {
 		if err != nil {
 			continue // gone, or a thread
 		}
-		if st, err := linux.ReadStat(pid); err == nil && !st.Ended() {
+		if st, err := linux.ReadStat(pid); err == nil && !st.Exiting() {
 			list = append(list, Member{Process{pid, st.Name}, s.Foreign(pid)})
 		}
 		unix.Close(fd)
