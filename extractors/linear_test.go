@@ -63,7 +63,7 @@ var hostile = map[string]struct{ begin, repeat, end string }{
 func TestLinear(t *testing.T) {
 	runtime.LockOSThread() // the processor time of this thread does not depend on other work of the machine
 	defer runtime.UnlockOSThread()
-	const size, passes = 1 << 20, 1000
+	const size, passes = 1 << 17, 1000
 	for name, h := range hostile {
 		text := append([]byte(h.begin), bytes.Repeat([]byte(h.repeat), size/len(h.repeat))...)
 		text = append(text, h.end...)
