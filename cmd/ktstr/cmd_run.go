@@ -190,11 +190,11 @@ func (a *app) run(ctx context.Context, o runOptions) error {
 	stops := series.CatchStops()
 	defer stops.Close()
 	preparing, prepared := stops.Until(ctx)
-	s, err := series.New(preparing, a.catalog(o.quiet), request)
+	s := series.New(a.catalog(o.quiet), request)
 	defer s.Close()
 	view := &seriesView{app: a, o: o, Series: s}
 	s.Stops, s.Notice = stops, a.notice(o.quiet)
-	if err == nil {
+	if err = s.Find(preparing); err == nil {
 		view.baseline, err = o.runsOfBaseline(baseline, s)
 	}
 	if err == nil {

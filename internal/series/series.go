@@ -79,21 +79,26 @@ type NoResult struct {
 func (e *NoResult) Error() string { return e.Err.Error() }
 func (e *NoResult) Unwrap() error { return e.Err }
 
-// New finds the payloads and starts the extractors of a Request. The caller closes
-// the Series. Every error is a mistake in the request, or says that ctx ended.
-func New(ctx context.Context, c *catalog.Catalog, r Request) (*Series, error) {
-	s := &Series{Request: r, store: runs.Open(r.Root), extractors: catalog.Pool{Catalog: c}}
+// New returns the Series of a Request. The caller closes it.
+func New(c *catalog.Catalog, r Request) *Series {
+	return &Series{Request: r, store: runs.Open(r.Root), extractors: catalog.Pool{Catalog: c}}
+}
+
+// Find finds the payloads and starts the extractors of the Request. Every error is a
+// mistake in the Request, or says that ctx ended.
+func (s *Series) Find(ctx context.Context) error {
+	r := s.Request
 	labels := workingCopy(ctx)
 	labels[runs.LabelVersion] = r.Version
 	for _, name := range r.Payloads {
-		p, err := c.Payload(ctx, name)
+		p, err := s.extractors.Catalog.Payload(ctx, name)
 		if err != nil {
-			return s, err
+			return err
 		}
 		p.Extractor = cmp.Or(r.Extractor, p.Extractor, "json")
 		x, err := s.extractors.Start(ctx, p.Extractor)
 		if err != nil {
-			return s, err
+			return err
 		}
 		spec := r.Spec
 		spec.Payload, spec.Program, spec.Extractor, spec.Plugin = p.Payload, p.Program, x.Extractor, x.Plugin
@@ -107,7 +112,7 @@ func New(ctx context.Context, c *catalog.Catalog, r Request) (*Series, error) {
 		for _, text := range r.Variants {
 			variant, err := parseVariant(spec, text)
 			if err != nil {
-				return s, err
+				return err
 			}
 			s.Sides = append(s.Sides, variant)
 		}
@@ -115,7 +120,7 @@ func New(ctx context.Context, c *catalog.Catalog, r Request) (*Series, error) {
 	if !r.Alone() {
 		nameSets(s.Sides)
 	}
-	return s, nil
+	return nil
 }
 
 // Close stops the extractors.
