@@ -113,8 +113,7 @@ func brokenExtractors() []brokenExtractor {
 }
 
 // Every broken promise is found, by the check that is about it.
-func TestBrokenPromises(t *testing.T) {
-	t.Parallel()
+func TestBrokenPromises(t *testing.T) { // not parallel: the check "thousand" measures the heap of this process
 	for _, c := range brokenExtractors() {
 		dir := corpusOf(t, map[string]string{"a/stdout": capture})
 		verify(t, Config{Extractor: honest(), Corpus: dir, Update: true, Only: []string{"golden"}})
