@@ -23,7 +23,9 @@ check: ## formatting, vet, staticcheck, tidy
 # Parsers are pure functions, and the examples and the pages of docs run built executables: the race detector finds nothing
 # there and makes these tests several times slower.
 PLAIN = $(shell $(GO) list . ./examples ./plugins/...)
-RACE  = $(filter-out $(PLAIN),$(shell $(GO) list ./...))
+# The two packages that take longest come first, so that the others run next to them.
+SLOW  = $(shell $(GO) list ./spawn ./cmd/ktstr)
+RACE  = $(SLOW) $(filter-out $(PLAIN) $(SLOW),$(shell $(GO) list ./...))
 
 # -parallel 4: many tests wait for a payload or a deadline, and the smallest machine has two CPUs.
 race: ## the tests of the engine, under the race detector
