@@ -33,7 +33,7 @@ func TestHostileTexts(t *testing.T) {
 // proportion to its length: eight times the text costs about eight times as
 // much, where a quadratic reader takes sixty-four.
 func TestLinear(t *testing.T) {
-	const size, times, most = 1 << 14, 8, 32
+	const size, times, most = 1 << 15, 8, 32
 	pieces := []string{
 		"", "", "[", "{", `{"`, `{"jobs":[`, "{\n\"jobs\":[\n", "{\n\"fio version\" : \"", "[INFO] x\n", `"\`, "2;a;", "3;fio-3.42;a;", "3;fio-3.42;a;0;0\n",
 		"1%=1;", ": (groupid=", "a: (groupid=0, jobs=1): err= 0: pid=1\n", "  read: IOPS=1, BW=1B/s (1B/s)(1B/1msec)\n", "     | 1.00th=[1]",

@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Growth is how many times as long large takes as small: the least of five
+// Growth is how many times as long large takes as small: the least of twenty
 // tries, or the first that is not above most. Time is that of the processor, of
 // this thread alone, so other work of the machine does not matter.
 func Growth(t testing.TB, most float64, small, large func()) (ratio float64) {
@@ -17,7 +17,7 @@ func Growth(t testing.TB, most float64, small, large func()) (ratio float64) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	took := [2]time.Duration{math.MaxInt64, math.MaxInt64}
-	for try := 0; try == 0 || ratio > most && try < 5; try++ {
+	for try := 0; try == 0 || ratio > most && try < 20; try++ {
 		for i, f := range []func(){small, large} {
 			begin := threadTime(t)
 			f()
