@@ -155,7 +155,9 @@ func (r *run) killDescendants(end time.Duration) error {
 			r.noteUnsearched(err)
 		}
 		for _, v := range victims {
-			r.listKilled(v.Pid, v.Name)
+			if !v.Exiting {
+				r.listKilled(v.Pid, v.Name)
+			}
 		}
 		r.search.AwaitDeath(victims, r.start, end)
 		r.drainAll()

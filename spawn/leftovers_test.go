@@ -53,15 +53,29 @@ func TestLeftoversWait(t *testing.T) { // C12
 	}
 }
 
+// A process closes its streams after it has begun to exit. So the end of the streams
+// finds it still there, and it counts as one that ended by itself.
+func TestLeftoversWaitDoesNotListExitingProcesses(t *testing.T) { // C12
+	both(t, func(t *testing.T, set func(Command) Command) {
+		for range 100 {
+			c := set(help("setsid=out=late\n", "exit=3"))
+			c.Leftovers, c.Timeout = LeftoversWait, 30*time.Second
+			if res := mustRun(t, c); len(res.Killed) > 0 || len(res.Notices) > 0 {
+				t.Fatalf("killed %v, notices %q: want none", res.Killed, res.Notices)
+			}
+		}
+	})
+}
+
 // If only a process that does not belong to the run holds the stream, the empty
 // cgroup ends the wait.
 func TestLeftoversWaitEndsWithTheCgroup(t *testing.T) { // C12
 	b := startBystander(t)
 	later(t, b.pid)
-	p, release := during(t, func(c Command) Command { c.Leftovers = LeftoversWait; return c })
-	if p.r.leaf == nil {
+	if mustRun(t, Command{Path: "/bin/true"}).Cgroup == nil {
 		t.Skip("this host gives runs no cgroup")
 	}
+	p, release := during(t, func(c Command) Command { c.Leftovers = LeftoversWait; return c })
 	b.do("open /proc/" + pidText(p) + "/fd/1")
 	release()
 	if res := finished(t, p); !alive(b.pid) || res.ExitCode != 4 || res.Stdout.Complete {

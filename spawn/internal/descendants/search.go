@@ -107,7 +107,8 @@ func (s *Search) Lead(pid int) {
 // Victim is a process of the run that was sent SIGKILL.
 type Victim struct {
 	Process
-	pidfd int
+	Exiting bool // it had begun to exit by itself before
+	pidfd   int
 }
 
 // MaxVictims is the most processes that one search kills, because it holds a
@@ -178,7 +179,8 @@ func (s *Search) kill(age time.Duration, holders bool) ([]Victim, error) {
 			unix.Close(fd)
 			continue
 		}
-		v := Victim{Process: Process{Pid: pid, Name: linux.Name(pid)}, pidfd: fd}
+		st, err := linux.ReadStat(pid)
+		v := Victim{Process: Process{Pid: pid, Name: st.Name}, Exiting: err != nil || st.Exiting(), pidfd: fd}
 		if unix.PidfdSendSignal(fd, unix.SIGKILL, nil, 0) != nil {
 			unix.Close(fd) // gone, or we may not kill it
 			continue
