@@ -71,13 +71,19 @@ func spread(n, most int) []int {
 	return some
 }
 
-// affordable is how many extractions of size bytes a check may make.
-func (r *run) affordable(size, most int) int {
+// affordable returns how many changes of one stream of size bytes a check tries, given the number that it tries for a single
+// stream. All captures share the number of eight streams: a corpus of 100 captures takes about as long as one of eight.
+func (r *run) affordable(size, alone int) int {
 	const budget = 64 << 20 // bytes that one check extracts of one stream
+	shared := 8 * alone
 	if r.proc != nil && r.proc.script {
-		most /= 10 // each starts a process or several
+		alone, shared = alone/10, alone/5 // each extraction starts one or more processes
 	}
-	return max(min(most, budget/max(size, 1)), 8)
+	streams := 0
+	for _, k := range r.samples() {
+		streams += len(k.Streams)
+	}
+	return max(min(alone, shared/streams, budget/max(size, 1)), 4)
 }
 
 // samples are the captures that a robustness check changes: those of the corpus,
