@@ -58,6 +58,12 @@ func (e exports) check() error {
 		}
 		if info, err := os.Stat(x.path); err == nil && info.IsDir() {
 			return fmt.Errorf("--export %s=%s: it is a directory: want a file", x.format, x.path)
+		} else if err == nil && info.Mode()&os.ModeCharDevice != 0 {
+			f, err := openExport(x.path)
+			if err != nil {
+				return fmt.Errorf("--export %s=%s: %w", x.format, x.path, err)
+			}
+			f.Close()
 		}
 		if _, err := os.Stat(filepath.Dir(x.path)); err != nil {
 			return fmt.Errorf("--export %s=%s: %w", x.format, x.path, err)
@@ -108,15 +114,28 @@ func (a *app) writeExport(format, path string, s export.Source) error {
 	if path == "-" {
 		return a.printExport(format, s)
 	}
-	// O_NONBLOCK: opening a named pipe without a reader fails and does not wait.
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC|unix.O_NONBLOCK, 0o666)
-	if errors.Is(err, unix.ENXIO) {
-		return errors.New("it is a named pipe without a reader: start the reader first")
-	}
+	f, err := openExport(path)
 	if err != nil {
 		return err
 	}
 	return errors.Join(export.Write(f, format, s), f.Close())
+}
+
+// openExport opens the file of an export.
+func openExport(path string) (*os.File, error) {
+	// O_NONBLOCK: opening a named pipe without a reader fails and does not wait.
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC|unix.O_NONBLOCK|unix.O_NOCTTY, 0o666)
+	if !errors.Is(err, unix.ENXIO) {
+		return f, err
+	}
+	info, errStat := os.Stat(path)
+	switch {
+	case path == "/dev/tty":
+		err = errors.New("this process has no terminal: want a file, or - for stdout")
+	case errStat == nil && info.Mode()&os.ModeNamedPipe != 0:
+		err = errors.New("it is a named pipe without a reader: start the reader first")
+	}
+	return nil, err
 }
 
 // printExport writes an export to stdout. On a terminal it replaces control characters.

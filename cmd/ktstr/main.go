@@ -6,6 +6,8 @@ import (
 	"context"
 	"os"
 	"runtime/debug"
+
+	_ "github.com/ktstr/ktstr/internal/openfiles" // ends the process if its limit of open files is too low
 )
 
 func main() {
