@@ -127,7 +127,7 @@ func (p *program) placeholder(inside string) error {
 			return err
 		}
 		if hasUnit && strings.TrimSpace(unit) == "" {
-			return errors.New("the unit after : is empty: want a unit such as ms, or no :")
+			return errors.New("the unit after : is empty: want a unit such as {latency:ms}, or {latency} alone")
 		}
 		p.elements = append(p.elements, element{kind: kindNumber, group: p.groups})
 		p.numbers = append(p.numbers, number{name: name, unit: strings.TrimSpace(unit), group: p.groups, unitG: -1})
