@@ -72,9 +72,6 @@ func (s saved) Extract(ctx context.Context, out ktstr.Output) (ktstr.Extraction,
 // extraction of a text without prefixes.
 func withoutPrefixes(decoded savedtext.Reading, raw ktstr.Extraction, try func([]byte) ktstr.Extraction) ktstr.Extraction {
 	r := savedtext.Clean(decoded)
-	if len(raw.Metrics) > 0 && r.Overwrites {
-		r.Readings = nil
-	}
 	best, clean, reason := choose(r.Readings, try)
 	switch {
 	case reason != "":
@@ -83,7 +80,7 @@ func withoutPrefixes(decoded savedtext.Reading, raw ktstr.Extraction, try func([
 		best = &decoded
 	case isBetter(clean, raw), readsPrefixes(raw, clean, func() ktstr.Extraction { return try(best.PrefixesOnly(decoded.Data)) }):
 		return with(clean, removal(*best))
-	case len(clean.Metrics) > 0 && !same(clean, raw):
+	case !r.Overwrites && len(clean.Metrics) > 0 && !same(clean, raw):
 		return with(raw, notCleaned("it can also be read, with another result, without "+describe(*best)))
 	}
 	if len(raw.Metrics) == 0 && r.Reason != "" {

@@ -31,23 +31,39 @@ func TestPrefixOnEveryLineIsRemoved(t *testing.T) {
 		"journal":              prefix("Nov 29 21:12:08 node7 fio[1234]: "),
 		"journal, short-iso":   prefix("2026-11-29T21:12:08+0100 node7 fio[1234]: "),
 		"journal, monotonic":   prefix("[   12.345678] node7 fio[1234]: "),
+		"journal, short-full":  prefix("Sun 2026-11-29 21:12:08 CET node7 fio[1234]: "),
+		"journal, no hostname": prefix("Nov 29 21:12:08 fio[1234]: "),
+		"journal to a console": prefix("[   12.345678] fio[1234]: "),
 		"syslog without a pid": prefix("Nov  9 21:12:08 node7 fio: "),
+		"syslog, ISO":          prefix("2026-11-29T21:12:08.123456+01:00 node7 fio: "),
+		"syslog, two forms":    "Nov  9 21:12:08 node7 fio: rd: ok\n\nNov  9 21:12:08 node7 fio[12]:   iops: 10\n",
+		"logger -i":            prefix("fio[1234]: "),
+		"logger, tag of words": prefix("<13>Nov 29 21:12:08 my bench: "),
 		"syslog RFC 5424":      prefix("<13>1 2026-11-29T21:12:08.123456+01:00 node7 fio 12 - - "),
 		"logger -s -t":         prefix("<13>Nov 29 21:12:08 fio: "),
 		"kernel console":       prefix("[   12.345678] "),
 		"kernel, caller":       prefix("<6>[   12.345678][  T123] "),
 		"dmesg -T":             prefix("[Sun Nov 29 21:12:08 2026] "),
+		"dmesg -x":             prefix("user  :notice: [   12.345678] "),
+		"dmesg -d":             prefix("[   12.345678 <    0.000012>] "),
+		"dmesg -e":             "[Nov29 21:12] rd: ok\n\n[  +0.000003]   iops: 10\n",
+		"Kubernetes":           prefix("2026-01-02T03:04:05.123456789Z stdout F "),
 		"GitHub":               prefix("2026-01-02T03:04:05.1234567Z "),
 		"gh run view --log":    prefix("bench\tRun fio\t2026-01-02T03:04:05.1234567Z "),
 		"GitLab":               prefix("2026-01-02T03:04:05.123456Z 01O "),
 		"ISO with a space":     prefix("2026-01-02 03:04:05,123 "),
 		"ISO in brackets":      prefix("[2026-01-02T03:04:05.123Z] "),
+		"ISO, zone as a word":  prefix("[2026-01-02 03:04:05 UTC] "),
+		"ISO, zone apart":      prefix("2026-01-02 03:04:05 +0000 "),
+		"log of Go":            prefix("2026/01/02 03:04:05 "),
+		"epoch, nanoseconds":   prefix("1764450728123456789 "),
 		"epoch":                prefix("1764450728 "),
 		"epoch, milliseconds":  prefix("1764450728123: "),
 		"ts":                   prefix("Nov 29 21:12:08 "),
 		"mail quote":           prefix("> "),
 		"mail quote, no space": prefix(">"),
 		"second mail quote":    prefix("> >> "),
+		"quote, NBSP":          prefix(">\u00a0"),
 		"test log":             prefix("20:22:23 DEBUG| [stdout] "),
 		"indentation":          prefix("    "),
 		"tab":                  prefix("\t"),
@@ -56,6 +72,7 @@ func TestPrefixOnEveryLineIsRemoved(t *testing.T) {
 		checkOne(t, name, text, report)
 	}
 	checkOne(t, "blank line", "a-1  | x\na-1  |\na-1  |  y\n", "x\n\n y\n")
+	checkOne(t, "GitLab, a line in two pieces", "2026-01-02T03:04:05Z 01O a\n2026-01-02T03:04:05Z 01O+b\n\n2026-01-02T03:04:05Z 01O  c\n", "ab\n\n\n c\n")
 	checkOne(t, "header of the journal", "-- Boot 6c1f --\nNov 29 21:12:08 n fio[1]: x\n", "\nx\n")
 }
 
@@ -87,6 +104,8 @@ func TestTextThatOnlyLooksPrefixedStays(t *testing.T) {
 		"shell prompt":       "$ fio\n$ fio\n",
 		"two journal hosts":  "Nov 29 21:12:08 a fio[1]: x\nNov 29 21:12:08 b fio[1]:   y\n",
 		"bars in two places": "a-1  | x\na-1 | y\n",
+		"a word is no zone":  "2026-01-02 03:04:05 EST x\n2026-01-02 03:04:05 y\n",
+		"one word, a colon":  "fio: x\nfio: y\n",
 	} {
 		r := clean(text)
 		for _, reading := range r.Readings {
@@ -99,10 +118,16 @@ func TestTextThatOnlyLooksPrefixedStays(t *testing.T) {
 }
 
 func TestPrefixOnMostLinesIsReported(t *testing.T) {
-	r := clean("a-1  | x\na-1  | y\nend\n")
-	if want := "the prefix of docker compose stands on 2 of the 3 lines that are not blank: want it on all"; r.Reason != want || len(r.Readings) > 0 {
-		t.Errorf("%q, %d readings: want %q", r.Reason, len(r.Readings), want)
+	check := func(text, want string) {
+		t.Helper()
+		r := clean(text)
+		if r.Reason != want || len(r.Readings) > 0 {
+			t.Errorf("%q: %q, %d readings: want %q", text, r.Reason, len(r.Readings), want)
+		}
 	}
+	check("a-1  | x\na-1  | y\nend\n", "the prefix of docker compose stands on 2 of the 3 lines that are not blank: want it on all")
+	check("On Monday, Ada wrote:\n> x\n> y\n", "the prefix of a mail quote stands on 2 of the 3 lines that are not blank: want it on all")
+	check("a\nb\n> x\n> y\n", "")
 }
 
 func TestEachSourceIsAReading(t *testing.T) {
@@ -139,6 +164,10 @@ func TestAnsibleQuotes(t *testing.T) {
 	}
 	check("ok: [n7] => {\n    \"r.stdout_lines\": [\n        \"a \\\"b\\\"\",\n        \"  c\\td\"\n    ]\n}\n", "\n\na \"b\"\n  c\td\n\n\n")
 	check("TASK [x] ***\nchanged: [n7] => {\n  \"msg\": [\n    \"a\"\n  ]\n}\n", "\n\n\na\n\n\n")
+	check("ok: [localhost] => (item=a) => {\n    \"item.stdout_lines\": [\n        \"a\"\n    ]\n}\n", "\n\na\n\n\n")
+	check("        \"a\",\n        \"\",\n        \"b\",\n", "a\n\nb\n")         // copied without the head
+	check("\"stdout_lines\": [\n  \"a\",\n  \"b\"\n]\n", "\na\nb\n\n")           // copied without the host
+	check("\"a\",\nb\n", "")                                                     // other text
 	check("ok: [n7] => {\n    \"r.stdout_lines\": [\n        \"a\",\n", "")      // the end is missing
 	check("ok: [n7] => {\n    \"r.stdout_lines\": [\n        1\n    ]\n}\n", "") // not a string
 	check("{\n    \"stdout_lines\": [\n        \"iops: 1\"\n    ]\n}\n", "")     // JSON, not Ansible's

@@ -35,8 +35,8 @@ type Result struct {
 	// Readings is empty if there is nothing to remove. It has several elements if the
 	// lines come from several sources, for example from the containers fio-1 and db-1.
 	Readings []Reading
-	// Overwrites is set if no prefix was removed. Many parsers understand carriage-return
-	// overwrites.
+	// Overwrites is set if only carriage-return overwrites were removed. Many parsers
+	// understand them.
 	Overwrites bool
 	// Reason tells why a removal that looked likely was not made. For example, the prefix
 	// of docker compose stands on some of the lines only.
