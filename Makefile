@@ -15,23 +15,23 @@ build: ## bin/ktstr and the stock plugins as executables of their own
 deps: ## what the tests need, from the distribution (root, Debian)
 	scripts/deps $(PACKAGES)
 
-test: deps check race plain ## all of it
+test: deps check ## all of it
+	$(MAKE) -j 2 --output-sync=target race plain
 
 check: ## formatting, vet, staticcheck, tidy
 	scripts/check $(STATICCHECK)
 
-# Parsers are pure functions, and the examples and the pages of docs run built executables: the race detector finds nothing
-# there and makes these tests several times slower.
-PLAIN = $(shell $(GO) list . ./examples ./plugins/...)
-# The two packages that take longest come first, so that the others run next to them.
-SLOW  = $(shell $(GO) list ./spawn ./cmd/ktstr)
-RACE  = $(SLOW) $(filter-out $(PLAIN) $(SLOW),$(shell $(GO) list ./...))
+# Where the race detector finds nothing: parsers and statistics are pure functions, and the tests of the command, of the
+# examples and of the pages run built executables. It makes such tests several times slower.
+PLAIN = $(shell $(GO) list ./cmd/ktstr . ./examples ./plugins/... ./extractors ./sdk/... ./internal/compare ./internal/jsonscan)
+# The package that takes longest comes first. Its tests mostly wait, so that others run next to them.
+RACE  = $(shell $(GO) list ./spawn) $(filter-out $(PLAIN) $(shell $(GO) list ./spawn),$(shell $(GO) list ./...))
 
 # -parallel 4: many tests wait for a payload or a deadline, and the smallest machine has two CPUs.
 race: ## the tests of the engine, under the race detector
 	$(GO) test -race -parallel 4 -timeout 20m $(RACE)
 
-plain: ## the tests of the parsers, the examples and the pages of docs
+plain: ## the other tests
 	$(GO) test -parallel 4 -timeout 20m $(PLAIN)
 
 fuzz: ## every fuzz target, FUZZTIME each (default 1m)
