@@ -29,6 +29,7 @@ func TestMain(m *testing.M) {
 		os.Exit(0)
 	}
 	os.Setenv("GORACE", "atexit_sleep_ms=0") // without it every helper takes a second to exit
+	startAsOrdinaryUser()
 	os.Exit(m.Run())
 }
 
