@@ -199,7 +199,7 @@ func checkLines(ctx context.Context, r *run, c check) {
 				starts[i] = at
 				at += len(l)
 			}
-			for _, i := range spread(len(lines), r.affordable(len(out.Data), 2000)) {
+			for _, i := range spread(len(lines), r.affordable(len(out.Data), 1000)) {
 				if len(bytes.TrimSpace(lines[i])) == 0 {
 					continue
 				}

@@ -90,7 +90,7 @@ func checkThousand(ctx context.Context, r *run, c check) {
 	}
 	times := 1000
 	if r.proc != nil && r.proc.script {
-		times = 50 // it has no process between its calls that could grow
+		times = 10 // it has no process between its calls that could grow
 	}
 	// A late garbage collection makes one stretch of calls look like a leak. A real
 	// leak grows in every stretch.

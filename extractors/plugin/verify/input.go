@@ -77,7 +77,7 @@ func (r *run) affordable(size, alone int) int {
 	const budget = 64 << 20 // bytes that one check extracts of one stream
 	shared := 8 * alone
 	if r.proc != nil && r.proc.script {
-		alone, shared = alone/10, alone/5 // each extraction starts one or more processes
+		alone, shared = alone/50, alone/5 // each extraction starts one or more processes
 	}
 	streams := 0
 	for _, k := range r.samples() {
