@@ -30,9 +30,6 @@ func Plugins() []ktstr.Extractor {
 	return []ktstr.Extractor{fio.New(), schbench.New(), stressng.New()}
 }
 
-// Extractors returns all of them.
-func Extractors() []ktstr.Extractor { return append(BuiltIn(), Plugins()...) }
-
 // Payloads returns the payload definitions that come with them.
 func Payloads() ([]payload.Payload, error) {
 	var payloads []payload.Payload

@@ -17,7 +17,7 @@ func TestStockPayloadsAreReadyToRun(t *testing.T) {
 		t.Fatal(err)
 	}
 	var extractors []string
-	for _, x := range plugins.Extractors() {
+	for _, x := range append(plugins.BuiltIn(), plugins.Plugins()...) {
 		extractors = append(extractors, x.Describe().Name)
 	}
 	for _, p := range payloads {
@@ -54,7 +54,7 @@ func TestStockPayloadsAreReadyToRun(t *testing.T) {
 
 func TestExtractorNamesAreUnique(t *testing.T) {
 	seen := map[string]bool{}
-	for _, x := range plugins.Extractors() {
+	for _, x := range append(plugins.BuiltIn(), plugins.Plugins()...) {
 		d := x.Describe()
 		if seen[d.Name] || d.Version == "" {
 			t.Errorf("extractor %q version %q: want one of each name, with a version", d.Name, d.Version)

@@ -23,7 +23,7 @@ const (
 	hiddenHost   = "_verify-host" // a plugin host that a check of `plugin verify` kills
 )
 
-// hidden runs the hidden command args[0]. ok is false if there is none of that name. It
+// hidden runs the hidden command args[0]. ok is false if args[0] is another command. It
 // comes before the command-line parser because it runs for every plugin.
 func hidden(args []string, _ io.Reader, stdout, stderr io.Writer) (status int, ok bool) {
 	if len(args) == 0 {

@@ -10,7 +10,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -285,13 +284,4 @@ func anyForm(errs []error) error {
 		return nil
 	}
 	return errors.Join(errs...)
-}
-
-// Names returns the names of accesses with commas.
-func Names(all []Access) string {
-	var names []string
-	for _, a := range all {
-		names = append(names, a.Name)
-	}
-	return strings.Join(names, ", ")
 }
