@@ -44,6 +44,7 @@ func (p Payload) MarshalYAML() ([]byte, error) {
 	}
 	w.text("extractor", p.Extractor)
 	w.mapping("options", p.Options)
+	w.table(p.Table)
 	w.checks("checks", p.Checks, true) // an empty list differs from the default
 	w.hints(p.Hints)
 	if b := p.Bounds; b != (check.Bounds{}) {

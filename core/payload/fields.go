@@ -1,21 +1,22 @@
 package payload
 
 import (
+	"maps"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/goccy/go-yaml/ast"
 
-	"github.com/ktstr/ktstr"
 	"github.com/ktstr/ktstr/core/check"
+	"github.com/ktstr/ktstr/extractors/lines"
 )
 
 // payload reads a whole payload. Validate finds the errors that concern several
 // fields.
 func (d *decoder) payload(root ast.Node) Payload {
 	p := Payload{Checks: []check.Check{check.ExitEquals(0)}}
-	d.fields("", root, map[string]func(string, ast.Node){
+	keys := map[string]func(string, ast.Node){
 		"name":       d.word(&p.Name, "the file's name without .yaml"),
 		"summary":    d.into(&p.Summary),
 		"about":      d.into(&p.About),
@@ -54,7 +55,12 @@ func (d *decoder) payload(root ast.Node) Payload {
 			d.list(f, n, func(f string, n ast.Node) { p.Variants = append(p.Variants, d.variant(f, n)) })
 		},
 		"uses_parent_pgrp": func(f string, n ast.Node) { p.SharesGroup = d.truth(f, n) },
-	})
+	}
+	maps.Copy(keys, d.tableKeys(&p.Table))
+	d.fields("", root, keys)
+	if p.Extractor == "" && len(p.Table.Lines) > 0 {
+		p.Extractor = lines.Name
+	}
 	return p
 }
 
@@ -116,15 +122,7 @@ func (d *decoder) hint(field string, node ast.Node) Hint {
 	d.fields(field, node, map[string]func(string, ast.Node){
 		"name": d.into(&h.Name),
 		"unit": d.into(&h.Unit),
-		"polarity": func(f string, n ast.Node) {
-			var text string
-			d.word(&text, "higher, lower, target=NUMBER or unknown")(f, n)
-			p, err := ktstr.ParseHintPolarity(text)
-			if err != nil {
-				d.fail(f, n, "%s", strings.TrimPrefix(err.Error(), "polarity "))
-			}
-			h.Polarity = p
-		},
+		"polarity": d.polarity(&h.Polarity),
 		"headline": func(f string, n ast.Node) { h.Headline = d.truth(f, n) },
 		"min_effect": func(f string, n ast.Node) {
 			text := d.text(f, n)

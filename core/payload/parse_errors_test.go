@@ -14,7 +14,7 @@ func TestParseErrorsGiveThePlace(t *testing.T) {
 	for text, want := range map[string]string{
 		"":                                                `a.yaml: empty: want a payload: name, summary, binary, …`,
 		"# nothing\n":                                     `a.yaml: empty: want a payload: name, summary, binary, …`,
-		"[1, 2]":                                          `a.yaml:1:1: a list: want a mapping of about, args, binary, bounds, cgroup, checks, dir, env, extractor, files, flags, hints, kind, leftovers, name, needs, options, outputs, secrets, stop_after, summary, timeout, uses_parent_pgrp, variants`,
+		"[1, 2]":                                          `a.yaml:1:1: a list: want a mapping of about, args, binary, bounds, cgroup, checks, dir, env, extractor, files, flags, hints, kind, leftovers, lines, name, needs, notes, options, outputs, secrets, signature, stop_after, summary, timeout, units, uses_parent_pgrp, variants`,
 		head + "---\na: 1\n":                              `a.yaml:4:2: a second document: want one payload a file`,
 		head + "extractr: fio\n":                          `a.yaml:3:1: key "extractr": not known here: did you mean extractor?`,
 		head + "hints:\n  - {nme: a}\n":                   `a.yaml:4:6: hints[0]: key "nme": not known here: did you mean name?`,
@@ -72,7 +72,18 @@ func TestParseErrorsGiveThePlace(t *testing.T) {
 		head + "needs: [{binary: a, version_pattern: ''}]": `a.yaml:3:38: needs[0].version_pattern: empty: want a regular expression with a group around the version, or the key left out`,
 		head + "needs: [{binary: a}]\nvariants: [{when: {version: '', supports: -x}}]":      `a.yaml:4:29: variants[0].when.version: empty: want a condition such as ">= 0.15.8", or the key left out`,
 		head + "needs: [{binary: a}]\nvariants: [{when: {version: '> 3', supports: \"\"}}]": `a.yaml:4:46: variants[0].when.supports: empty: want an option such as --json, or the key left out`,
-		"summary: |\n  a\n  b\nbinary: x\n":                                                 `a.yaml:1:10: summary: several lines: want one; the rest belongs into about`,
+		// C44
+		head + "lines: [abc]\n":                                   `a.yaml:3:9: lines[0].match: pattern "abc": it has no number: want a {NAME} where the number stands, such as {throughput}`,
+		head + "lines:\n  - {match: 'a {n', polarity: lower}\n":   `a.yaml:4:13: lines[0].match: pattern "a {n": {n: want a } after the name, or {{ for the character {`,
+		head + "lines:\n  - {regexp: '(', name: x}\n":             "a.yaml:4:14: lines[0].regexp: pattern \"(\": error parsing regexp: missing closing ): `(`",
+		head + "lines:\n  - match: a {n}\n    section: 'b {m}'\n": `a.yaml:5:14: lines[0].section: pattern "b {m}": no number is read here: want * or {*} in place of a {NAME}`,
+		head + "lines:\n  - {match: 'a {n}', polarty: lower}\n":   `a.yaml:4:22: lines[0]: key "polarty": not known here: did you mean polarity?`,
+		head + "lines:\n  - {match: 'a {n}', regexp: x}\n":        `a.yaml:4:30: lines[0].regexp: match and regexp: want one of them`,
+		head + "lines:\n  - {polarity: lower}\n":                  `a.yaml:4:5: lines[0]: no pattern: want a pattern with a {NAME}, or a regular expression with a group named value`,
+		head + "lines: ['a {n}']\nnotes: [{match: '{x}'}]\n":      `a.yaml:4:9: notes[0]: pattern "{x}": no number is read here: want * or {*} in place of a {NAME}`,
+		head + "lines: ['a {n}']\nextractor: json\n":              `a.yaml:4:12: extractor: "json": lines, signature, notes and units are read by the extractor lines: want extractor: lines, or the key left out`,
+		head + "extractor: lines\n":                               `a.yaml:3:12: extractor: lines: it reads patterns: want the key lines with a pattern, such as "Throughput: {throughput} {unit}"`,
+		"summary: |\n  a\n  b\nbinary: x\n":                       `a.yaml:1:10: summary: several lines: want one; the rest belongs into about`,
 	} {
 		_, err := payload.Parse("a.yaml", []byte(text))
 		var syntax *payload.SyntaxError

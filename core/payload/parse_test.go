@@ -9,6 +9,7 @@ import (
 	"github.com/ktstr/ktstr"
 	"github.com/ktstr/ktstr/core/check"
 	"github.com/ktstr/ktstr/core/payload"
+	"github.com/ktstr/ktstr/extractors/lines"
 )
 
 const everything = `# a comment
@@ -32,8 +33,16 @@ stop_after: 40s
 leftovers: wait
 cgroup: /a/b
 uses_parent_pgrp: true
-extractor: stressng
+extractor: lines
 options: {documents: last}
+signature: {regexp: '^tool \d'}
+lines:
+  - "Throughput: {throughput} {unit}"
+  - {regexp: 'p(?P<p>\S+): (?P<value>\S+)', name: "{test:lower}.p{p}", unit: ms, polarity: lower, headline: true, section: {regexp: '^== (?P<test>\S+)'}, when: Percentiles, zero_is_none: true}
+notes:
+  - "FATAL: *"
+  - {match: "caught signal", code: interrupted}
+units: {MB: MiB}
 checks:
   - exit == 0
   - '"odd name" >= 1'
@@ -76,7 +85,19 @@ func TestParseReadsEveryKey(t *testing.T) {
 		Args: []string{"--switch", "4", "-t", "010", "--yaml", "{outputs.yaml}", `{"json": true}`, "--dir={scratch}", "", "a b", "--", "-1", "~x", "on"},
 		Env:  map[string]string{"A": "1.50", "B_2": "{scratch}/x"}, Secrets: []string{"OTHER"}, Dir: payload.DirScratch, Files: []string{"job.fio"},
 		Outputs: []payload.OutputFile{{Name: "yaml", Path: "sub/metrics.yaml"}}, Flags: []string{"--rw", "--bs"}, Timeout: 90 * time.Second, StopAfter: 40 * time.Second, Leftovers: payload.LeftoversWait,
-		Cgroup: "/a/b", SharesGroup: true, Extractor: "stressng", Options: map[string]string{"documents": "last"},
+		Cgroup: "/a/b", SharesGroup: true, Extractor: "lines", Options: map[string]string{"documents": "last"},
+		Table: lines.Table{
+			Signature: lines.Regexp(`^tool \d`),
+			Lines: []lines.Line{
+				{Pattern: lines.Match("Throughput: {throughput} {unit}")},
+				{
+					Pattern: lines.Regexp(`p(?P<p>\S+): (?P<value>\S+)`), Name: "{test:lower}.p{p}", Unit: "ms", Polarity: ktstr.Lower, Headline: true,
+					Section: lines.Regexp(`^== (?P<test>\S+)`), When: lines.Match("Percentiles"), ZeroIsNone: true,
+				},
+			},
+			Notes: []lines.Note{{Pattern: lines.Match("FATAL: *"), Code: ktstr.ToolFailed}, {Pattern: lines.Match("caught signal"), Code: ktstr.Interrupted}},
+			Units: map[string]string{"MB": "MiB"},
+		},
 		Checks: []check.Check{check.ExitEquals(0), odd, within},
 		Hints: []payload.Hint{
 			{Hint: ktstr.Hint{Name: "jobs.*.iops", Unit: "iops", Polarity: ktstr.Higher, Headline: true}, MinEffect: 3},

@@ -10,6 +10,7 @@ import (
 
 	"github.com/ktstr/ktstr"
 	"github.com/ktstr/ktstr/core/check"
+	"github.com/ktstr/ktstr/extractors/lines"
 )
 
 // Kind is the kind of program that a payload runs.
@@ -55,6 +56,7 @@ type Payload struct {
 
 	Extractor string            // an extractor's name; empty: json
 	Options   map[string]string // the extractor's options
+	Table     lines.Table       // of the extractor "lines"; no lines: another extractor reads the output
 
 	Checks []check.Check
 	Hints  []Hint

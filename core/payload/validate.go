@@ -36,6 +36,7 @@ func (p Payload) Validate() error {
 		func() error { return validateArgs("args", p.Args, p.Outputs) },
 		p.validateEnv,
 		p.validateLists,
+		p.validateTable,
 		func() error { return validateChecks("checks", p.Checks) },
 		p.validateHints,
 		p.validateBounds,

@@ -4,10 +4,12 @@
 package lines
 
 import (
+	"errors"
 	"fmt"
 	"regexp"
 	"regexp/syntax"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/ktstr/ktstr"
 )
@@ -328,7 +330,9 @@ func (c *compiler) add(field string, text Pattern, numbers bool) (int, error) {
 	}
 	p := pattern{Pattern: text}
 	var err error
-	if text.Regexp {
+	if !utf8.ValidString(text.Text) {
+		err = errors.New("it is not UTF-8")
+	} else if text.Regexp {
 		if p.re, err = regexp.Compile(text.Text); err == nil {
 			if tree, err := syntax.Parse(text.Text, syntax.Perl); err == nil {
 				p.literal = requiredLiteral(tree.Simplify())

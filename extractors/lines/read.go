@@ -189,6 +189,9 @@ func (f *found) metric(l *compiledLine, line []byte, m []int, number int, ended 
 		return
 	}
 	metric := ktstr.Metric{Name: name, Value: v, Unit: unit, Polarity: l.Polarity, Line: number}
+	if l.Polarity == ktstr.SetUnknown {
+		metric.Polarity = ktstr.Unknown
+	}
 	if at, again := f.byName[name]; again {
 		f.Metrics[at] = metric
 		f.times[name] = max(f.times[name], 1) + 1
