@@ -75,7 +75,7 @@ func (r *Record) Judge(p payload.Payload, stderr []byte, looked []ktstr.Stream, 
 		Signal:   r.Signal,
 		Stderr:   stderr,
 		Bounds:   p.Bounds,
-		HintUnit: hintUnit(p.MetricHints(), hints),
+		HintUnit: hintUnit(r.Hints, p.MetricHints(), hints),
 		Searched: looked,
 	})
 	r.Checks = verdict.Outcomes(p.Checks)

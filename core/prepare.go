@@ -141,7 +141,7 @@ func (s Spec) resolve(p payload.Payload) (payload.Payload, error) {
 	if err := CheckOptions(description, p.Options); err != nil {
 		return p, err
 	}
-	if err := check.Preflight(p.Checks, hintUnit(p.MetricHints(), description.Hints)); err != nil { // C34
+	if err := check.Preflight(p.Checks, hintUnit(s.Hints, p.MetricHints(), description.Hints)); err != nil { // C34
 		return p, err
 	}
 	return p, nil

@@ -57,6 +57,7 @@ type Record struct {
 	Used       *Cost             `json:"used,omitempty"`    // of the payload and the descendants that it waited for
 	Frozen     *Cost             `json:"frozen,omitempty"`  // of the extractor's process while it was stopped for the measurement
 	Tool       string            `json:"tool,omitempty"`    // version that the payload's program reports
+	Hints      []ktstr.Hint      `json:"hints,omitempty"`   // of the user, which override those of the payload and of the extractor
 	Labels     map[string]string `json:"labels,omitempty"`  // for example "set" and "commit", see Spec.Labels
 	Cgroup     *Cgroup           `json:"cgroup,omitempty"`  // counters of the run's cgroup; nil: it had none
 	Plugin     *Plugin           `json:"plugin,omitempty"`  // the extractor's executable; nil: the extractor is built in

@@ -133,6 +133,7 @@ func (h *Handle) finish(ended spawn.Result, lost error) Result {
 	defer h.release()
 	r := Result{Definition: h.prepared.definition}
 	h.observe(&r, ended)
+	r.Hints = h.prepared.spec.Hints
 	r.hideSecrets(r.Definition)
 	var kept []Sink
 	var failed []check.Detail
@@ -152,7 +153,7 @@ func (h *Handle) finish(ended spawn.Result, lost error) Result {
 	h.continueExtractor(&r)
 
 	// The output of a run that was cancelled is extracted too.
-	found := extract.Run(context.WithoutCancel(h.ctx), extract.Captured(h.prepared.spec.Extractor), r.Streams, h.prepared.definition.MetricHints())
+	found := extract.Run(context.WithoutCancel(h.ctx), extract.Captured(h.prepared.spec.Extractor), r.Streams, r.Hints, h.prepared.definition.MetricHints())
 	r.Index = finished.Add(1) - 1
 	r.setExtraction(found)
 	r.nameKilled()

@@ -21,6 +21,8 @@ type Spec struct {
 	Checks          []check.Check // are appended to the payload's own
 	NoDefaultChecks bool          // leaves the payload's own checks out
 
+	Hints []ktstr.Hint // override those of the payload and of the extractor; the record keeps them
+
 	Options   map[string]string // of the extractor; they override the payload's own
 	Timeout   time.Duration     // counted from the spawn; 0: the payload's timeout, which may be none
 	StopAfter time.Duration     // ends the payload on purpose, by SIGINT; the checks decide; 0: the payload's stop_after, which may be none

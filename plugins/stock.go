@@ -10,6 +10,7 @@ import (
 	"github.com/ktstr/ktstr"
 	"github.com/ktstr/ktstr/core/payload"
 	"github.com/ktstr/ktstr/extractors"
+	"github.com/ktstr/ktstr/extractors/lines"
 	"github.com/ktstr/ktstr/plugins/fio"
 	"github.com/ktstr/ktstr/plugins/noise"
 	"github.com/ktstr/ktstr/plugins/schbench"
@@ -21,7 +22,7 @@ const Source = "stock"
 
 // BuiltIn returns the extractors that are always in process.
 func BuiltIn() []ktstr.Extractor {
-	return []ktstr.Extractor{extractors.JSON(), extractors.ExitCode()}
+	return []ktstr.Extractor{extractors.JSON(), extractors.ExitCode(), lines.Extractor()}
 }
 
 // Plugins returns the extractors that the ktstr command serves as plugins, each

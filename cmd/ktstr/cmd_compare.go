@@ -18,6 +18,7 @@ import (
 // compareOptions are the flags of `ktstr compare`.
 type compareOptions struct {
 	statisticsOptions
+	hints   hintOptions
 	out     string
 	all     bool
 	output  format
@@ -63,6 +64,7 @@ The headline metrics decide the exit status, or those of --metric:
 	}
 	f := c.Flags()
 	statisticsFlags(f, &o.statisticsOptions)
+	hintFlags(f, &o.hints)
 	f.BoolVar(&o.all, "all", false, "also show the metrics that do not decide")
 	outFlag(f, &o.out)
 	outputFlag(f, &o.output)
@@ -72,6 +74,10 @@ The headline metrics decide the exit status, or those of --metric:
 
 func (a *app) compare(nameA, nameB string, o compareOptions) error {
 	if err := errors.Join(o.check(), o.exports.check()); err != nil {
+		return err
+	}
+	hints, err := o.hints.hints()
+	if err != nil {
 		return err
 	}
 	store, err := openStore(o.out)
@@ -86,6 +92,7 @@ func (a *app) compare(nameA, nameB string, o compareOptions) error {
 	if err != nil {
 		return err
 	}
+	before, after = runs.WithHints(before, hints), runs.WithHints(after, hints)
 	r := o.comparison(o.all || o.output == formatJSON || len(o.exports) > 0).Compare(nameA, before, nameB, after)
 	before, _ = runs.Distinct(before)
 	after, _ = runs.Distinct(after)

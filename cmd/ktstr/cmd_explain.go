@@ -60,7 +60,9 @@ func (a *app) explainMetric(ctx context.Context, arg, name, out string, output f
 	if err != nil {
 		return err
 	}
-	x, err := a.catalog(false).Start(ctx, core.VersionOf(b.Record.Extraction).Extractor)
+	p := b.Payload
+	p.Extractor = core.VersionOf(b.Record.Extraction).Extractor
+	x, err := a.catalog(false).StartOf(ctx, p)
 	if err != nil {
 		return err
 	}

@@ -17,7 +17,9 @@ import (
 	"github.com/ktstr/ktstr"
 	"github.com/ktstr/ktstr/core"
 	"github.com/ktstr/ktstr/core/extract"
+	"github.com/ktstr/ktstr/core/payload"
 	"github.com/ktstr/ktstr/core/unit"
+	"github.com/ktstr/ktstr/extractors/lines"
 	"github.com/ktstr/ktstr/internal/bundle"
 	"github.com/ktstr/ktstr/internal/catalog"
 	"github.com/ktstr/ktstr/internal/huge"
@@ -26,12 +28,14 @@ import (
 
 // extractOptions are the argument and the flags of `ktstr extract`.
 type extractOptions struct {
-	name           string // of an extractor or a run; empty with --replay
+	name           string // of an extractor or a run; empty with --replay; lines with --match alone
 	stdout, stderr string
 	files          []string
 	argv           string
 	exitCode       int
 	options        extractorOptions
+	match          matchOptions
+	hints          hintOptions
 	output         format
 	replay         string
 	write          bool
@@ -50,7 +54,7 @@ const defaultMaxInput = 256 << 20
 func (a *app) extractCommand() *cobra.Command {
 	var o extractOptions
 	c := &cobra.Command{
-		Use:   "extract EXTRACTOR [flags] | extract RUN | extract --replay RUNS",
+		Use:   "extract EXTRACTOR [flags] | extract --match PATTERN [flags] | extract RUN | extract --replay RUNS",
 		Short: "Extract metrics from saved output, without a run",
 		Long: `Extract metrics from output that a benchmark printed earlier.
 
@@ -59,15 +63,22 @@ input. RUN reads the raw output of a kept run with the extractor of its payload.
 RUN is a bundle, or a tag or set with one run (see ktstr runs list), or a path
 with a / in it. If a name is both an extractor and a run, it means the extractor.
 
+--match reads numbers on lines of text, without an extractor. With a RUN, it reads
+the output of the run with these patterns.
+
 --replay extracts the metrics of one or more runs again and shows the metrics
 that changed, for example after an update of ktstr or of a plugin.`,
 		Example: `  fio --output-format=json job.fio | ktstr extract fio
   ktstr extract schbench --stderr saved.txt
+  ktstr extract --match 'Throughput: {throughput} {unit}' --stdout saved.txt
   ktstr extract 20261123T191500Z-noise-1b2c3d4e
   ktstr extract --replay nightly`,
 		Args:              func(_ *cobra.Command, args []string) error { return o.checkArgs(args) },
 		ValidArgsFunction: a.completeExtractorsAndRuns,
 		RunE: func(c *cobra.Command, args []string) error {
+			if o.match.given() {
+				o.name = lines.Name
+			}
 			if len(args) > 0 {
 				o.name = args[0]
 			}
@@ -82,6 +93,8 @@ that changed, for example after an update of ktstr or of a plugin.`,
 	f.StringVar(&o.argv, "argv", "", "the `COMMAND` that printed the output, quoted as in a shell, for extractors that need it")
 	f.IntVar(&o.exitCode, "exit-code", 0, "the exit `CODE` of that command, for extractors that need it (default: unknown)")
 	optionFlags(f, &o.options)
+	matchFlags(f, &o.match)
+	hintFlags(f, &o.hints)
 	outputFlag(f, &o.output)
 	f.StringVar(&o.replay, "replay", "", "extract the kept `RUNS` again and show which metrics changed; RUNS is a tag, set, bundle or path")
 	f.BoolVar(&o.write, "write", false, "with --replay: keep the new record next to the old one")
@@ -98,7 +111,9 @@ func (o extractOptions) checkArgs(args []string) error {
 		return errors.New("extract --write: goes with --replay RUNS")
 	case o.replay != "" && len(args) > 0:
 		return fmt.Errorf("extract --replay %s: unexpected argument %q: the record of each run names its extractor", o.replay, args[0])
-	case o.replay == "" && len(args) == 0:
+	case o.replay != "" && o.match.given():
+		return fmt.Errorf("extract --replay %s: unexpected --match or --match-re: the record of each run has its patterns", o.replay)
+	case o.replay == "" && len(args) == 0 && !o.match.given():
 		return errors.New("extract: want the name of an extractor (see ktstr plugin list) or of a run (see ktstr runs list)")
 	case len(args) > 1:
 		return fmt.Errorf("extract %s: unexpected argument %q: want --stdout FILE or --stderr FILE for saved output", args[0], args[1])
@@ -113,6 +128,9 @@ func (a *app) extract(ctx context.Context, o extractOptions) error {
 	switch {
 	case o.replay != "":
 		if err := o.refuse(noInput, inputFlags...); err != nil {
+			return err
+		}
+		if err := o.refuse("goes with an extractor or a run: the record of each run has its own hints", hintFlagNames...); err != nil {
 			return err
 		}
 		return a.replay(ctx, o)
@@ -188,7 +206,14 @@ func (a *app) extractFiles(ctx context.Context, o extractOptions) error {
 			return fmt.Errorf("--argv %s: %w", o.argv, err)
 		}
 	}
-	x, err := a.catalog(false).Start(ctx, o.name)
+	table, hints, err := o.tableAndHints()
+	if err != nil {
+		return err
+	}
+	if err := o.checkMatch(a.catalog(false)); err != nil {
+		return err
+	}
+	x, err := a.catalog(false).StartOf(ctx, payload.Payload{Extractor: o.name, Table: table})
 	if err != nil {
 		return err
 	}
@@ -207,7 +232,26 @@ func (a *app) extractFiles(ctx context.Context, o extractOptions) error {
 	if o.raw {
 		saved = x
 	}
-	return a.extractStreams(ctx, saved, streams, nil, o.output)
+	return a.extractStreams(ctx, saved, streams, o.output, hints)
+}
+
+// tableAndHints returns what the flags say about lines and metrics.
+func (o extractOptions) tableAndHints() (t lines.Table, hints []ktstr.Hint, err error) {
+	if t, err = o.match.table(); err == nil {
+		hints, err = o.hints.hints()
+	}
+	return t, hints, err
+}
+
+// checkMatch returns an error if --match was given together with another extractor.
+func (o extractOptions) checkMatch(c *catalog.Catalog) error {
+	if !o.match.given() || o.name == lines.Name {
+		return nil
+	}
+	if _, err := c.Extractor(o.name); err != nil {
+		return err // perhaps the name of a run
+	}
+	return o.match.checkExtractor(o.name)
 }
 
 // savedStreams reads the files that the flags name. Each stream has the fields of known.
@@ -294,16 +338,24 @@ func (a *app) extractBundle(ctx context.Context, dir string, o extractOptions) e
 	if err != nil {
 		return fmt.Errorf("%w: want the directory of a run, as printed by ktstr run", err)
 	}
-	x, err := a.catalog(false).Start(ctx, b.Payload.Extractor)
+	table, hints, err := o.tableAndHints()
+	if err != nil {
+		return err
+	}
+	p := b.Payload
+	if o.match.given() {
+		p.Extractor, p.Table = lines.Name, table
+	}
+	x, err := a.catalog(false).StartOf(ctx, p)
 	if err != nil {
 		return err
 	}
 	defer x.Close()
-	return a.extractStreams(ctx, extract.Captured(x), b.Streams, b.Payload.MetricHints(), o.output)
+	return a.extractStreams(ctx, extract.Captured(x), b.Streams, o.output, hints, b.Record.Hints, b.Payload.MetricHints())
 }
 
-func (a *app) extractStreams(ctx context.Context, x ktstr.Extractor, streams []ktstr.Output, hints []ktstr.Hint, output format) error {
-	r := extract.Run(ctx, x, streams, hints)
+func (a *app) extractStreams(ctx context.Context, x ktstr.Extractor, streams []ktstr.Output, output format, hints ...[]ktstr.Hint) error {
+	r := extract.Run(ctx, x, streams, hints...)
 	var failed error
 	if output == formatJSON {
 		if failed = r.WriteJSON(escaping{a.stdout}); failed == nil {

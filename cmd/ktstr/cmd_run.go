@@ -34,6 +34,8 @@ type runOptions struct {
 	cgroup          string
 	noCgroup        bool
 	options         extractorOptions
+	match           matchOptions
+	hints           hintOptions
 	output          format
 	quiet           bool
 	all             bool
@@ -49,8 +51,8 @@ func (a *app) runCommand() *cobra.Command {
 directory with the record, the raw output and the payload file.
 
 PAYLOAD is a name of ktstr payload list, or a path with a / in it, such as
-./mybench. The output of a path is read as JSON, or by --extractor. ARGS are
-appended to the arguments of the payload.
+./mybench. The output of a path is read as JSON, by --extractor, or by --match for
+numbers on lines of text. ARGS are appended to the arguments of the payload.
 
 A check is one of NAME >= NUM[UNIT], NAME <= NUM[UNIT], NAME in [LO, HI],
 exists NAME and exit == N. For example: --check 'read.clat.p99 <= 2ms'.
@@ -61,6 +63,7 @@ so that a slow change of the host affects all of them equally.`,
 		Example: `  ktstr run noise
   ktstr run fio-randread --check 'randread.read.iops >= 10000'
   ktstr run ./mybench --extractor json --timeout 1m -- --threads 4
+  ktstr run ./mybench --match 'Throughput: {throughput} {unit}' --higher throughput
   ktstr run fio-randread --repeat 10 --tag main
   ktstr run fio-randread --repeat 10 --baseline main
   ktstr run fio-randread --repeat 10 --variant base=--bs=4k --variant new=--bs=8k`,
@@ -88,6 +91,8 @@ so that a slow change of the host affects all of them equally.`,
 	f.StringVar(&o.cgroup, "cgroup", "", "run in a new child of the cgroup `NAME`, such as bench, below ktstr's own cgroup")
 	f.BoolVar(&o.noCgroup, "no-cgroup", false, "run in ktstr's own cgroup (default: a new one, where the host allows it)")
 	optionFlags(f, &o.options)
+	matchFlags(f, &o.match)
+	hintFlags(f, &o.hints)
 	outputFlag(f, &o.output)
 	f.BoolVar(&o.quiet, "quiet", false, "print nothing on stderr except errors and warnings that change the meaning of a result, such as missing-headline")
 	f.BoolVar(&o.all, "all", false, "print all metrics (default: the headlines, if there are any)")
@@ -196,6 +201,7 @@ func (a *app) run(ctx context.Context, o runOptions) error {
 	s.Stops, s.Notice = stops, a.notice(o.quiet)
 	if err = s.Find(preparing); err == nil {
 		view.baseline, err = o.runsOfBaseline(baseline, s)
+		view.baseline = runs.WithHints(view.baseline, request.Spec.Hints)
 	}
 	if err == nil {
 		defer a.guardRuns(o.quiet)()
@@ -249,6 +255,16 @@ func (o runOptions) request() (series.Request, []runs.Run, error) {
 	if err != nil {
 		return r, nil, err
 	}
+	if err := o.match.checkExtractor(o.extractor); err != nil {
+		return r, nil, err
+	}
+	if r.Table, err = o.match.table(); err != nil {
+		return r, nil, err
+	}
+	hints, err := o.hints.hints()
+	if err != nil {
+		return r, nil, err
+	}
 	if r.Root = o.out; r.Root == "" {
 		if r.Root, err = bundle.DefaultRoot(); err != nil {
 			return r, nil, err
@@ -257,7 +273,7 @@ func (o runOptions) request() (series.Request, []runs.Run, error) {
 	r.Spec = core.Spec{
 		Args: o.args, NoDefaultArgs: o.noDefaultArgs,
 		Checks: checks, NoDefaultChecks: o.noDefaultChecks,
-		Options: options, Timeout: o.timeout, StopAfter: o.stopAfter, Grace: o.grace, Limit: int64(o.maxCapture),
+		Hints: hints, Options: options, Timeout: o.timeout, StopAfter: o.stopAfter, Grace: o.grace, Limit: int64(o.maxCapture),
 		Scratch: o.scratch, Cgroup: o.cgroup, NoCgroup: o.noCgroup,
 	}
 	name := o.series.baseline

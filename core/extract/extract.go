@@ -6,6 +6,7 @@ package extract
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/ktstr/ktstr"
@@ -33,8 +34,9 @@ type Result struct {
 	Looked      []ktstr.Stream // the streams that the extractor was given, in order
 }
 
-// Run gives streams to x and resolves the metrics with hints, which are those of
-// the payload and override those of x. The streams are stdout, then stderr, then
+// Run gives streams to x and resolves the metrics with sources of hints, which
+// override those of x. The first source has the highest precedence: the user, then the
+// payload. The streams are stdout, then stderr, then
 // the payload's files.
 //
 // x gets the first stream. It gets the next stream that is not empty only while no
@@ -44,8 +46,8 @@ type Result struct {
 //
 // Run returns no error: an error or a panic of x is in the Result. It changes the
 // slices that x returns.
-func Run(ctx context.Context, x ktstr.Extractor, streams []ktstr.Output, hints []ktstr.Hint) Result {
-	return Find(ctx, x, streams).Resolve(hints)
+func Run(ctx context.Context, x ktstr.Extractor, streams []ktstr.Output, hints ...[]ktstr.Hint) Result {
+	return Find(ctx, x, streams).Resolve(hints...)
 }
 
 // Found is the answer of an extractor to the streams of one run, before hints give
@@ -94,20 +96,20 @@ func Find(ctx context.Context, x ktstr.Extractor, streams []ktstr.Output) Found 
 	return f
 }
 
-// Sources returns the hints that apply to f if the payload has the given hints, the
-// source with the highest precedence first: the payload, the extractor about this
-// text, the extractor about every text.
-func (f Found) Sources(hints []ktstr.Hint) [][]ktstr.Hint {
-	return [][]ktstr.Hint{hints, f.Hints, f.Description.Hints}
+// Sources returns the sources of hints that apply to f, the one with the highest
+// precedence first: the given ones, the extractor about this text, the extractor about
+// every text.
+func (f Found) Sources(hints ...[]ktstr.Hint) [][]ktstr.Hint {
+	return append(slices.Clone(hints), f.Hints, f.Description.Hints)
 }
 
-// Resolve resolves f.Metrics with the hints of the payload and those of the
-// extractor. It changes f.Metrics.
-func (f Found) Resolve(hints []ktstr.Hint) Result {
+// Resolve resolves f.Metrics with sources of hints and with those of the extractor. It
+// changes f.Metrics.
+func (f Found) Resolve(hints ...[]ktstr.Hint) Result {
 	r := f.result
 	r.Metrics = f.Metrics
 	var mismatched []ktstr.Diagnostic
-	r.Headlines, mismatched = Resolve(r.Metrics, f.Sources(hints)...)
+	r.Headlines, mismatched = Resolve(r.Metrics, f.Sources(hints...)...)
 	r.Diagnostics = append(r.Diagnostics, mismatched...)
 	switch {
 	case r.Error != "":

@@ -120,8 +120,8 @@ func (d *decoder) duration(field string, node ast.Node) time.Duration {
 func (d *decoder) hint(field string, node ast.Node) Hint {
 	var h Hint
 	d.fields(field, node, map[string]func(string, ast.Node){
-		"name": d.into(&h.Name),
-		"unit": d.into(&h.Unit),
+		"name":     d.into(&h.Name),
+		"unit":     d.into(&h.Unit),
 		"polarity": d.polarity(&h.Polarity),
 		"headline": func(f string, n ast.Node) { h.Headline = d.truth(f, n) },
 		"min_effect": func(f string, n ast.Node) {

@@ -17,6 +17,18 @@ import (
 // Name is the name of the extractor whose table comes from a payload or from flags.
 const Name = "lines"
 
+// ErrNoTable is the error of the extractor lines if it has no patterns.
+var ErrNoTable = errors.New("the extractor lines has no patterns: want --match PATTERN, or the key lines in a payload file")
+
+// Extractor returns the extractor "lines" without a table. It describes itself, and its
+// Extract returns ErrNoTable. Table.Compile makes one that can extract.
+func Extractor() ktstr.Extractor {
+	return ktstr.Parser{
+		Description: ktstr.Description{Name: Name, Version: "1"},
+		Parse:       func(ktstr.Output) (ktstr.Extraction, error) { return ktstr.Extraction{}, ErrNoTable },
+	}
+}
+
 // Table describes the output of one tool. The zero value finds nothing.
 type Table struct {
 	// Signature matches a line that the tool always prints. A text without such a
@@ -68,9 +80,12 @@ type Line struct {
 	Polarity ktstr.Polarity
 	Headline bool // among the few numbers to show first
 
+	// Required is set if every report has the line. A diagnostic reports that it is
+	// missing. A headline without When is always required.
+	Required bool
+
 	// When matches another line of the same report. If the text has a line that matches
-	// When, but none that matches Pattern, a diagnostic says so. Empty: a headline must
-	// always be there, other lines need not.
+	// When, the line is required.
 	When Pattern
 
 	// Section matches the heading below which this line stands, up to the next heading
@@ -87,9 +102,6 @@ type Note struct {
 	Pattern Pattern    // the message is the group named message of a regular expression, else the whole line
 	Code    ktstr.Code // ktstr.ToolFailed makes the whole extraction an error
 }
-
-// Always is a When that every text fulfils, so that the line must be there.
-func Always() Pattern { return Regexp("") }
 
 // An Error is a mistake in a Table.
 type Error struct {

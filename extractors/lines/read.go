@@ -259,9 +259,9 @@ func (f *found) finish() {
 		f.note(ktstr.NoMetrics, message, 0)
 	} else {
 		for i, l := range f.lines {
-			expected := l.Headline
+			expected := l.Headline || l.Required
 			if l.when >= 0 {
-				expected = f.seen[l.when]
+				expected = l.Required || f.seen[l.when]
 			}
 			if expected && !f.read[i] {
 				f.note(ktstr.MissingHeadline, fmt.Sprintf("%s is missing: no line matches `%s`", l.name.pattern(), l.Pattern.Text), 0)

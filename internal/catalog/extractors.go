@@ -10,6 +10,8 @@ import (
 
 	"github.com/ktstr/ktstr"
 	"github.com/ktstr/ktstr/core"
+	"github.com/ktstr/ktstr/core/payload"
+	"github.com/ktstr/ktstr/extractors/lines"
 	"github.com/ktstr/ktstr/extractors/plugin"
 	"github.com/ktstr/ktstr/extractors/plugin/store"
 	"github.com/ktstr/ktstr/internal/nearest"
@@ -245,6 +247,9 @@ func (c *Catalog) Start(ctx context.Context, name string) (Started, error) {
 	if x.Err != nil {
 		return Started{}, x.Err
 	}
+	if x.config == nil && name == lines.Name {
+		return Started{}, lines.ErrNoTable
+	}
 	if x.config == nil {
 		return Started{Extractor: x.value}, nil
 	}
@@ -278,6 +283,16 @@ func (c *Catalog) Start(ctx context.Context, name string) (Started, error) {
 	return Started{Extractor: process, Plugin: record, process: process}, nil
 }
 
+// StartOf starts the extractor of a payload. If that is the extractor lines, it reads
+// the table of the payload.
+func (c *Catalog) StartOf(ctx context.Context, p payload.Payload) (Started, error) {
+	if p.Extractor != lines.Name || len(p.Table.Lines) == 0 {
+		return c.Start(ctx, p.Extractor)
+	}
+	x, err := p.Table.Compile(lines.Extractor().Describe())
+	return Started{Extractor: x}, err
+}
+
 // Pool starts each extractor at most once. The zero value needs a Catalog. The
 // caller closes it.
 type Pool struct {
@@ -302,6 +317,15 @@ func (p *Pool) Start(ctx context.Context, name string) (Started, error) {
 		p.started[name] = a
 	}
 	return a.Started, a.err
+}
+
+// StartOf starts the extractor of a payload as Catalog.StartOf does, but a plugin at
+// most once.
+func (p *Pool) StartOf(ctx context.Context, of payload.Payload) (Started, error) {
+	if of.Extractor == lines.Name {
+		return p.Catalog.StartOf(ctx, of)
+	}
+	return p.Start(ctx, of.Extractor)
 }
 
 // Close stops every extractor that p started.

@@ -64,12 +64,12 @@ func Metric(ctx context.Context, x ktstr.Extractor, b bundle.Bundle, name string
 	found := extract.Find(ctx, extract.Captured(x), b.Streams)
 	printed, _ := first(found.Metrics, name) // before hints change it
 	hints := b.Payload.MetricHints()
-	resolved := found.Resolve(hints)
+	resolved := found.Resolve(b.Record.Hints, hints)
 	e.Now = core.VersionOf(core.ExtractionOf(resolved))
 	if m, ok := first(resolved.Metrics, name); ok && !replay.Same(m, e.Metric) {
 		e.Again = append(e.Again, m)
 	}
-	e.origins(found, hints, b.Payload.Name, printed)
+	e.origins(found, b, printed)
 	e.checks(b)
 	e.File, e.Raw = rawLine(b, e.Metric)
 	return e, nil
@@ -86,16 +86,16 @@ func first(metrics []ktstr.Metric, name string) (ktstr.Metric, bool) {
 
 // origins fills in where the unit, the polarity and the headline mark came from.
 // printed is the metric as the extractor gave it.
-func (e *Explanation) origins(found extract.Found, hints []ktstr.Hint, payload string, printed ktstr.Metric) {
+func (e *Explanation) origins(found extract.Found, b bundle.Bundle, printed ktstr.Metric) {
 	extractor := "the extractor " + found.Description.Name
-	sources := []string{"the payload " + payload, extractor + " about this output", extractor}
+	sources := []string{"the command line", "the payload " + b.Payload.Name, extractor + " about this output", extractor}
 	text := func(o *extract.Origin) string {
 		if o.Hint.Name == e.Metric.Name {
 			return fmt.Sprintf("a hint of %s, by name", sources[o.Source])
 		}
 		return fmt.Sprintf("a hint of %s, by the pattern %s", sources[o.Source], o.Hint.Name)
 	}
-	unit, polarity, headline := extract.NewResolver(found.Sources(hints)...).Origins(e.Metric.Name)
+	unit, polarity, headline := extract.NewResolver(found.Sources(b.Record.Hints, b.Payload.MetricHints())...).Origins(e.Metric.Name)
 	const nothing, earlier = "no source", "the extractor of the run (today's extractor does not give it)"
 	switch {
 	case printed.Unit != "":

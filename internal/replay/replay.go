@@ -76,11 +76,13 @@ func (r *Run) replay(ctx context.Context, extractors *catalog.Pool, run runs.Run
 	if err != nil {
 		return err
 	}
-	x, err := extractors.Start(ctx, r.Recorded.Extractor)
+	p := b.Payload
+	p.Extractor = r.Recorded.Extractor
+	x, err := extractors.StartOf(ctx, p)
 	if err != nil {
 		return fmt.Errorf("%s: %w", run.Dir, err)
 	}
-	r.Extraction = extract.Run(ctx, extract.Captured(x), b.Streams, b.Payload.MetricHints())
+	r.Extraction = extract.Run(ctx, extract.Captured(x), b.Streams, b.Record.Hints, b.Payload.MetricHints())
 	r.Now, r.Changes = core.VersionOf(core.ExtractionOf(r.Extraction)), changes(b.Record.Metrics, r.Extraction.Metrics)
 	if version == "" {
 		return nil

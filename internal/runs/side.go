@@ -1,9 +1,11 @@
 package runs
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
+	"github.com/ktstr/ktstr"
 	"github.com/ktstr/ktstr/core"
 	"github.com/ktstr/ktstr/core/check"
 	"github.com/ktstr/ktstr/core/extract"
@@ -95,6 +97,27 @@ func (n naming) prefixes(r core.Record) (metric, payload string) {
 		metric += v + "/"
 	}
 	return metric, payload
+}
+
+// WithHints returns runs whose metrics have the units, polarities and headlines of
+// hints, in the place of the recorded ones.
+func WithHints(list []Run, hints []ktstr.Hint) []Run {
+	if len(hints) == 0 {
+		return list
+	}
+	list = slices.Clone(list)
+	for i := range list {
+		r := &list[i].Record
+		r.Metrics = slices.Clone(r.Metrics)
+		marked, _ := extract.Resolve(r.Metrics, hints)
+		r.Headlines = slices.Clone(r.Headlines)
+		for _, m := range marked {
+			if name := r.Metrics[m].Name; !slices.Contains(r.Headlines, name) {
+				r.Headlines = append(r.Headlines, name)
+			}
+		}
+	}
+	return list
 }
 
 // side renames the metrics, the headlines and the facts of runs.

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/ktstr/ktstr/core"
+	"github.com/ktstr/ktstr/extractors/lines"
 	"github.com/ktstr/ktstr/internal/bundle"
 	"github.com/ktstr/ktstr/internal/catalog"
 	"github.com/ktstr/ktstr/internal/compare"
@@ -23,6 +24,7 @@ type Request struct {
 	Payloads  []string      // names or paths; several run in turns
 	Variants  []string      // NAME='ARGS' of variants of the one payload, which run in turns; empty: the payload as it is
 	Extractor string        // by name; empty: the payload's, or json
+	Table     lines.Table   // of the extractor lines, in the place of Extractor; no lines: none
 	Spec      core.Spec     // all other settings of every run. New fills in Payload, Program, Extractor, Plugin and Labels.
 	Repeat    int           // runs of each side; 0: one, or with For as many as fit
 	For       time.Duration // stop after the first round that ends later than this; 0: no limit
@@ -96,7 +98,13 @@ func (s *Series) Find(ctx context.Context) error {
 			return err
 		}
 		p.Extractor = cmp.Or(r.Extractor, p.Extractor, "json")
-		x, err := s.extractors.Start(ctx, p.Extractor)
+		switch {
+		case len(r.Table.Lines) > 0:
+			p.Extractor, p.Table, p.Options = lines.Name, r.Table, nil
+		case p.Extractor != lines.Name:
+			p.Table = lines.Table{}
+		}
+		x, err := s.extractors.StartOf(ctx, p.Payload)
 		if err != nil {
 			return err
 		}
