@@ -49,10 +49,10 @@ type Metric struct {
 // pattern in which '*' stands for any run of characters but a dot
 // ("jobs.*.read.iops"). Empty fields say nothing.
 type Hint struct {
-	Name     string
-	Unit     string
-	Polarity Polarity
-	Headline bool // among the few numbers to show and compare first
+	Name     string   `json:"name"`
+	Unit     string   `json:"unit,omitempty"`
+	Polarity Polarity `json:"polarity,omitempty"`
+	Headline bool     `json:"headline,omitempty"` // among the few numbers to show and compare first
 }
 
 // Diagnostic reports what was odd but survivable about one text.
