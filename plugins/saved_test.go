@@ -140,20 +140,12 @@ func TestWrappedCapturesGiveTheSameMetrics(t *testing.T) {
 	}
 }
 
-// C8: the extractor json reads the public reports that its own test leaves out.
-func TestSavedJSON(t *testing.T) {
-	for name, want := range map[string]map[string]float64{
-		"j04-utf16le":      {"benchmarks.0.real_time": 1.5, "context.num_cpus": 2},
-		"j15-ansi-in-json": {"ops": 10.5},
+// C8: texts of public reports that were once read wrongly.
+func TestField(t *testing.T) {
+	for dir, x := range map[string]ktstr.Extractor{
+		"fio": fio.New(), "schbench": schbench.New(), "stressng": stressng.New(), "../extractors": extractors.JSON(),
 	} {
-		data := corpustest.Read(t, "../extractors/testdata/field/"+name, "stdout")
-		r := extract.Run(t.Context(), extract.Saved(extractors.JSON()), []ktstr.Output{{Stream: ktstr.Stdout, Data: data}}, nil)
-		got := corpustest.ByName(t, r.Metrics)
-		for metric, value := range want {
-			if got[metric].Value != value {
-				t.Errorf("%s: %s is %v: want %v", name, metric, got[metric].Value, value)
-			}
-		}
+		corpustest.Field(t, x, dir+"/testdata/field")
 	}
 }
 

@@ -42,6 +42,10 @@ func parse(out ktstr.Output) (ktstr.Extraction, error) {
 	banners := bannerLines(out.Data)
 	documents, spans := jsonReports(out.Data, banners)
 	terse, normal, around := textReports(out.Data, spans, banners, out.Argv)
+	if around.columns > 0 {
+		e.notes.add(ktstr.Malformed, around.columns, "two outputs stand side by side, and which number is of which cannot be told: want each output by itself")
+		return e.extraction(), nil
+	}
 	around.started = len(banners) > 0
 	list := invocations([numFormats]series{documents, terse, normal}, banners)
 	if len(list) == 0 {

@@ -1,6 +1,7 @@
 package fio
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -14,6 +15,7 @@ import (
 // that comes out of turn belongs to a direction whose first line is not there.
 type normalReader struct {
 	version version
+	si      bool // the command line has kb_base=1000
 	list    series
 	current *report
 
@@ -26,6 +28,8 @@ type normalReader struct {
 	seen     map[string]bool // pid and name of the jobs in this report
 
 	job     *job
+	inset   int  // blanks before each line, if the whole report is indented
+	unread  int  // first line after that of the job that is not of fio, before any that is
 	whole   bool // the job's directions are over
 	counted bool // the last line that every job has was read
 	row     *row
@@ -76,19 +80,20 @@ func (n *normalReader) line(line string, number int, whole bool) bool {
 		return false
 	}
 	switch {
-	case strings.HasPrefix(line, "Run status group "):
+	case indent <= n.inset && strings.HasPrefix(text, "Run status group "):
 		if !n.inGroups { // several groups follow each other
 			n.ends++
 		}
 		n.endJob()
 		n.row, n.inDisks, n.inGroups = nil, false, true
 		return true
-	case strings.HasPrefix(line, "Disk stats "):
+	case indent <= n.inset && strings.HasPrefix(text, "Disk stats "):
 		n.inDisks = true
 		return true
 	case n.inDisks && indent >= 2 && n.disk(text, number):
 		return true
 	case indent >= 2 && n.direction(text, number):
+		n.uninset(indent)
 		return true
 	case indent >= 3 && n.distribution(text, number):
 		return true
@@ -96,7 +101,25 @@ func (n *normalReader) line(line string, number int, whole bool) bool {
 		return true
 	}
 	// The rest of a job is of no interest, but no new text either.
-	return n.job != nil && indent >= 2
+	if n.job != nil && indent >= 2 {
+		return true
+	}
+	if n.job != nil && n.unread == 0 && !n.whole && !anyRow(n.job) {
+		n.unread = number
+	}
+	return false
+}
+
+// uninset removes the indentation of a whole report from the name of the job. A line of
+// a direction is always indented, and then by as much again.
+func (n *normalReader) uninset(indent int) {
+	if n.job == nil {
+		return
+	}
+	name := strings.TrimLeft(n.job.name, " ")
+	if inset := len(n.job.name) - len(name); inset > 0 && indent >= inset+2 {
+		n.inset, n.job.name = inset, name
+	}
 }
 
 // begin starts a job, and a report where the last one is over.
@@ -111,11 +134,11 @@ func (n *normalReader) begin(j job) {
 	if !n.open || over {
 		n.endReport()
 		n.current = &report{format: formatNormal, line: j.line, version: n.version}
-		n.open, n.ends, n.seen = true, 0, map[string]bool{}
+		n.open, n.ends, n.inset, n.seen = true, 0, 0, map[string]bool{}
 	} else {
 		n.endJob()
 	}
-	n.inDisks, n.inGroups, n.whole, n.counted, n.row, n.target = false, false, false, false, nil, nil
+	n.inDisks, n.inGroups, n.whole, n.counted, n.row, n.target, n.unread = false, false, false, false, nil, nil, 0
 	n.job = &j
 	n.seen[key] = true
 }
@@ -131,6 +154,11 @@ func (n *normalReader) endJob() {
 	if !n.whole {
 		r.notes.add(ktstr.Malformed, j.line, "job %q has no end and was left out", j.name)
 		j = &job{name: j.name, named: true, line: j.line, lost: true}
+	}
+	for op := range j.rows {
+		if row := &j.rows[op]; row.old.v > 0 && (n.si || row.countsThousands()) {
+			row.toThousands(j.name, op, &r.notes)
+		}
 	}
 	if r.version.dropsCarry() {
 		for op := range j.rows {
@@ -166,7 +194,11 @@ func (n *normalReader) endReport() {
 	if last := len(r.jobs) - 1; n.hosts > 0 && last > 0 && r.jobs[last].name != allClients {
 		r.complete = false
 	}
-	if !r.complete {
+	switch {
+	case r.complete:
+	case n.unread > 0 && !n.whole:
+		r.err, r.errLine = fmt.Errorf("line %d is not a line of a job", n.unread), n.unread
+	default:
 		r.err, r.errLine = jsonscan.ErrTruncated, r.line
 	}
 	r.nameRounded()
@@ -322,6 +354,7 @@ func oldRow(text string, line int) (r row, ok bool) {
 	r = row{line: line, measured: true}
 	v, unit, ok1 := numberWithUnit(fields["io"])
 	r.ioBytes = num{v, oldUnit(unit), line}
+	r.old, _ = newFigure(strings.TrimSuffix(fields["io"], unit), unitScale(r.ioBytes.unit))
 	v, rate, ok2 := numberWithUnit(fields["bw"])
 	rate, isRate := strings.CutSuffix(rate, "/s")
 	if len(rate) < 2 { // the sum of all clients has "M/s"

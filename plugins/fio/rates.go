@@ -1,6 +1,7 @@
 package fio
 
 import (
+	"math"
 	"strings"
 
 	"github.com/ktstr/ktstr"
@@ -112,7 +113,7 @@ func (p *rates) check(r *row, job string, op int, notes *notes) {
 		count := limit{r.totalIOs.v, r.totalIOs.v}.per(r.runtime.v)
 		if !p.iops.printed().meets(count) && p.iops.lost().meets(count) {
 			notes.add(ktstr.Malformed, r.iops.line, "fio shortened the IOPS of job %q (%s) wrongly: the I/Os over the time are given", job, opNames[op])
-			r.iops.v = r.totalIOs.v * 1000 / r.runtime.v
+			r.iops.v = math.Round(r.totalIOs.v*1000/r.runtime.v*1e6) / 1e6 // the digits of fio's JSON
 		}
 	}
 	if p.amount.carry && r.bw.ok() && p.bw.v > 0 && r.runtime.v > 1 {
@@ -155,4 +156,35 @@ func unitScale(unit string) float64 {
 		scale *= base
 	}
 	return scale
+}
+
+// countsThousands reports whether fio up to 2.16 counted the amount in powers of 1000
+// (kb_base=1000), although it prints the same letters, "KB". One I/O then has a whole
+// number of sectors, and with powers of 1024 it has not.
+func (r *row) countsThousands() bool {
+	const sector, sharp = 512, 64
+	size := limit{(r.old.v - r.old.step) / r.totalIOs.v, (r.old.v + r.old.step) / r.totalIOs.v}
+	fits := func(factor float64) bool {
+		return math.Floor(size.high*factor/sector)*sector >= size.low*factor
+	}
+	unit := r.ioBytes.unit
+	return r.totalIOs.positive() && size.high-size.low < sharp && !fits(1) && fits(unitScale(thousands(unit))/unitScale(unit))
+}
+
+// toThousands gives a row the units of kb_base=1000. The samples of the bandwidth are
+// always KiB/s, which fio divides by 1000 if they are large.
+func (r *row) toThousands(job string, op int, notes *notes) {
+	r.ioBytes.unit, r.bw.unit = thousands(r.ioBytes.unit), thousands(r.bw.unit)
+	if unit := r.bwStats.mean.unit; unit != "" && !strings.HasPrefix(unit, "Ki") {
+		notes.add(ktstr.Malformed, r.bwStats.mean.line, "the samples of the bandwidth of job %q (%s) are in units of 1000 KiB/s and were left out", job, opNames[op])
+		r.bwStats = stats{}
+	}
+}
+
+// thousands makes kB of KiB, and MB of MiB.
+func thousands(unit string) string {
+	if len(unit) > 1 && unit[1] == 'i' {
+		return strings.Replace(unit[:1], "K", "k", 1) + unit[2:]
+	}
+	return unit
 }

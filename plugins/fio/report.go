@@ -94,6 +94,7 @@ type row struct {
 	slat, clat, lat             stats
 	bwKiB                       num    // beside bw, and before 3.2 instead of it
 	printed                     *rates // of the normal format, or nil if the numbers need no check
+	old                         figure // the amount in the normal format of fio up to 2.16
 }
 
 // stats is one distribution.

@@ -3,7 +3,9 @@ package fio
 import (
 	"bytes"
 	"path"
+	"regexp"
 	"strings"
+	"sync"
 
 	"github.com/ktstr/ktstr"
 )
@@ -14,6 +16,8 @@ func textReports(data []byte, documents []span, banners []int, argv []string) (t
 	t := newTerseReader(argv)
 	t.list.banners = banners
 	n := normalReader{list: series{banners: banners}}
+	base, _ := option(argv, "kb_base")
+	n.si = base == "1000"
 	next := 0 // of the banners
 	each := func(line string, number int, whole bool) {
 		for next < len(banners) && banners[next] <= number {
@@ -23,6 +27,9 @@ func textReports(data []byte, documents []span, banners []int, argv []string) (t
 		// Progress is overwritten: the text after the last CR counts.
 		line = strings.TrimRight(line, "\r")
 		line = afterETA(line[strings.LastIndexByte(line, '\r')+1:])
+		if around.columns == 0 && sideBySide(line) {
+			around.columns = number
+		}
 		if t.line(line, number, whole) {
 			return
 		}
@@ -48,6 +55,30 @@ func textReports(data []byte, documents []span, banners []int, argv []string) (t
 		around.headless, around.headlessKind = n.headless, "normal"
 	}
 	return t.reports(), n.finish(), around
+}
+
+// columnHead begins a line of a job. No line of fio has two of them.
+var columnHead = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`[ \t](?:IOPS=|iops=|[sc]?lat \(|bw \(|cpu  |IO depths )`)
+})
+
+// sideBySide reports whether a line has the text of two outputs, as paste and diff -y
+// print them.
+func sideBySide(line string) bool {
+	if start := terseStart(line); start >= 0 {
+		rest := line[start+1:]
+		for at := strings.IndexAny(rest, " \t"); at >= 0; at = strings.IndexAny(rest, " \t") {
+			rest = strings.TrimLeft(rest[at:], " \t|<>")
+			if len(rest) > len("3;fio-") && rest[1:6] == ";fio-" {
+				return true
+			}
+		}
+		return false
+	}
+	if !strings.HasPrefix(line, "  ") || strings.HasPrefix(line, "  Description  : [") {
+		return false
+	}
+	return len(columnHead().FindAllStringIndex(line, 2)) == 2
 }
 
 // eachLine calls f for each line of text, and returns the number of the line
@@ -150,6 +181,7 @@ type surroundings struct {
 	complaintAt  int
 	headless     int // a line inside a report whose first line is missing
 	headlessKind string
+	columns      int // a line with the text of two outputs
 	logLines     int // lines of a --write_*_log file
 	other        int // lines that are not of fio, or prose
 }

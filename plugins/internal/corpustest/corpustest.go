@@ -4,7 +4,7 @@
 // derived without a parser) and extract.json (the golden result).
 //
 // A test calls Load for the captures, Expect for expect.json and Golden for
-// extract.json. Field reads testdata/field, which has texts of public reports.
+// extract.json. Field reads texts of public reports.
 // Growth compares processor times, for tests that a parser is linear.
 package corpustest
 
