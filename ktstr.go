@@ -10,9 +10,13 @@ import (
 	"strings"
 )
 
-// Stream names where text came from: "stdout", "stderr", or "file:<name>" for
-// a file that the payload writes. The zero value means unknown.
+// Stream names where a metric came from: "stdout", "stderr", "file:<name>" for a
+// file that the payload writes, or "run". The zero value means unknown.
 type Stream string
+
+// RunStream is the stream of the metrics that ktstr measured itself around a run, such
+// as run.wall. It has no text, and no extractor can give it to a metric.
+const RunStream Stream = "run"
 
 // The two streams every process has.
 const (
@@ -88,6 +92,7 @@ const (
 	TooMany            Code = "too-many"            // a limit was reached and the rest left out
 	Cleaned            Code = "cleaned"             // the text was read without the parts that the message names
 	NotCleaned         Code = "not-cleaned"         // a prefix or an encoding was not removed; the message gives the reason
+	Unavailable        Code = "unavailable"         // a metric of the run itself was not measured, or not in full
 	Rewrapped          Code = "rewrapped"           // a mail program seems to have wrapped lines
 )
 

@@ -175,12 +175,12 @@ func TestRunExtractsFromOneStream(t *testing.T) {
 		return r
 	}
 	r := get(`echo iops 5; echo lat 7 >&2`)
-	if want := []ktstr.Metric{{Name: "iops", Value: 5, Stream: ktstr.Stdout, Line: 1}}; !reflect.DeepEqual(r.Metrics, want) {
-		t.Errorf("got %+v, want %+v", r.Metrics, want)
+	if want := []ktstr.Metric{{Name: "iops", Value: 5, Stream: ktstr.Stdout, Line: 1}}; !reflect.DeepEqual(r.Printed(), want) {
+		t.Errorf("got %+v, want %+v", r.Printed(), want)
 	}
 	r = get(`echo only prose; echo lat 7 >&2`)
-	if want := []ktstr.Metric{{Name: "lat", Value: 7, Stream: ktstr.Stderr, Line: 1}}; !reflect.DeepEqual(r.Metrics, want) {
-		t.Errorf("got %+v, want %+v", r.Metrics, want)
+	if want := []ktstr.Metric{{Name: "lat", Value: 7, Stream: ktstr.Stderr, Line: 1}}; !reflect.DeepEqual(r.Printed(), want) {
+		t.Errorf("got %+v, want %+v", r.Printed(), want)
 	}
 	if got := r.Capture["stdout"]; got != (core.Seen{Bytes: 11, Complete: true}) {
 		t.Errorf("capture of stdout: %+v", got)
@@ -290,8 +290,8 @@ func TestHandle(t *testing.T) {
 	if h.Name() != "bench" {
 		t.Errorf("name %q; want bench", h.Name())
 	}
-	if r, err := h.Wait(); err != nil || len(r.Metrics) != 1 {
-		t.Errorf("Wait: %+v, %v", r.Metrics, err)
+	if r, err := h.Wait(); err != nil || len(r.Printed()) != 1 {
+		t.Errorf("Wait: %+v, %v", r.Printed(), err)
 	}
 	taken(h)
 
@@ -318,8 +318,8 @@ func TestHandle(t *testing.T) {
 			t.Fatal(err)
 		}
 		if done {
-			if len(r.Metrics) != 1 {
-				t.Errorf("TryWait: %+v", r.Metrics)
+			if len(r.Printed()) != 1 {
+				t.Errorf("TryWait: %+v", r.Printed())
 			}
 			break
 		}
@@ -338,7 +338,7 @@ func TestTimeBoxIsJudgedByTheChecks(t *testing.T) { // C14
 		if err != nil {
 			t.Fatal(err)
 		}
-		if r.ExitStatus() != want || r.ExitCode != 7 || r.EndedBy != "stop-after" || r.TimedOut || r.Interrupted || len(r.Metrics) != 1 {
+		if r.ExitStatus() != want || r.ExitCode != 7 || r.EndedBy != "stop-after" || r.TimedOut || r.Interrupted || len(r.Printed()) != 1 {
 			t.Errorf("%q: got status %d, %+v; want status %d", checks, r.ExitStatus(), r.Record, want)
 		}
 	}
@@ -643,8 +643,8 @@ func TestSinksGetEachRecordOnce(t *testing.T) {
 		if len(s.raw) != 3 || len(s.emitted) != 3 {
 			t.Errorf("%d raw and %d records; want 3 of each", len(s.raw), len(s.emitted))
 		}
-		if len(s.raw[0].Metrics) != 0 || len(s.emitted[0].Metrics) != 1 {
-			t.Errorf("metrics: %d before extraction, %d after; want 0 and 1", len(s.raw[0].Metrics), len(s.emitted[0].Metrics))
+		if len(s.raw[0].Metrics) != 0 || len(s.emitted[0].Printed()) != 1 {
+			t.Errorf("metrics: %d before extraction, %d after; want 0 and 1", len(s.raw[0].Metrics), len(s.emitted[0].Printed()))
 		}
 	}
 	for _, s := range []*sink{{rawErr: errors.New("disk full")}, {err: errors.New("disk full")}} {
@@ -652,8 +652,8 @@ func TestSinksGetEachRecordOnce(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if r.ExitStatus() != core.ExitRun || r.Verdict != core.Fail || len(r.Metrics) != 1 || !strings.Contains(r.Err().Error(), "disk full") {
-			t.Errorf("status %d, verdict %s, %d metrics, %v", r.ExitStatus(), r.Verdict, len(r.Metrics), r.Err())
+		if r.ExitStatus() != core.ExitRun || r.Verdict != core.Fail || len(r.Printed()) != 1 || !strings.Contains(r.Err().Error(), "disk full") {
+			t.Errorf("status %d, verdict %s, %d metrics, %v", r.ExitStatus(), r.Verdict, len(r.Printed()), r.Err())
 		}
 	}
 }
@@ -706,7 +706,7 @@ func TestRecordRoundTrips(t *testing.T) {
 	if string(again) != string(text) || !got.Start.Equal(want.Start) {
 		t.Errorf("got %s, want %s", again, text)
 	}
-	for _, field := range []string{`"headlines":[]`, `"diagnostics":[]`, `"details":[{`} {
+	for _, field := range []string{`"headlines":[]`, `"details":[{`} {
 		if !strings.Contains(string(text), field) {
 			t.Errorf("%s: want %s in it", text, field)
 		}
@@ -848,8 +848,8 @@ func TestScratchIsLeftByNoLink(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if len(r.Metrics) != 0 || len(r.Notices) != 1 {
-			t.Errorf("%s: metrics %v, notices %q; want none, and that the file was not read", replace, r.Metrics, r.Notices)
+		if len(r.Printed()) != 0 || len(r.Notices) != 1 {
+			t.Errorf("%s: metrics %v, notices %q; want none, and that the file was not read", replace, r.Printed(), r.Notices)
 		}
 		if left, _ := os.ReadDir(parent); len(left) != 0 {
 			t.Errorf("%s: %s still has %v", replace, parent, left)

@@ -91,7 +91,7 @@ func ExamplePrepare() {
 			log.Fatal(err)
 		}
 		r, err := h.Wait()
-		fmt.Println(r.Verdict, len(r.Metrics), err)
+		fmt.Println(r.Verdict, len(r.Printed()), err)
 	}
 	// Output:
 	// payload mybench: extractor json: option dokuments: not one that it has: want documents
@@ -138,7 +138,7 @@ func ExampleSpec_hints() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	for _, m := range r.Metrics {
+	for _, m := range r.Printed() {
 		fmt.Println(m.Name, m.Value, m.Unit, m.Polarity)
 	}
 	fmt.Println("headlines:", r.Headlines)

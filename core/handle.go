@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 
+	"github.com/ktstr/ktstr"
 	"github.com/ktstr/ktstr/spawn"
 )
 
@@ -28,6 +29,8 @@ type held struct {
 	cancel  context.CancelFunc
 	scratch *scratch
 	thaw    func() (spawn.Usage, error) // nil when the extractor runs
+
+	measured func(spawn.Result) ktstr.Extraction // ends the instruments; nil when they do not measure
 }
 
 // Name returns the payload's name.
@@ -108,11 +111,23 @@ func (h *Handle) settle(ended spawn.Result, err error) (Result, error) {
 	return h.finish(ended, err), err
 }
 
-// release continues the extractor, ends the context and removes the scratch directory.
+// release ends the instruments, continues the extractor, ends the context and removes the
+// scratch directory.
 func (h *held) release() {
+	h.endInstruments(spawn.Result{})
 	h.thawNow()
 	h.cancel()
 	h.scratch.remove()
+}
+
+// endInstruments ends the instruments, once, and returns what they measured.
+func (h *held) endInstruments(ended spawn.Result) ktstr.Extraction {
+	if h.measured == nil {
+		return ktstr.Extraction{}
+	}
+	end := h.measured
+	h.measured = nil
+	return end(ended)
 }
 
 // thawNow continues the extractor, once.

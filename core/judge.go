@@ -11,15 +11,6 @@ import (
 	"github.com/ktstr/ktstr/core/payload"
 )
 
-// setExtraction fills in the metrics and the status of the extraction.
-func (r *Result) setExtraction(x extract.Result) {
-	r.Extraction = ExtractionOf(x)
-	r.Metrics = x.Metrics
-	for _, i := range x.Headlines {
-		r.Headlines = append(r.Headlines, x.Metrics[i].Name)
-	}
-}
-
 // nameKilled adds a diagnostic that names the processes which were killed after the
 // payload ended, if the extraction found nothing: the missing output may be theirs.
 func (r *Result) nameKilled() {
@@ -77,6 +68,7 @@ func (r *Record) Judge(p payload.Payload, stderr []byte, looked []ktstr.Stream, 
 		Bounds:   p.Bounds,
 		HintUnit: hintUnit(r.Hints, p.MetricHints(), hints),
 		Searched: looked,
+		Absent:   r.notMeasured,
 	})
 	r.Checks = verdict.Outcomes(p.Checks)
 	r.fail(verdict.Details...)

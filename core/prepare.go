@@ -12,6 +12,7 @@ import (
 	"github.com/ktstr/ktstr"
 	"github.com/ktstr/ktstr/core/check"
 	"github.com/ktstr/ktstr/core/extract"
+	"github.com/ktstr/ktstr/core/instrument"
 	"github.com/ktstr/ktstr/core/payload"
 	"github.com/ktstr/ktstr/spawn/cgroup"
 )
@@ -148,10 +149,22 @@ func (s Spec) resolve(p payload.Payload) (payload.Payload, error) {
 }
 
 // hintUnit tells the unit that hints give to a name. Earlier sources go before
-// later ones.
+// later ones. The metrics of the instruments come last, and patterns do not apply to
+// them.
 func hintUnit(sources ...[]ktstr.Hint) func(string) string {
 	r := extract.NewResolver(sources...)
-	return func(name string) string { return r.Hint(name).Unit }
+	measured := instrument.Hints(instruments())
+	var exact [][]ktstr.Hint
+	for _, s := range sources {
+		exact = append(exact, exactHints(s))
+	}
+	own := extract.NewResolver(append(exact, measured)...)
+	return func(name string) string {
+		if isMeasured(measured, name) {
+			return own.Hint(name).Unit
+		}
+		return r.Hint(name).Unit
+	}
 }
 
 // CheckOptions refuses options that the extractor of that description does not

@@ -172,6 +172,16 @@ func (r Record) Metric(name string) (ktstr.Metric, bool) {
 	return ktstr.Metric{}, false
 }
 
+// Printed returns the metrics that the extractor gave. The others were measured around
+// the run (ktstr.RunStream).
+func (r Record) Printed() []ktstr.Metric {
+	n := len(r.Metrics)
+	for n > 0 && r.Metrics[n-1].Stream == ktstr.RunStream {
+		n--
+	}
+	return r.Metrics[:n:n]
+}
+
 // MarshalJSON writes empty lists as [] and never as null, so that readers need not
 // distinguish the two.
 func (r Record) MarshalJSON() ([]byte, error) {

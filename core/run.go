@@ -14,6 +14,7 @@ import (
 	"github.com/ktstr/ktstr"
 	"github.com/ktstr/ktstr/core/check"
 	"github.com/ktstr/ktstr/core/extract"
+	"github.com/ktstr/ktstr/core/instrument"
 	"github.com/ktstr/ktstr/core/payload"
 	"github.com/ktstr/ktstr/spawn"
 	"github.com/ktstr/ktstr/spawn/cgroup"
@@ -41,7 +42,7 @@ type Result struct {
 
 // String is a summary for debugging. It shows no arguments and no environment.
 func (r Result) String() string {
-	return fmt.Sprintf("result of %s: %s, exit code %d, %d metrics", r.Payload, r.Verdict, r.ExitCode, len(r.Metrics))
+	return fmt.Sprintf("result of %s: %s, exit code %d, %d metrics", r.Payload, r.Verdict, r.ExitCode, len(r.Printed()))
 }
 
 // GoString is String, so that %#v shows no more than %v.
@@ -97,7 +98,8 @@ func (p *Prepared) Start(ctx context.Context, sinks ...Sink) (*Handle, error) {
 	}
 	h.ctx, h.cancel = context.WithCancel(ctx)
 	h.command = p.spec.command(p.definition, h.scratch)
-	held := h.held // the closure must not refer to h
+	held := h.held // the closures must not refer to h
+	h.command.BeforeStart = func() { held.measured = instrument.Begin(instruments()) }
 	h.command.Dropped = func(string) {
 		held.release()
 		p.warnDropped()
@@ -132,6 +134,7 @@ func notStarted(name string, err error) error {
 func (h *Handle) finish(ended spawn.Result, lost error) Result {
 	defer h.release()
 	r := Result{Definition: h.prepared.definition}
+	measured := h.endInstruments(ended)
 	h.observe(&r, ended)
 	r.Hints = h.prepared.spec.Hints
 	r.hideSecrets(r.Definition)
@@ -155,7 +158,7 @@ func (h *Handle) finish(ended spawn.Result, lost error) Result {
 	// The output of a run that was cancelled is extracted too.
 	found := extract.Run(context.WithoutCancel(h.ctx), extract.Captured(h.prepared.spec.Extractor), r.Streams, r.Hints, h.prepared.definition.MetricHints())
 	r.Index = finished.Add(1) - 1
-	r.setExtraction(found)
+	r.SetExtraction(found, measured, r.Definition.MetricHints())
 	r.nameKilled()
 	r.Judge(h.prepared.definition, r.Streams[1].Data, found.Looked, h.prepared.spec.Extractor.Describe().Hints)
 	r.fail(failed...)

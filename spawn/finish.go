@@ -57,6 +57,7 @@ func (r *run) finish() error {
 	}
 	r.result.ExitCode, r.result.Signal, r.result.CoreDumped = e.code, signalName(e.signal), e.core
 	r.result.Payload = used
+	r.result.dropInherited(r.selfUsed)
 	if r.cause == CauseTimeout && !r.c.ShareGroup && !(r.stdout.ended && r.stderr.ended) && len(r.search.Spared) == 0 {
 		return fmt.Errorf("%s: timed out after %v, and its output could not be drained within %v: a process that was not found still holds it", r.c.Path, r.c.Timeout, r.grace)
 	}

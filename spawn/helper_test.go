@@ -79,6 +79,12 @@ func helper(list []string) {
 		case "spin": // uses that many ms of CPU time
 			for u := selfUsage(); u.User+u.System < time.Duration(n)*time.Millisecond; u = selfUsage() {
 			}
+		case "touch": // uses that many MiB of memory
+			b := make([]byte, n<<20)
+			for i := 0; i < len(b); i += 4096 {
+				b[i] = 1
+			}
+			runtime.KeepAlive(b)
 		case "close":
 			syscall.Close(n)
 		case "drop": // replace a descriptor with /dev/null

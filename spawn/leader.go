@@ -7,6 +7,7 @@ import (
 	"time"
 	"unsafe"
 
+	"github.com/ktstr/ktstr/internal/linux"
 	"golang.org/x/sys/unix"
 )
 
@@ -132,9 +133,32 @@ func usageOf(ru *unix.Rusage) Usage {
 		Involuntary: int64(ru.Nivcsw),
 		MinorFaults: int64(ru.Minflt),
 		MajorFaults: int64(ru.Majflt),
-		MaxRSS:      int64(ru.Maxrss) << 10,
+		// The kernel counts bytes, and divides them by this size of a block.
+		BytesRead:    int64(ru.Inblock) * 512,
+		BytesWritten: int64(ru.Oublock) * 512,
+		MaxRSS:       int64(ru.Maxrss) << 10,
 	}
 }
+
+// dropInherited removes the peak memory of used if it can be ours. own is what this
+// process had used after the start. A leader inherits our peak.
+func (r *Result) dropInherited(own Usage) {
+	r.OwnPeak = own.MaxRSS
+	if isInherited(r.Payload.MaxRSS, r.OwnPeak) {
+		// getrusage counts the peak that our own parent handed down, too.
+		if peak, err := linux.PeakRSS(); err == nil {
+			r.OwnPeak = min(r.OwnPeak, peak)
+		}
+	}
+	if isInherited(r.Payload.MaxRSS, r.OwnPeak) {
+		r.Payload.MaxRSS = 0
+	}
+}
+
+// isInherited reports whether a peak is not clearly above that of the parent. The
+// kernel's counters are not exact while a process runs: they differ by a few pages
+// for each CPU.
+func isInherited(peak, parent int64) bool { return peak <= parent+parent/16 }
 
 // selfUsage is what this process has used.
 func selfUsage() Usage {

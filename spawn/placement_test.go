@@ -67,7 +67,7 @@ func TestCgroupStatCountsTheRun(t *testing.T) { // C23
 	if res.Cgroup == nil || res.Cgroup.CPU < 50*time.Millisecond || res.Cgroup.CPU > res.Payload.User+res.Payload.System+time.Second {
 		t.Errorf("cgroup %+v, payload %+v", res.Cgroup, res.Payload)
 	}
-	if res.Payload.User+res.Payload.System < 50*time.Millisecond || res.Payload.MaxRSS < 1<<20 {
+	if res.Payload.User+res.Payload.System < 50*time.Millisecond {
 		t.Errorf("payload %+v", res.Payload)
 	}
 }

@@ -131,6 +131,11 @@ type Command struct {
 	// Cgroups makes the leaf. nil means on the mounted cgroup filesystem.
 	Cgroups cgroup.Creator
 
+	// BeforeStart is called on the thread that starts the child, right before it does.
+	// The thread's perf events with inherit are passed on to the child. nil means no
+	// call.
+	BeforeStart func()
+
 	// Dropped is called when the handle became unreachable before its result was
 	// taken. At that time the run has been killed, and nothing of it is left. The
 	// call has its own goroutine. nil means that the message goes to slog's
@@ -236,8 +241,15 @@ type Result struct {
 	Start    time.Time     // when the leader was forked
 	Duration time.Duration // from Start to the leader's end, or to the streams' end with LeftoversWait
 
-	// Payload is what the leader used, and the descendants that it waited for.
+	// Payload is what the leader used, and the descendants that it waited for. It is
+	// the zero Usage if it could not be read.
 	Payload Usage
+
+	// OwnPeak is the peak memory (VmHWM) of the calling process in bytes. The kernel
+	// starts the peak of the leader at this value, because the two share their memory
+	// until the leader executes its program. If the peak of the leader is not clearly
+	// larger, Payload.MaxRSS is 0.
+	OwnPeak int64
 
 	// Cgroup is what the kernel counted for the run's cgroup. nil without one.
 	Cgroup *cgroup.Stat
@@ -290,7 +302,9 @@ type Usage struct {
 	Involuntary  int64 // context switches because it was preempted
 	MinorFaults  int64
 	MajorFaults  int64
-	MaxRSS       int64 // bytes; 0 if the Usage is a difference of two readings
+	BytesRead    int64 // from storage, 0 if Linux was built without CONFIG_TASK_IO_ACCOUNTING
+	BytesWritten int64 // to storage, as BytesRead
+	MaxRSS       int64 // bytes; 0 if unknown, or if the Usage is a difference of two readings
 }
 
 // CookieVar is the environment variable that every process of a run has. Its

@@ -58,6 +58,9 @@ func (r *run) fork() (err error) {
 		r.watcher.awaitSleep()
 		r.watcherUsed, _ = r.watcher.Usage()
 	}
+	if r.c.BeforeStart != nil {
+		r.c.BeforeStart()
+	}
 	r.start = time.Now()
 	if err := r.exec(files[:]); err != nil {
 		return err

@@ -111,7 +111,11 @@ func (a *app) printExplained(e explain.Explanation) error {
 	if e.Metric.Line > 0 {
 		where += fmt.Sprintf(" line %d", e.Metric.Line)
 	}
-	row("read from", "%s, %s", where, e.File)
+	if e.File == "" {
+		row("read from", "%s: measured by ktstr, not read from the output", where)
+	} else {
+		row("read from", "%s, %s", where, e.File)
+	}
 	if e.Raw != "" {
 		row("raw", "%s", strings.ReplaceAll(e.Raw, "\t", " "))
 	}

@@ -41,9 +41,16 @@ func (a *app) printJSON(v any) error {
 }
 
 func (a *app) printRunText(r core.Record, all bool) error {
+	metrics := r.Printed()
 	shown := headlines(r.Metrics, r.Headlines)
-	if all || len(shown) == 0 {
+	if len(shown) > len(headlines(metrics, r.Headlines)) {
+		metrics = r.Metrics // the headlines include metrics of the run itself
+	}
+	switch {
+	case all:
 		shown = r.Metrics
+	case len(shown) == 0:
+		shown = metrics
 	}
 	if err := printMetrics(a.stdout, shown); err != nil {
 		return err
@@ -54,14 +61,14 @@ func (a *app) printRunText(r core.Record, all bool) error {
 		verdict = s.bad(r.Verdict)
 	}
 	more := ""
-	if hidden := len(r.Metrics) - len(shown); hidden > 0 {
+	if hidden := len(metrics) - len(shown); hidden > 0 {
 		more = s.dim(fmt.Sprintf(" (%d more: --all, or -o json)", hidden))
 	}
-	result := "  " + count(len(r.Metrics), "metric") + more
+	result := "  " + count(len(metrics), "metric") + more
 	if checks := checksText(r); checks != "" {
 		result = "  " + checks + result
 	}
-	if r.Extraction.Status == extract.None && len(r.Metrics) == 0 && !slices.ContainsFunc(r.Details, endDetail) {
+	if r.Extraction.Status == extract.None && len(r.Printed()) == 0 && !slices.ContainsFunc(r.Details, endDetail) {
 		result = ": no number could be read from its output"
 	}
 	_, err := fmt.Fprintf(a.stdout, "%s  %s  %s%s\n", verdict, line(r.Payload), time.Duration(r.Duration).Round(time.Millisecond), result)
@@ -176,7 +183,7 @@ func (a *app) printProblems(r core.Record, quiet bool, limit string) {
 		}
 	}
 	for _, d := range r.Extraction.Diagnostics {
-		if !quiet || r.Extraction.Status != extract.OK || changesMeaning(d) {
+		if concerns(r, d) && (!quiet || r.Extraction.Status != extract.OK || changesMeaning(d)) {
 			say("%s", line(export.DiagnosticText(d)))
 		}
 	}
@@ -215,6 +222,12 @@ func (a *app) printProblems(r core.Record, quiet bool, limit string) {
 
 // endDetail reports whether a detail is about the exit code or the signal of the payload.
 func endDetail(d check.Detail) bool { return d.Kind == check.ExitCode || d.Kind == "signal" }
+
+// concerns reports whether a diagnostic is about the metrics that are shown. Few users
+// look at the metrics of the run itself, unless they are the headlines.
+func concerns(r core.Record, d ktstr.Diagnostic) bool {
+	return d.Code != ktstr.Unavailable || r.Extraction.Status == extract.OK && len(r.Printed()) == 0
+}
 
 // changesMeaning reports whether a diagnostic is printed under --quiet: without it the
 // reader misunderstands the result. For example, the metrics of a run without its

@@ -34,7 +34,9 @@ func (a *app) printSet(list []runs.Run, wanted int, all bool) error {
 	hidden := 0
 	for _, row := range report.Rows {
 		if !row.Decides && !all {
-			hidden++
+			if !row.Own {
+				hidden++
+			}
 			continue
 		}
 		text := row.Note

@@ -3,6 +3,7 @@ package check
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -40,7 +41,7 @@ type Verdict struct {
 // ExitCodeFailed reports whether a check of the exit code failed.
 func (v Verdict) ExitCodeFailed() bool { return len(v.Details) > 0 && v.Details[0].Kind == ExitCode }
 
-// Bounds are conditions on all metrics of a payload. The zero value has none.
+// Bounds are conditions on all metrics that a payload prints. The zero value has none.
 type Bounds struct {
 	MinMetrics int      // the smallest number of metrics
 	Min, Max   *float64 // of each value, in the metric's own unit; nil: no bound
@@ -56,6 +57,9 @@ type Input struct {
 	// HintUnit returns the hinted unit of a metric, "" if no hint has one. It may
 	// be nil. Evaluate calls it only for the names in checks.
 	HintUnit func(name string) string
+	// Absent returns the reason why a metric is not in Metrics, "" if there is no
+	// special one. It may be nil.
+	Absent func(name string) string
 	// Searched lists the streams that were given to the extractor; for messages.
 	Searched []ktstr.Stream
 }
@@ -82,8 +86,12 @@ func Evaluate(checks []Check, in Input) Verdict {
 		if c.name != "" {
 			if m = found[c.name]; m == nil {
 				d := Detail{Kind: Missing, Check: c.String(), Metric: valid(c.name), Message: "metric '" + valid(c.name) + "' not found in payload output"}
-				d.Message += searched(in, c.name, suggestions > 0)
-				suggestions--
+				if reason := absent(in, c.name); reason != "" {
+					d.Message = "metric '" + valid(c.name) + "' not found: " + reason
+				} else {
+					d.Message += searched(in, c.name, suggestions > 0)
+					suggestions--
+				}
 				details = append(details, d)
 				continue
 			}
@@ -179,6 +187,7 @@ func (c Check) want() string {
 // violations returns one Detail for each violation.
 func (b Bounds) violations(metrics []ktstr.Metric) []Detail {
 	var details []Detail
+	metrics = printed(metrics)
 	if len(metrics) < b.MinMetrics {
 		details = append(details, Detail{Kind: TooFew,
 			Message: fmt.Sprintf("%s: want at least %d (the payload's bounds)", text.Count(len(metrics), "metric"), b.MinMetrics)})
@@ -205,6 +214,15 @@ func (b Bounds) violations(metrics []ktstr.Metric) []Detail {
 		}
 	}
 	return details
+}
+
+// printed returns the metrics that are not of the run itself.
+func printed(metrics []ktstr.Metric) []ktstr.Metric {
+	isOwn := func(m ktstr.Metric) bool { return m.Stream == ktstr.RunStream }
+	if !slices.ContainsFunc(metrics, isOwn) {
+		return metrics
+	}
+	return slices.DeleteFunc(slices.Clone(metrics), isOwn)
 }
 
 // want returns the bounds of each value, such as ">= 0 and <= 10".

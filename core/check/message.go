@@ -81,7 +81,7 @@ func searched(in Input, name string, suggest bool) string {
 			}
 			b.WriteString(valid(string(s)))
 		}
-		fmt.Fprintf(&b, "; %s there)", text.Count(len(in.Metrics), "metric"))
+		fmt.Fprintf(&b, "; %s there)", text.Count(len(printed(in.Metrics)), "metric"))
 	}
 	if !suggest {
 		return b.String()
@@ -94,6 +94,13 @@ func searched(in Input, name string, suggest bool) string {
 		b.WriteString("; did you mean " + valid(near) + "?")
 	}
 	return b.String()
+}
+
+func absent(in Input, name string) string {
+	if in.Absent == nil {
+		return ""
+	}
+	return in.Absent(name)
 }
 
 // valid replaces bytes that are not UTF-8. Records and JSON need valid text.

@@ -22,6 +22,7 @@ type Run struct {
 	Broken    bool
 	Metrics   []ktstr.Metric // if several have the same name, the first one counts
 	Headlines []string       // names of metrics
+	Checked   []string       // names of the metrics that a check of the run names
 	About     []Fact         // facts that must be equal for two runs to be comparable
 }
 
@@ -59,7 +60,8 @@ type Options struct {
 	// the last one wins.
 	MinEffects []MinEffect
 	// Select lists the metrics that decide, as names or patterns. nil means the
-	// headlines, or all metrics if no run has a headline.
+	// headlines, or all metrics if no run has a headline. The metrics of the run itself
+	// (ktstr.RunStream) decide only as headlines, or if a check names them.
 	Select []string
 	// Absent lists metrics that the user requested and that no run has. Each gets a
 	// row that decides, with the verdict Missing.
@@ -100,18 +102,22 @@ func Compare(a, b Side, o Options) Report {
 		}
 	}
 	inA, inB := collect(a), collect(b)
+	own := ownMetrics(a, b)
 	for _, name := range Names(a, b) {
 		if o.OnlyDeciding && !decides(name) {
-			r.LeftOut++
+			if !own[name] {
+				r.LeftOut++
+			}
 			continue
 		}
 		row := measure(name, inA[name], inB[name])
 		row.Decides = decides(name)
-		row.MinEffect = o.minEffect(name)
+		row.Own = own[name]
+		row.MinEffect = o.minEffect(name, row.Own)
 		r.Rows = append(r.Rows, row)
 	}
 	for _, name := range o.Absent {
-		r.Rows = append(r.Rows, Row{Metric: name, Decides: true, Verdict: Missing, Change: math.NaN(), P: 1, MinEffect: o.minEffect(name), Note: "no run has it"})
+		r.Rows = append(r.Rows, Row{Metric: name, Decides: true, Verdict: Missing, Change: math.NaN(), P: 1, MinEffect: o.minEffect(name, false), Note: "no run has it"})
 	}
 	r.Notes = append(r.Notes, disagreements(r.Rows)...)
 	for _, family := range []bool{true, false} {
@@ -131,8 +137,9 @@ func Compare(a, b Side, o Options) Report {
 	return r
 }
 
-// minEffect returns the smallest change of a metric that counts, in percent.
-func (o Options) minEffect(name string) float64 {
+// minEffect returns the smallest change of a metric that counts, in percent. Patterns do
+// not apply to an own metric.
+func (o Options) minEffect(name string, own bool) float64 {
 	percent := defaultMinEffect
 	if o.MinEffect != nil {
 		percent = *o.MinEffect
@@ -142,7 +149,7 @@ func (o Options) minEffect(name string) float64 {
 		switch {
 		case m.Name == name:
 			percent, exact = m.Percent, true
-		case !exact && extract.Match(m.Name, name):
+		case !exact && !own && extract.Match(m.Name, name):
 			percent = m.Percent
 		}
 	}

@@ -43,6 +43,7 @@ type Row struct {
 	Unit     string         // of all values; the unit of side A, or of side B if A has none
 	Polarity ktstr.Polarity // if the runs disagree, the one by which B is worst
 	Decides  bool           // the exit status depends on this row
+	Own      bool           // ktstr measured it around the run, and it is not of the payload's output
 	A, B     Sample
 	// Change is the change from the median of A to the median of B, as a fraction of
 	// the median of A. For a target, it is the change of the median distance to the
@@ -77,7 +78,7 @@ type Report struct {
 	Differences []Difference
 	Rows        []Row // first the rows that decide, then the worst verdict first
 	Notes       []string
-	LeftOut     int // the number of metrics without a row; see Options.OnlyDeciding
+	LeftOut     int // the number of metrics of the payloads without a row; see Options.OnlyDeciding
 }
 
 // Counted holds the number of runs of a side.

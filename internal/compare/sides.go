@@ -83,22 +83,31 @@ func selection(a, b Side, patterns []string) (decides func(name string) bool, no
 			return slices.ContainsFunc(patterns, func(p string) bool { return extract.Match(p, name) })
 		}, nil
 	}
-	headlines := map[string]bool{}
+	own := ownMetrics(a, b)
+	headlines, checked := map[string]bool{}, map[string]bool{}
 	for _, s := range []Side{a, b} {
 		for _, r := range s.Runs {
 			for _, name := range r.Headlines {
 				headlines[name] = true
 			}
+			for _, name := range r.Checked {
+				checked[name] = own[name]
+			}
 		}
 	}
-	if len(headlines) > 0 {
-		return func(name string) bool { return headlines[name] }, nil
+	oneSided := oneSided(a, b, func(name string) bool { return own[name] && headlines[name] && !checked[name] })
+	for _, name := range oneSided {
+		delete(headlines, name)
+		notes = append(notes, fmt.Sprintf("%s does not decide, because only one side has it", name))
 	}
-	names := Names(a, b)
+	if len(headlines) > 0 {
+		return func(name string) bool { return headlines[name] || checked[name] }, notes
+	}
+	names := slices.DeleteFunc(Names(a, b), func(name string) bool { return own[name] })
 	arrays := arraysOf(names)
 	decides = func(name string) bool {
 		array, _, isElement := element(name)
-		return !isElement || !arrays[array]
+		return checked[name] || !own[name] && (!isElement || !arrays[array])
 	}
 	n := 0
 	for _, name := range names {
@@ -110,7 +119,7 @@ func selection(a, b Side, patterns []string) (decides func(name string) bool, no
 	if n < len(names) {
 		all = fmt.Sprintf("%d of %d decide", n, len(names))
 	}
-	notes = []string{"no metric is marked as headline, so " + all + ". Choose with --metric NAME, or set headline: true in a payload file"}
+	notes = append(notes, "no metric is marked as headline, so " + all + ". Choose with --metric NAME, or set headline: true in a payload file")
 	for _, array := range slices.Sorted(maps.Keys(arrays)) {
 		where, pattern := "the array "+strings.TrimRight(array, "./"), array+"*"
 		if array == "" {
@@ -119,6 +128,36 @@ func selection(a, b Side, patterns []string) (decides func(name string) bool, no
 		notes = append(notes, fmt.Sprintf("the elements of %s do not decide: to let them decide, choose --metric '%s'", where, pattern))
 	}
 	return decides, notes
+}
+
+// ownMetrics returns the names of the metrics that ktstr measured around the runs.
+func ownMetrics(sides ...Side) map[string]bool {
+	own := map[string]bool{}
+	for _, s := range sides {
+		for _, r := range s.Runs {
+			for _, m := range r.Metrics {
+				if m.Stream == ktstr.RunStream {
+					own[m.Name] = true
+				}
+			}
+		}
+	}
+	return own
+}
+
+// oneSided returns the names that count and that only one of the sides has. A side
+// without any run has no metrics and counts for none.
+func oneSided(a, b Side, counts func(name string) bool) (names []string) {
+	inA, inB := Names(a), Names(b)
+	if len(inA) == 0 || len(inB) == 0 {
+		return nil
+	}
+	for _, name := range Names(a, b) {
+		if counts(name) && slices.Contains(inA, name) != slices.Contains(inB, name) {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 // arraysOf returns the prefixes of names that are elements of an array of numbers, such

@@ -83,13 +83,15 @@ func (t Table) Format(r Report) string {
 		b.WriteString(strings.TrimRight(columns, " ") + "\n")
 	}
 	line("metric", "A", "B", "change", "verdict", "test")
-	shown := 0
+	more := r.LeftOut
 	need := 0 // runs per side, for the metrics that do not decide
 	for _, row := range r.Rows {
 		if !row.Decides && !t.All {
+			if !row.Own {
+				more++
+			}
 			continue
 		}
-		shown++
 		name := text.Line(row.Metric)
 		if utf8.RuneCountInString(name) > nameWidth {
 			b.WriteString(name + "\n")
@@ -107,7 +109,7 @@ func (t Table) Format(r Report) string {
 	if need > 0 {
 		wrap(&b, "", fmt.Sprintf("the metrics that do not decide: %s a side could tell", text.Count(need, "run")), width)
 	}
-	if more := len(r.Rows) - shown + r.LeftOut; more > 0 {
+	if more > 0 {
 		fmt.Fprintf(&b, "%d more do not decide (--all shows them)\n", more)
 	}
 	wrap(&b, "", r.Summary(), width)

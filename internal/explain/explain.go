@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -61,6 +62,10 @@ func Metric(ctx context.Context, x ktstr.Extractor, b bundle.Bundle, name string
 		}
 		return e, fmt.Errorf("%s: see ktstr runs show --all, which lists its %d", text, len(names))
 	}
+	if e.Metric.Stream == ktstr.RunStream {
+		e.measured(b)
+		return e, nil
+	}
 	found := extract.Find(ctx, extract.Captured(x), b.Streams)
 	printed, _ := first(found.Metrics, name) // before hints change it
 	hints := b.Payload.MetricHints()
@@ -73,6 +78,30 @@ func Metric(ctx context.Context, x ktstr.Extractor, b bundle.Bundle, name string
 	e.checks(b)
 	e.File, e.Raw = rawLine(b, e.Metric)
 	return e, nil
+}
+
+// measured fills in the origin of a metric that ktstr measured around the run.
+func (e *Explanation) measured(b bundle.Bundle) {
+	const source = "ktstr, which measured it around the run"
+	e.Now, e.Unit, e.Polarity = e.Recorded, source, source
+	named := func(hints []ktstr.Hint) []ktstr.Hint { // patterns do not apply
+		return slices.DeleteFunc(slices.Clone(hints), func(h ktstr.Hint) bool { return h.Name != e.Metric.Name })
+	}
+	_, polarity, headline := extract.NewResolver(named(b.Record.Hints), named(b.Payload.MetricHints())).Origins(e.Metric.Name)
+	text := func(o *extract.Origin) string {
+		return "a hint of " + []string{"the command line", "the payload " + b.Payload.Name}[o.Source] + ", by name"
+	}
+	if polarity != nil {
+		e.Polarity = text(polarity)
+	}
+	switch {
+	case !slices.Contains(b.Record.Headlines, e.Metric.Name):
+	case headline != nil:
+		e.Headline = text(headline)
+	default:
+		e.Headline = "ktstr, because the extractor gives no metrics by design"
+	}
+	e.checks(b)
 }
 
 func first(metrics []ktstr.Metric, name string) (ktstr.Metric, bool) {

@@ -2,6 +2,7 @@ package export
 
 import (
 	"io"
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -42,14 +43,26 @@ func benchfmtReport(w io.Writer, s Source) error {
 func writeUnits(b *benchfmt.Writer, list []runs.Run) error {
 	better := map[string]string{}
 	var order []string
+	add := func(m ktstr.Metric) {
+		u, word := unitWord(m.Unit), polarityWord(m.Polarity)
+		if known, ok := better[u]; !ok {
+			better[u] = word
+			order = append(order, u)
+		} else if known != word {
+			better[u] = ""
+		}
+	}
 	for _, r := range list {
-		for _, m := range r.Record.Metrics {
-			u, word := unitWord(m.Unit), polarityWord(m.Polarity)
-			if known, ok := better[u]; !ok {
-				better[u] = word
-				order = append(order, u)
-			} else if known != word {
-				better[u] = ""
+		for _, m := range r.Record.Printed() {
+			add(m)
+		}
+	}
+	// The metrics of the run itself must not change the polarity of the payload's units.
+	units := maps.Clone(better)
+	for _, r := range list {
+		for _, m := range r.Record.Measured().Metrics {
+			if _, ok := units[unitWord(m.Unit)]; !ok {
+				add(m)
 			}
 		}
 	}

@@ -133,3 +133,20 @@ func Now() uint64 {
 }
 
 func isBusy(err error) bool { return errors.Is(err, unix.ETXTBSY) }
+
+// PeakRSS returns the peak of the memory that this process has had since it executed
+// its program (VmHWM), in bytes.
+func PeakRSS() (int64, error) {
+	const file = "/proc/self/status"
+	text, err := ReadFile(unix.AT_FDCWD, file)
+	if err != nil {
+		return 0, err
+	}
+	_, rest, _ := bytes.Cut(text, []byte("\nVmHWM:"))
+	number, _, _ := bytes.Cut(bytes.TrimSpace(rest), []byte(" kB"))
+	kib, err := strconv.ParseInt(string(number), 10, 64)
+	if err != nil {
+		return 0, fmt.Errorf("%s: VmHWM %q: want a number of kB", file, number)
+	}
+	return kib << 10, nil
+}

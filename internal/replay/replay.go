@@ -83,7 +83,7 @@ func (r *Run) replay(ctx context.Context, extractors *catalog.Pool, run runs.Run
 		return fmt.Errorf("%s: %w", run.Dir, err)
 	}
 	r.Extraction = extract.Run(ctx, extract.Captured(x), b.Streams, b.Record.Hints, b.Payload.MetricHints())
-	r.Now, r.Changes = core.VersionOf(core.ExtractionOf(r.Extraction)), changes(b.Record.Metrics, r.Extraction.Metrics)
+	r.Now, r.Changes = core.VersionOf(core.ExtractionOf(r.Extraction)), changes(b.Record.Printed(), r.Extraction.Metrics)
 	if version == "" {
 		return nil
 	}
@@ -97,10 +97,8 @@ func (r *Run) replay(ctx context.Context, extractors *catalog.Pool, run runs.Run
 // own.
 func record(b bundle.Bundle, x ktstr.Extractor, found extract.Result, version string) core.Record {
 	r := b.Record
-	r.Extraction, r.Metrics, r.Headlines, r.Details = core.ExtractionOf(found), found.Metrics, nil, nil
-	for _, i := range found.Headlines {
-		r.Headlines = append(r.Headlines, found.Metrics[i].Name)
-	}
+	r.Details = nil
+	r.SetExtraction(found, b.Record.Measured(), b.Payload.MetricHints())
 	var stderr []byte
 	for _, s := range b.Streams {
 		// The values of the payload's secrets are not known here, so a message must not

@@ -128,11 +128,15 @@ func side(name string, list []Run, n naming) compare.Side {
 			Broken:    Broken(r.Record),
 			Metrics:   r.Record.Metrics,
 			Headlines: r.Record.Headlines,
+			Checked:   checked(r.Record),
 			About:     about(r.Record),
 		}
 		prefix, payload := n.prefixes(r.Record)
 		if prefix != "" {
 			run.Metrics, run.Headlines = nil, nil
+			for i, name := range run.Checked {
+				run.Checked[i] = prefix + name
+			}
 			for _, m := range r.Record.Metrics {
 				m.Name = prefix + m.Name
 				run.Metrics = append(run.Metrics, m)
@@ -159,6 +163,16 @@ func side(name string, list []Run, n naming) compare.Side {
 		s.Runs = append(s.Runs, run)
 	}
 	return s
+}
+
+// checked returns the names of the metrics that the checks of a run name.
+func checked(r core.Record) (names []string) {
+	for _, o := range r.Checks {
+		if c, err := check.Parse(o.Check); err == nil && c.Metric() != "" {
+			names = append(names, c.Metric())
+		}
+	}
+	return names
 }
 
 // Broken reports whether a run failed in a way that makes its metrics meaningless. A run

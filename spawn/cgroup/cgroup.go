@@ -77,14 +77,14 @@ type Stat struct {
 	ThrottledPeriods  int64
 	MemoryPeak        int64 // bytes; 0 if the memory controller is not enabled
 
-	// The pressures are zero if the kernel does not measure them.
 	CPUPressure, MemoryPressure, IOPressure Pressure
 }
 
 // Pressure is how long tasks of a cgroup have waited for a resource.
 type Pressure struct {
-	Some time.Duration // at least one task waited
-	Full time.Duration // all tasks waited
+	Some     time.Duration // at least one task waited
+	Full     time.Duration // all tasks waited
+	Measured bool          // false: the kernel does not measure it
 }
 
 // NameError means that a cgroup name was refused. Nothing was spawned.

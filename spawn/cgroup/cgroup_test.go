@@ -72,7 +72,7 @@ func TestStatReadsEachFile(t *testing.T) { // C23
 	want := Stat{
 		Path: dir, Controllers: []string{"cpu", "memory"}, CPU: 10 * us, User: 7 * us, System: 3 * us,
 		Throttled: 5 * us, ThrottledPeriods: 2, MemoryPeak: 4096,
-		CPUPressure: Pressure{1 * us, 2 * us}, MemoryPressure: Pressure{3 * us, 4 * us}, IOPressure: Pressure{5 * us, 6 * us},
+		CPUPressure: Pressure{1 * us, 2 * us, true}, MemoryPressure: Pressure{3 * us, 4 * us, true}, IOPressure: Pressure{5 * us, 6 * us, true},
 	}
 	g := &systemLeaf{m: Hierarchy{Version: 2}, dir: dir, top: filepath.Dir(dir), fd: -1}
 	if err := g.open(); err != nil {

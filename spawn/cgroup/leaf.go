@@ -281,8 +281,8 @@ func (g *systemLeaf) Stat() (Stat, error) {
 	}
 	for i, p := range []*Pressure{&s.CPUPressure, &s.MemoryPressure, &s.IOPressure} {
 		text, _ := g.file(fileCPUPressure+i, b[:]) // it does not exist without CONFIG_PSI
-		measured, _ := linux.ParsePressure(text)
-		*p = Pressure(measured)
+		waited, ok := linux.ParsePressure(text)
+		*p = Pressure{waited.Some, waited.Full, ok}
 	}
 	return s, nil
 }

@@ -1,0 +1,103 @@
+package core
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/ktstr/ktstr"
+	"github.com/ktstr/ktstr/core/extract"
+	"github.com/ktstr/ktstr/core/instrument"
+	"github.com/ktstr/ktstr/core/instrument/usage"
+)
+
+// instruments returns the instruments of a run.
+func instruments() []instrument.Instrument {
+	return []instrument.Instrument{usage.Instrument{}}
+}
+
+// SetExtraction puts into r what an extractor found, and what the instruments measured
+// around the run. hints are the payload's.
+//
+// A metric of the extractor keeps its name: the one of the instruments is left out,
+// with a diagnostic. Patterns of hints do not apply to the metrics of the instruments.
+// The headlines of the instruments count only if the extractor gives no metrics by
+// design, or if a hint of the payload has exactly their name.
+func (r *Record) SetExtraction(found extract.Result, measured ktstr.Extraction, hints []ktstr.Hint) {
+	r.Extraction = ExtractionOf(found)
+	r.Metrics = slices.Clip(found.Metrics)
+	r.Headlines = nil
+	for _, i := range found.Headlines {
+		r.Headlines = append(r.Headlines, found.Metrics[i].Name)
+	}
+	var taken []string
+	var own []ktstr.Metric
+	for _, m := range measured.Metrics {
+		if slices.ContainsFunc(found.Metrics, func(f ktstr.Metric) bool { return f.Name == m.Name }) {
+			taken = append(taken, m.Name)
+			continue
+		}
+		m.Stream = ktstr.RunStream
+		own = append(own, m)
+	}
+	described := instrument.Hints(instruments())
+	if byDesign := found.Status == extract.OK && len(found.Metrics) == 0; !byDesign {
+		for i := range described {
+			described[i].Headline = false
+		}
+	}
+	headlines, _ := extract.Resolve(own, exactHints(r.Hints), exactHints(hints), described)
+	for _, i := range headlines {
+		r.Headlines = append(r.Headlines, own[i].Name)
+	}
+	r.Metrics = append(r.Metrics, own...)
+	diagnostics := slices.Clip(r.Extraction.Diagnostics)
+	for _, d := range measured.Diagnostics {
+		d.Stream = ktstr.RunStream
+		diagnostics = append(diagnostics, d)
+	}
+	if len(taken) > 0 {
+		diagnostics = append(diagnostics, ktstr.Diagnostic{Code: ktstr.Duplicate, Stream: ktstr.RunStream,
+			Message: fmt.Sprintf("the payload has metrics of these names, so those that ktstr measured are left out: %s", strings.Join(taken, ", "))})
+	}
+	r.Extraction.Diagnostics = diagnostics
+}
+
+// Measured returns what the instruments measured around the run. It cannot be measured
+// again, so a record that replaces r takes it over.
+func (r Record) Measured() (e ktstr.Extraction) {
+	for _, m := range r.Metrics {
+		if m.Stream == ktstr.RunStream {
+			e.Metrics = append(e.Metrics, m)
+		}
+	}
+	for _, d := range r.Extraction.Diagnostics {
+		if d.Stream == ktstr.RunStream && d.Code != ktstr.Duplicate {
+			e.Diagnostics = append(e.Diagnostics, d)
+		}
+	}
+	return e
+}
+
+// notMeasured returns why the record has no metric of that name, if it is one of an
+// instrument. Otherwise it returns "".
+func (r Record) notMeasured(name string) string {
+	for _, d := range r.Extraction.Diagnostics {
+		if d.Stream == ktstr.RunStream && slices.Contains(strings.FieldsFunc(d.Message, func(c rune) bool { return c == ' ' || c == ',' || c == ':' }), name) {
+			return d.Message
+		}
+	}
+	if isMeasured(instrument.Hints(instruments()), name) {
+		return name + " was not measured: this host does not count it"
+	}
+	return ""
+}
+
+func isMeasured(described []ktstr.Hint, name string) bool {
+	return slices.ContainsFunc(described, func(h ktstr.Hint) bool { return h.Name == name })
+}
+
+// exactHints returns the hints that are no patterns.
+func exactHints(hints []ktstr.Hint) []ktstr.Hint {
+	return slices.DeleteFunc(slices.Clone(hints), func(h ktstr.Hint) bool { return strings.Contains(h.Name, "*") })
+}
