@@ -182,8 +182,8 @@ func (a *app) printProblems(r core.Record, quiet bool, limit string) {
 			fail(d)
 		}
 	}
-	for _, d := range r.Extraction.Diagnostics {
-		if concerns(r, d) && (!quiet || r.Extraction.Status != extract.OK || changesMeaning(d)) {
+	for _, d := range export.Diagnostics(r) {
+		if !quiet || r.Extraction.Status != extract.OK || changesMeaning(d) {
 			say("%s", line(export.DiagnosticText(d)))
 		}
 	}
@@ -222,12 +222,6 @@ func (a *app) printProblems(r core.Record, quiet bool, limit string) {
 
 // endDetail reports whether a detail is about the exit code or the signal of the payload.
 func endDetail(d check.Detail) bool { return d.Kind == check.ExitCode || d.Kind == "signal" }
-
-// concerns reports whether a diagnostic is about the metrics that are shown. Few users
-// look at the metrics of the run itself, unless they are the headlines.
-func concerns(r core.Record, d ktstr.Diagnostic) bool {
-	return d.Code != ktstr.Unavailable || r.Extraction.Status == extract.OK && len(r.Printed()) == 0
-}
 
 // changesMeaning reports whether a diagnostic is printed under --quiet: without it the
 // reader misunderstands the result. For example, the metrics of a run without its

@@ -87,7 +87,8 @@ const defaultMinEffect = 2.0
 // (S. Holm, "A Simple Sequentially Rejective Multiple Test Procedure", Scandinavian
 // Journal of Statistics 6 (1979) 65–70). So the probability that Compare calls one or
 // more of them different although none is, is at most Alpha, also if the metrics
-// depend on each other. The metrics that do not decide are corrected separately.
+// depend on each other. The metrics that do not decide are corrected separately, and so
+// are those of the run itself.
 func Compare(a, b Side, o Options) Report {
 	if o.Alpha == 0 {
 		o.Alpha = DefaultAlpha
@@ -120,14 +121,20 @@ func Compare(a, b Side, o Options) Report {
 		r.Rows = append(r.Rows, Row{Metric: name, Decides: true, Verdict: Missing, Change: math.NaN(), P: 1, MinEffect: o.minEffect(name, false), Note: "no run has it"})
 	}
 	r.Notes = append(r.Notes, disagreements(r.Rows)...)
-	for _, family := range []bool{true, false} {
-		var rows []*Row
-		for i := range r.Rows {
-			if r.Rows[i].Decides == family && r.Rows[i].Verdict == "" {
-				rows = append(rows, &r.Rows[i])
-			}
+	var deciding, others, ownOthers []*Row
+	for i := range r.Rows {
+		switch row := &r.Rows[i]; {
+		case row.Verdict != "":
+		case row.Decides:
+			deciding = append(deciding, row)
+		case row.Own:
+			ownOthers = append(ownOthers, row)
+		default:
+			others = append(others, row)
 		}
-		decide(rows, o.Alpha)
+	}
+	for _, family := range [][]*Row{deciding, others, ownOthers} {
+		decide(family, o.Alpha)
 	}
 	sort.SliceStable(r.Rows, func(i, j int) bool { return before(r.Rows[i], r.Rows[j]) })
 	if r.MoreBroken() {

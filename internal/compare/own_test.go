@@ -38,7 +38,10 @@ func TestOwnNumbersDecideAsHeadlinesOrByName(t *testing.T) { // C38
 			t.Errorf("%s: %q decide, want %q", name, got, want)
 		}
 	}
-	same := func(name string, s compare.Side, o compare.Options, want ...string) { t.Helper(); check(name, s, s, o, want...) }
+	same := func(name string, s compare.Side, o compare.Options, want ...string) {
+		t.Helper()
+		check(name, s, s, o, want...)
+	}
 	same("no headline", ownSide(nil, nil, "run.wall", "run.cpu"), compare.Options{}, "iops")
 	same("another headline", ownSide([]string{"iops"}, nil, "run.wall"), compare.Options{}, "iops")
 	same("their own headline", ownSide([]string{"run.wall"}, nil, "run.wall", "run.cpu"), compare.Options{}, "run.wall")

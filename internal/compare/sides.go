@@ -119,7 +119,7 @@ func selection(a, b Side, patterns []string) (decides func(name string) bool, no
 	if n < len(names) {
 		all = fmt.Sprintf("%d of %d decide", n, len(names))
 	}
-	notes = append(notes, "no metric is marked as headline, so " + all + ". Choose with --metric NAME, or set headline: true in a payload file")
+	notes = append(notes, "no metric is marked as headline, so "+all+". Choose with --metric NAME, or set headline: true in a payload file")
 	for _, array := range slices.Sorted(maps.Keys(arrays)) {
 		where, pattern := "the array "+strings.TrimRight(array, "./"), array+"*"
 		if array == "" {

@@ -99,7 +99,7 @@ func (t Table) Format(r Report) string {
 		}
 		best := unit.Best(math.Max(math.Abs(row.A.Median), math.Abs(row.B.Median)), row.Unit)
 		line(name, sample(row.A, row.Unit, best), sample(row.B, row.Unit, best), percent(row.Change), row.Verdict, test(row))
-		if row.Verdict == TooFew && !row.Decides {
+		if row.Verdict == TooFew && !row.Decides && !row.Own {
 			need = max(need, row.Need)
 		}
 		if row.Note != "" {

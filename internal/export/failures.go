@@ -7,6 +7,7 @@ import (
 	"github.com/ktstr/ktstr"
 	"github.com/ktstr/ktstr/core"
 	"github.com/ktstr/ktstr/core/check"
+	"github.com/ktstr/ktstr/core/extract"
 	"github.com/ktstr/ktstr/internal/runs"
 )
 
@@ -54,6 +55,15 @@ func messages(r core.Record) []string {
 		all = append(all, d.Message)
 	}
 	return append(all, late)
+}
+
+// Diagnostics returns the diagnostics of a run, without those about metrics of the run
+// itself that could not be measured, unless such metrics are the headlines.
+func Diagnostics(r core.Record) []ktstr.Diagnostic {
+	if r.Extraction.Status == extract.OK && len(r.Printed()) == 0 {
+		return r.Extraction.Diagnostics
+	}
+	return slices.DeleteFunc(slices.Clone(r.Extraction.Diagnostics), func(d ktstr.Diagnostic) bool { return d.Code == ktstr.Unavailable })
 }
 
 // DiagnosticText returns a diagnostic on one line, such as "truncated: the output

@@ -182,7 +182,7 @@ func junitRun(run runs.Run) junitSuite {
 	default:
 		x.Error = &junitProblem{Message: r.Extraction.Extractor + ": " + r.Extraction.Error, Type: "error"}
 	}
-	for _, d := range r.Extraction.Diagnostics {
+	for _, d := range Diagnostics(r) {
 		x.Out += DiagnosticText(d) + "\n"
 	}
 	if x.Error != nil {
