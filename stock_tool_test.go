@@ -40,42 +40,10 @@ func TestAddAStockTool(t *testing.T) {
 				"| 9 | `plugins/abacus/ktstr-plugin-abacus` | its executable | `plugins/abacus`, `sdk` |\n$0"),
 		"docs/metrics.md": edits(t, `\z`, "\n## abacus\n\n| name | unit | better |\n|---|---|---|\n| `beads.rate` | beads/s | higher |\n"),
 	}
-	var listed []string
-	for _, m := range listedFile.FindAllStringSubmatch(section(t, "CONTRIBUTING.md", "## Add a stock tool"), -1) {
-		listed = append(listed, m[1])
-	}
-	for file := range steps {
-		if !slices.Contains(listed, file) {
-			t.Errorf("the list does not name %s: want it there, because a stock tool needs it, or its step removed from this test", file)
-		}
-	}
-	for _, file := range listed {
-		step, ok := steps[file]
-		if !ok {
-			t.Errorf("the list names %s: want a step of this test that follows it", file)
-			continue
-		}
-		step(filepath.Join(dir, strings.NewReplacer("TOOL", tool, "CASE", "sample").Replace(file)))
-	}
-	if t.Failed() {
+	if !followSteps(t, dir, "## Add a stock tool", steps, strings.NewReplacer("TOOL", tool, "CASE", "sample")) {
 		return
 	}
-
-	in := func(argv ...string) string {
-		t.Helper()
-		ctx, cancel := context.WithTimeout(t.Context(), commandLimit)
-		defer cancel()
-		cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
-		cmd.Dir = dir
-		cmd.WaitDelay = time.Second
-		// The cgo of the caller and the flags of its go command do not matter here. -trimpath shares compiled packages with `make build`.
-		cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=-trimpath -tags=grpcnotrace")
-		out, err := cmd.CombinedOutput()
-		if err != nil {
-			t.Fatalf("%q: %v\n%s", argv, err, out)
-		}
-		return string(out)
-	}
+	in := commandsIn(t, dir)
 	in("go", "build", "-o", "bin/", "./cmd/ktstr", "./plugins/abacus/ktstr-plugin-abacus")
 	in("go", "test", "./plugins/abacus", "-update")
 	in("go", "test", "./plugins/abacus/...")
@@ -90,6 +58,49 @@ func TestAddAStockTool(t *testing.T) {
 		if got := in(append([]string{"bin/ktstr"}, strings.Fields(c.command)...)...); !strings.Contains(got, c.want) {
 			t.Errorf("ktstr %s: want %q in\n%s", c.command, c.want, got)
 		}
+	}
+}
+
+// followSteps changes the copy of the repository in dir as the numbered list in a section of CONTRIBUTING.md says. steps has the
+// change of each file that the list names. It returns false if the list and steps differ.
+func followSteps(t *testing.T, dir, heading string, steps map[string]func(path string), names *strings.Replacer) bool {
+	t.Helper()
+	var listed []string
+	for _, m := range listedFile.FindAllStringSubmatch(section(t, "CONTRIBUTING.md", heading), -1) {
+		listed = append(listed, m[1])
+	}
+	for file := range steps {
+		if !slices.Contains(listed, file) {
+			t.Errorf("the list does not name %s: want it there, or its step removed from this test", file)
+		}
+	}
+	for _, file := range listed {
+		step, ok := steps[file]
+		if !ok {
+			t.Errorf("the list names %s: want a step of this test that follows it", file)
+			continue
+		}
+		step(filepath.Join(dir, names.Replace(file)))
+	}
+	return !t.Failed()
+}
+
+// commandsIn returns a function that runs a command in dir and returns its output. The command must succeed.
+func commandsIn(t *testing.T, dir string) func(argv ...string) string {
+	return func(argv ...string) string {
+		t.Helper()
+		ctx, cancel := context.WithTimeout(t.Context(), commandLimit)
+		defer cancel()
+		cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
+		cmd.Dir = dir
+		cmd.WaitDelay = time.Second
+		// The cgo of the caller and the flags of its go command do not matter here. -trimpath shares compiled packages with `make build`.
+		cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=-trimpath -tags=grpcnotrace")
+		out, err := cmd.CombinedOutput()
+		if err != nil {
+			t.Fatalf("%q: %v\n%s", argv, err, out)
+		}
+		return string(out)
 	}
 }
 

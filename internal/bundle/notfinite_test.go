@@ -43,7 +43,7 @@ func TestValuesThatAreNotFiniteSurviveTheBundle(t *testing.T) {
 		t.Errorf("got %s, %+v, %+v, want a pass with a diagnostic", r.Verdict, r.Extraction, r.Details)
 	}
 	stored, err := bundle.LoadRecord(r.Bundle)
-	if got, want := fmt.Sprint(stored.Metrics), fmt.Sprint(r.Metrics); err != nil || got != want || len(stored.Metrics) != 4 {
+	if got, want := fmt.Sprint(stored.Metrics), fmt.Sprint(r.Metrics); err != nil || got != want || len(stored.Printed()) != 4 {
 		t.Errorf("got %s, %v, want %s", got, err, want)
 	}
 

@@ -54,7 +54,7 @@ func TestPublishedBundleIsReportedIfTheDiskFails(t *testing.T) {
 		t.Errorf("in %s: %q, want the bundle alone", root, got)
 	}
 	back, err := bundle.Load(r.Bundle)
-	if err != nil || len(back.Record.Metrics) != 1 || back.Record.Verdict != core.Fail || len(back.Record.Details) != 1 {
+	if err != nil || len(back.Record.Printed()) != 1 || back.Record.Verdict != core.Fail || len(back.Record.Details) != 1 {
 		t.Errorf("read back %+v, %v", back.Record, err)
 	}
 }
@@ -111,7 +111,7 @@ func TestBundleRoundTrips(t *testing.T) {
 		}
 	}
 	again := extract.Run(t.Context(), one, b.Streams, b.Payload.MetricHints())
-	if !reflect.DeepEqual(again.Metrics, b.Record.Metrics) || !reflect.DeepEqual(again.Metrics, r.Metrics) {
+	if !reflect.DeepEqual(again.Metrics, b.Record.Printed()) || !reflect.DeepEqual(b.Record.Metrics, r.Metrics) {
 		t.Errorf("extracted again: %+v; want %+v", again.Metrics, r.Metrics)
 	}
 	if !reflect.DeepEqual(b.Payload.Args, s.Payload.Args) || !reflect.DeepEqual(b.Payload.Checks, s.Payload.Checks) {
@@ -165,7 +165,7 @@ func TestFullDiskLeavesNothing(t *testing.T) {
 	if err := r.Err(); err == nil || r.ExitStatus() != core.ExitRun || !strings.Contains(err.Error(), "no space left") || !strings.Contains(err.Error(), root) {
 		t.Errorf("status %d, %v; want what happened to what", r.ExitStatus(), err)
 	}
-	if len(r.Metrics) != 1 || r.Bundle != "" {
+	if len(r.Printed()) != 1 || r.Bundle != "" {
 		t.Errorf("metrics %+v, bundle %q; want the metrics, and no bundle", r.Metrics, r.Bundle)
 	}
 	if left := names(t, root); len(left) != 0 {

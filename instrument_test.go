@@ -1,0 +1,70 @@
+package ktstr_test
+
+import (
+	"strings"
+	"testing"
+)
+
+// The numbered list "Add an instrument" of CONTRIBUTING.md is complete: in a copy of the repository, a change of exactly the
+// listed files adds an instrument that passes its own tests and the floor plan, and whose metric each run has. // C38
+func TestAddAnInstrument(t *testing.T) {
+	dir := copyOfRepository(t)
+	steps := map[string]func(path string){
+		"core/instrument/NAME/NAME.go":      writes(t, instrumentSource),
+		"core/instrument/NAME/NAME_test.go": writes(t, instrumentTest),
+		"core/instruments.go": edits(t,
+			`usage\.Instrument\{\}`, "$0, moon.Instrument{}",
+			`(?m)^\t"github\.com/ktstr/ktstr/core/instrument"$`, "$0\n\t\"github.com/ktstr/ktstr/core/instrument/moon\""),
+		"docs/architecture.md": edits(t,
+			"(?m)^(\\| \\d+ \\| `core` \\|.*`core/instrument`), ", "$1, `core/instrument/moon`, ",
+			"(?m)^\\| \\d+ \\| `core/instrument/usage` \\|", "| 3 | `core/instrument/moon` | the phase of the moon | `ktstr`, `spawn` |\n$0"),
+		"docs/metrics.md": edits(t, "(?m)^\\| `run.faults_major` .*$", "$0\n| `moon.phase` | | · | how full the moon was |"),
+	}
+	if !followSteps(t, dir, "## Add an instrument", steps, strings.NewReplacer("NAME", "moon")) {
+		return
+	}
+	in := commandsIn(t, dir)
+	in("gofmt", "-w", "core/instruments.go")
+	in("go", "test", "./core/instrument/moon")
+	in("go", "test", "-run", "TestImportsFollowTheFloorPlan", ".")
+	in("go", "build", "-o", "bin/", "./cmd/ktstr")
+	if out := in("bin/ktstr", "run", "/bin/true", "--extractor", "exit-code", "--check", "moon.phase >= 50%", "--all", "--out", "runs"); !strings.Contains(out, "moon.phase") {
+		t.Errorf("want moon.phase in\n%s", out)
+	}
+}
+
+const instrumentSource = `// Package moon is an instrument that measures the phase of the moon.
+package moon
+
+import (
+	"github.com/ktstr/ktstr"
+	"github.com/ktstr/ktstr/spawn"
+)
+
+// Instrument is the instrument.
+type Instrument struct{}
+
+// Describe returns the name and the metric.
+func (Instrument) Describe() ktstr.Description {
+	return ktstr.Description{Name: "moon", Version: "1", Hints: []ktstr.Hint{{Name: "moon.phase", Unit: "%", Polarity: ktstr.Higher}}}
+}
+
+// Begin returns the function that ends the measurement.
+func (Instrument) Begin() (end func(spawn.Result) ktstr.Extraction) {
+	return func(spawn.Result) ktstr.Extraction {
+		return ktstr.Extraction{Metrics: []ktstr.Metric{{Name: "moon.phase", Value: 100}}}
+	}
+}
+`
+
+const instrumentTest = `package moon_test
+
+import (
+	"testing"
+
+	"github.com/ktstr/ktstr/core/instrument/instrumenttest"
+	"github.com/ktstr/ktstr/core/instrument/moon"
+)
+
+func TestInstrument(t *testing.T) { instrumenttest.Run(t, moon.Instrument{}) }
+`
