@@ -46,7 +46,7 @@ func (r *Record) SetExtraction(found extract.Result, measured ktstr.Extraction, 
 			described[i].Headline = false
 		}
 	}
-	headlines, _ := extract.Resolve(own, exactHints(r.Hints), exactHints(hints), described)
+	headlines, _ := extract.Resolve(own, extract.Exact(r.Hints), extract.Exact(hints), described)
 	for _, i := range headlines {
 		r.Headlines = append(r.Headlines, own[i].Name)
 	}
@@ -95,9 +95,4 @@ func (r Record) notMeasured(name string) string {
 
 func isMeasured(described []ktstr.Hint, name string) bool {
 	return slices.ContainsFunc(described, func(h ktstr.Hint) bool { return h.Name == name })
-}
-
-// exactHints returns the hints that are no patterns.
-func exactHints(hints []ktstr.Hint) []ktstr.Hint {
-	return slices.DeleteFunc(slices.Clone(hints), func(h ktstr.Hint) bool { return strings.Contains(h.Name, "*") })
 }

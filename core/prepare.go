@@ -156,7 +156,7 @@ func hintUnit(sources ...[]ktstr.Hint) func(string) string {
 	measured := instrument.Hints(instruments())
 	var exact [][]ktstr.Hint
 	for _, s := range sources {
-		exact = append(exact, exactHints(s))
+		exact = append(exact, extract.Exact(s))
 	}
 	own := extract.NewResolver(append(exact, measured)...)
 	return func(name string) string {

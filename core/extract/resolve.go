@@ -92,6 +92,9 @@ func NewResolver(sources ...[]ktstr.Hint) *Resolver {
 	return r
 }
 
+// Exact returns the hints that are names, and no patterns.
+func Exact(hints []ktstr.Hint) []ktstr.Hint { return slices.DeleteFunc(slices.Clone(hints), isPattern) }
+
 func isPattern(h ktstr.Hint) bool { return strings.Contains(h.Name, "*") }
 
 // byRank yields the hints with the number of their source, from the lowest rank to the

@@ -109,13 +109,18 @@ func WithHints(list []Run, hints []ktstr.Hint) []Run {
 	for i := range list {
 		r := &list[i].Record
 		r.Metrics = slices.Clone(r.Metrics)
-		marked, _ := extract.Resolve(r.Metrics, hints)
 		r.Headlines = slices.Clone(r.Headlines)
-		for _, m := range marked {
-			if name := r.Metrics[m].Name; !slices.Contains(r.Headlines, name) {
-				r.Headlines = append(r.Headlines, name)
+		resolve := func(metrics []ktstr.Metric, hints []ktstr.Hint) {
+			marked, _ := extract.Resolve(metrics, hints)
+			for _, m := range marked {
+				if name := metrics[m].Name; !slices.Contains(r.Headlines, name) {
+					r.Headlines = append(r.Headlines, name)
+				}
 			}
 		}
+		printed := len(r.Printed())
+		resolve(r.Metrics[:printed], hints)
+		resolve(r.Metrics[printed:], extract.Exact(hints)) // patterns are not for the numbers of the run itself
 	}
 	return list
 }
