@@ -206,7 +206,7 @@ func readTable(e *extraction, data []byte, t *table) {
 	}
 	if rows > 0 {
 		e.read = true
-	} else if t.rows > 0 {
+	} else {
 		e.unread = t.head
 	}
 	if !favourite {

@@ -337,7 +337,10 @@ func (t *table) finish(p *parser) {
 	if t.unknown {
 		return
 	}
-	if len(t.metrics) == 0 && len(t.stressors.list) == 0 {
+	if len(t.stressors.list) == 0 && len(t.metrics) > 0 {
+		p.diagnose(ktstr.NoMetrics, t.line, "no row of the table can be read, so the further metrics next to it do not count")
+		t.metrics = nil
+	} else if len(t.stressors.list) == 0 {
 		p.diagnose(ktstr.NoMetrics, t.line, "the table has no row: no stressor did anything that is counted")
 	}
 	dispatched := dispatches(p.text.dispatch)
