@@ -92,7 +92,13 @@ func startsYAML(text []byte) bool {
 	case "---", "perfstats:", "times:":
 		return len(first) == len(text)
 	}
-	return false
+	return isEntry(first)
+}
+
+// isEntry reports whether a line begins the entry of a stressor.
+func isEntry(text []byte) bool {
+	key, ok := bytes.CutPrefix(text, []byte("- "))
+	return ok && bytes.HasPrefix(bytes.TrimLeft(key, " "), []byte("stressor:"))
 }
 
 // yamlStart begins a document. One that follows another takes its place.
@@ -101,7 +107,10 @@ func (p *parser) yamlStart(text []byte, n int) {
 	first := bytes.TrimLeft(text, " ")
 	p.yaml = yaml{
 		reading: true, documents: p.yaml.documents + 1, version: version, versionLine: line, item: -1,
-		marked: first[0] == '-', margin: len(text) - len(first),
+		marked: string(first) == "---", margin: len(text) - len(first),
+	}
+	if isEntry(first) {
+		p.yaml.section = "metrics" // a tool such as yq selected the list
 	}
 	if !p.yaml.marked {
 		p.yamlLine(first, n, true) // the first line, "---", is not there
@@ -126,7 +135,8 @@ func (p *parser) yamlStop() {
 	y := &p.yaml
 	p.endEntry()
 	y.reading = false
-	if y.marked && !y.ended && !p.out.Truncated {
+	// stress-ng indents the entries by 4. Other tools indent less and print no end.
+	if y.marked && !y.ended && !p.out.Truncated && (y.item < 0 || y.item == 4) {
 		p.diagnose(ktstr.Truncated, 0, "the YAML of stress-ng stops before its end; what was complete of it counts")
 	}
 	if y.lost > 0 {
@@ -153,6 +163,7 @@ func (p *parser) yamlLine(text []byte, n int, whole bool) {
 		return
 	}
 	rest, item := bytes.CutPrefix(text[indent:], []byte("- "))
+	rest = bytes.TrimLeft(rest, " ")
 	if indent == 0 && !item {
 		p.endEntry()
 		switch {
@@ -174,11 +185,12 @@ func (p *parser) yamlLine(text []byte, n int, whole bool) {
 	if !ok {
 		return
 	}
+	key = bytes.Trim(key, "'\"")
 	value = bytes.TrimLeft(value, " ")
 	switch {
 	case item && y.lists() && (y.item < 0 || indent == y.item):
 		p.endEntry()
-		y.item, y.open, y.indent = indent, true, indent+2
+		y.item, y.open, y.indent = indent, true, len(text)-len(rest)
 		if whole {
 			y.entry = entry{given: true, line: n, zero: true, figures: y.entry.figures[:0]}
 			p.yamlKey(key, value, n, whole)
