@@ -8,11 +8,12 @@ import (
 	"github.com/ktstr/ktstr/spawn"
 )
 
-// command returns the command that runs the resolved payload p.
-func (s Spec) command(p payload.Payload, dir *scratch) spawn.Command {
+// command returns the command that runs the payload once, with its files in dir.
+func (r *Prepared) command(dir *scratch) spawn.Command {
+	s, p := r.spec, r.definition
 	c := spawn.Command{
 		Path:       p.Binary,
-		Dir:        "",
+		Credential: r.account.credential,
 		ShareGroup: p.SharesGroup,
 		Limit:      s.Limit,
 		Timeout:    p.Timeout,
@@ -28,10 +29,14 @@ func (s Spec) command(p payload.Payload, dir *scratch) spawn.Command {
 	for _, arg := range p.Args {
 		c.Args = append(c.Args, p.Expand(arg, dir.path, dir.output))
 	}
-	if p.Dir == payload.DirScratch {
+	switch p.Dir {
+	case "", payload.DirCaller:
+	case payload.DirScratch:
 		c.Dir = dir.path
+	default:
+		c.Dir = p.Dir
 	}
-	var env []string
+	env := slices.Clone(r.account.env)
 	for _, name := range slices.Sorted(maps.Keys(p.Env)) {
 		env = append(env, name+"="+p.Expand(p.Env[name], dir.path, dir.output))
 	}

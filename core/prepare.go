@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -23,6 +24,7 @@ import (
 type Prepared struct {
 	spec       Spec
 	definition payload.Payload // the payload as the run uses it
+	account    account         // the user that it runs as
 	tool       string          // the version that the payload's program printed; empty: it was not asked, or did not tell
 	note       string          // how the program's version changed the definition, or why it could not be asked
 }
@@ -42,10 +44,13 @@ func (p *Prober) Prepare(ctx context.Context, s Spec) (*Prepared, error) {
 		return nil, &UsageError{err}
 	}
 	r := &Prepared{spec: s}
+	var err error
+	if r.account, err = lookUpAccount(s.user()); err != nil {
+		return nil, &UsageError{fmt.Errorf("payload %s: %w", s.Payload.Name, err)}
+	}
 	if err := r.ask(ctx, p); err != nil {
 		return nil, err
 	}
-	var err error
 	if r.definition, err = s.resolve(r.definition); err != nil {
 		return nil, &UsageError{fmt.Errorf("payload %s: %w", s.Payload.Name, err)}
 	}
@@ -75,7 +80,7 @@ func (p *Prepared) ask(ctx context.Context, prober *Prober) error {
 	if len(p.definition.Needs) == 0 {
 		return nil
 	}
-	found, err := prober.Ask(ctx, p.definition.Needs[0], p.definition.AsksHelp())
+	found, err := prober.askAs(ctx, p.account, p.definition.Needs[0], p.definition.AsksHelp())
 	switch {
 	case ctx.Err() != nil:
 		return fmt.Errorf("payload %s: %w", p.definition.Name, err)
@@ -116,6 +121,8 @@ func (s Spec) validate() error {
 	if p.Summary == "" { // an embedding program needs none, a payload file does
 		p.Summary = "The payload " + p.Name
 	}
+	p.Env, p.Secrets = s.env()
+	p.Dir, p.User = s.dir(), s.user()
 	if err := p.Validate(); err != nil {
 		return fmt.Errorf("payload %s: %w", p.Name, err)
 	}
@@ -127,8 +134,21 @@ func (s Spec) validate() error {
 // It refuses everything that could only fail later.
 func (s Spec) resolve(p payload.Payload) (payload.Payload, error) {
 	s.Payload = p
+	p.Env, p.Secrets = s.env()
+	p.Dir, p.User = s.dir(), s.user()
+	if filepath.IsAbs(p.Dir) {
+		if info, err := os.Stat(p.Dir); err != nil {
+			return p, fmt.Errorf("working directory %s: %w: want a directory that exists before the run", p.Dir, errors.Unwrap(err))
+		} else if !info.IsDir() {
+			return p, fmt.Errorf("working directory %s: not a directory", p.Dir)
+		}
+	}
 	for _, name := range p.Files {
-		if _, err := os.Stat(name); err != nil {
+		path := name
+		if filepath.IsAbs(p.Dir) && !filepath.IsAbs(name) {
+			path = filepath.Join(p.Dir, name)
+		}
+		if _, err := os.Stat(path); err != nil {
 			return p, fmt.Errorf("file %s, which it needs: %w: want it there before the run", name, errors.Unwrap(err))
 		}
 	}

@@ -35,10 +35,15 @@ type answer struct {
 // within 10 s is killed, and Found.Problem says so. An error says that the program
 // could not be executed or that ctx ended, which kills the program too.
 func (p *Prober) Ask(ctx context.Context, need payload.Need, help bool) (payload.Found, error) {
-	key := fmt.Sprintf("%q %q %q %q %t", need.Binary, need.VersionArgs, need.VersionPattern, need.HelpArgs, help)
+	return p.askAs(ctx, account{}, need, help)
+}
+
+// askAs is Ask for a payload that runs as another user.
+func (p *Prober) askAs(ctx context.Context, as account, need payload.Need, help bool) (payload.Found, error) {
+	key := fmt.Sprintf("%q %q %q %q %q %t", as.env, need.Binary, need.VersionArgs, need.VersionPattern, need.HelpArgs, help)
 	a, ok := p.answers[key]
 	if !ok {
-		a.found, a.err = p.probe(ctx, need, help)
+		a.found, a.err = p.probe(ctx, as, need, help)
 		if p.answers == nil {
 			p.answers = map[string]answer{}
 		}
@@ -47,7 +52,7 @@ func (p *Prober) Ask(ctx context.Context, need payload.Need, help bool) (payload
 	return a.found, a.err
 }
 
-func (p *Prober) probe(ctx context.Context, need payload.Need, help bool) (found payload.Found, err error) {
+func (p *Prober) probe(ctx context.Context, as account, need payload.Need, help bool) (found payload.Found, err error) {
 	timeout := p.timeout
 	if timeout == 0 {
 		timeout = probeTimeout
@@ -58,7 +63,9 @@ func (p *Prober) probe(ctx context.Context, need payload.Need, help bool) (found
 			args = []string{byDefault}
 		}
 		left := max(time.Until(deadline), 1) // 0 would mean no timeout
-		r, err := spawn.Run(ctx, spawn.Command{Path: need.Binary, Args: args, Timeout: left, Limit: probeLimit})
+		r, err := spawn.Run(ctx, spawn.Command{
+			Path: need.Binary, Args: args, Env: spawn.Environ(as.env...), Credential: as.credential, Timeout: left, Limit: probeLimit,
+		})
 		switch {
 		case err != nil:
 			return "", err

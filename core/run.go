@@ -87,7 +87,7 @@ func prepareAndStart(ctx context.Context, s Spec) (*Handle, error) {
 func (p *Prepared) Start(ctx context.Context, sinks ...Sink) (*Handle, error) {
 	h := &Handle{prepared: p, sinks: append(slices.Clone(p.spec.Sinks), sinks...), held: &held{}}
 	var err error
-	if h.scratch, err = makeScratch(p.definition, p.spec.Scratch); err != nil {
+	if h.scratch, err = makeScratch(p.definition, p.spec.Scratch, p.account); err != nil {
 		return nil, &UsageError{err}
 	}
 	if f, ok := p.spec.Extractor.(Freezer); ok {
@@ -97,7 +97,7 @@ func (p *Prepared) Start(ctx context.Context, sinks ...Sink) (*Handle, error) {
 		}
 	}
 	h.ctx, h.cancel = context.WithCancel(ctx)
-	h.command = p.spec.command(p.definition, h.scratch)
+	h.command = p.command(h.scratch)
 	held := h.held // the closures must not refer to h
 	h.command.BeforeStart = func() { held.measured = instrument.Begin(instruments()) }
 	h.command.Dropped = func(string) {

@@ -24,8 +24,8 @@ type scratch struct {
 
 // makeScratch makes the directory if the payload wants one. It is on the working
 // directory's filesystem unless parent is given, because a storage benchmark measures
-// the filesystem that holds its files.
-func makeScratch(p payload.Payload, parent string) (*scratch, error) {
+// the filesystem that holds its files. The directory belongs to the user of the payload.
+func makeScratch(p payload.Payload, parent string, as account) (*scratch, error) {
 	if !p.NeedsScratch() {
 		return &scratch{}, nil
 	}
@@ -43,6 +43,12 @@ func makeScratch(p payload.Payload, parent string) (*scratch, error) {
 	root, err := os.OpenRoot(dir.Path)
 	if err != nil {
 		return nil, errors.Join(err, dir.Remove())
+	}
+	if as.credential != nil {
+		if err := root.Chown(".", int(as.credential.Uid), int(as.credential.Gid)); err != nil {
+			root.Close()
+			return nil, errors.Join(fmt.Errorf("payload %s: give the scratch directory to user %s: %w", p.Name, p.User, err), dir.Remove())
+		}
 	}
 	return &scratch{dir: dir, path: dir.Path, root: root, filesystem: filesystem(dir.Path)}, nil
 }

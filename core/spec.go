@@ -1,7 +1,10 @@
 package core
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/ktstr/ktstr"
@@ -15,11 +18,14 @@ type Spec struct {
 	Payload   payload.Payload
 	Extractor ktstr.Extractor
 
-	Program         []string      // executed instead of the payload's binary: a path and the first arguments
-	Args            []string      // are appended to the payload's own
-	NoDefaultArgs   bool          // leaves the payload's own arguments out
-	Checks          []check.Check // are appended to the payload's own
-	NoDefaultChecks bool          // leaves the payload's own checks out
+	Program         []string          // executed instead of the payload's binary: a path and the first arguments
+	Args            []string          // are appended to the payload's own
+	NoDefaultArgs   bool              // leaves the payload's own arguments out
+	Env             map[string]string // is added to the payload's own; the values are secrets, which no record shows
+	Dir             string            // the working directory, an absolute path; empty: the payload's dir
+	User            string            // the payload runs as the user of that name or number; empty: the payload's user
+	Checks          []check.Check     // are appended to the payload's own
+	NoDefaultChecks bool              // leaves the payload's own checks out
 
 	Hints []ktstr.Hint // override those of the payload and of the extractor; the record keeps them
 
@@ -80,6 +86,28 @@ func (s Spec) args() []string {
 	}
 	return append(append([]string(nil), s.Payload.Args...), s.Args...)
 }
+
+// env returns the variables of the payload and of s, and the names of the secrets.
+func (s Spec) env() (env map[string]string, secrets []string) {
+	if len(s.Env) == 0 {
+		return s.Payload.Env, s.Payload.Secrets
+	}
+	env, secrets = maps.Clone(s.Payload.Env), slices.Clone(s.Payload.Secrets)
+	if env == nil {
+		env = map[string]string{}
+	}
+	maps.Copy(env, s.Env)
+	for _, name := range slices.Sorted(maps.Keys(s.Env)) {
+		if !slices.Contains(secrets, name) {
+			secrets = append(secrets, name)
+		}
+	}
+	return env, secrets
+}
+
+func (s Spec) dir() string { return cmp.Or(s.Dir, s.Payload.Dir) }
+
+func (s Spec) user() string { return cmp.Or(s.User, s.Payload.User) }
 
 func (s Spec) checks() []check.Check {
 	if s.NoDefaultChecks {

@@ -22,13 +22,18 @@ func TestSpecReachesTheCommand(t *testing.T) {
 		change func(*Spec)
 		want   func(c *spawn.Command, scratch string)
 	}{
-		"nothing":              {func(*Spec) {}, func(*spawn.Command, string) {}},
-		"binary":               {func(s *Spec) { s.Payload.Binary = "/bin/echo" }, func(c *spawn.Command, _ string) { c.Path = "/bin/echo" }},
-		"payload's args":       {func(s *Spec) { s.Payload.Args = []string{"a"} }, func(c *spawn.Command, _ string) { c.Args = []string{"a"} }},
-		"args":                 {func(s *Spec) { s.Payload.Args, s.Args = []string{"a"}, []string{"b"} }, func(c *spawn.Command, _ string) { c.Args = []string{"a", "b"} }},
-		"no default args":      {func(s *Spec) { s.Payload.Args, s.NoDefaultArgs = []string{"a"}, true }, func(*spawn.Command, string) {}},
-		"program":              {func(s *Spec) { s.Program = []string{"/bin/sh", "_x"}; s.Args = []string{"a"} }, func(c *spawn.Command, _ string) { c.Path, c.Args = "/bin/sh", []string{"_x", "a"} }},
-		"env":                  {func(s *Spec) { s.Payload.Env = map[string]string{"KTSTR_B": "2", "KTSTR_A": "1"} }, func(c *spawn.Command, _ string) { c.Env = spawn.Environ("KTSTR_A=1", "KTSTR_B=2") }},
+		"nothing":         {func(*Spec) {}, func(*spawn.Command, string) {}},
+		"binary":          {func(s *Spec) { s.Payload.Binary = "/bin/echo" }, func(c *spawn.Command, _ string) { c.Path = "/bin/echo" }},
+		"payload's args":  {func(s *Spec) { s.Payload.Args = []string{"a"} }, func(c *spawn.Command, _ string) { c.Args = []string{"a"} }},
+		"args":            {func(s *Spec) { s.Payload.Args, s.Args = []string{"a"}, []string{"b"} }, func(c *spawn.Command, _ string) { c.Args = []string{"a", "b"} }},
+		"no default args": {func(s *Spec) { s.Payload.Args, s.NoDefaultArgs = []string{"a"}, true }, func(*spawn.Command, string) {}},
+		"program":         {func(s *Spec) { s.Program = []string{"/bin/sh", "_x"}; s.Args = []string{"a"} }, func(c *spawn.Command, _ string) { c.Path, c.Args = "/bin/sh", []string{"_x", "a"} }},
+		"env":             {func(s *Spec) { s.Payload.Env = map[string]string{"KTSTR_B": "2", "KTSTR_A": "1"} }, func(c *spawn.Command, _ string) { c.Env = spawn.Environ("KTSTR_A=1", "KTSTR_B=2") }},
+		"env of the caller": {func(s *Spec) {
+			s.Payload.Env, s.Env = map[string]string{"KTSTR_A": "1"}, map[string]string{"KTSTR_A": "3"}
+		}, func(c *spawn.Command, _ string) { c.Env = spawn.Environ("KTSTR_A=3") }},
+		"payload's directory":  {func(s *Spec) { s.Payload.Dir = "/usr" }, func(c *spawn.Command, _ string) { c.Dir = "/usr" }},
+		"directory":            {func(s *Spec) { s.Payload.Dir, s.Dir = "scratch", "/usr" }, func(c *spawn.Command, _ string) { c.Dir = "/usr" }},
 		"shares group":         {func(s *Spec) { s.Payload.SharesGroup = true }, func(c *spawn.Command, _ string) { c.ShareGroup = true }},
 		"limit":                {func(s *Spec) { s.Limit = 7 }, func(c *spawn.Command, _ string) { c.Limit = 7 }},
 		"timeout":              {func(s *Spec) { s.Timeout = time.Hour }, func(c *spawn.Command, _ string) { c.Timeout = time.Hour }},
@@ -53,12 +58,12 @@ func TestSpecReachesTheCommand(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			dir, err := makeScratch(p.definition, s.Scratch)
+			dir, err := makeScratch(p.definition, s.Scratch, p.account)
 			if err != nil {
 				t.Fatal(err)
 			}
 			defer dir.remove()
-			got := s.command(p.definition, dir)
+			got := p.command(dir)
 			want := spawn.Command{Path: "/bin/true", Env: spawn.Environ()}
 			c.want(&want, dir.path)
 			slices.Sort(got.Env)

@@ -48,6 +48,7 @@ import (
 	"os"
 	"runtime"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/ktstr/ktstr/spawn/cgroup"
@@ -76,6 +77,10 @@ type Command struct {
 
 	// Dir is the working directory. Empty means the caller's.
 	Dir string
+
+	// Credential is the user and the groups of the child, which also owns the pipes
+	// of its streams. nil means the caller's. Only a privileged caller can set it.
+	Credential *syscall.Credential
 
 	// Stdin is the child's standard input. nil means /dev/null, or the caller's
 	// standard input with ShareGroup.

@@ -49,6 +49,12 @@ func (r *run) fork() (err error) {
 		}
 		toClose = append(toClose, w)
 		files[i+1] = uintptr(w)
+		if user := r.c.Credential; user != nil {
+			// To open /dev/stdout, for example, is to open the pipe again.
+			if err := unix.Fchown(w, int(user.Uid), int(user.Gid)); err != nil {
+				return fmt.Errorf("%s: give the pipe of %s to uid %d: %w", r.c.Path, s.name, user.Uid, err)
+			}
+		}
 	}
 	if err := r.makeLeaf(); err != nil {
 		return err
@@ -133,6 +139,8 @@ func (r *run) exec(files []uintptr) error {
 			Setpgid:   !r.c.ShareGroup,
 			Pdeathsig: syscall.SIGKILL,
 			PidFD:     &r.pidfd,
+
+			Credential: r.c.Credential,
 		},
 	}
 	if r.leaf != nil {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
+	"strings"
 	"time"
 
 	"al.essio.dev/pkg/shellescape"
@@ -31,6 +33,9 @@ type runOptions struct {
 	maxCapture      size
 	out             string
 	scratch         string
+	env             []string
+	cwd             string
+	user            string
 	cgroup          string
 	noCgroup        bool
 	options         extractorOptions
@@ -88,6 +93,9 @@ so that a slow change of the host affects all of them equally.`,
 	f.Var(&o.maxCapture, "max-capture", "keep at most `SIZE` of each stream, such as 64MiB (default 16MiB)")
 	f.StringVar(&o.out, "out", "", "keep the bundle in `DIR`, such as ./runs (default $XDG_STATE_HOME/ktstr/runs)")
 	f.StringVar(&o.scratch, "scratch", "", "make scratch directories in `DIR`, such as /mnt/nvme (default: the working directory)")
+	f.StringArrayVar(&o.env, "env", nil, "set the variable `NAME=VALUE` for the payload, such as MODE=fast; its value is kept secret (repeatable)")
+	f.StringVar(&o.cwd, "cwd", "", "run the payload in the directory `DIR`, such as ./linux (default: the payload's, or the working directory)")
+	f.StringVar(&o.user, "user", "", "run the payload as the user `NAME`, such as nobody; ktstr itself may need root (default: the payload's, or you)")
 	f.StringVar(&o.cgroup, "cgroup", "", "run in a new child of the cgroup `NAME`, such as bench, below ktstr's own cgroup")
 	f.BoolVar(&o.noCgroup, "no-cgroup", false, "run in ktstr's own cgroup (default: a new one, where the host allows it)")
 	optionFlags(f, &o.options)
@@ -265,13 +273,22 @@ func (o runOptions) request() (series.Request, []runs.Run, error) {
 	if err != nil {
 		return r, nil, err
 	}
+	env, err := environment(o.env)
+	if err != nil {
+		return r, nil, err
+	}
+	if o.cwd != "" {
+		if o.cwd, err = filepath.Abs(o.cwd); err != nil {
+			return r, nil, fmt.Errorf("--cwd: %w", err)
+		}
+	}
 	if r.Root = o.out; r.Root == "" {
 		if r.Root, err = bundle.DefaultRoot(); err != nil {
 			return r, nil, err
 		}
 	}
 	r.Spec = core.Spec{
-		Args: o.args, NoDefaultArgs: o.noDefaultArgs,
+		Args: o.args, NoDefaultArgs: o.noDefaultArgs, Env: env, Dir: o.cwd, User: o.user,
 		Checks: checks, NoDefaultChecks: o.noDefaultChecks,
 		Hints: hints, Options: options, Timeout: o.timeout, StopAfter: o.stopAfter, Grace: o.grace, Limit: int64(o.maxCapture),
 		Scratch: o.scratch, Cgroup: o.cgroup, NoCgroup: o.noCgroup,
@@ -288,6 +305,22 @@ func (o runOptions) request() (series.Request, []runs.Run, error) {
 		return r, nil, fmt.Errorf("--baseline %s: %w", name, err)
 	}
 	return r, baseline, nil
+}
+
+// environment returns the variables of --env by name. The errors do not show a value.
+func environment(pairs []string) (map[string]string, error) {
+	env := map[string]string{}
+	for i, pair := range pairs {
+		name, value, ok := strings.Cut(pair, "=")
+		if !ok || name == "" {
+			return nil, fmt.Errorf("--env number %d: want NAME=VALUE, such as --env MODE=fast", i+1)
+		}
+		if _, given := env[name]; given {
+			return nil, fmt.Errorf("--env %s: the variable was given twice: want it once", name)
+		}
+		env[name] = value
+	}
+	return env, nil
 }
 
 // runsOfBaseline returns the runs of the baseline that have the payload of s.

@@ -28,6 +28,7 @@ func (p Payload) MarshalYAML() ([]byte, error) {
 	w.mapping("env", p.shownEnv())
 	w.list("secrets", p.Secrets, p.Secrets != nil)
 	w.text("dir", p.Dir)
+	w.text("user", p.User)
 	w.list("files", p.Files, p.Files != nil)
 	w.outputs("outputs", p.Outputs)
 	w.list("flags", p.Flags, p.Flags != nil)

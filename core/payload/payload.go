@@ -23,7 +23,7 @@ const (
 	Scheduler Kind = "scheduler"
 )
 
-// The working directories that Payload.Dir can select.
+// The working directories that Payload.Dir can select by a word.
 const (
 	DirCaller  = "caller"  // the working directory of the caller
 	DirScratch = "scratch" // a fresh directory, removed after the run
@@ -44,7 +44,8 @@ type Payload struct {
 	Args        []string          // may contain "{scratch}" and "{outputs.NAME}"; see Expand
 	Env         map[string]string // added to the caller's environment; placeholders as in Args
 	Secrets     []string          // variables of Env whose values are never written; see IsSecret
-	Dir         string            // DirCaller or DirScratch; empty: DirCaller
+	Dir         string            // DirCaller, DirScratch or an absolute path; empty: DirCaller
+	User        string            // the name or the number of the user that the program runs as; empty: the caller
 	Files       []string          // must exist before the run; relative to the working directory
 	Outputs     []OutputFile
 	Flags       []string      // the long flags that the user may pass, such as "--rw"; empty: any

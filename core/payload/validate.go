@@ -66,8 +66,10 @@ func (p Payload) validateWords() error {
 		return wrong("binary", "%q: a NUL byte cannot be in a path", p.Binary)
 	case p.Extractor != "" && !ValidName(p.Extractor):
 		return wrong("extractor", "%q: want json, exit-code or a plugin's name", p.Extractor)
-	case p.Dir != "" && p.Dir != DirCaller && p.Dir != DirScratch:
-		return wrong("dir", "%q: want caller or scratch", p.Dir)
+	case p.Dir != "" && p.Dir != DirCaller && p.Dir != DirScratch && !filepath.IsAbs(p.Dir):
+		return wrong("dir", "%q: want caller, scratch or an absolute path", p.Dir)
+	case strings.ContainsRune(p.Dir, 0):
+		return wrong("dir", "%q: a NUL byte cannot be in a path", p.Dir)
 	case p.Timeout < 0:
 		return wrong("timeout", "%v: want a duration above 0", p.Timeout)
 	case p.StopAfter < 0:
