@@ -243,6 +243,8 @@ func helper(list []string) {
 			}
 		case "ctrl-c": // runs that many payloads while signals come to the process group
 			fmt.Println(runsUnderSIGINT(n))
+		case "no-clone-into": // as on a kernel that cannot clone into a cgroup
+			noCloneInto.Store(true)
 		case "join": // another process group
 			if err := unix.Setpgid(0, n); err != nil {
 				panic(err)

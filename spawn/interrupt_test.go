@@ -59,6 +59,12 @@ func TestCtrlCDuringTheStart(t *testing.T) { // C9, C10
 			t.Errorf("%s runs were killed or refused, want 0; stderr %q", res.Stdout.Data, res.Stderr.Data)
 		}
 	})
+	// The kernel cannot place a child at its birth, so it is placed while it is traced.
+	c := help("no-clone-into", fmt.Sprintf("ctrl-c=%d", soak(150, 3000)))
+	c.NoCgroup = true // so that the helper can make cgroups next to itself
+	if res := mustRun(t, c); string(res.Stdout.Data) != "0\n" {
+		t.Errorf("traced: %s runs were killed or refused, want 0; stderr %q", res.Stdout.Data, res.Stderr.Data)
+	}
 }
 
 // runsUnderSIGINT runs payloads while SIGINT comes to the process group of this
@@ -81,6 +87,9 @@ func runsUnderSIGINT(n int) (bad int) {
 	})
 	for i := range n {
 		c := Command{Path: "/bin/true", NoCgroup: i%2 == 0}
+		if noCloneInto.Load() {
+			c = Command{Path: "/bin/true", Cgroup: fmt.Sprintf("spawntest-%d", os.Getpid())}
+		}
 		if res, err := Run(context.Background(), c); err != nil || res.ExitCode != 0 {
 			fmt.Fprintln(os.Stderr, res.ExitCode, res.Signal, err)
 			bad++

@@ -65,10 +65,12 @@ type siginfo struct {
 	_                  [128]byte
 }
 
-// Codes of a siginfo about a child that has ended.
+// Codes of a siginfo about a child that has ended or stopped.
 const (
-	cldExited = 1
-	cldDumped = 3
+	cldExited  = 1
+	cldDumped  = 3
+	cldTrapped = 4
+	cldStopped = 5
 )
 
 // reap takes the exit status of the child of a pidfd. ok is false while the child

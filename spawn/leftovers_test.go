@@ -2,9 +2,15 @@ package spawn
 
 import (
 	"context"
+	"os"
+	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/ktstr/ktstr/internal/linux"
+	"golang.org/x/sys/unix"
 )
 
 // With LeftoversWait the run goes on until its descendants have closed the streams.
@@ -67,18 +73,55 @@ func TestLeftoversWaitDoesNotListExitingProcesses(t *testing.T) { // C12
 	})
 }
 
-// If only a process that does not belong to the run holds the stream, the empty
-// cgroup ends the wait.
-func TestLeftoversWaitEndsWithTheCgroup(t *testing.T) { // C12
+// If only a process that does not belong to the run holds the stream, the run waits
+// for its descendants and then ends.
+func TestLeftoversWaitDoesNotWaitForOlderProcesses(t *testing.T) { // C12
+	both(t, func(t *testing.T, set func(Command) Command) {
+		for _, descendant := range []string{"", "setsid=sleep=1500;out=late\n"} {
+			b := startBystander(t)
+			later(t, b.pid)
+			file := filepath.Join(t.TempDir(), "go")
+			c, lines := set(help("out=\n", "file="+file, "exit=4")), 1
+			if descendant != "" {
+				c, lines = set(help(descendant, "file="+file, "exit=4")), 1
+			}
+			c.Leftovers = LeftoversWait
+			p := printed(t, c, lines)
+			b.do("open /proc/" + pidText(p) + "/fd/1")
+			if err := os.WriteFile(file, nil, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			res := finished(t, p)
+			if late := strings.Contains(string(res.Stdout.Data), "late\n"); late != (descendant != "") || len(res.Killed) > 0 {
+				t.Errorf("descendant %q: printed %q, killed %v: want its output and none", descendant, res.Stdout.Data, res.Killed)
+			}
+			if !alive(b.pid) || res.ExitCode != 4 || res.Cause != CauseNone || res.Stdout.Complete {
+				t.Errorf("the bystander is alive: %v, exit %d, cause %q, complete %v: want true, 4, none, false", alive(b.pid), res.ExitCode, res.Cause, res.Stdout.Complete)
+			}
+		}
+	})
+}
+
+// The same if the process that holds the stream is in the cgroup of the run, too.
+func TestLeftoversWaitDoesNotWaitForGuests(t *testing.T) { // C12
 	b := startBystander(t)
 	later(t, b.pid)
-	if mustRun(t, Command{Path: "/bin/true"}).Cgroup == nil {
+	p, release := during(t, func(c Command) Command { c.Leftovers = LeftoversWait; return c })
+	if p.r.leaf == nil {
 		t.Skip("this host gives runs no cgroup")
 	}
-	p, release := during(t, func(c Command) Command { c.Leftovers = LeftoversWait; return c })
+	dir := p.r.leaf.Path()
+	if err := os.WriteFile(dir+"/cgroup.procs", []byte(strconv.Itoa(b.pid)), 0); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { // the bystander is killed before
+		for start := time.Now(); os.Remove(dir) != nil && time.Since(start) < 10*time.Second; linux.Pause(time.Millisecond) {
+		}
+	})
+	t.Cleanup(func() { unix.Kill(b.pid, unix.SIGKILL) })
 	b.do("open /proc/" + pidText(p) + "/fd/1")
 	release()
-	if res := finished(t, p); !alive(b.pid) || res.ExitCode != 4 || res.Stdout.Complete {
-		t.Errorf("the bystander is alive: %v, exit %d, complete %v: want true, 4, false", alive(b.pid), res.ExitCode, res.Stdout.Complete)
+	if res := finished(t, p); !alive(b.pid) || res.ExitCode != 4 || len(res.Killed) > 0 {
+		t.Errorf("the bystander is alive: %v, exit %d, killed %v: want true, 4, none", alive(b.pid), res.ExitCode, res.Killed)
 	}
 }

@@ -136,7 +136,6 @@ func TestPlacementInAKilledCgroup(t *testing.T) { // C21
 	wantMisplaced(t, c, "birth")
 }
 
-// Each run has a fresh leaf, so a run after a killed one is normal.
 // frozen makes leaves that another process freezes before the child is born.
 type frozen struct{ cgroup.Hierarchy }
 
@@ -154,6 +153,7 @@ func TestPlacementHasALimit(t *testing.T) { // C21
 	wantMisplaced(t, Command{Path: "/bin/true", Cgroup: name, Cgroups: frozen{mounted()}}, "birth")
 }
 
+// Each run has a fresh leaf, so a run after a killed one is normal.
 func TestRunAfterAKilledOne(t *testing.T) { // C21
 	name := cgroupName(t)
 	for range 5 {

@@ -183,28 +183,29 @@ func (r *run) exec(files []uintptr) error {
 	}
 	r.search.Lead(pid)
 	r.pid = pid
+	died := false
 	switch {
 	case r.pidfd < 0:
 		err = fmt.Errorf("%s: the kernel gave no pidfd: want Linux 5.4 or later, and a seccomp filter that allows it", r.c.Path)
 	case attr.Sys.Ptrace:
-		err = r.placeTraced()
+		died, err = r.placeTraced()
 	case r.diedAtBirth():
+		died = true
 		if r.leaf != nil && signalOf(pid) == unix.SIGKILL {
 			err = r.misplaced(errors.New("the kernel killed the child at its birth, as it does in a cgroup below which cgroup.kill was written once: remove that cgroup and make it again"))
-			break
 		}
-		// A signal to our process group, such as Ctrl-C, has killed the child before
-		// it had a group of its own. That signal was for this process, which decides
-		// whether the run ends. So the child is made again.
-		if !r.c.ShareGroup && r.births < maxBirths {
-			r.births++
-			wait4(pid, 0)
-			self.Reaped(pid)
-			r.takeBack()
-			unix.Close(r.pidfd)
-			r.pidfd, r.pid = -1, 0
-			return r.exec(files)
-		}
+	}
+	// A signal to our process group, such as Ctrl-C, has killed the child before it had
+	// a group of its own. That signal was for this process, which decides whether the
+	// run ends. So the child is made again.
+	if err == nil && died && !r.c.ShareGroup && r.births < maxBirths {
+		r.births++
+		wait4(pid, 0)
+		self.Reaped(pid)
+		r.takeBack()
+		unix.Close(r.pidfd)
+		r.pidfd, r.pid = -1, 0
+		return r.exec(files)
 	}
 	if err != nil {
 		unix.Kill(pid, unix.SIGKILL) // by number: it is our child and not reaped
@@ -290,11 +291,20 @@ const maxBirths = 20
 // signalOf is the signal that killed a child which is not reaped yet.
 func signalOf(pid int) unix.Signal {
 	var info siginfo
-	err := unix.Waitid(unix.P_PID, pid, (*unix.Siginfo)(unsafe.Pointer(&info)), unix.WEXITED|unix.WNOWAIT, nil)
-	if err != nil || info.code == cldExited {
+	if err := waitid(pid, &info, unix.WEXITED|unix.WNOWAIT); err != nil || info.code == cldExited {
 		return 0
 	}
 	return unix.Signal(info.status)
+}
+
+// waitid waits for a change of a child.
+func waitid(pid int, info *siginfo, options int) error {
+	for {
+		err := unix.Waitid(unix.P_PID, pid, (*unix.Siginfo)(unsafe.Pointer(info)), options, nil)
+		if err != unix.EINTR {
+			return err
+		}
+	}
 }
 
 // diedAtBirth reports whether the child died before it executed its program.
@@ -315,19 +325,28 @@ func (r *run) diedAtBirth() bool {
 
 // placeTraced places the child on kernels that cannot clone into a cgroup. The
 // child is traced, so it stops when its program is loaded, before the program's
-// first instruction. There it is moved into the leaf, and continued.
-func (r *run) placeTraced() error {
-	ws, err := wait4(r.pid, unix.WUNTRACED)
-	if err != nil || !ws.Stopped() {
-		return r.misplaced(fmt.Errorf("the child did not stop to be placed (%v, wait status %#x)", err, uint32(ws)))
+// first instruction. There it is moved into the leaf, and continued. died reports
+// that a signal has killed the child before.
+func (r *run) placeTraced() (died bool, err error) {
+	// The child stays a zombie if it has ended, so that its pid stays its own.
+	var info siginfo
+	if err := waitid(r.pid, &info, unix.WEXITED|unix.WSTOPPED|unix.WNOWAIT); err != nil {
+		return false, r.misplaced(fmt.Errorf("wait until the child stops to be placed: %w", err))
+	}
+	switch info.code {
+	case cldTrapped, cldStopped:
+	case cldExited:
+		return false, r.misplaced(fmt.Errorf("the child did not stop to be placed: it ended with exit status %d", info.status))
+	default:
+		return true, nil
 	}
 	if err := r.leaf.Place(r.pid); err != nil {
-		return r.misplaced(err)
+		return false, r.misplaced(err)
 	}
 	if err := unix.PtraceDetach(r.pid); err != nil {
-		return r.misplaced(fmt.Errorf("continue it after the placement: %w", err))
+		return false, r.misplaced(fmt.Errorf("continue it after the placement: %w", err))
 	}
-	return nil
+	return false, nil
 }
 
 func (r *run) misplaced(err error) error {

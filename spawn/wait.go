@@ -2,6 +2,7 @@ package spawn
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/ktstr/ktstr/spawn/cgroup"
@@ -37,6 +38,10 @@ type waitLoop struct {
 	killed bool
 	ended  bool // the leader has ended, and the run waits for its descendants
 
+	searchAt  time.Duration // when descendants are searched for next, without a cgroup
+	searchGap time.Duration
+	unseen    int // searches in a row that found none
+
 	// The loop naps between two reads of a stream that is being written to, so
 	// that a payload which prints steadily costs few wake-ups. During a silence it
 	// does not nap: the kernel wakes it for the first byte.
@@ -59,8 +64,8 @@ func (w *waitLoop) run() (over bool, err error) {
 		if w.nap > 0 {
 			until = earliest(until, w.napEnd)
 		}
-		if w.ended && r.leaf != nil {
-			until = earliest(until, addSaturated(time.Since(r.start), longNap)) // is the leaf empty?
+		if w.ended {
+			until = earliest(until, max(w.searchAt, addSaturated(time.Since(r.start), longNap)))
 		}
 		got, err := w.poller.wait(w.nap == 0, until)
 		if err != nil {
@@ -93,13 +98,45 @@ func (w *waitLoop) run() (over bool, err error) {
 		if got.data || w.nap > 0 && now >= w.napEnd {
 			w.drain(now)
 		}
-		if w.ended && (w.killed || r.atEnd() || r.leaf != nil && r.leaf.Drain(0) == nil) {
+		if w.ended && (w.killed || r.atEnd() || w.descendantsGone(now)) {
 			if !w.killed && r.leaf != nil {
 				r.leaf.Drain(cgroup.EventGap) // a process that exits closes its streams first
 			}
 			return true, nil
 		}
 	}
+}
+
+// descendantsGone reports whether no descendant of the leader is alive, which has
+// ended. Then only a process that does not belong to the run holds a stream. A search
+// of /proc costs more than a look at the cgroup, so it is made more and more seldom.
+func (w *waitLoop) descendantsGone(now time.Duration) bool {
+	const longGap = time.Second
+	r := w.r
+	if r.leaf != nil {
+		return r.onlyGuestsInLeaf()
+	}
+	if now < w.searchAt {
+		return false
+	}
+	w.searchGap = min(max(2*w.searchGap, longNap), longGap)
+	w.searchAt = addSaturated(now, w.searchGap)
+	r.search.Pipes = r.pipes()
+	if found, err := r.search.Any(); found || err != nil {
+		w.unseen = 0
+		return false
+	}
+	w.unseen++
+	return w.unseen == 2 // the first search can miss a process that is forked during it
+}
+
+// onlyGuestsInLeaf reports whether no process of the run is in the cgroup.
+func (r *run) onlyGuestsInLeaf() bool {
+	if r.leaf.Drain(0) == nil {
+		return true
+	}
+	pids, err := r.leaf.Procs()
+	return err == nil && len(pids) > 0 && !slices.ContainsFunc(pids, func(pid int) bool { return !r.search.Foreign(pid) })
 }
 
 // obey carries out the requests of Interrupt, Kill and the context.

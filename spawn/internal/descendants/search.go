@@ -190,6 +190,24 @@ func (s *Search) kill(age time.Duration, holders bool) ([]Victim, error) {
 	return found, nil
 }
 
+// Any reports whether a search finds a process of the run. It kills none. A process
+// that is forked during the search can be missed.
+func (s *Search) Any() (bool, error) {
+	pids, err := linux.Processes()
+	if err != nil {
+		return false, err
+	}
+	s.holders = true
+	defer func() { s.holders = false }()
+	return slices.ContainsFunc(pids, func(pid int) bool {
+		if pid <= 1 || pid == os.Getpid() || pid == s.leader {
+			return false
+		}
+		by := s.signOf(pid)
+		return by != noSign && !s.isOlder(pid, by)
+	}), nil
+}
+
 // sign is a sign that a process belongs to the run.
 type sign int
 
