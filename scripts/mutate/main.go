@@ -5,14 +5,17 @@
 //	go run ./scripts/mutate -n 150 ./core ./core/check ./core/extract ./spawn
 //
 // The source tree does not change: each mutant is an overlay of the go command. The
-// same seed chooses the same mutants, as long as the source is the same.
+// same seed chooses the same mutants, as long as the source is the same. The fast tests
+// of a package come first, because most mutants die there.
+//
+// Root runs the tests in a PID namespace of their own (unshare). So a mutant of code
+// that kills processes kills only processes of its own tests, and none of them is left.
 package main
 
 import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"flag"
 	"fmt"
 	"go/ast"
@@ -22,6 +25,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"time"
@@ -31,13 +35,12 @@ func main() {
 	n := flag.Int("n", 150, "number of mutants")
 	seed := flag.Uint64("seed", 1, "chooses the mutants")
 	jobs := flag.Int("jobs", 2, "mutants at a time")
-	limit := flag.Duration("timeout", 3*time.Minute, "time for the tests of one mutant; a mutant that exceeds it is killed")
 	flag.Parse()
 	if flag.NArg() == 0 {
 		fmt.Fprintln(os.Stderr, "mutate: want one or more packages, for example ./core")
 		os.Exit(2)
 	}
-	if err := run(*n, *seed, *jobs, *limit, flag.Args()); err != nil {
+	if err := run(*n, *seed, *jobs, flag.Args()); err != nil {
 		fmt.Fprintln(os.Stderr, "mutate:", err)
 		os.Exit(1)
 	}
@@ -45,14 +48,15 @@ func main() {
 
 // mutant replaces source[from:to] of a file by text.
 type mutant struct {
-	pkg, file string
+	suite     *suite
+	file      string
 	line      int
 	from, to  int
 	old, text string
 }
 
 func (m mutant) String() string {
-	return fmt.Sprintf("%s:%d: %s → %s", filepath.Base(m.pkg)+"/"+filepath.Base(m.file), m.line, oneLine(m.old), oneLine(m.text))
+	return fmt.Sprintf("%s:%d: %s → %s", filepath.Base(m.suite.dir)+"/"+filepath.Base(m.file), m.line, oneLine(m.old), oneLine(m.text))
 }
 
 func oneLine(s string) string {
@@ -63,16 +67,18 @@ func oneLine(s string) string {
 	return s
 }
 
-func run(n int, seed uint64, jobs int, limit time.Duration, packages []string) error {
+func run(n int, seed uint64, jobs int, packages []string) error {
 	var all []mutant
 	for _, pkg := range packages {
-		if r, out := test(pkg, "", 10*time.Minute); r != survived {
-			return fmt.Errorf("the tests of %s fail without a mutant:\n%s", pkg, out)
-		}
-		found, err := mutants(pkg)
+		s, err := newSuite(pkg)
 		if err != nil {
 			return err
 		}
+		found, err := s.mutants()
+		if err != nil {
+			return err
+		}
+		fmt.Printf("%s: %d mutants\n", pkg, len(found))
 		all = append(all, found...)
 	}
 	rand.New(rand.NewPCG(seed, seed)).Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
@@ -94,8 +100,9 @@ func run(n int, seed uint64, jobs int, limit time.Duration, packages []string) e
 	for range jobs {
 		workers.Go(func() {
 			for m, ok := take(); ok; m, ok = take() {
-				r, err := try(m, limit)
+				r, err := try(m)
 				mu.Lock()
+				fmt.Fprintf(os.Stderr, "%d/%d\r", tried, n)
 				switch {
 				case err != nil:
 					fmt.Println("error:", m, err)
@@ -125,7 +132,7 @@ const (
 )
 
 // try runs the tests of a mutant.
-func try(m mutant, limit time.Duration) (result, error) {
+func try(m mutant) (result, error) {
 	source, err := os.ReadFile(m.file)
 	if err != nil {
 		return 0, err
@@ -148,36 +155,103 @@ func try(m mutant, limit time.Duration) (result, error) {
 	if err := os.WriteFile(file, overlay, 0o600); err != nil {
 		return 0, err
 	}
-	r, _ := test(m.pkg, file, limit)
-	return r, nil
+	binary := filepath.Join(dir, "test")
+	if m.suite.build(binary, "-overlay", file) != nil {
+		return broken, nil
+	}
+	for _, tests := range m.suite.tests {
+		if _, err := m.suite.test(binary, tests.names, 5*tests.took+30*time.Second); err != nil {
+			return killed, nil
+		}
+	}
+	return survived, nil
 }
 
-// test runs the tests of a package, with an overlay if one is given.
-func test(pkg, overlay string, limit time.Duration) (result, string) {
+// suite is the tests of a package.
+type suite struct {
+	pkg, dir string
+	tests    []group // the fast tests and then the others
+}
+
+// group is some tests of a suite.
+type group struct {
+	names string        // regular expression
+	took  time.Duration // without a mutant
+}
+
+// newSuite runs the tests of a package without a mutant.
+func newSuite(pkg string) (*suite, error) {
+	const fast = time.Second
+	out, err := exec.Command("go", "list", "-f", "{{.Dir}}", pkg).Output()
+	if err != nil {
+		return nil, fmt.Errorf("go list %s: %w", pkg, err)
+	}
+	s := &suite{pkg: pkg, dir: strings.TrimSpace(string(out))}
+	dir, err := os.MkdirTemp("", "ktstr-mutant-")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	binary := filepath.Join(dir, "test")
+	if err := s.build(binary); err != nil {
+		return nil, err
+	}
+	out, err = s.test(binary, ".", 20*time.Minute)
+	if err != nil {
+		return nil, fmt.Errorf("the tests of %s fail without a mutant: %w\n%s", pkg, err, out)
+	}
+	var names [2][]string
+	var took [2]time.Duration
+	for _, m := range regexp.MustCompile(`(?m)^--- PASS: (\w+) \((\S+)\)$`).FindAllSubmatch(out, -1) {
+		d, err := time.ParseDuration(string(m[2]))
+		if err != nil {
+			return nil, err
+		}
+		i := 0
+		if d > fast {
+			i = 1
+		}
+		names[i] = append(names[i], string(m[1]))
+		took[i] += d
+	}
+	for i := range names {
+		if len(names[i]) > 0 {
+			s.tests = append(s.tests, group{"^(" + strings.Join(names[i], "|") + ")$", took[i]})
+		}
+	}
+	return s, nil
+}
+
+// build compiles the tests.
+func (s *suite) build(binary string, args ...string) error {
+	out, err := exec.Command("go", append(append([]string{"test", "-c", "-vet=off", "-o", binary}, args...), s.pkg)...).CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("%s: %w\n%s", s.pkg, err, out)
+	}
+	return nil
+}
+
+// test runs tests. A test that does not end within the limit is an error.
+func (s *suite) test(binary, names string, limit time.Duration) ([]byte, error) {
 	// The tests have a deadline of their own, which prints where they hang. The context
-	// ends a go command that hangs in another way.
-	ctx, cancel := context.WithTimeout(context.Background(), limit+time.Minute)
+	// ends them if they hang in another way.
+	ctx, cancel := context.WithTimeout(context.Background(), limit+30*time.Second)
 	defer cancel()
-	args := []string{"test", "-vet=off", "-failfast", "-count=1", "-timeout", limit.String()}
-	if overlay != "" {
-		args = append(args, "-overlay", overlay)
+	args := []string{binary, "-test.v", "-test.failfast", "-test.timeout", limit.String(), "-test.run", names}
+	if os.Geteuid() == 0 {
+		args = append([]string{"unshare", "--pid", "--fork", "--kill-child", "--mount-proc"}, args...)
 	}
-	out, err := exec.CommandContext(ctx, "go", append(args, pkg)...).CombinedOutput()
-	var exit *exec.ExitError
-	switch {
-	case err == nil:
-		return survived, ""
-	case errors.As(err, &exit) && (bytes.Contains(out, []byte("[build failed]")) || bytes.Contains(out, []byte("[setup failed]"))):
-		return broken, string(out)
-	}
-	return killed, string(out)
+	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
+	cmd.Dir = s.dir
+	cmd.WaitDelay = 10 * time.Second
+	return cmd.CombinedOutput()
 }
 
 // mutants returns the mutants of a package's files, tests and other platforms left out.
-func mutants(pkg string) ([]mutant, error) {
-	out, err := exec.Command("go", "list", "-f", "{{.Dir}}{{range .GoFiles}}\n{{.}}{{end}}", pkg).Output()
+func (s *suite) mutants() ([]mutant, error) {
+	out, err := exec.Command("go", "list", "-f", "{{.Dir}}{{range .GoFiles}}\n{{.}}{{end}}", s.pkg).Output()
 	if err != nil {
-		return nil, fmt.Errorf("go list %s: %w", pkg, err)
+		return nil, fmt.Errorf("go list %s: %w", s.pkg, err)
 	}
 	lines := strings.Split(strings.TrimSpace(string(out)), "\n")
 	var all []mutant
@@ -194,7 +268,7 @@ func mutants(pkg string) ([]mutant, error) {
 		}
 		add := func(from, to token.Pos, text string) {
 			f, t := files.Position(from), files.Position(to)
-			all = append(all, mutant{pkg, path, f.Line, f.Offset, t.Offset, string(source[f.Offset:t.Offset]), text})
+			all = append(all, mutant{s, path, f.Line, f.Offset, t.Offset, string(source[f.Offset:t.Offset]), text})
 		}
 		ast.Inspect(tree, func(n ast.Node) bool { return visit(n, source, files, add) })
 	}
