@@ -13,6 +13,7 @@ import (
 	"github.com/ktstr/ktstr/core/check"
 	"github.com/ktstr/ktstr/core/payload"
 	"github.com/ktstr/ktstr/spawn"
+	"github.com/ktstr/ktstr/spawn/cgroup"
 )
 
 // Each field of a Spec, and of its payload, reaches the command that is executed.
@@ -78,12 +79,12 @@ func TestSpecReachesTheCommand(t *testing.T) {
 // Each part of a Spec reaches the checks.
 func TestSpecReachesTheChecks(t *testing.T) {
 	latency := ktstr.Parser{
-		Description: ktstr.Description{Name: "latency", Version: "1", Hints: []ktstr.Hint{{Name: "hinted", Unit: "us"}}},
+		Description: ktstr.Description{Name: "latency", Version: "1", Hints: []ktstr.Hint{{Name: "hinted", Unit: "us"}, {Name: "printed", Unit: "us"}}},
 		Parse: func(out ktstr.Output) (ktstr.Extraction, error) {
 			if len(out.Data) == 0 {
 				return ktstr.Extraction{}, nil
 			}
-			return ktstr.Extraction{Metrics: []ktstr.Metric{{Name: "hinted", Value: 3000}, {Name: "mine", Value: 3000}}}, nil
+			return ktstr.Extraction{Metrics: []ktstr.Metric{{Name: "hinted", Value: 3000}, {Name: "mine", Value: 3000}, {Name: "printed", Value: 3, Unit: "ms"}, {Name: "other", Value: 3, Unit: "ms"}}}, nil
 		},
 	}
 	checks := func(texts ...string) (all []check.Check) {
@@ -96,6 +97,9 @@ func TestSpecReachesTheChecks(t *testing.T) {
 		}
 		return all
 	}
+	hint := func(name, unit string) []payload.Hint {
+		return []payload.Hint{{Hint: ktstr.Hint{Name: name, Unit: unit}}}
+	}
 	refused := filepath.Join(t.TempDir(), "missing")
 	for name, c := range map[string]struct {
 		script string
@@ -104,11 +108,14 @@ func TestSpecReachesTheChecks(t *testing.T) {
 	}{
 		"the extractor's hinted unit in a check": {`echo x`, Spec{Checks: checks("hinted <= 2ms")}, "3000 us"},
 		"a check in the hinted unit holds":       {`echo x`, Spec{Checks: checks("hinted <= 4ms")}, ""},
-		"the payload's hinted unit in a check":   {`echo x`, Spec{Payload: payload.Payload{Hints: []payload.Hint{{Hint: ktstr.Hint{Name: "mine", Unit: "us"}}}}, Checks: checks("mine <= 2ms")}, "3000 us"},
-		"the hinted unit before the run":         {`echo x`, Spec{Checks: checks("hinted <= 2MiB")}, "hinted"},
+		"the payload's hinted unit in a check":   {`echo x`, Spec{Payload: payload.Payload{Hints: hint("mine", "us")}, Checks: checks("mine <= 2ms")}, "3000 us"},
+		"a bound in the extractor's hinted unit": {`echo x`, Spec{Checks: checks("printed <= 2000")}, "is 3 ms: want <= 2000 in us"},
+		"a bound in the payload's hinted unit":   {`echo x`, Spec{Payload: payload.Payload{Hints: hint("other", "us")}, Checks: checks("other <= 2000")}, "is 3 ms: want <= 2000 in us"},
+		"the hinted unit before the run":         {`echo x`, Spec{Checks: checks("hinted <= 2MiB")}, `error: run payload bench: check "hinted <= 2MiB"`},
+		"the payload's unit before the run":      {`echo x`, Spec{Payload: payload.Payload{Hints: hint("mine", "us")}, Checks: checks("mine <= 2MiB")}, `error: run payload bench: check "mine <= 2MiB"`},
 		"stderr in the exit code's message":      {`echo x; echo the disk is gone >&2; exit 3`, Spec{Checks: checks("exit == 0")}, "the disk is gone"},
-		"the streams that were searched":         {`echo x`, Spec{Checks: checks("exists other")}, "stdout"},
-		"the payload's bounds":                   {`echo x`, Spec{Payload: payload.Payload{Bounds: check.Bounds{MinMetrics: 3}}}, "3"},
+		"the streams that were searched":         {`echo x`, Spec{Checks: checks("exists none")}, "stdout"},
+		"the payload's bounds":                   {`echo x`, Spec{Payload: payload.Payload{Bounds: check.Bounds{MinMetrics: 5}}}, "at least 5"},
 		"a file that the payload needs":          {`echo x`, Spec{Payload: payload.Payload{Files: []string{refused}}}, refused},
 		"the payload's own checks":               {`echo x`, Spec{Payload: payload.Payload{Checks: checks("mine <= 1")}}, "mine"},
 		"without the payload's own checks":       {`echo x`, Spec{Payload: payload.Payload{Checks: checks("mine <= 1")}, NoDefaultChecks: true}, ""},
@@ -126,11 +133,69 @@ func TestSpecReachesTheChecks(t *testing.T) {
 				got = append(got, d.Message)
 			}
 			if err != nil {
-				got = append(got, err.Error())
+				got = append(got, "error: "+err.Error())
 			}
 			if c.want == "" && len(got) > 0 || c.want != "" && !slices.ContainsFunc(got, func(text string) bool { return strings.Contains(text, c.want) }) {
 				t.Errorf("got %q, want %q", got, c.want)
 			}
 		})
+	}
+}
+
+// Each field of the result of the process reaches the record.
+func TestProcessReachesTheRecord(t *testing.T) {
+	p, err := Prepare(t.Context(), Spec{Payload: payload.Payload{Name: "bench", Binary: "/bin/true"}, Extractor: nothing})
+	if err != nil {
+		t.Fatal(err)
+	}
+	usage := func(n int64) spawn.Usage {
+		return spawn.Usage{User: time.Duration(n), System: time.Duration(10 * n), Voluntary: 100 * n, Involuntary: 1000 * n}
+	}
+	cost := func(n int64) *Cost {
+		return &Cost{CPU: Seconds(11 * n), VoluntarySwitches: 100 * n, InvoluntarySwitches: 1000 * n}
+	}
+	watcher := usage(3)
+	h := &Handle{prepared: p, held: &held{scratch: &scratch{}}, command: spawn.Command{Path: "/bin/true", Args: []string{"x"}, Dir: "/d"}}
+	var r Result
+	h.observe(&r, spawn.Result{
+		ExitCode: -1, Signal: "SIGSEGV", CoreDumped: true, Cause: spawn.CauseTimeout,
+		Stdout:  spawn.Capture{Data: []byte("out"), Bytes: 5, Truncated: true, Complete: true},
+		Stderr:  spawn.Capture{Data: []byte("err"), Bytes: 3},
+		Killed:  []spawn.Survivor{{Pid: 7, Name: "left\xff"}},
+		Notices: []string{"notice"}, Start: time.Unix(8, 0), Duration: 9,
+		Payload: usage(1), Harness: usage(2), Watcher: &watcher,
+		Cgroup: &cgroup.Stat{
+			Path: "/c", Controllers: []string{"cpu"}, CPU: 11, User: 12, System: 13, Throttled: 14, ThrottledPeriods: 15, MemoryPeak: 16,
+			CPUPressure: cgroup.Pressure{Some: 17, Full: 18}, MemoryPressure: cgroup.Pressure{Some: 19, Full: 20}, IOPressure: cgroup.Pressure{Some: 21, Full: 22},
+		},
+	})
+	if r.ID == "" {
+		t.Error("the record has no id")
+	}
+	want := Record{
+		Schema: Schema, ID: r.ID, Payload: "bench", Argv: []string{"/bin/true", "x"}, Dir: "/d", Start: time.Unix(8, 0), Duration: 9,
+		ExitCode: -1, Signal: "SIGSEGV", CoreDumped: true, TimedOut: true,
+		Capture: map[string]Seen{"stdout": {Bytes: 5, Kept: 3, Truncated: true, Complete: true}, "stderr": {Bytes: 3}},
+		Host:    ThisHost(), Killed: []Killed{{7, "left\uFFFD"}}, Notices: []string{"notice"},
+		Used: cost(1), Harness: cost(2), Watcher: cost(3),
+		Cgroup: &Cgroup{
+			Path: "/c", Controllers: []string{"cpu"}, CPU: 11, User: 12, System: 13, Throttled: 14, ThrottledPeriods: 15, MemoryPeak: 16,
+			CPUPressure: Pressure{17, 18}, MemoryPressure: Pressure{19, 20}, IOPressure: Pressure{21, 22},
+		},
+	}
+	if !reflect.DeepEqual(r.Record, want) {
+		t.Errorf("got\n%+v\nwant\n%+v", r.Record, want)
+	}
+	for cause, want := range map[spawn.Cause]Record{
+		spawn.CauseNone:      {},
+		spawn.CauseInterrupt: {Interrupted: true},
+		spawn.CauseCancel:    {Interrupted: true},
+		spawn.CauseKill:      {EndedBy: "kill"},
+		spawn.CauseStop:      {EndedBy: "stop-after"},
+	} {
+		h.observe(&r, spawn.Result{Cause: cause})
+		if got := (Record{Interrupted: r.Interrupted, EndedBy: r.EndedBy, TimedOut: r.TimedOut}); !reflect.DeepEqual(got, want) {
+			t.Errorf("cause %q: got %+v, want %+v", cause, got, want)
+		}
 	}
 }

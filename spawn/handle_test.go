@@ -9,6 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -106,8 +107,14 @@ func TestClosedAndDroppedHandles(t *testing.T) { // C15
 	defer unix.Close(fd)
 	runtime.GC()
 	runtime.GC()
-	if m := <-warned; !strings.Contains(m, c.Path) || !strings.Contains(m, "lost") {
-		t.Errorf("warned %q", m)
+	select {
+	case m := <-warned:
+		if !strings.Contains(m, c.Path) || !strings.Contains(m, "lost") {
+			t.Errorf("warned %q", m)
+		}
+	case <-time.After(30 * time.Second):
+		t.Error("no warning about the dropped handle after 30 s")
+		unix.PidfdSendSignal(fd, unix.SIGKILL, nil, 0)
 	}
 	wantDead(t, "dropped handle", []int{fd})
 }

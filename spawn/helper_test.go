@@ -407,7 +407,15 @@ func printed(t *testing.T, c Command, lines int) *Process {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { p.Close() })
+	t.Cleanup(func() {
+		closed := make(chan struct{})
+		go func() { p.Close(); close(closed) }()
+		select {
+		case <-closed:
+		case <-time.After(30 * time.Second):
+			t.Error("Close did not return within 30 s")
+		}
+	})
 	for b := []byte{0}; lines > 0; {
 		if _, err := r.Read(b); err != nil {
 			t.Fatal(err)

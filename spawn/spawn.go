@@ -207,8 +207,9 @@ const (
 	LeftoversKill Leftovers = ""
 
 	// LeftoversWait lets the run go on until the streams have ended, that is, until no
-	// process holds them any more, or until the timeout. With a cgroup it also ends
-	// when the cgroup is empty. Then the remaining descendants are killed.
+	// process holds them any more, or until the timeout. It also ends when no descendant
+	// is left. An older process can still hold the streams then. The remaining
+	// descendants are killed.
 	LeftoversWait Leftovers = "wait"
 )
 
