@@ -247,9 +247,6 @@ func (c *Catalog) Start(ctx context.Context, name string) (Started, error) {
 	if x.Err != nil {
 		return Started{}, x.Err
 	}
-	if x.config == nil && name == lines.Name {
-		return Started{}, lines.ErrNoTable
-	}
 	if x.config == nil {
 		return Started{Extractor: x.value}, nil
 	}
@@ -286,8 +283,11 @@ func (c *Catalog) Start(ctx context.Context, name string) (Started, error) {
 // StartOf starts the extractor of a payload. If that is the extractor lines, it reads
 // the table of the payload.
 func (c *Catalog) StartOf(ctx context.Context, p payload.Payload) (Started, error) {
-	if p.Extractor != lines.Name || len(p.Table.Lines) == 0 {
+	if p.Extractor != lines.Name {
 		return c.Start(ctx, p.Extractor)
+	}
+	if len(p.Table.Lines) == 0 {
+		return Started{}, lines.ErrNoTable
 	}
 	x, err := p.Table.Compile(lines.Extractor().Describe())
 	return Started{Extractor: x}, err
