@@ -23,9 +23,11 @@ capture with its metrics, tests, a CI file, and a README that explains how to
 change the plugin for your format.
 
 --lang go      a Go module; a table of regular expressions describes the format
---lang script  one file of sh and awk, without a build`,
+--lang script  one file of sh and awk, without a build
+--lang table   one table of patterns in YAML, without a build and without a process`,
 		Example: `  ktstr plugin new mybench --lang script
-  ktstr plugin verify ktstr-plugin-mybench/ktstr-plugin-mybench`,
+  ktstr plugin verify ktstr-plugin-mybench/ktstr-plugin-mybench
+  ktstr plugin new mybench --lang table`,
 		Args: arguments("a NAME for the plugin"),
 		RunE: func(_ *cobra.Command, args []string) error {
 			p.Name = args[0]

@@ -246,7 +246,7 @@ func TestMatchReportsACutUnit(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, text := range []string{"a 5 m", "a 5"} {
+	for _, text := range []string{"a 5 m", "a 5", "a 5 ", "a 5.", "a 5 MiB/", "a 5e"} {
 		if e, _ := x.Parse(ktstr.Output{Data: []byte(text), Truncated: true}); len(e.Metrics) > 0 || len(e.Diagnostics) == 0 {
 			t.Errorf("%q: %+v", text, e)
 		}

@@ -201,18 +201,17 @@ func (f *found) metric(l *compiledLine, line []byte, m []int, number int, ended 
 	f.Metrics = append(f.Metrics, metric)
 }
 
-// cut reports whether the number, or its unit, ends with the line.
+// cut reports whether the number, its prefix or its unit may go on after the end of the
+// line.
 func (f *found) cut(l *compiledLine, line []byte, m []int) bool {
-	if m[2*l.value+1] == len(line) {
-		return true
+	endsBefore := func(group int, more string) bool {
+		end := m[2*group+1]
+		return end >= 0 && len(bytes.TrimLeft(line[end:], more)) == 0
 	}
 	if l.prefix < 0 {
-		return false
+		return endsBefore(l.value, "")
 	}
-	if m[2*l.prefix+1] == len(line) {
-		return true
-	}
-	return !l.unit.fixed() && m[2*l.unit.parts[0].group+1] == len(line)
+	return endsBefore(l.value, " \t.,eE+-") || endsBefore(l.prefix, "") || !l.unit.fixed() && endsBefore(l.unit.parts[0].group, "/")
 }
 
 // number reads a decimal number. For other text it adds a diagnostic.

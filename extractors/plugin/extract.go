@@ -22,6 +22,9 @@ func (p *Plugin) Extract(ctx context.Context, out ktstr.Output) (x ktstr.Extract
 	defer func(began time.Time) {
 		p.step("extract", began, err, "stream", out.Stream, "bytes", len(out.Data), "metrics", len(x.Metrics))
 	}(time.Now())
+	if p.table != nil {
+		return p.table.Extract(ctx, out)
+	}
 	if p.config.Interface == Script {
 		return p.extractByCommand(ctx, out)
 	}

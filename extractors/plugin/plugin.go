@@ -15,6 +15,7 @@ import (
 
 	"github.com/ktstr/ktstr"
 	"github.com/ktstr/ktstr/extractors/plugin/internal/program"
+	"github.com/ktstr/ktstr/extractors/table"
 	"github.com/ktstr/ktstr/internal/sandbox"
 	"github.com/ktstr/ktstr/internal/wire"
 )
@@ -26,7 +27,8 @@ type Config struct {
 	// Version is the version that the plugin must have, for example the one in a
 	// lock. Empty: any.
 	Version string
-	// Path is the plugin's executable.
+	// Path is the plugin's executable, or its table, NAME.ktstr.yaml. A table runs in
+	// this process.
 	Path string
 	// Self are arguments with which the running executable serves the plugin
 	// itself, such as {"_plugin", "fio"}: main calls sdk.Serve for them.
@@ -78,7 +80,8 @@ type Plugin struct {
 	description ktstr.Description
 
 	mu          sync.Mutex
-	file        *os.File             // the executable, nil for Self
+	file        *os.File             // the executable or table, nil for Self
+	table       *table.Plugin        // nil: an executable
 	interpreter *sandbox.Interpreter // of a script in a sandbox
 	report      sandbox.Report
 	current     *session
@@ -115,6 +118,9 @@ func Start(ctx context.Context, c Config) (*Plugin, error) {
 
 // begin finds out the plugin's interface and gets its description.
 func (p *Plugin) begin(ctx context.Context) error {
+	if p.config.Self == nil && program.IsTable(p.config.Path) {
+		return p.readTable()
+	}
 	var described error // of a script that was asked to describe itself
 	if c := &p.config; c.Self == nil && c.Interface == "" && p.isText() {
 		// Without arguments a script may do anything, so that `describe` is tried first.

@@ -41,6 +41,7 @@ func (p *Plugin) findProgram() error {
 	info, err := p.file.Stat()
 	switch {
 	case err != nil:
+	case program.IsTable(path):
 	case info.Mode()&0o005 != 0o005 && c.sandboxed() && privateUser() != 0,
 		c.SHA256 != "" && othersWrite(info):
 		// A copy is needed in two cases. The private user of a plugin may not execute
@@ -50,7 +51,7 @@ func (p *Plugin) findProgram() error {
 	if err == nil && c.SHA256 != "" {
 		err = p.checkHash()
 	}
-	if err == nil && c.sandboxed() {
+	if err == nil && c.sandboxed() && !program.IsTable(path) {
 		p.interpreter, err = sandbox.FindInterpreter(p.file)
 	}
 	if err != nil {

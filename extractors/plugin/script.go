@@ -28,6 +28,7 @@ type Interface = wire.Interface
 const (
 	GRPC   = wire.GRPC
 	Script = wire.Script
+	Table  = wire.Table
 )
 
 // isText reports whether the executable starts with a #! line.
@@ -68,6 +69,9 @@ func (p *Plugin) describeByCommand(ctx context.Context) error {
 	}
 	if err != nil {
 		return p.fail("describe", BadAnswer, proc, errors.New(text.Line(err.Error())))
+	}
+	if i == Table {
+		return p.fail("describe", BadAnswer, proc, fmt.Errorf("it calls itself a table: want the interface %q or %q of an executable", GRPC, Script))
 	}
 	if err := p.checkIdentity(d); err != nil {
 		return p.fail("describe", BadAnswer, proc, err)

@@ -14,6 +14,7 @@ import (
 	"github.com/ktstr/ktstr/extractors/lines"
 	"github.com/ktstr/ktstr/extractors/plugin"
 	"github.com/ktstr/ktstr/extractors/plugin/store"
+	"github.com/ktstr/ktstr/extractors/table"
 	"github.com/ktstr/ktstr/internal/nearest"
 	"github.com/ktstr/ktstr/internal/text"
 	"github.com/ktstr/ktstr/plugins"
@@ -92,6 +93,9 @@ func (c *Catalog) Extractors() ([]Extractor, error) {
 	for _, value := range plugins.Plugins() {
 		d := value.Describe()
 		config := &plugin.Config{Name: d.Name, Self: append(slices.Clone(c.ServeStock), d.Name)}
+		if _, ok := value.(*table.Plugin); ok {
+			config = nil // it needs no process
+		}
 		all = append(all, Extractor{Name: d.Name, From: "bundled", Version: d.Version, Description: &d, value: value, config: config})
 	}
 	first := map[string]string{}

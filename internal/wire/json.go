@@ -22,6 +22,7 @@ type Interface string
 const (
 	GRPC   Interface = "grpc"   // started without arguments, answers with a handshake line
 	Script Interface = "script" // started with "extract" for each stream: capture in, JSON lines out
+	Table  Interface = "table"  // no executable: a file with patterns, which the host reads
 )
 
 // describeJSON is the format of the output of `describe`, and of a lock's entry.
@@ -101,7 +102,7 @@ func ParseDescription(text []byte) (ktstr.Description, Interface, error) {
 	switch v.Interface {
 	case "":
 		v.Interface = Script
-	case GRPC, Script:
+	case GRPC, Script, Table:
 	default:
 		return ktstr.Description{}, "", fmt.Errorf("description: interface %s: want %q or %q", Quote(string(v.Interface)), GRPC, Script)
 	}

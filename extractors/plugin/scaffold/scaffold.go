@@ -39,7 +39,7 @@ type Plugin struct {
 }
 
 // Langs are the languages that there are templates for.
-func Langs() []string { return []string{"go", "script"} }
+func Langs() []string { return []string{"go", "script", "table"} }
 
 // Write makes the directory and returns its path and the files in it. It
 // leaves either the whole directory or nothing.

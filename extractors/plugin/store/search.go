@@ -12,6 +12,7 @@ import (
 	"github.com/ktstr/ktstr"
 	"github.com/ktstr/ktstr/extractors/plugin"
 	"github.com/ktstr/ktstr/extractors/plugin/internal/program"
+	"github.com/ktstr/ktstr/extractors/table"
 	"github.com/ktstr/ktstr/internal/wire"
 )
 
@@ -76,6 +77,9 @@ func (s Search) Candidates() ([]Candidate, error) {
 		}
 		for _, e := range entries {
 			name, ok := strings.CutPrefix(e.Name(), Prefix)
+			if !ok {
+				name, ok = strings.CutSuffix(e.Name(), table.Suffix)
+			}
 			if ok && wire.CheckName(name) == nil {
 				add(Candidate{Config: plugin.Config{Name: name, Path: filepath.Join(dir, e.Name())}, From: "KTSTR_PLUGIN_PATH"})
 			}

@@ -14,6 +14,7 @@ import (
 	"github.com/ktstr/ktstr"
 	"github.com/ktstr/ktstr/extractors/plugin"
 	"github.com/ktstr/ktstr/extractors/plugin/internal/program"
+	"github.com/ktstr/ktstr/extractors/table"
 	"github.com/ktstr/ktstr/internal/wire"
 )
 
@@ -21,7 +22,7 @@ import (
 const Prefix = "ktstr-plugin-"
 
 // Store is the directory of installed plugins. Below it, each executable is at
-// NAME/VERSION/SHA256/ktstr-plugin-NAME, and LockFile holds the ones that count.
+// NAME/VERSION/SHA256/ktstr-plugin-NAME, each table at NAME/VERSION/SHA256/NAME.ktstr.yaml, and LockFile holds the ones that count.
 type Store struct {
 	Dir string
 }
@@ -58,7 +59,11 @@ func (s Store) Installed() (Lock, error) {
 // path returns where the plugin's executable is.
 func (s Store) path(p Locked) string {
 	d := p.Description
-	return filepath.Join(s.Dir, d.Name, d.Version, p.SHA256[Platform], Prefix+d.Name)
+	file := Prefix + d.Name
+	if p.Interface == plugin.Table {
+		file = d.Name + table.Suffix
+	}
+	return filepath.Join(s.Dir, d.Name, d.Version, p.SHA256[Platform], file)
 }
 
 // Config returns how to start the installed plugin p.

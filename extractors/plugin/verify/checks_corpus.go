@@ -128,6 +128,33 @@ func checkDescribed(ctx context.Context, r *run, c check) {
 	c.notef("%s", text.Count(n, "metric"))
 }
 
+// tabular is an extractor that knows its patterns, such as a table.Plugin.
+type tabular interface {
+	Unmatched(texts [][]byte) (numbers, notes []string)
+}
+
+// checkPatterns applies to tables. A pattern of a number that matches nothing fails. A
+// pattern of a note is only reported, because a corpus may lack failed runs.
+func checkPatterns(_ context.Context, r *run, c check) {
+	t := r.x.x.(tabular)
+	if !r.needCorpus(c) {
+		return
+	}
+	var texts [][]byte
+	for _, k := range r.corpus {
+		for _, out := range k.Streams {
+			texts = append(texts, out.Data)
+		}
+	}
+	numbers, notes := t.Unmatched(texts)
+	for _, p := range numbers {
+		c.failf(nil, "%s: it matches nothing in the corpus: want a capture with such a line, or no such pattern", p)
+	}
+	for _, p := range notes {
+		c.notef("the note %s matches nothing in the corpus", p)
+	}
+}
+
 func checkRepeat(ctx context.Context, r *run, c check) {
 	if !r.needCorpus(c) {
 		return

@@ -65,6 +65,7 @@ type run struct {
 type promise struct {
 	name, about string
 	process     bool // about an executable, not about a function
+	table       bool // about a table
 	server      bool // about one that lives between its calls, not about a script
 	timed       bool // a busy machine can break it: it has three tries
 	check       func(context.Context, *run, check)
@@ -77,6 +78,7 @@ func promises() []promise {
 		{name: "describe", about: "the description is valid, and the same each time", check: checkDescribe},
 		{name: "golden", about: "each capture of the corpus gives its extract.json", check: checkGolden},
 		{name: "described", about: "every metric has a unit or is hinted, and units agree with the hints", check: checkDescribed},
+		{name: "patterns", about: "each pattern of a table matches a line of the corpus", table: true, check: checkPatterns},
 		{name: "repeat", about: "the same capture twice gives the same bytes", check: checkRepeat},
 		{name: "lines", about: "no headline gets lost with a line unless a diagnostic says so", check: checkLines},
 		{name: "cut", about: "a capture cut anywhere gives no wrong number in silence", check: checkCut},
@@ -133,6 +135,9 @@ func Run(ctx context.Context, cfg Config) (Report, error) {
 		}
 		defer r.proc.close()
 		x = r.proc.extractor()
+		if t := r.proc.plugin.Table(); t != nil {
+			x, r.proc = t, nil
+		}
 	}
 	if x == nil {
 		return report, fmt.Errorf("verify.Config: neither Extractor nor Path is set: want one of them")
@@ -146,9 +151,11 @@ func Run(ctx context.Context, cfg Config) (Report, error) {
 			return report, fmt.Errorf("check %q: there is none of that name: want one of %s", name, strings.Join(Names(), ", "))
 		}
 	}
+	_, isTable := r.x.x.(tabular)
 	for _, p := range all {
 		switch {
-		case len(cfg.Only) > 0 && !slices.Contains(cfg.Only, p.name),
+		case p.table && !isTable,
+			len(cfg.Only) > 0 && !slices.Contains(cfg.Only, p.name),
 			(p.process || p.server) && r.proc == nil,
 			p.server && r.proc.script,
 			p.name == "fuzz" && cfg.Fuzz == 0 && len(cfg.Only) == 0:

@@ -16,7 +16,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Open opens an executable. It refuses a file that other users can have put
+// tableSuffix ends the name of a table, which is read and not executed.
+const tableSuffix = ".ktstr.yaml"
+
+// IsTable reports whether the file at path is the table of a plugin.
+func IsTable(path string) bool { return strings.HasSuffix(path, tableSuffix) }
+
+// Open opens an executable, or a table. It refuses a file that other users can have put
 // there or changed, for example one in a directory that everybody may write, or
 // one that is reached through a link in such a directory.
 func Open(path string) (*os.File, error) {
@@ -38,7 +44,7 @@ func Open(path string) (*os.File, error) {
 		err = errors.New("it is a directory: want an executable file")
 	case !info.Mode().IsRegular():
 		err = errors.New("it is no regular file: want an executable file")
-	case info.Mode()&0o111 == 0:
+	case info.Mode()&0o111 == 0 && !IsTable(path):
 		err = fmt.Errorf("it is not executable (mode %v): chmod +x it", info.Mode().Perm())
 	case info.Mode()&0o002 != 0:
 		err = fmt.Errorf("everybody may write to it (mode %v): chmod o-w it", info.Mode().Perm())
