@@ -9,6 +9,7 @@ import (
 
 	"github.com/ktstr/ktstr"
 	"github.com/ktstr/ktstr/internal/jsonscan"
+	"github.com/ktstr/ktstr/internal/text"
 )
 
 // maxBroken is the number of broken documents that get a diagnostic each.
@@ -72,10 +73,18 @@ func (w *Walker) report(lines string, truncated bool) {
 	if w.unreported > 0 {
 		w.diagnose(ktstr.TooMany, 0, "%d more documents are cut off or malformed", w.unreported)
 	}
+	left := ""
+	if w.worded > 0 {
+		left = fmt.Sprintf("; %s without a number, but with digits in a text, were left out", text.Count(w.worded, "document"))
+	}
 	switch {
-	case w.found < 2:
+	case w.found == 0:
+	case w.found == 1:
+		if left != "" {
+			w.diagnose(ktstr.SeveralReports, 0, "1 JSON document has numbers%s", left)
+		}
 	case lines != "":
-		w.diagnose(ktstr.SeveralReports, 0, "%d JSON lines of one shape: all count, named by their %s (option documents: first, last or all)", w.found, lines)
+		w.diagnose(ktstr.SeveralReports, 0, "%d JSON lines of one shape: all count, named by their %s%s. To change this: --documents first, last or all", w.found, lines, left)
 	case w.which == "all":
 		w.diagnose(ktstr.SeveralReports, 0, "%d JSON documents: all count, and their names repeat", w.found)
 	default:

@@ -48,6 +48,7 @@ type Walker struct {
 	which  string // the option
 	found  int    // documents with a number
 	empty  int    // documents without one
+	worded int    // of them, those with digits in a string
 
 	counted, most int    // numbers of the first document, and of the largest one after it
 	mostLine      int    // where that starts
@@ -202,6 +203,9 @@ func (w *Walker) count(start, end int) {
 func (w *Walker) keep(mark jsonscan.Mark, start, end int) {
 	numbers := w.leaves.Since(mark)
 	if numbers == 0 {
+		if bytes.ContainsAny(w.text[start:end], "0123456789") {
+			w.worded++
+		}
 		if w.empty++; w.found > 0 {
 			w.leaves.Undo(mark)
 		} else {

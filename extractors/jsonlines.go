@@ -130,22 +130,34 @@ func (r record) hasOneOf(names map[string]bool) bool {
 	return false
 }
 
-// labelFields returns the first field whose value differs in every record, or
-// else all fields whose values are not always the same.
+// labelFields returns the fewest fields whose values distinguish the records: the field
+// with the most values, and further fields while they distinguish more records. Of two
+// fields with as many values, the one that more records have comes first.
 func labelFields(records []record, order []string) (fields []string) {
-	for _, field := range order {
-		values := map[string]bool{}
-		for _, r := range records {
-			values[r.fields[field]] = true
+	labels := make([]string, len(records))
+	for distinct := 1; ; {
+		best, most, given := "", distinct, 0
+		for _, field := range order {
+			values, n := map[[2]string]bool{}, 0
+			for i, r := range records {
+				values[[2]string{labels[i], r.fields[field]}] = true
+				if r.fields[field] != "" {
+					n++
+				}
+			}
+			if len(values) > most || len(values) == most && best != "" && n > given {
+				best, most, given = field, len(values), n
+			}
 		}
-		if len(values) == len(records) {
-			return []string{field}
+		if best == "" {
+			return fields
 		}
-		if len(values) > 1 {
-			fields = append(fields, field)
+		distinct = most
+		fields = append(fields, best)
+		for i, r := range records {
+			labels[i] += "\x00" + r.fields[best]
 		}
 	}
-	return fields
 }
 
 // name gives each record its label. Records whose fields are equal get ~2, ~3
