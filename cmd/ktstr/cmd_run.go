@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -144,6 +145,7 @@ type seriesOptions struct {
 	variants   []string
 	tags       []string
 	baseline   string
+	base       string
 	statistics statisticsOptions
 	exports    exports
 }
@@ -155,6 +157,7 @@ func seriesFlags(f *pflag.FlagSet, o *seriesOptions) {
 	f.StringArrayVar(&o.variants, "variant", nil, "run the payload with additional arguments, `NAME='ARGS'`, in turns with other variants, and compare them (repeatable)")
 	f.StringArrayVar(&o.tags, "tag", nil, "give the runs the tag `NAME`, such as main (repeatable)")
 	f.StringVar(&o.baseline, "baseline", "", "compare with the runs `NAME` (a tag, set, bundle or path); exit status 1 on a regression")
+	f.StringVar(&o.base, "base", "", "compare the other variants or payloads with `NAME`, such as old (default: the first); exit status 1 on a regression")
 	statisticsFlags(f, &o.statistics)
 	exportFlag(f, &o.exports)
 }
@@ -181,10 +184,10 @@ func (o runOptions) check(given func(flag string) bool) error {
 		return errors.New("--interleave: want two or more payloads, or --variant")
 	case s.baseline != "" && sides > 1:
 		return errors.New("--baseline: goes with one payload: several payloads or variants are compared with each other")
-	case s.statistics.strict && s.baseline == "":
-		return errors.New("--strict: sets the exit status of a comparison with --baseline: want --baseline, or leave --strict out")
+	case s.base != "" && s.baseline != "":
+		return errors.New("--base: names one of several variants or payloads, and --baseline earlier runs: want one of the two")
 	}
-	for _, flag := range []string{"metric", "min-effect", "alpha"} {
+	for _, flag := range []string{"metric", "min-effect", "alpha", "strict", "base"} {
 		if given(flag) && s.baseline == "" && sides == 1 {
 			return fmt.Errorf("--%s: goes with a comparison: want --baseline, --interleave or --variant, or leave --%[1]s out", flag)
 		}
@@ -210,6 +213,9 @@ func (a *app) run(ctx context.Context, o runOptions) error {
 	if err = s.Find(preparing); err == nil {
 		view.baseline, err = o.runsOfBaseline(baseline, s)
 		view.baseline = runs.WithHints(view.baseline, request.Spec.Hints)
+	}
+	if err == nil {
+		err = o.checkBase(s)
 	}
 	if err == nil {
 		defer a.guardRuns(o.quiet)()
@@ -321,6 +327,19 @@ func environment(pairs []string) (map[string]string, error) {
 		env[name] = value
 	}
 	return env, nil
+}
+
+// checkBase returns an error if --base names none of the sides of s.
+func (o runOptions) checkBase(s *series.Series) error {
+	base := o.series.base
+	var names []string
+	for _, side := range s.Sides {
+		names = append(names, side.Name)
+	}
+	if base == "" || slices.Contains(names, base) {
+		return nil
+	}
+	return fmt.Errorf("--base %s: want one of %s", base, strings.Join(names, ", "))
 }
 
 // runsOfBaseline returns the runs of the baseline that have the payload of s.

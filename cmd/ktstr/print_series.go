@@ -172,7 +172,7 @@ func (s *seriesView) source(reports []compare.Report) export.Source {
 	width := max(len(s.Payloads), len(s.Variants))
 	return export.Source{
 		Runs: s.Runs(), Wanted: s.Rounds() * width, Set: !s.Alone() || s.o.series.baseline != "",
-		Comparisons: reports, Gate: s.baseline != nil && len(reports) > 0,
+		Comparisons: reports,
 	}
 }
 
@@ -245,11 +245,16 @@ func (s *seriesView) printAlone() error {
 	return s.app.joinErrors(outputError(err), s.finish(reports))
 }
 
-// reports returns the comparison with the baseline, if there is one, and the comparisons
-// of the first side with each other side.
+// reports returns the comparison with the baseline, if there is one, or the comparisons of
+// the base, which is the side that --base names or the first, with each other side.
 func (s *seriesView) reports() []compare.Report {
 	var reports []compare.Report
 	first := s.Sides[0]
+	for _, side := range s.Sides {
+		if side.Name == s.o.series.base {
+			first = side
+		}
+	}
 	c := s.o.series.statistics.comparison(s.o.all || s.o.output == formatJSON || len(s.o.series.exports) > 0)
 	if s.baseline != nil {
 		reports = append(reports, c.Compare(s.o.series.baseline, s.baseline, "this run", first.Kept))
@@ -257,7 +262,10 @@ func (s *seriesView) reports() []compare.Report {
 	if len(s.Variants) > 0 {
 		c.Compared = []string{"arguments"}
 	}
-	for _, other := range s.Sides[1:] {
+	for _, other := range s.Sides {
+		if other == first {
+			continue
+		}
 		reports = append(reports, c.Compare(first.Name, first.Kept, other.Name, other.Kept))
 	}
 	return reports
@@ -303,13 +311,12 @@ func (s *seriesView) status() int {
 	return status
 }
 
-// finish writes the exports and returns the exit status: the worst of the runs, and with
-// a baseline also of the comparison.
+// finish writes the exports and returns the exit status: the worst of the runs and of the
+// comparisons.
 func (s *seriesView) finish(reports []compare.Report) error {
-	gate := s.baseline != nil && len(reports) > 0
 	status := core.ExitPass
-	if gate {
-		status = reports[0].ExitStatus(s.o.series.statistics.strict)
+	for _, r := range reports {
+		status = worstStatus(status, r.ExitStatus(s.o.series.statistics.strict))
 	}
 	if s.o.series.exports.toStdout() && (!s.o.quiet || status != core.ExitPass) {
 		for _, r := range reports {

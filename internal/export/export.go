@@ -26,9 +26,6 @@ type Source struct {
 	// have a place for them. The other formats leave them out, because they hold one
 	// table or one kind of line.
 	Comparisons []compare.Report
-	// Gate makes a regression in Comparisons a failure in junit. Without Gate, junit
-	// leaves the comparisons out.
-	Gate bool
 }
 
 // formats holds the writers of each format, for runs and for a comparison.

@@ -106,17 +106,14 @@ func writeJunit(w io.Writer, name string, suites []junitSuite) error {
 	return err
 }
 
-// junitRuns writes one suite for each run. With s.Gate, it also writes one suite for
-// each comparison.
+// junitRuns writes one suite for each run and for each comparison.
 func junitRuns(w io.Writer, s Source) error {
 	var suites []junitSuite
 	for _, r := range s.Runs {
 		suites = append(suites, junitRun(r))
 	}
-	if s.Gate {
-		for _, r := range s.Comparisons {
-			suites = append(suites, junitComparison(r))
-		}
+	for _, r := range s.Comparisons {
+		suites = append(suites, junitComparison(r))
 	}
 	return writeJunit(w, "ktstr", suites)
 }
