@@ -4,8 +4,10 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -16,6 +18,7 @@ import (
 	"github.com/ktstr/ktstr/core/check"
 	"github.com/ktstr/ktstr/core/extract"
 	"github.com/ktstr/ktstr/core/unit"
+	"github.com/ktstr/ktstr/extractors/lines"
 	"github.com/ktstr/ktstr/internal/export"
 	"github.com/ktstr/ktstr/internal/plainjson"
 )
@@ -182,7 +185,12 @@ func (a *app) printProblems(r core.Record, quiet bool, limit string) {
 			fail(d)
 		}
 	}
+	advise := r.Extraction.Status == extract.None && r.Extraction.Extractor == "json" && r.Payload != "" &&
+		!slices.ContainsFunc(r.Details, endDetail) && !r.TimedOut && !r.Interrupted
 	for _, d := range export.Diagnostics(r) {
+		if advise && d.Code == ktstr.NotMyFormat {
+			continue // the advice has it
+		}
 		if !quiet || r.Extraction.Status != extract.OK || changesMeaning(d) {
 			say("%s", line(export.DiagnosticText(d)))
 		}
@@ -192,14 +200,14 @@ func (a *app) printProblems(r core.Record, quiet bool, limit string) {
 		say("extraction failed: %s: %s", r.Extraction.Extractor, r.Extraction.Error)
 	case extract.None:
 		next := ""
-		switch {
-		case r.Extraction.Extractor != "json" || slices.ContainsFunc(r.Details, endDetail) || r.TimedOut || r.Interrupted:
-		case r.Payload == "":
+		if r.Extraction.Extractor == "json" && r.Payload == "" {
 			next = ". For another format: ktstr extract NAME (see ktstr plugin list)"
-		default:
-			next = ". For another format: --extractor NAME (see ktstr plugin list). Or write a plugin (ktstr plugin new), or measure only the run itself with --extractor exit-code"
 		}
-		say("extraction: %s found no metric in the output%s", r.Extraction.Extractor, next)
+		if advise {
+			a.adviseOnText(r)
+		} else {
+			say("extraction: %s found no metric in the output%s", r.Extraction.Extractor, next)
+		}
 	}
 	for _, d := range r.Details {
 		if !endDetail(d) {
@@ -218,6 +226,47 @@ func (a *app) printProblems(r core.Record, quiet bool, limit string) {
 	say("raw output: %s", filepath.Join(r.Bundle, string(ktstr.Stdout)))
 	say("            %s", filepath.Join(r.Bundle, string(ktstr.Stderr)))
 	say("repeat the extraction: ktstr extract %s", shellescape.Quote(r.Bundle))
+}
+
+// adviseOnText prints on stderr how to measure a payload whose output the extractor json
+// cannot read: with patterns for the lines that have numbers, or in another way.
+func (a *app) adviseOnText(r core.Record) {
+	reason := "its output has no number"
+	for _, d := range r.Extraction.Diagnostics {
+		if d.Code == ktstr.NotMyFormat {
+			reason = d.Message
+			break
+		}
+	}
+	fmt.Fprintf(a.stderr, "extraction: json found no metric in the output: %s\n", line(reason))
+	w := tableTo(a.stderr)
+	var flags []string
+	for _, stream := range []ktstr.Stream{ktstr.Stdout, ktstr.Stderr} {
+		const most = 3
+		if flags == nil && r.Bundle != "" {
+			for _, pattern := range lines.Suggest(beginningOf(filepath.Join(r.Bundle, string(stream))), most) {
+				flags = append(flags, "--match "+shellescape.Quote(pattern))
+			}
+		}
+	}
+	if flags == nil {
+		flags = []string{"--match 'Throughput: {throughput} {unit}', for example"}
+	}
+	fmt.Fprintf(w, "  numbers on lines of text:\t%s\n", line(strings.Join(flags, " ")))
+	fmt.Fprintf(w, "  only the run itself:\t--extractor exit-code\n")
+	fmt.Fprintf(w, "  another format:\t--extractor NAME (see ktstr plugin list), or write a plugin (ktstr plugin new)\n")
+	w.Flush()
+}
+
+// beginningOf returns the first bytes of a file, which are none if it cannot be read.
+func beginningOf(name string) []byte {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil
+	}
+	defer f.Close()
+	text, _ := io.ReadAll(io.LimitReader(f, 64<<10))
+	return text
 }
 
 // endDetail reports whether a detail is about the exit code or the signal of the payload.
