@@ -137,12 +137,14 @@ func TestPlacementInAKilledCgroup(t *testing.T) { // C21
 }
 
 // frozen makes leaves that another process freezes before the child is born.
+// They thaw after 30 s, so that a test of a placement without a limit ends.
 type frozen struct{ cgroup.Hierarchy }
 
 func (f frozen) Create(name, id string) (cgroup.Leaf, error) {
 	leaf, err := f.Hierarchy.Create(name, id)
 	if err == nil {
 		err = os.WriteFile(leaf.Path()+"/cgroup.freeze", []byte("1"), 0)
+		time.AfterFunc(30*time.Second, func() { os.WriteFile(leaf.Path()+"/cgroup.freeze", []byte("0"), 0) })
 	}
 	return leaf, err
 }

@@ -80,6 +80,28 @@ func TestLongestGrace(t *testing.T) { // C14
 	if res := finished(t, p); res.ExitCode != 4 || res.Signal != "" {
 		t.Errorf("exit %d, signal %q: want 4 and no signal", res.ExitCode, res.Signal)
 	}
+	// After the interrupt the output is still read.
+	acts := []string{"ignore", "out=\n"}
+	for range 60 {
+		acts = append(acts, "flood=2000", "sleep=5")
+	}
+	c = help(append(acts, "exit=4")...)
+	c.Grace = longest
+	p = printed(t, c, 1)
+	p.Interrupt()
+	if res := finished(t, p); res.ExitCode != 4 || res.Stdout.Bytes != 120_001 {
+		t.Errorf("exit %d, %d bytes: want 4 and 120001", res.ExitCode, res.Stdout.Bytes)
+	}
+	// The end of the run waits for the death of the descendants.
+	both(t, func(t *testing.T, set func(Command) Command) {
+		for range 10 {
+			c := set(help("setsid=hang", "exit=4"))
+			c.Grace = longest
+			if res := mustRun(t, c); res.ExitCode != 4 || len(res.Killed) != 1 || !res.Stdout.Complete {
+				t.Errorf("exit %d, killed %v, complete %v: want 4, one, true", res.ExitCode, res.Killed, res.Stdout.Complete)
+			}
+		}
+	})
 	for _, tt := range []struct{ a, b, want time.Duration }{{0, 0, 0}, {0, 5, 5}, {5, 0, 5}, {5, 7, 5}, {7, 5, 5}} {
 		if got := earliest(tt.a, tt.b); got != tt.want {
 			t.Errorf("earliest of %d and %d is %d, want %d", tt.a, tt.b, got, tt.want)
