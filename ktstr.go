@@ -94,6 +94,7 @@ const (
 	NotCleaned         Code = "not-cleaned"         // a prefix or an encoding was not removed; the message gives the reason
 	Unavailable        Code = "unavailable"         // a metric of the run itself was not measured, or not in full
 	Rewrapped          Code = "rewrapped"           // a mail program seems to have wrapped lines
+	IgnoredOption      Code = "ignored-option"      // the tool did not use an option of its command line
 )
 
 // Extraction is what an extractor made of one Output. The zero value means

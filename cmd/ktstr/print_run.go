@@ -275,4 +275,6 @@ func endDetail(d check.Detail) bool { return d.Kind == check.ExitCode || d.Kind 
 // changesMeaning reports whether a diagnostic is printed under --quiet: without it the
 // reader misunderstands the result. For example, the metrics of a run without its
 // headline look complete.
-func changesMeaning(d ktstr.Diagnostic) bool { return d.Code == ktstr.MissingHeadline }
+func changesMeaning(d ktstr.Diagnostic) bool {
+	return d.Code == ktstr.MissingHeadline || d.Code == ktstr.IgnoredOption
+}

@@ -40,7 +40,7 @@ func parse(out ktstr.Output) (ktstr.Extraction, error) {
 	out.Data = text.WithoutColour(out.Data)
 	var e emitter
 	banners := bannerLines(out.Data)
-	documents, spans := jsonReports(out.Data, banners)
+	documents, spans := jsonReports(out.Data, banners, out.Argv)
 	terse, normal, around := textReports(out.Data, spans, banners, out.Argv)
 	if around.columns > 0 {
 		e.notes.add(ktstr.Malformed, around.columns, "two outputs stand side by side, and which number is of which cannot be told: want each output by itself")

@@ -39,7 +39,7 @@ func agree(t *testing.T, text []byte) (compared int) {
 func agreeWith(t *testing.T, text []byte, argv []string) (compared int) {
 	t.Helper()
 	banners := bannerLines(text)
-	documents, spans := jsonReports(text, banners)
+	documents, spans := jsonReports(text, banners, nil)
 	terse, normal, _ := textReports(text, spans, banners, argv)
 	if len(documents.runs) == 0 {
 		return 0

@@ -41,7 +41,7 @@ type span struct{ start, end int }
 
 // jsonReports reads every document of fio in the text, also those that are cut
 // or broken, and says where they stand.
-func jsonReports(data []byte, banners []int) (reports series, spans []span) {
+func jsonReports(data []byte, banners []int, argv []string) (reports series, spans []span) {
 	reports.banners = banners
 	s := jsonscan.Reader{Data: data}
 	lastEnd := bytes.LastIndex(data, []byte("\n}\n"))
@@ -51,8 +51,9 @@ func jsonReports(data []byte, banners []int) (reports series, spans []span) {
 			return reports, spans
 		}
 		s.Pos, s.StrayComma = start, 0
-		d := document{Reader: &s, report: &report{format: formatJSON, line: s.LineAt(start)}}
+		d := document{Reader: &s, report: &report{format: formatJSON, line: s.LineAt(start)}, asked: nextToJobFile(argv)}
 		err := d.read()
+		d.reportIgnored()
 		end := s.Pos
 		if err != nil {
 			if errors.Is(err, jsonscan.ErrTruncated) && start < lastEnd {
@@ -93,6 +94,9 @@ type document struct {
 	*report
 	isFio bool
 
+	asked  []askedOption     // of the command line
+	global map[string]string // the values that the document gives for the asked options
+
 	percentileNames map[string]string
 	spare           *job    // of an entry that was none
 	timestamp       float64 // of the report
@@ -107,6 +111,9 @@ func (d *document) read() error {
 			d.isFio = true
 			d.version = parseVersion(text)
 			return err
+		case "global options":
+			d.global = map[string]string{}
+			return d.readOptions(d.global)
 		case "jobs", "client_stats":
 			if d.Space() != '[' {
 				return d.Skip()
@@ -194,8 +201,14 @@ func (d *document) job() error {
 	}
 	d.spare = nil
 	*j = job{line: d.LineAt(d.Pos)}
+	var own map[string]string
+	if len(d.asked) > 0 {
+		own = map[string]string{}
+	}
 	err := d.Object(func(key []byte) error {
 		switch string(key) {
+		case "job options":
+			return d.readOptions(own)
 		case "jobname":
 			text, ok, err := d.Text()
 			if !j.named {
@@ -252,6 +265,7 @@ func (d *document) job() error {
 		return errTooManyJobs
 	}
 	d.jobs = append(d.jobs, j)
+	d.compareOptions(own)
 	return nil
 }
 
