@@ -85,7 +85,9 @@ type Line struct {
 	Required bool
 
 	// When matches another line of the same report. If the text has a line that matches
-	// When, the line is required.
+	// When, the line is required. If When has the words or groups of the name, each
+	// metric that they name is required. For example, "run of {*}" requires the metric
+	// a.bw of the name "*.bw" after "run of a".
 	When Pattern
 
 	// Section matches the heading below which this line stands, up to the next heading
@@ -179,6 +181,7 @@ type compiledLine struct {
 	value                  int // group
 	prefix                 int // group of the prefix, -1: none is read
 	name, unit             template
+	expected               template // the name by the words or groups of when; no literals: it has none
 }
 
 type compiledNote struct {
@@ -250,17 +253,28 @@ func (c *compiler) line(field string, l Line) (lines []compiledLine, err error) 
 	}
 	p := &c.patterns[base.pattern]
 	if p.re != nil {
-		return base.ofRegexp(field, p.re, heading)
+		var when *regexp.Regexp
+		if base.when >= 0 {
+			when = c.patterns[base.when].re
+		}
+		return base.ofRegexp(field, p.re, heading.re, when)
 	}
 	if l.Name != "" || l.Unit != "" {
 		return nil, &Error{field, fmt.Sprintf("pattern %q: it names its numbers and their units itself, as {NAME:UNIT}: want no name and no unit next to it", l.Pattern.Text)}
 	}
 	words := append(heading.words(), p.program.words...)
+	var when *program
+	if base.when >= 0 {
+		when = c.patterns[base.when].program
+	}
 	for _, n := range p.program.numbers {
 		cl := base
 		cl.value, cl.prefix = n.group, n.group+1
 		if cl.name, err = starTemplate(n.name, words); err != nil {
 			return nil, &Error{field, err.Error()}
+		}
+		if when != nil && !cl.name.fixed() {
+			cl.expected, _ = starTemplate(n.name, when.words)
 		}
 		cl.unit = template{literals: []string{n.unit}}
 		if n.unitG >= 0 {
@@ -290,7 +304,7 @@ const (
 )
 
 // ofRegexp returns a line for each number of a regular expression.
-func (l compiledLine) ofRegexp(field string, re *regexp.Regexp, heading *pattern) (lines []compiledLine, err error) {
+func (l compiledLine) ofRegexp(field string, re, heading, when *regexp.Regexp) (lines []compiledLine, err error) {
 	numbers := map[string]int{}
 	order := []string{}
 	if i := re.SubexpIndex(valueGroup); i >= 0 {
@@ -318,8 +332,11 @@ func (l compiledLine) ofRegexp(field string, re *regexp.Regexp, heading *pattern
 	for _, name := range order {
 		cl := l
 		cl.value = numbers[name]
-		if cl.name, err = groupTemplate(name, re, heading.re); err == nil {
-			cl.unit, err = groupTemplate(unit, re, heading.re)
+		if cl.name, err = groupTemplate(name, re, heading); err == nil {
+			cl.unit, err = groupTemplate(unit, re, heading)
+		}
+		if when != nil && !cl.name.fixed() {
+			cl.expected, _ = groupTemplate(name, when, nil)
 		}
 		if err != nil {
 			return nil, &Error{field, err.Error()}
@@ -400,6 +417,9 @@ func (r *reader) markOnce() {
 	}
 	for _, l := range r.lines {
 		r.patterns[l.pattern].once = false
+		if len(l.expected.literals) > 0 {
+			r.patterns[l.when].once = false
+		}
 	}
 	for _, n := range r.notes {
 		r.patterns[n.pattern].once = false

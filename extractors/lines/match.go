@@ -326,7 +326,7 @@ func (m *matcher) matchElement(i, at int) bool {
 			return false
 		}
 		end := m.wordEnd(at)
-		if i+1 == len(m.elements) || m.elements[i+1].kind == kindBlank && !m.elements[i+1].optional {
+		if m.wholeWord(i) {
 			return end > at && m.set(e.group, at, end) && m.match(i+1, end)
 		}
 		return m.shortest(i, at+1, end, at)
@@ -336,6 +336,12 @@ func (m *matcher) matchElement(i, at int) bool {
 		end := unitEnd(line, at)
 		return end > at && m.set(e.group, at, end) && m.match(i+1, end)
 	}
+}
+
+// wholeWord reports whether a blank, or nothing, must follow the {*} at element i.
+func (m *matcher) wholeWord(i int) bool {
+	rest := m.elements[i+1:]
+	return len(rest) == 0 || rest[0].kind == kindBlank && (!rest[0].optional || rest[1].kind == kindAny)
 }
 
 // wordEnd returns the end of the run of text without blanks at an offset.

@@ -120,6 +120,8 @@ func TestMatchReadsTheLinesOfTheGrammar(t *testing.T) {
 		{"T: {*} (*) P: * Min: {thread.*.latency.min:us}", "T: 0 (28364) P: 0 I:1000 C:    300 Min:     35 Act:   64\n", "thread.0.latency.min=35 us"},
 		{"{*:lower}: {*.bw} MiB", "MEMCPY: 5 MiB\n", "memcpy.bw=5"},
 		{"{*}: {*.x}", "a:b: 5\n", "a:b.x=5"},
+		{"M: {*:lower} * C: {*.x}", "M: COPY E: 1 C: 5\n", "copy.x=5"},
+		{"{*} (x) {*.n}", "foo(x) 5\n", "foo.n=5"},
 		{"{*} {*} {a.*.b.*}", "x.1 y 5\n", "a.x_1.b.y=5"},
 		{"{*}", "", ""},
 
@@ -221,6 +223,33 @@ func TestSectionsGiveWordsToNames(t *testing.T) {
 	e, _ := x.Parse(ktstr.Output{Data: []byte("Total time: 9\n# Running 'sched/pipe' benchmark:\n Total time: 1.5 [sec]\nmax=1\n== GET\nmax=7\n")})
 	if len(e.Metrics) != 2 || e.Metrics[0].Name != "sched/pipe.time" || e.Metrics[0].Value != 1.5 || e.Metrics[1].Name != "get.max" || e.Metrics[1].Value != 7 {
 		t.Errorf("got %+v", e.Metrics)
+	}
+}
+
+// The lines of a method say that its average must follow.
+func TestWhenRequiresTheMetricsThatItNames(t *testing.T) {
+	for _, l := range []Line{
+		{Pattern: Match("AVG {*} {*.bw}"), When: Match("run {*} *")},
+		{Pattern: Regexp(`AVG (?P<m>\w+) (?P<value>\d+)`), Name: "{m}.bw", When: Regexp(`run (?P<m>\w+)`)},
+	} {
+		x, err := Table{Lines: []Line{l}}.Compile(ktstr.Description{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		e, _ := x.Parse(ktstr.Output{Data: []byte("run a 1\nrun a 2\nAVG a 1\nrun b 3\nrun c 4\nAVG c nan\n")})
+		var missing []string
+		for _, d := range e.Diagnostics {
+			if d.Code == ktstr.MissingHeadline {
+				missing = append(missing, d.Message)
+			}
+		}
+		if l.Pattern.Regexp { // the number of c is no decimal, so its line does not match
+			if len(missing) != 2 {
+				t.Errorf("missing: %q", missing)
+			}
+		} else if len(missing) != 1 || !strings.HasPrefix(missing[0], "b.bw is missing") {
+			t.Errorf("missing: %q", missing)
+		}
 	}
 }
 

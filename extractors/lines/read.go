@@ -17,11 +17,14 @@ type found struct {
 	*reader
 	ktstr.Extraction
 	out      ktstr.Output
-	matchers []*matcher     // by pattern, made when needed
-	byName   map[string]int // index of the metric
-	times    map[string]int // how often the name occurred, if more than once
-	seen     []bool         // by pattern: some line matched
-	read     []bool         // by line: a number was there, also one that was left out
+	matchers []*matcher      // by pattern, made when needed
+	byName   map[string]int  // index of the metric
+	times    map[string]int  // how often the name occurred, if more than once
+	seen     []bool          // by pattern: some line matched
+	read     []bool          // by line: a number was there, also one that was left out
+	named    map[string]bool // the names of all numbers, also of those that were left out
+	expected []string        // names that lines like those of When require, each once
+	required map[string]int  // by expected name: index of the line
 
 	section int      // the pattern of the last heading, -1: none
 	heading []string // texts of its groups
@@ -51,6 +54,8 @@ func (r *reader) read(out ktstr.Output) *found {
 		times:    map[string]int{},
 		seen:     make([]bool, len(r.patterns)),
 		read:     make([]bool, len(r.lines)),
+		named:    map[string]bool{},
+		required: map[string]int{},
 		section:  -1,
 		hit:      make([]bool, len(r.patterns)),
 		matches:  make([][]int, len(r.patterns)),
@@ -140,6 +145,9 @@ func (f *found) readLine(line []byte, number int, ended bool) {
 	}
 	for i := range f.lines {
 		l := &f.lines[i]
+		if len(l.expected.literals) > 0 && f.matches[l.when] != nil {
+			f.require(i, l.expected.expand(line, f.matches[l.when], nil, true))
+		}
 		if m := f.matches[l.pattern]; m != nil && (l.section < 0 || l.section == f.section) && m[2*l.value] >= 0 {
 			f.read[i] = true
 			f.metric(l, line, m, number, ended)
@@ -147,9 +155,19 @@ func (f *found) readLine(line []byte, number int, ended bool) {
 	}
 }
 
+// require notes that a line of When names a metric of line i.
+func (f *found) require(i int, name string) {
+	const most = 1000 // of one text: a table means a few
+	if _, known := f.required[name]; !known && len(f.expected) < most {
+		f.required[name] = i
+		f.expected = append(f.expected, name)
+	}
+}
+
 // metric adds the number of a matching line.
 func (f *found) metric(l *compiledLine, line []byte, m []int, number int, ended bool) {
 	name := l.name.expand(line, m, f.heading, true)
+	f.named[name] = true
 	text := string(line[m[2*l.value]:m[2*l.value+1]])
 	if !ended && f.cut(l, line, m) {
 		// Nothing tells whether more was to follow.
@@ -265,6 +283,11 @@ func (f *found) finish() {
 			if expected && !f.read[i] {
 				f.note(ktstr.MissingHeadline, fmt.Sprintf("%s is missing: no line matches `%s`", l.name.pattern(), l.Pattern.Text), 0)
 			}
+		}
+	}
+	for _, name := range f.expected {
+		if l := &f.lines[f.required[name]]; !f.named[name] && f.read[f.required[name]] {
+			f.note(ktstr.MissingHeadline, fmt.Sprintf("%s is missing: no line of it matches `%s`", name, l.Pattern.Text), 0)
 		}
 	}
 	for _, m := range f.Metrics {

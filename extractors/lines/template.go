@@ -43,7 +43,7 @@ func groupTemplate(text string, re, heading *regexp.Regexp) (template, error) {
 			}
 		}
 		if p.group < 0 {
-			return t, fmt.Errorf("{%s: want the name of a group of the pattern, and }", inside)
+			return template{}, fmt.Errorf("{%s: want the name of a group of the pattern, and }", inside)
 		}
 		t.literals = append(t.literals, before)
 		t.parts = append(t.parts, p)
