@@ -95,7 +95,7 @@ func (w *Walker) report(lines string, truncated bool) {
 		if w.mostIsLast {
 			which = "last"
 		}
-		w.diagnose(ktstr.MissingHeadline, w.mostLine, "the first JSON document counts and has %d numbers, the one on line %d has %d: read it with --documents %s", w.counted, w.mostLine, w.most, which)
+		w.diagnose(ktstr.MissingHeadline, w.mostLine, "the first JSON document counts and has %s, the one on line %d has %d: read it with --documents %s", text.Count(w.counted, "number"), w.mostLine, w.most, which)
 	}
 	if w.which != "all" || w.found < 2 {
 		w.shared()

@@ -68,6 +68,7 @@ func parse(out ktstr.Output) (ktstr.Extraction, error) {
 	for _, in := range list {
 		e.report(in.chosen)
 	}
+	around.unshown(&e, list, out.ExitCode)
 	e.nameMetrics()
 	if out.Truncated {
 		e.notes.add(ktstr.Truncated, 0, "the capture stopped at its cap; what fio printed behind it was not seen")

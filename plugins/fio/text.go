@@ -179,7 +179,10 @@ type surroundings struct {
 	signalLine   int
 	complaint    string
 	complaintAt  int
-	headless     int // a line inside a report whose first line is missing
+	failure      string // "fio: pid=0, err=1/file:filesetup.c:150, func=unlink, error=…"
+	failureAt    int
+	announced    []string // the jobs that fio announced
+	headless     int      // a line inside a report whose first line is missing
 	headlessKind string
 	columns      int // a line with the text of two outputs
 	logLines     int // lines of a --write_*_log file
@@ -201,11 +204,22 @@ func (s *surroundings) line(line string, number int) {
 			s.signal, s.signalLine = trimmed[len("fio: "):], number
 		}
 	case strings.HasPrefix(trimmed, "fio: set debug option"):
+	case strings.HasPrefix(trimmed, "fio: pid=") && strings.Contains(trimmed, ", err="):
+		if s.failure == "" {
+			s.failure, s.failureAt = trimmed, number
+		}
+		if s.complaint == "" {
+			s.complaint, s.complaintAt = trimmed, number
+		}
 	case strings.HasPrefix(trimmed, "fio: "), strings.HasPrefix(trimmed, "verify: "), strings.HasPrefix(trimmed, "No job(s) defined"):
 		if s.complaint == "" {
 			s.complaint, s.complaintAt = trimmed, number
 		}
-	case strings.HasPrefix(trimmed, "Starting "), strings.Contains(trimmed, ": (g="):
+	case strings.HasPrefix(trimmed, "Starting "):
+	case strings.Contains(trimmed, ": (g="):
+		if name, _, _ := strings.Cut(trimmed, ": (g="); len(s.announced) < maxJobs {
+			s.announced = append(s.announced, name)
+		}
 	case strings.HasPrefix(trimmed, `"fio version" :`):
 		s.headless, s.headlessKind = number, "JSON"
 		s.other++
@@ -232,6 +246,42 @@ func isLogLine(line string) bool {
 		}
 	}
 	return true
+}
+
+// unshown reports a job that failed before its first I/O. Normal text does not show such
+// a job.
+func (s *surroundings) unshown(e *emitter, list []*invocation, exitCode *int) {
+	failed := exitCode != nil && *exitCode > 0
+	if s.failure == "" && !failed || s.signal != "" {
+		return
+	}
+	shown := map[string]bool{}
+	for _, in := range list {
+		for _, j := range in.chosen.jobs {
+			if in.chosen.format != formatNormal || j.errno.v != 0 || j.totalErr.v != 0 {
+				return // this job explains the failure
+			}
+			shown[j.name] = true
+		}
+	}
+	var missing []string
+	for _, name := range s.announced {
+		if !shown[name] {
+			missing = append(missing, name)
+		}
+	}
+	_, text, _ := strings.Cut(s.failure, ", err=")
+	errno, _ := digits(text)
+	switch {
+	case s.failure == "":
+		e.notes.add(ktstr.ToolFailed, 0, "fio ended with exit code %d, and no job of its report failed: a job that fails before its first I/O is not shown", *exitCode)
+	case len(missing) == 1 && errno != "":
+		e.prefix = append(append(e.prefix[:0], e.jobs.segment(missing[0])...), '.')
+		e.put("error", terseNum(errno, "", s.failureAt), ktstr.Unknown)
+		e.notes.add(ktstr.ToolFailed, s.failureAt, "job %q failed before its first I/O: %s", missing[0], printable(s.failure))
+	default:
+		e.notes.add(ktstr.ToolFailed, s.failureAt, "a job failed before its first I/O: %s", printable(s.failure))
+	}
 }
 
 // explain says why there is nothing to extract.
