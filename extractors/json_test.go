@@ -184,8 +184,8 @@ func TestDepth(t *testing.T) {
 // TestLargerDocument: the diagnostic names the flag that reads the larger document.
 func TestLargerDocument(t *testing.T) {
 	for text, want := range map[string]string{
-		"{\"phase\":1}\n{\"a\":1,\"b\":2}\n":            "has 1 numbers, the one on line 2 has 2: read it with --documents last",
-		"{\"phase\":1}\n{\"a\":1,\"b\":2}\n{\"c\":1}\n": "has 1 numbers, the one on line 2 has 2: read it with --documents all",
+		"{\"phase\":1}\n{\"a\":1,\"b\":2}\n":            "has 1 number, the one on line 2 has 2: read it with --documents last",
+		"{\"phase\":1}\n{\"a\":1,\"b\":2}\n{\"c\":1}\n": "has 1 number, the one on line 2 has 2: read it with --documents all",
 	} {
 		e := extract(t, text, "")
 		if len(e.Diagnostics) == 0 || !strings.Contains(e.Diagnostics[len(e.Diagnostics)-1].Message, want) {

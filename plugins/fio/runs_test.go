@@ -110,7 +110,7 @@ func TestShortenedRates(t *testing.T) {
 		}
 	}
 	const wrong = "read: IOPS=11.0k, BW=11.0MiB/s (12.6MB/s)(36.0MiB/3001msec)"
-	check("3.13", wrong, "35936", "a.read.iops", metric{35936 * 1000.0 / 3001, "iops"}, ktstr.Malformed)
+	check("3.13", wrong, "35936", "a.read.iops", metric{11974.675108, "iops"}, ktstr.Malformed)
 	check("3.13", wrong, "35936", "a.read.bw", metric{12.6, "MB/s"}, ktstr.Malformed)
 	check("3.26", wrong, "35936", "a.read.bw", metric{11, "MiB/s"})
 	right := "read: IOPS=12.0k, BW=46.9MiB/s (49.2MB/s)(141MiB/3001msec)"
