@@ -16,6 +16,7 @@ type element struct {
 	optional bool   // of kindBlank: the text may have no blank here
 	group    int    // the first group that the element sets
 	before   bool   // a literal touches the left end of a number or word
+	unit     string // of {NAME:UNIT}; empty: the number has no fixed unit
 	after    byte   // the first byte of the literal that touches the right end of a number; 0: none
 }
 
@@ -129,8 +130,9 @@ func (p *program) placeholder(inside string) error {
 		if hasUnit && strings.TrimSpace(unit) == "" {
 			return errors.New("the unit after : is empty: want a unit such as {latency:ms}, or {latency} alone")
 		}
-		p.elements = append(p.elements, element{kind: kindNumber, group: p.groups})
-		p.numbers = append(p.numbers, number{name: name, unit: strings.TrimSpace(unit), group: p.groups, unitG: -1})
+		unit = strings.TrimSpace(unit)
+		p.elements = append(p.elements, element{kind: kindNumber, group: p.groups, unit: unit})
+		p.numbers = append(p.numbers, number{name: name, unit: unit, group: p.groups, unitG: -1})
 		p.groups += 2
 	}
 	return nil
@@ -385,7 +387,7 @@ func (m *matcher) matchNumber(i, at int) bool {
 	}
 	m.set(e.group, at, end)
 	// A prefix belongs to the unit, unless the pattern has it as text.
-	if prefix, after := lonePrefix(m.line, end); after > 0 && m.set(e.group+1, prefix, after) && m.match(i+1, after) {
+	if prefix, after := prefixOf(m.line, end, e.unit); after > 0 && m.set(e.group+1, prefix, after) && m.match(i+1, after) {
 		return true
 	}
 	return m.set(e.group+1, -1, -1) && m.match(i+1, end)

@@ -144,17 +144,21 @@ func isGroup(line []byte, i int) bool {
 	return isDigit(at(line, i)) && isDigit(at(line, i+1)) && isDigit(at(line, i+2)) && !isDigit(at(line, i+3))
 }
 
-// lonePrefix returns the place of the k, K, M or G that follows a number, directly or
-// after blanks, and that no unit follows directly. after is 0 if there is none.
-func lonePrefix(line []byte, end int) (start, after int) {
+// prefixOf returns the place of the k, K, M or G that follows a number, directly or
+// after blanks. It stands alone or before the fixed unit of the number, as in 5 Mops/s.
+// after is 0 if there is none.
+func prefixOf(line []byte, end int, unit string) (start, after int) {
 	start = skipBlanks(line, end)
-	if c := at(line, start); !isPrefix(c) {
-		return 0, 0
-	}
-	if next := at(line, start+1); isWord(next) || next == '%' || next == '/' || next >= utf8.RuneSelf {
+	if !isPrefix(at(line, start)) || isUnit(line, start+1) && (unit == "" || !bytes.HasPrefix(line[start+1:], []byte(unit)) || isUnit(line, start+1+len(unit))) {
 		return 0, 0
 	}
 	return start, start + 1
+}
+
+// isUnit reports whether the byte at an offset can be a part of a unit or a word.
+func isUnit(line []byte, i int) bool {
+	c := at(line, i)
+	return isWord(c) || c == '%' || c == '/' || c >= utf8.RuneSelf
 }
 
 func isPrefix(c byte) bool { return c == 'k' || c == 'K' || c == 'M' || c == 'G' }
