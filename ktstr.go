@@ -93,6 +93,7 @@ const (
 	Cleaned            Code = "cleaned"             // the text was read without the parts that the message names
 	NotCleaned         Code = "not-cleaned"         // a prefix or an encoding was not removed; the message gives the reason
 	Unavailable        Code = "unavailable"         // a metric of the run itself was not measured, or not in full
+	Scaled             Code = "scaled"              // a counter ran for a part of the time, and its count was scaled up
 	Rewrapped          Code = "rewrapped"           // a mail program seems to have wrapped lines
 	IgnoredOption      Code = "ignored-option"      // the tool did not use an option of its command line
 )

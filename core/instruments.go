@@ -8,22 +8,28 @@ import (
 	"github.com/ktstr/ktstr"
 	"github.com/ktstr/ktstr/core/extract"
 	"github.com/ktstr/ktstr/core/instrument"
+	"github.com/ktstr/ktstr/core/instrument/counters"
 	"github.com/ktstr/ktstr/core/instrument/usage"
+	"github.com/ktstr/ktstr/core/payload"
 )
 
-// instruments returns the instruments of a run.
-func instruments() []instrument.Instrument {
-	return []instrument.Instrument{usage.Instrument{}}
+// instruments returns the instruments of a run of p.
+func instruments(p payload.Payload) []instrument.Instrument {
+	list := []instrument.Instrument{usage.Instrument{}}
+	if len(p.Counters) > 0 {
+		list = append(list, counters.Instrument{Events: p.Counters})
+	}
+	return list
 }
 
 // SetExtraction puts into r what an extractor found, and what the instruments measured
-// around the run. hints are the payload's.
+// around the run of p.
 //
 // A metric of the extractor keeps its name: the one of the instruments is left out,
 // with a diagnostic. Patterns of hints do not apply to the metrics of the instruments.
 // The headlines of the instruments count only if the extractor gives no metrics by
 // design, or if a hint of the payload has exactly their name.
-func (r *Record) SetExtraction(found extract.Result, measured ktstr.Extraction, hints []ktstr.Hint) {
+func (r *Record) SetExtraction(found extract.Result, measured ktstr.Extraction, p payload.Payload) {
 	r.Extraction = ExtractionOf(found)
 	r.Metrics = slices.Clip(found.Metrics)
 	r.Headlines = nil
@@ -40,13 +46,13 @@ func (r *Record) SetExtraction(found extract.Result, measured ktstr.Extraction, 
 		m.Stream = ktstr.RunStream
 		own = append(own, m)
 	}
-	described := instrument.Hints(instruments())
+	described := instrument.Hints(instruments(p))
 	if byDesign := found.Status == extract.OK && len(found.Metrics) == 0; !byDesign {
 		for i := range described {
 			described[i].Headline = false
 		}
 	}
-	headlines, _ := extract.Resolve(own, extract.Exact(r.Hints), extract.Exact(hints), described)
+	headlines, _ := extract.Resolve(own, extract.Exact(r.Hints), extract.Exact(p.MetricHints()), described)
 	for _, i := range headlines {
 		r.Headlines = append(r.Headlines, own[i].Name)
 	}
@@ -81,14 +87,17 @@ func (r Record) Measured() (e ktstr.Extraction) {
 
 // notMeasured returns why the record has no metric of that name, if it is one of an
 // instrument. Otherwise it returns "".
-func (r Record) notMeasured(name string) string {
+func (r Record) notMeasured(p payload.Payload, name string) string {
 	for _, d := range r.Extraction.Diagnostics {
 		if d.Stream == ktstr.RunStream && slices.Contains(strings.FieldsFunc(d.Message, func(c rune) bool { return c == ' ' || c == ',' || c == ':' }), name) {
 			return d.Message
 		}
 	}
-	if isMeasured(instrument.Hints(instruments()), name) {
-		return name + " was not measured: this host does not count it"
+	switch {
+	case isMeasured(instrument.Hints(instruments(p)), name):
+		return name + " was not measured: this host does not count it, or the payload did not ask for it"
+	case isMeasured(counters.Instrument{}.Describe().Hints, name):
+		return name + " is counted only with --counters, or with the key counters of a payload file"
 	}
 	return ""
 }

@@ -2,6 +2,7 @@ package core_test
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -173,4 +174,40 @@ func must[T any](v T, err error) T {
 		panic(err)
 	}
 	return v
+}
+
+func TestCountersAreCountedOnRequest(t *testing.T) { // C39
+	const name = "perf.task_clock"
+	for where, set := range map[string]func(*core.Spec){
+		"nowhere":     nil,
+		"spec":        func(s *core.Spec) { s.Counters = []string{"cycles"} },
+		"payload":     func(s *core.Spec) { s.Payload.Counters = []string{"all"} },
+		"spec, empty": func(s *core.Spec) { s.Payload.Counters, s.Counters = []string{"all"}, []string{} },
+	} {
+		r := measure(t, extractors.ExitCode(), set)
+		m, ok := r.Metric(name)
+		refused := strings.Contains(strings.Join(messages(r), "|"), name)
+		if want := where == "spec" || where == "payload"; ok != want && !refused {
+			t.Errorf("%s: got %+v, %v; want it %v", where, m, ok, want)
+		}
+		if ok && (m.Unit != "ns" || m.Polarity != ktstr.Lower || m.Stream != ktstr.RunStream || m.Value <= 0) {
+			t.Errorf("%s: %+v", where, m)
+		}
+	}
+	_, err := core.Prepare(t.Context(), core.Spec{Payload: payload.Payload{Name: "true", Binary: "/bin/true"}, Extractor: extractors.ExitCode(), Counters: []string{"cycels"}})
+	if usage := (*core.UsageError)(nil); !errors.As(err, &usage) || !strings.Contains(err.Error(), "Did you mean cycles?") {
+		t.Errorf("unknown counter: %v, want an error before the run", err)
+	}
+	r := measure(t, extractors.ExitCode(), func(s *core.Spec) { s.Payload.Checks = []check.Check{must(check.Exists(name))} })
+	if len(r.Details) != 1 || !strings.HasSuffix(r.Details[0].Message, "is counted only with --counters, or with the key counters of a payload file") {
+		t.Errorf("a check without --counters: %+v", r.Details)
+	}
+}
+
+// messages returns the messages of the diagnostics.
+func messages(r core.Result) (list []string) {
+	for _, d := range r.Extraction.Diagnostics {
+		list = append(list, d.Message)
+	}
+	return list
 }

@@ -66,9 +66,9 @@ func (r *Record) Judge(p payload.Payload, stderr []byte, looked []ktstr.Stream, 
 		Signal:   r.Signal,
 		Stderr:   stderr,
 		Bounds:   p.Bounds,
-		HintUnit: hintUnit(r.Hints, p.MetricHints(), hints),
+		HintUnit: hintUnit(p, r.Hints, p.MetricHints(), hints),
 		Searched: looked,
-		Absent:   r.notMeasured,
+		Absent:   func(name string) string { return r.notMeasured(p, name) },
 	})
 	r.Checks = verdict.Outcomes(p.Checks)
 	r.fail(verdict.Details...)

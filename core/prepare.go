@@ -14,6 +14,7 @@ import (
 	"github.com/ktstr/ktstr/core/check"
 	"github.com/ktstr/ktstr/core/extract"
 	"github.com/ktstr/ktstr/core/instrument"
+	"github.com/ktstr/ktstr/core/instrument/counters"
 	"github.com/ktstr/ktstr/core/payload"
 	"github.com/ktstr/ktstr/spawn/cgroup"
 )
@@ -155,25 +156,28 @@ func (s Spec) resolve(p payload.Payload) (payload.Payload, error) {
 	description := s.Extractor.Describe()
 	p.Extractor = description.Name
 	p.Args, p.Checks, p.Options = s.args(), s.checks(), s.options()
-	p.Timeout, p.StopAfter, p.Cgroup = s.timeout(), s.stopAfter(), s.cgroup()
+	p.Timeout, p.StopAfter, p.Cgroup, p.Counters = s.timeout(), s.stopAfter(), s.cgroup(), s.counters()
 	if err := p.CheckArgs(); err != nil {
 		return p, err
 	}
 	if err := CheckOptions(description, p.Options); err != nil {
 		return p, err
 	}
-	if err := check.Preflight(p.Checks, hintUnit(s.Hints, p.MetricHints(), description.Hints)); err != nil { // C34
+	if err := counters.Check(p.Counters); err != nil {
+		return p, err
+	}
+	if err := check.Preflight(p.Checks, hintUnit(p, s.Hints, p.MetricHints(), description.Hints)); err != nil { // C34
 		return p, err
 	}
 	return p, nil
 }
 
 // hintUnit tells the unit that hints give to a name. Earlier sources go before
-// later ones. The metrics of the instruments come last, and patterns do not apply to
-// them.
-func hintUnit(sources ...[]ktstr.Hint) func(string) string {
+// later ones. The metrics of the instruments of p come last, and patterns do not apply
+// to them.
+func hintUnit(p payload.Payload, sources ...[]ktstr.Hint) func(string) string {
 	r := extract.NewResolver(sources...)
-	measured := instrument.Hints(instruments())
+	measured := instrument.Hints(instruments(p))
 	var exact [][]ktstr.Hint
 	for _, s := range sources {
 		exact = append(exact, extract.Exact(s))

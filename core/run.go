@@ -99,7 +99,8 @@ func (p *Prepared) Start(ctx context.Context, sinks ...Sink) (*Handle, error) {
 	h.ctx, h.cancel = context.WithCancel(ctx)
 	h.command = p.command(h.scratch)
 	held := h.held // the closures must not refer to h
-	h.command.BeforeStart = func() { held.measured = instrument.Begin(instruments()) }
+	list := instruments(p.definition)
+	h.command.BeforeStart = func() { held.measured = instrument.Begin(list) }
 	h.command.Dropped = func(string) {
 		held.release()
 		p.warnDropped()
@@ -158,7 +159,7 @@ func (h *Handle) finish(ended spawn.Result, lost error) Result {
 	// The output of a run that was cancelled is extracted too.
 	found := extract.Run(context.WithoutCancel(h.ctx), extract.Captured(h.prepared.spec.Extractor), r.Streams, r.Hints, h.prepared.definition.MetricHints())
 	r.Index = finished.Add(1) - 1
-	r.SetExtraction(found, measured, r.Definition.MetricHints())
+	r.SetExtraction(found, measured, r.Definition)
 	r.nameKilled()
 	r.Judge(h.prepared.definition, r.Streams[1].Data, found.Looked, h.prepared.spec.Extractor.Describe().Hints)
 	r.fail(failed...)

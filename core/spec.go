@@ -40,6 +40,10 @@ type Spec struct {
 	// not use them.
 	Labels map[string]string
 
+	// Counters are events for the instrument counters, such as "cycles" or "all". nil
+	// means the payload's.
+	Counters []string
+
 	Cgroup   string // a relative name; empty: the payload's, or else a private cgroup where the host allows one
 	NoCgroup bool   // the payload stays in the caller's cgroup
 
@@ -128,6 +132,13 @@ func (s Spec) stopAfter() time.Duration {
 		return s.StopAfter
 	}
 	return s.Payload.StopAfter
+}
+
+func (s Spec) counters() []string {
+	if s.Counters != nil {
+		return s.Counters
+	}
+	return s.Payload.Counters
 }
 
 func (s Spec) cgroup() string {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/ktstr/ktstr/core"
 	"github.com/ktstr/ktstr/core/check"
+	"github.com/ktstr/ktstr/core/instrument/counters"
 	"github.com/ktstr/ktstr/internal/bundle"
 	"github.com/ktstr/ktstr/internal/runs"
 	"github.com/ktstr/ktstr/internal/series"
@@ -39,6 +40,7 @@ type runOptions struct {
 	user            string
 	cgroup          string
 	noCgroup        bool
+	counters        counterList
 	options         extractorOptions
 	match           matchOptions
 	hints           hintOptions
@@ -99,6 +101,8 @@ so that a slow change of the host affects all of them equally.`,
 	f.StringVar(&o.user, "user", "", "run the payload as the user `NAME`, such as nobody; ktstr itself may need root (default: the payload's, or you)")
 	f.StringVar(&o.cgroup, "cgroup", "", "run in a new child of the cgroup `NAME`, such as bench, below ktstr's own cgroup")
 	f.BoolVar(&o.noCgroup, "no-cgroup", false, "run in ktstr's own cgroup (default: a new one, where the host allows it)")
+	f.Var(&o.counters, "counters", "count events of the kernel, and of the processor all or those of `LIST`, such as --counters=cycles,instructions")
+	f.Lookup("counters").NoOptDefVal = counters.All
 	optionFlags(f, &o.options)
 	matchFlags(f, &o.match)
 	hintFlags(f, &o.hints)
@@ -118,6 +122,12 @@ so that a slow change of the host affects all of them equally.`,
 func payloadArgs(c *cobra.Command, args []string) error {
 	interleave, _ := c.Flags().GetBool("interleave")
 	payloads, rest := splitAtDash(c, args)
+	for _, word := range payloads {
+		// A LIST without = is a PAYLOAD for the flag library.
+		if c.Flags().Changed("counters") && new(counterList).Set(word) == nil {
+			return fmt.Errorf("unexpected argument %q. The LIST of --counters comes after =: --counters=%[1]s", word)
+		}
+	}
 	switch {
 	case len(payloads) == 0:
 		return errors.New("run: want a PAYLOAD: a name of ktstr payload list, or a path such as ./mybench")
@@ -297,7 +307,7 @@ func (o runOptions) request() (series.Request, []runs.Run, error) {
 		Args: o.args, NoDefaultArgs: o.noDefaultArgs, Env: env, Dir: o.cwd, User: o.user,
 		Checks: checks, NoDefaultChecks: o.noDefaultChecks,
 		Hints: hints, Options: options, Timeout: o.timeout, StopAfter: o.stopAfter, Grace: o.grace, Limit: int64(o.maxCapture),
-		Scratch: o.scratch, Cgroup: o.cgroup, NoCgroup: o.noCgroup,
+		Scratch: o.scratch, Cgroup: o.cgroup, NoCgroup: o.noCgroup, Counters: o.counters,
 	}
 	name := o.series.baseline
 	if name == "" {

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/ktstr/ktstr/core/instrument/counters"
 	"github.com/ktstr/ktstr/core/unit"
 	"github.com/ktstr/ktstr/internal/nearest"
 )
@@ -64,6 +65,16 @@ func (s *size) Set(text string) error {
 	}
 	*s = size(bytes)
 	return nil
+}
+
+// counterList is the value of --counters, such as cycles,instructions.
+type counterList []string
+
+func (l *counterList) String() string { return strings.Join(*l, ",") }
+func (l *counterList) Type() string   { return "LIST" }
+func (l *counterList) Set(text string) error {
+	*l = strings.Split(text, ",")
+	return counters.Check(*l)
 }
 
 // extractorOptions are --option and --documents.

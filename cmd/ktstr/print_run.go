@@ -55,6 +55,13 @@ func (a *app) printRunText(r core.Record, all bool) error {
 	case len(shown) == 0:
 		shown = metrics
 	}
+	if !all {
+		counts := counted(r.Metrics)
+		shown = append(slices.Clip(shown), counts...)
+		if len(metrics) < len(r.Metrics) {
+			metrics = append(slices.Clip(metrics), counts...)
+		}
+	}
 	if err := printMetrics(a.stdout, shown); err != nil {
 		return err
 	}
@@ -113,6 +120,14 @@ func headlines(metrics []ktstr.Metric, names []string) []ktstr.Metric {
 		}
 	}
 	return picked
+}
+
+// counted returns the metrics of --counters. They are shown, because the user has asked
+// for them.
+func counted(metrics []ktstr.Metric) []ktstr.Metric {
+	return slices.DeleteFunc(slices.Clone(metrics), func(m ktstr.Metric) bool {
+		return m.Stream != ktstr.RunStream || !strings.HasPrefix(m.Name, "perf.")
+	})
 }
 
 // arrow returns the polarity as text, for example "lower is better", or "".

@@ -33,7 +33,7 @@ func (a *app) printSet(list []runs.Run, wanted int, all bool) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	hidden := 0
 	for _, row := range report.Rows {
-		if !row.Decides && !all {
+		if isCount := row.Own && strings.HasPrefix(row.Metric, "perf."); !row.Decides && !all && !isCount {
 			if !row.Own {
 				hidden++
 			}

@@ -39,6 +39,7 @@ func (p Payload) MarshalYAML() ([]byte, error) {
 	if p.StopAfter != 0 {
 		w.text("stop_after", p.StopAfter.String())
 	}
+	w.list("counters", p.Counters, p.Counters != nil)
 	w.text("cgroup", p.Cgroup)
 	if p.SharesGroup {
 		w.line("uses_parent_pgrp: true")

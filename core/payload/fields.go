@@ -41,6 +41,7 @@ func (d *decoder) payload(root ast.Node) Payload {
 				d.fail(f, n, "%q: want kill or wait", text)
 			}
 		},
+		"counters":  d.intoList(&p.Counters),
 		"cgroup":    d.word(&p.Cgroup, "a cgroup's name"),
 		"extractor": d.word(&p.Extractor, "json, exit-code or a plugin's name"),
 		"options":   func(f string, n ast.Node) { p.Options = d.textMap(f, n) },

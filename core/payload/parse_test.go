@@ -31,6 +31,7 @@ flags: [--rw, --bs]
 timeout: 1m30s
 stop_after: 40s
 leftovers: wait
+counters: [cycles]
 cgroup: /a/b
 uses_parent_pgrp: true
 extractor: lines
@@ -84,7 +85,7 @@ func TestParseReadsEveryKey(t *testing.T) {
 		Kind: payload.Binary, Binary: "stress-ng",
 		Args: []string{"--switch", "4", "-t", "010", "--yaml", "{outputs.yaml}", `{"json": true}`, "--dir={scratch}", "", "a b", "--", "-1", "~x", "on"},
 		Env:  map[string]string{"A": "1.50", "B_2": "{scratch}/x"}, Secrets: []string{"OTHER"}, Dir: payload.DirScratch, Files: []string{"job.fio"},
-		Outputs: []payload.OutputFile{{Name: "yaml", Path: "sub/metrics.yaml"}}, Flags: []string{"--rw", "--bs"}, Timeout: 90 * time.Second, StopAfter: 40 * time.Second, Leftovers: payload.LeftoversWait,
+		Outputs: []payload.OutputFile{{Name: "yaml", Path: "sub/metrics.yaml"}}, Flags: []string{"--rw", "--bs"}, Timeout: 90 * time.Second, StopAfter: 40 * time.Second, Leftovers: payload.LeftoversWait, Counters: []string{"cycles"},
 		Cgroup: "/a/b", SharesGroup: true, Extractor: "lines", Options: map[string]string{"documents": "last"},
 		Table: lines.Table{
 			Signature: lines.Regexp(`^tool \d`),

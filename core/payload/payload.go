@@ -52,6 +52,7 @@ type Payload struct {
 	Timeout     time.Duration // from the spawn; 0: none
 	Leftovers   string        // LeftoversWait, or empty: descendants that outlive the program are killed
 	StopAfter   time.Duration // ends a program that runs for ever, by SIGINT; the checks decide; 0: never
+	Counters    []string      // events that the instrument counters counts, such as "cycles" or "all"; nil: the instrument is not used
 	Cgroup      string        // relative to the run's parent cgroup; empty: a private one
 	SharesGroup bool          // the program stays in the caller's process group and inherits stdin
 

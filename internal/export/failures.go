@@ -3,6 +3,7 @@ package export
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/ktstr/ktstr"
 	"github.com/ktstr/ktstr/core"
@@ -57,13 +58,15 @@ func messages(r core.Record) []string {
 	return append(all, late)
 }
 
-// Diagnostics returns the diagnostics of a run, without those about metrics of the run
-// itself that could not be measured, unless such metrics are the headlines.
+// Diagnostics returns the diagnostics of a run, without those about metrics run.* that
+// could not be measured, unless such metrics are the headlines.
 func Diagnostics(r core.Record) []ktstr.Diagnostic {
 	if r.Extraction.Status == extract.OK && len(r.Printed()) == 0 {
 		return r.Extraction.Diagnostics
 	}
-	return slices.DeleteFunc(slices.Clone(r.Extraction.Diagnostics), func(d ktstr.Diagnostic) bool { return d.Code == ktstr.Unavailable })
+	return slices.DeleteFunc(slices.Clone(r.Extraction.Diagnostics), func(d ktstr.Diagnostic) bool {
+		return d.Code == ktstr.Unavailable && strings.HasPrefix(d.Message, "run.")
+	})
 }
 
 // DiagnosticText returns a diagnostic on one line, such as "truncated: the output

@@ -98,7 +98,7 @@ func (r *Run) replay(ctx context.Context, extractors *catalog.Pool, run runs.Run
 func record(b bundle.Bundle, x ktstr.Extractor, found extract.Result, version string) core.Record {
 	r := b.Record
 	r.Details = nil
-	r.SetExtraction(found, b.Record.Measured(), b.Payload.MetricHints())
+	r.SetExtraction(found, b.Record.Measured(), b.Payload)
 	var stderr []byte
 	for _, s := range b.Streams {
 		// The values of the payload's secrets are not known here, so a message must not
