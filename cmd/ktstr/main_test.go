@@ -23,6 +23,10 @@ func TestMain(m *testing.M) {
 	if filepath.Base(os.Args[0]) == "ktstr" || os.Getenv(asCommand) != "" || len(os.Args) > 1 && slices.Contains(hidden, os.Args[1]) {
 		main()
 	}
+	if filepath.Base(os.Args[0]) == handover {
+		handOver(os.Args[1], os.Args[2])
+		os.Exit(0)
+	}
 	testenv.DefaultSignals()
 	// Under the race detector each process that a test starts would sleep for a second when it ends. A race that it has found
 	// until then is already reported, and its exit status says so.

@@ -156,7 +156,7 @@ func startSSHMaster(t *testing.T, a account) sshMaster {
 	free.Close()
 	write(dir+"/sshd_config", fmt.Sprintf("ListenAddress %s\nHostKey %s/host\nAuthorizedKeysFile %s/authorized\nPidFile none\n"+
 		"UsePAM no\nStrictModes no\nPermitRootLogin yes\nPasswordAuthentication no\n"+
-		"SetEnv HOME=%s\n", address, dir, dir, dir)) // a shell with a long .bashrc starts slowly
+		"SetEnv HOME=%s\nMaxSessions 10000\n", address, dir, dir, dir)) // a shell with a long .bashrc starts slowly
 	write(a.dir+"/ssh_config", fmt.Sprintf("Host host\nHostName 127.0.0.1\nPort %d\nUser %s\nIdentityFile %s/key\nIdentitiesOnly yes\n"+
 		"UserKnownHostsFile /dev/null\nStrictHostKeyChecking no\nLogLevel ERROR\n", address.Port, me.Username, a.dir))
 

@@ -239,7 +239,8 @@ func (s *suite) test(binary, names string, limit time.Duration) ([]byte, error) 
 	defer cancel()
 	args := []string{binary, "-test.v", "-test.failfast", "-test.timeout", limit.String(), "-test.run", names}
 	if os.Geteuid() == 0 {
-		args = append([]string{"unshare", "--pid", "--fork", "--kill-child", "--mount-proc"}, args...)
+		// The shell is the init process, which gets the orphans of the tests.
+		args = append([]string{"unshare", "--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-c", `"$@"; exit $?`, "sh"}, args...)
 	}
 	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
 	cmd.Dir = s.dir
