@@ -20,7 +20,9 @@ func (a *app) pluginVerifyCommand() *cobra.Command {
 		Long: `Start the plugin executable PATH in the sandbox and check its description, its
 metrics for the captures of a corpus, damaged, huge and empty captures, the
 diagnostics for a missing headline, and its process. Each check passes, fails
-with the input that made it fail, or is skipped with the reason.
+with the input that made it fail, or is skipped with the reason. If PATH is a table
+(NAME.ktstr.yaml), it runs in this process, and patterns that match nothing in the
+corpus fail.
 
 A corpus is a directory with one directory per case. A case has the output of the
 tool (stdout, stderr, file-NAME), the expected metrics (extract.json) and, if
@@ -31,8 +33,9 @@ Exit status: 0  no check failed
              2  no check could run
 
 Checks: ` + strings.Join(verify.Names(), ", ") + ".",
-		Example: `  ktstr plugin verify ./ktstr-plugin-mybench --corpus corpus`,
-		Args:    arguments("the path of a plugin"),
+		Example: `  ktstr plugin verify ./ktstr-plugin-mybench --corpus corpus
+  ktstr plugin verify mybench.ktstr.yaml --corpus corpus`,
+		Args: arguments("the path of a plugin"),
 		RunE: func(c *cobra.Command, args []string) error {
 			cfg.Path = args[0]
 			if styleOf(a.stderr) {

@@ -143,9 +143,11 @@ func (r *Reader) Extract(data []byte) (x ktstr.Extraction, read []int) {
 			f.broken(data, start, documents)
 			break // another attempt would read parts of this document as documents
 		}
-		if v, err := parser.ParseBytes(raw); err == nil {
+		line := 1 + bytes.Count(data[:start], []byte{'\n'})
+		if v, err := parser.ParseBytes(raw); err != nil {
+			f.note(ktstr.TooDeep, "the JSON document that begins here is nested too deep: left out", line)
+		} else {
 			documents++
-			line := 1 + bytes.Count(data[:start], []byte{'\n'})
 			for i, l := range r.leaves {
 				f.walk(i, l, l.steps, v, nil, line)
 			}
@@ -242,10 +244,11 @@ func textOf(v *fastjson.Value) string {
 }
 
 func (f *found) number(i int, l compiled, v *fastjson.Value, words []string, line int) {
-	value, err := v.Float64()
-	if err != nil {
+	if v.Type() != fastjson.TypeNumber {
 		return // null and text are no measurements
 	}
+	// Value.Float64 is not always the nearest number. An error leaves an infinity.
+	value, _ := strconv.ParseFloat(string(v.MarshalTo(nil)), 64)
 	var b strings.Builder
 	for n, word := range words {
 		b.WriteString(l.literals[n])

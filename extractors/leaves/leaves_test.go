@@ -47,6 +47,9 @@ func TestLeavesAreFoundByTheirPaths(t *testing.T) {
 		{"{\"a\":1}\n{\"a\":2}\n", Leaf{Path: "a", Name: "x"}, "x=2; duplicate"},
 		{`{"a":{"b":1}`, Leaf{Path: "a.b", Name: "x"}, "malformed"},
 		{"{\"a\":x,\n{\"b\":1}\n}", Leaf{Path: "b", Name: "x"}, "malformed"},
+		{`{"a":0.30000000000000004}`, Leaf{Path: "a", Name: "x"}, "x=0.30000000000000004"},
+		{`{"a":9007199254740993.1e-3}`, Leaf{Path: "a", Name: "x"}, "x=9.007199254740992e+12"},
+		{strings.Repeat("[", 2000) + strings.Repeat("]", 2000), Leaf{Path: "a", Name: "x"}, "too-deep"},
 		{"no document", Leaf{Path: "a", Name: "x"}, ""},
 		{`{"a":1}`, Leaf{Path: "a.b.c", Name: "x"}, ""},
 	} {

@@ -180,6 +180,9 @@ func Run(ctx context.Context, cfg Config) (Report, error) {
 		}
 		report.Checks = append(report.Checks, *c.Check)
 	}
+	if len(report.Checks) == 0 { // nothing was checked, which must not look like a pass
+		return report, fmt.Errorf("no check of %s applies to this plugin: for example, a table has no process", strings.Join(cfg.Only, ", "))
+	}
 	return report, nil
 }
 
