@@ -4,6 +4,8 @@ import (
 	"strings"
 )
 
+// newRow reads the numbers behind the name of a direction, as fio 3 prints them. For example:
+// "IOPS=18.4k, BW=72.1MiB/s (75.6MB/s)(512MiB/7105msec)".
 func newRow(text string, line int) (r row, ok bool) {
 	value := func(name, end string) (v string) {
 		if !ok {
