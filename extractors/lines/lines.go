@@ -101,8 +101,12 @@ type Line struct {
 
 // Note is a line that becomes a diagnostic, such as an error message.
 type Note struct {
-	Pattern Pattern    // the message is the group named message of a regular expression, else the whole line
-	Code    ktstr.Code // ktstr.ToolFailed makes the whole extraction an error
+	Pattern Pattern // the message is the group named message of a regular expression, else the whole line
+
+	// Code of the diagnostic. ktstr.ToolFailed makes the whole extraction an error.
+	// ktstr.NoMetrics leaves out all numbers: a line such as "0 requests in 1.00s" says
+	// that nothing was measured.
+	Code ktstr.Code
 }
 
 // An Error is a mistake in a Table.

@@ -268,6 +268,10 @@ func (f *found) finish() {
 		}
 		return
 	}
+	if slices.ContainsFunc(f.Diagnostics, func(d ktstr.Diagnostic) bool { return d.Code == ktstr.NoMetrics }) {
+		f.Metrics = nil // a note says that the numbers of this report are no measurement
+		return
+	}
 	if len(f.Metrics) == 0 {
 		message := "no line carries a number that is read here"
 		if f.signature < 0 && !slices.Contains(f.read, true) {
