@@ -3,6 +3,7 @@
 package plugins
 
 import (
+	"embed"
 	"fmt"
 	"slices"
 	"strings"
@@ -11,6 +12,7 @@ import (
 	"github.com/ktstr/ktstr/core/payload"
 	"github.com/ktstr/ktstr/extractors"
 	"github.com/ktstr/ktstr/extractors/lines"
+	"github.com/ktstr/ktstr/extractors/table"
 	"github.com/ktstr/ktstr/plugins/fio"
 	"github.com/ktstr/ktstr/plugins/noise"
 	"github.com/ktstr/ktstr/plugins/schbench"
@@ -31,10 +33,42 @@ func Plugins() []ktstr.Extractor {
 	return []ktstr.Extractor{fio.New(), schbench.New(), stressng.New()}
 }
 
-// Payloads returns the payload definitions that come with them.
+//go:embed */*.ktstr.yaml
+var tables embed.FS
+
+// Tables returns the names of the stock table plugins. ktstr runs them in process.
+func Tables() []string {
+	return []string{
+		"hackbench",
+		"mbw",
+	}
+}
+
+// Table parses the stock table plugin of that name. It costs about a millisecond, so a
+// caller that needs one table parses only that one. ok is false if there is no such
+// table.
+func Table(name string) (x *table.Plugin, ok bool) {
+	if !slices.Contains(Tables(), name) {
+		return nil, false
+	}
+	file := name + "/" + name + table.Suffix
+	text, err := tables.ReadFile(file)
+	if err != nil {
+		panic(err) // Tables and the folders differ, which the first test shows
+	}
+	return table.MustParse(file, text), true
+}
+
+// Payloads returns the payload definitions of the stock tools.
 func Payloads() ([]payload.Payload, error) {
+	all := ofCode()
+	for _, name := range Tables() {
+		x, _ := Table(name)
+		all = append(all, x.Describe().Payloads...)
+	}
+	slices.SortFunc(all, func(a, b ktstr.PayloadFile) int { return strings.Compare(a.Name, b.Name) })
 	var payloads []payload.Payload
-	for _, f := range files() {
+	for _, f := range all {
 		p, err := parse(f)
 		if err != nil {
 			return nil, err
@@ -44,9 +78,17 @@ func Payloads() ([]payload.Payload, error) {
 	return payloads, nil
 }
 
-// Payload returns the stock payload of that name, if there is one.
+// Payload returns the stock payload of that name, if there is one. It parses no table
+// that cannot bring the payload.
 func Payload(name string) (p payload.Payload, ok bool, err error) {
-	for _, f := range files() {
+	files := ofCode()
+	for _, tool := range Tables() {
+		if ktstr.OwnsPayload(tool, name) {
+			x, _ := Table(tool)
+			files = append(files, x.Describe().Payloads...)
+		}
+	}
+	for _, f := range files {
 		if f.Name == name {
 			p, err := parse(f)
 			return p, err == nil, err
@@ -55,13 +97,13 @@ func Payload(name string) (p payload.Payload, ok bool, err error) {
 	return payload.Payload{}, false, nil
 }
 
-func files() []ktstr.PayloadFile {
-	all := []ktstr.PayloadFile{noise.Payload()}
+// ofCode returns the payload files of the extractors that are written in Go.
+func ofCode() []ktstr.PayloadFile {
+	files := []ktstr.PayloadFile{noise.Payload()}
 	for _, x := range Plugins() {
-		all = append(all, x.Describe().Payloads...)
+		files = append(files, x.Describe().Payloads...)
 	}
-	slices.SortFunc(all, func(a, b ktstr.PayloadFile) int { return strings.Compare(a.Name, b.Name) })
-	return all
+	return files
 }
 
 func parse(f ktstr.PayloadFile) (payload.Payload, error) {

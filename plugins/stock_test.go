@@ -20,6 +20,7 @@ func TestStockPayloadsAreReadyToRun(t *testing.T) {
 	for _, x := range append(plugins.BuiltIn(), plugins.Plugins()...) {
 		extractors = append(extractors, x.Describe().Name)
 	}
+	extractors = append(extractors, plugins.Tables()...)
 	for _, p := range payloads {
 		if !slices.Contains(extractors, p.Extractor) {
 			t.Errorf("%s: extractor %s does not ship", p.Name, p.Extractor)
@@ -54,7 +55,12 @@ func TestStockPayloadsAreReadyToRun(t *testing.T) {
 
 func TestExtractorNamesAreUnique(t *testing.T) {
 	seen := map[string]bool{}
-	for _, x := range append(plugins.BuiltIn(), plugins.Plugins()...) {
+	all := append(plugins.BuiltIn(), plugins.Plugins()...)
+	for _, name := range plugins.Tables() {
+		x, _ := plugins.Table(name)
+		all = append(all, x)
+	}
+	for _, x := range all {
 		d := x.Describe()
 		if seen[d.Name] || d.Version == "" {
 			t.Errorf("extractor %q version %q: want one of each name, with a version", d.Name, d.Version)

@@ -14,7 +14,6 @@ import (
 	"github.com/ktstr/ktstr/extractors/lines"
 	"github.com/ktstr/ktstr/extractors/plugin"
 	"github.com/ktstr/ktstr/extractors/plugin/store"
-	"github.com/ktstr/ktstr/extractors/table"
 	"github.com/ktstr/ktstr/internal/nearest"
 	"github.com/ktstr/ktstr/internal/text"
 	"github.com/ktstr/ktstr/plugins"
@@ -33,6 +32,7 @@ type Extractor struct {
 	Err         error              `json:"-"` // the reason if the plugin is refused
 	Description *ktstr.Description `json:"-"` // nil: unknown until the plugin is started
 
+	table   string          // the name of a stock table that is not parsed yet
 	value   ktstr.Extractor // the extractor in this process; nil: a foreign plugin
 	config  *plugin.Config  // of a plugin; nil: built in
 	lock    string          // the ktstr.lock that must name the plugin; empty: none
@@ -52,6 +52,24 @@ func (x Extractor) Interface() plugin.Interface {
 // --plugin, built in, installed, KTSTR_PLUGIN_PATH, bundled. The first one of a name
 // is used. Extractors executes none of them.
 func (c *Catalog) Extractors() ([]Extractor, error) {
+	all, err := c.unparsed()
+	for i := range all {
+		all[i].parse()
+	}
+	return all, err
+}
+
+// parse parses a stock table.
+func (x *Extractor) parse() {
+	if p, ok := plugins.Table(x.table); ok {
+		d := p.Describe()
+		x.table, x.value, x.Version, x.Description = "", p, d.Version, &d
+	}
+}
+
+// unparsed returns what Extractors does, but parses no stock table: a command that needs
+// one extractor must not wait for the others.
+func (c *Catalog) unparsed() ([]Extractor, error) {
 	search, err := c.search()
 	if err != nil {
 		return nil, err
@@ -93,10 +111,10 @@ func (c *Catalog) Extractors() ([]Extractor, error) {
 	for _, value := range plugins.Plugins() {
 		d := value.Describe()
 		config := &plugin.Config{Name: d.Name, Self: append(slices.Clone(c.ServeStock), d.Name)}
-		if _, ok := value.(*table.Plugin); ok {
-			config = nil // it needs no process
-		}
 		all = append(all, Extractor{Name: d.Name, From: "bundled", Version: d.Version, Description: &d, value: value, config: config})
+	}
+	for _, name := range plugins.Tables() {
+		all = append(all, Extractor{Name: name, From: "bundled", table: name})
 	}
 	first := map[string]string{}
 	for i, x := range all {
@@ -139,13 +157,14 @@ func (c *Catalog) search() (store.Search, error) {
 // Extractor finds the extractor of that name. The error is an *UnknownError if
 // there is none.
 func (c *Catalog) Extractor(name string) (Extractor, error) {
-	all, err := c.Extractors()
+	all, err := c.unparsed()
 	if err != nil {
 		return Extractor{}, err
 	}
 	var names []string
 	for _, x := range all {
 		if x.Name == name {
+			x.parse()
 			return x, nil
 		}
 		if x.Hidden == "" {

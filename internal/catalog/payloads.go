@@ -104,12 +104,12 @@ func (c *Catalog) named(ctx context.Context, name string) (payload.Payload, bool
 // ofPlugin returns the payload of that name that a plugin brings. It starts a
 // plugin whose description is not known, to ask for its payloads.
 func (c *Catalog) ofPlugin(ctx context.Context, name string) (payload.Payload, bool, error) {
-	extractors, err := c.Extractors()
+	extractors, err := c.unparsed()
 	if err != nil {
 		return payload.Payload{}, false, err
 	}
 	for _, x := range extractors {
-		if x.value != nil || x.Hidden != "" || name != x.Name && !strings.HasPrefix(name, x.Name+"-") {
+		if x.value != nil || x.table != "" || x.Hidden != "" || name != x.Name && !strings.HasPrefix(name, x.Name+"-") {
 			continue
 		}
 		if x.Err != nil {
@@ -226,7 +226,7 @@ func (c *Catalog) Payloads() ([]payload.Payload, []Broken, error) {
 // ofInstalledPlugins returns the payloads of the installed plugins as the store
 // describes them. It executes no plugin.
 func (c *Catalog) ofInstalledPlugins() ([]payload.Payload, error) {
-	extractors, err := c.Extractors()
+	extractors, err := c.unparsed()
 	if err != nil {
 		return nil, err
 	}
@@ -271,7 +271,7 @@ func noPayloadDir(dir string, err error) error {
 // nearest payload, the file or the program that the user may mean, or the plugin
 // that is missing.
 func (c *Catalog) unknownPayload(name string) error {
-	extractors, err := c.Extractors()
+	extractors, err := c.unparsed()
 	if err != nil {
 		return err
 	}
