@@ -41,6 +41,7 @@ func Tables() []string {
 	return []string{
 		"hackbench",
 		"mbw",
+		"wrk",
 	}
 }
 
