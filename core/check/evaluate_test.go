@@ -148,6 +148,17 @@ func TestExitMessageEndsWithTheTailOfStderr(t *testing.T) {
 	}
 }
 
+// White space at the end of stderr is not part of its last KiB. Only text that is left out counts as cut.
+func TestTailOfStderrIsCutOnlyIfTextIsLeftOut(t *testing.T) {
+	for size, want := range map[int]string{2048: "end", 2049: "...end"} {
+		stderr := strings.Repeat(" ", size-3) + "end"
+		v := check.Evaluate([]check.Check{check.ExitEquals(0)}, check.Input{ExitCode: 1, Stderr: []byte(stderr)})
+		if _, got, _ := strings.Cut(v.Details[0].Message, "; stderr ends with:\n"); got != want {
+			t.Errorf("%d bytes: got %q, want %q", size, got, want)
+		}
+	}
+}
+
 // C33: the cut can fall behind the first, the second or the third byte of a character.
 func TestTailOfStderrBeginsWithAWholeCharacter(t *testing.T) {
 	for _, end := range []string{"a", "aa", "aaa", "aaaa"} {

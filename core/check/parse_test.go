@@ -62,6 +62,8 @@ func TestParseReadsWhatStringWrites(t *testing.T) {
 func TestParseErrorsGiveTheExpectedForm(t *testing.T) {
 	for text, want := range map[string]string{
 		"":                  `check "": want METRIC OP VALUE, exists METRIC or exit == N`,
+		"<= 2":              `check "<= 2": want METRIC OP VALUE, exists METRIC or exit == N`,
+		"p99 <= 1,ms":       `check "p99 <= 1,ms": value "1,ms": want a decimal number and at most a unit after it, like 2.5ms`,
 		"p99 <":             `check "p99 <": want METRIC OP VALUE, where OP is >=, <= or in`,
 		"p99 <=":            `check "p99 <=": want METRIC OP VALUE, where OP is >=, <= or in`,
 		"p99 < 2":           `check "p99 < 2": bounds are inclusive: want p99 <= 2`,
@@ -100,6 +102,16 @@ func TestParseErrorsGiveTheExpectedForm(t *testing.T) {
 }
 
 // C5
+func TestParseReadsAZeroWithItsUnit(t *testing.T) {
+	want, err := check.AtMost("p99", 0, "ms")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := check.Parse("p99 <= 0ms"); err != nil || got != want {
+		t.Errorf("got %v, %v, want %v", got, err, want)
+	}
+}
+
 func TestConstructorsRefuseInvalidBounds(t *testing.T) {
 	refused := func(c check.Check, err error) {
 		t.Helper()

@@ -66,6 +66,7 @@ func TestSaved(t *testing.T) {
 		{"a prefix on most lines", "> iops: 10\n> lat: 5\nBest regards\n", "none; not-cleaned: nothing was removed from the text: the prefix of a mail quote stands on 2 of the 3 lines that are not blank: want it on all"},
 		{"UTF-32", "\xff\xfe\x00\x00", "none; not-cleaned: nothing was removed from the text: the byte order mark is that of UTF-32: want UTF-8 or UTF-16"},
 		{"prose", "hello\n", "none"},
+		{"colours where no number stands", "iops: 10\n\x1b[1mhello\x1b[0m\n", "ok iops=10@1"},
 		{"a failure after cleaning", "> fatal\n", "error"},
 	} {
 		if got := read(t, extract.Saved(numbers), c.text); got != c.want {

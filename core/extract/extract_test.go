@@ -124,6 +124,47 @@ func TestRunGivesRawStreams(t *testing.T) {
 	if want := []ktstr.Stream{ktstr.Stdout, ktstr.Stderr}; !reflect.DeepEqual(r.Looked, want) {
 		t.Errorf("looked in %v, want %v", r.Looked, want)
 	}
+	// An empty stdout was looked in, too.
+	if r = Run(context.Background(), x, streams("", "b", ""), nil); !reflect.DeepEqual(r.Looked, []ktstr.Stream{ktstr.Stdout, ktstr.Stderr}) {
+		t.Errorf("looked in %v, want stdout and stderr", r.Looked)
+	}
+}
+
+// What the extractor says about an empty stream does not explain the other ones.
+func TestRunDropsTheReasonsOfEmptyStreams(t *testing.T) {
+	x := ktstr.Parser{Parse: func(out ktstr.Output) (e ktstr.Extraction, err error) {
+		e.Diagnostics = []ktstr.Diagnostic{{Code: ktstr.NotMyFormat}}
+		return e, nil
+	}}
+	for _, c := range []struct {
+		in   []string
+		want string
+	}{
+		{[]string{"", "y"}, "none stderr!not-my-format"},
+		{[]string{"x", "y"}, "none stdout!not-my-format stderr!not-my-format"},
+		{[]string{""}, "none stdout!not-my-format"},
+	} {
+		if got := render(Run(context.Background(), x, streams(c.in...), nil)); got != c.want {
+			t.Errorf("%q: got %s, want %s", c.in, got, c.want)
+		}
+	}
+}
+
+// A message about several metrics names the first of them and their number.
+func TestDiagnosticsNameTheFirstOfSeveral(t *testing.T) {
+	r := Run(context.Background(), script{Name: "one"}, streams("nan a\nnan b\nmetric c"), nil)
+	if len(r.Diagnostics) != 1 || !strings.Contains(r.Diagnostics[0].Message, `"a"`) || strings.Contains(r.Diagnostics[0].Message, `"b"`) ||
+		!strings.Contains(r.Diagnostics[0].Message, "not a finite number") {
+		t.Errorf("got %v, want one about a and another metric", r.Diagnostics)
+	}
+	// As many diagnostics as are kept need no message about more of them.
+	x := ktstr.Parser{Parse: func(out ktstr.Output) (e ktstr.Extraction, err error) {
+		e.Diagnostics = make([]ktstr.Diagnostic, maxDiagnostics)
+		return e, nil
+	}}
+	if r := Run(context.Background(), x, streams("x"), nil); slices.ContainsFunc(r.Diagnostics, func(d ktstr.Diagnostic) bool { return d.Code == ktstr.TooMany }) {
+		t.Error("a diagnostic says that others were left out, and none was")
+	}
 }
 
 // C29
@@ -195,6 +236,10 @@ func TestWriteJSON(t *testing.T) {
 	full := errors.New("full")
 	if err := r.WriteJSON(writer(func([]byte) (int, error) { return 0, full })); err != full {
 		t.Errorf("got %v, want the writer's error", err)
+	}
+	once := full
+	if err := r.WriteJSON(writer(func(p []byte) (int, error) { err := once; once = nil; return len(p), err })); err != full {
+		t.Errorf("a writer that fails once: got %v, want its error", err)
 	}
 }
 

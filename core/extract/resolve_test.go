@@ -137,3 +137,27 @@ func TestUnitMismatch(t *testing.T) {
 		t.Errorf("got %v", mismatched)
 	}
 }
+
+// Each field has the origin of its own: the hint of the highest rank that sets it.
+func TestOrigins(t *testing.T) {
+	user := []ktstr.Hint{{Name: "iops", Polarity: ktstr.Lower}}
+	payload := []ktstr.Hint{{Name: "*", Headline: true}, {Name: "iops", Unit: "kiops"}}
+	plugin := []ktstr.Hint{{Name: "iops", Unit: "iops", Polarity: ktstr.Higher, Headline: true}}
+	unit, polarity, headline := NewResolver(user, payload, plugin).Origins("iops")
+	for _, c := range []struct {
+		field string
+		got   *Origin
+		want  Origin
+	}{
+		{"unit", unit, Origin{1, payload[1]}},
+		{"polarity", polarity, Origin{0, user[0]}},
+		{"headline", headline, Origin{1, payload[0]}},
+	} {
+		if c.got == nil || *c.got != c.want {
+			t.Errorf("%s: got %v, want %v", c.field, c.got, c.want)
+		}
+	}
+	if unit, polarity, headline := NewResolver(user).Origins("bw"); unit != nil || polarity != nil || headline != nil {
+		t.Errorf("without a hint: %v, %v, %v, want none", unit, polarity, headline)
+	}
+}
