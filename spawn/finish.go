@@ -77,13 +77,13 @@ func (r *run) killLeaf() {
 	pids, err := r.leaf.Procs()
 	r.leafGuests = nil
 	for _, pid := range pids {
-		if r.search.Foreign(pid) {
-			r.leafGuests = append(r.leafGuests, Survivor{pid, linux.Name(pid)})
-			continue
-		}
 		st, err := linux.ReadStat(pid)
 		if err != nil {
 			continue // gone
+		}
+		if r.search.IsForeign(st) {
+			r.leafGuests = append(r.leafGuests, Survivor{pid, st.Name})
+			continue
 		}
 		if st.Group == r.pid {
 			r.search.Dead = append(r.search.Dead, pid)

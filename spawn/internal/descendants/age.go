@@ -45,11 +45,13 @@ func (s *Search) isOlder(pid int, by sign) bool {
 // the pid decides within the leader's tick.
 func (s *Search) Foreign(pid int) bool {
 	st, err := linux.ReadStat(pid)
-	if err != nil {
-		return false // gone
-	}
+	return err == nil && s.IsForeign(st) // or else it is gone
+}
+
+// IsForeign is Foreign for a process whose /proc/PID/stat was read.
+func (s *Search) IsForeign(st linux.Stat) bool {
 	since := s.since()
-	return st.Start < since || st.Start == since && s.leader > 0 && pid < s.leader && !descends(st, s.leader)
+	return st.Start < since || st.Start == since && s.leader > 0 && st.Pid < s.leader && !descends(st, s.leader)
 }
 
 // since is the start of the leader. A watcher knows only the time before it.
@@ -130,7 +132,7 @@ func (s *Search) inGroup(pids []int) (list []Member) {
 			continue // gone, or a thread
 		}
 		if st, err := linux.ReadStat(pid); err == nil && !st.Exiting() {
-			list = append(list, Member{Process{pid, st.Name}, s.Foreign(pid)})
+			list = append(list, Member{Process{pid, st.Name}, s.IsForeign(st)})
 		}
 		unix.Close(fd)
 	}
