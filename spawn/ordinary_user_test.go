@@ -11,6 +11,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/ktstr/ktstr/internal/linux"
 )
 
 // ordinaryUserTests are the tests that root runs again as nobody.
@@ -56,11 +58,21 @@ func runAsOrdinaryUser() ([]byte, error) {
 	if err := os.Chmod(dir, 0o777); err != nil {
 		return nil, err
 	}
-	cmd := exec.Command(exe, "-test.timeout=10m", "-test.run", ordinaryUserTests)
-	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "HOME="+dir, "TMPDIR="+dir)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
-	return cmd.CombinedOutput()
+	var out bytes.Buffer
+	var cmd *exec.Cmd
+	// A child that another test is forking may still have the copied file open for writing.
+	err = linux.RetryBusy(func() error {
+		cmd = exec.Command(exe, "-test.timeout=10m", "-test.run", ordinaryUserTests)
+		cmd.Dir = dir
+		cmd.Env = append(os.Environ(), "HOME="+dir, "TMPDIR="+dir)
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
+		cmd.Stdout, cmd.Stderr = &out, &out
+		return cmd.Start()
+	})
+	if err == nil {
+		err = cmd.Wait()
+	}
+	return out.Bytes(), err
 }
 
 // The promises about the processes of a run hold for an ordinary user, too.

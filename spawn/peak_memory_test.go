@@ -24,8 +24,9 @@ func TestPeakMemoryIsNotOurs(t *testing.T) {
 	}
 	const large = 300 << 20
 	res = mustRun(t, help("touch=300"))
-	if res.Payload.MaxRSS < large || res.Payload.MaxRSS > 2*large {
-		t.Errorf("payload of 300 MiB: peak %d", res.Payload.MaxRSS)
+	const most = 4 * large // the race detector needs more memory than the program
+	if res.Payload.MaxRSS < large || res.Payload.MaxRSS > most {
+		t.Errorf("payload of 300 MiB: peak %d, want %d to %d", res.Payload.MaxRSS, large, most)
 	}
 	runtime.KeepAlive(ballast)
 }
