@@ -70,3 +70,14 @@ func TestFailedStartClosesTheInstruments(t *testing.T) {
 		t.Errorf("%d counters are open, %d before the start", after, before)
 	}
 }
+
+// The host of a record is named by its kernel, because runs on two kernels differ.
+func TestThisHostHasTheKernel(t *testing.T) {
+	release, err := os.ReadFile("/proc/sys/kernel/osrelease")
+	if err != nil {
+		t.Skip("this host has no /proc/sys/kernel/osrelease to compare with")
+	}
+	if got, want := ThisHost().Kernel, strings.TrimSpace(string(release)); got != want {
+		t.Errorf("kernel %q, want %q", got, want)
+	}
+}

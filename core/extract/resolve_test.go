@@ -157,6 +157,9 @@ func TestOrigins(t *testing.T) {
 			t.Errorf("%s: got %v, want %v", c.field, c.got, c.want)
 		}
 	}
+	if got, want := NewResolver(user, payload, plugin).Hint("iops"), (ktstr.Hint{Name: "iops", Unit: "kiops", Polarity: ktstr.Lower, Headline: true}); got != want {
+		t.Errorf("hint %+v, want %+v", got, want)
+	}
 	if unit, polarity, headline := NewResolver(user).Origins("bw"); unit != nil || polarity != nil || headline != nil {
 		t.Errorf("without a hint: %v, %v, %v, want none", unit, polarity, headline)
 	}
