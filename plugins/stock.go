@@ -45,9 +45,9 @@ func Tables() []string {
 	}
 }
 
-// Table parses the stock table plugin of that name. It costs about a millisecond, so a
-// caller that needs one table parses only that one. ok is false if there is no such
-// table.
+// Table parses the stock table plugin of that name. In a new process that takes some
+// milliseconds, so a caller that needs one table parses only that one. ok is false if
+// there is no such table.
 func Table(name string) (x *table.Plugin, ok bool) {
 	if !slices.Contains(Tables(), name) {
 		return nil, false

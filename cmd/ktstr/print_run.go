@@ -17,6 +17,7 @@ import (
 	"github.com/ktstr/ktstr/core"
 	"github.com/ktstr/ktstr/core/check"
 	"github.com/ktstr/ktstr/core/extract"
+	"github.com/ktstr/ktstr/core/instrument/counters"
 	"github.com/ktstr/ktstr/core/unit"
 	"github.com/ktstr/ktstr/extractors/lines"
 	"github.com/ktstr/ktstr/internal/export"
@@ -126,7 +127,7 @@ func headlines(metrics []ktstr.Metric, names []string) []ktstr.Metric {
 // for them.
 func counted(metrics []ktstr.Metric) []ktstr.Metric {
 	return slices.DeleteFunc(slices.Clone(metrics), func(m ktstr.Metric) bool {
-		return m.Stream != ktstr.RunStream || !strings.HasPrefix(m.Name, "perf.")
+		return m.Stream != ktstr.RunStream || !strings.HasPrefix(m.Name, counters.Prefix)
 	})
 }
 

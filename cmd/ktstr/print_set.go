@@ -10,6 +10,7 @@ import (
 	"text/tabwriter"
 
 	"github.com/ktstr/ktstr/core"
+	"github.com/ktstr/ktstr/core/instrument/counters"
 	"github.com/ktstr/ktstr/core/unit"
 	"github.com/ktstr/ktstr/internal/compare"
 	"github.com/ktstr/ktstr/internal/export"
@@ -33,7 +34,7 @@ func (a *app) printSet(list []runs.Run, wanted int, all bool) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	hidden := 0
 	for _, row := range report.Rows {
-		if isCount := row.Own && strings.HasPrefix(row.Metric, "perf."); !row.Decides && !all && !isCount {
+		if isCount := row.Own && strings.HasPrefix(row.Metric, counters.Prefix); !row.Decides && !all && !isCount {
 			if !row.Own {
 				hidden++
 			}

@@ -143,8 +143,8 @@ echo '{"iops": 5}'
 
 	seed := rand.Uint64()
 	random := rand.New(rand.NewPCG(seed, 0))
-	ended, longest := 0, time.Duration(0)
-	for i := range kills {
+	killed, ended, longest := 0, 0, time.Duration(0)
+	for i := 0; killed < kills; i++ {
 		payload := payloads[i%2]
 		if i%20 == 0 {
 			payload = payloads[2] // seldom, because a remote command costs much
@@ -163,15 +163,17 @@ echo '{"iops": 5}'
 		cmd.Wait()
 		if cmd.ProcessState.Exited() {
 			ended++
+			continue
 		}
-		killed := time.Now()
+		killed++
+		died := time.Now()
 		for left := survivors(t, spared, mark, a.dir); len(left) > 0; left = survivors(t, spared, mark, a.dir) {
-			if time.Since(killed) > 30*time.Second {
-				t.Fatalf("seed %d, kill %d: alive 30 s later: %s", seed, i+1, strings.Join(left, "\n"))
+			if time.Since(died) > 30*time.Second {
+				t.Fatalf("seed %d, kill %d: alive 30 s later: %s", seed, killed, strings.Join(left, "\n"))
 			}
 			linux.Pause(2 * time.Millisecond)
 		}
-		longest = max(longest, time.Since(killed))
+		longest = max(longest, time.Since(died))
 	}
 	for _, pid := range spared {
 		if pid != 0 && unix.Kill(pid, 0) != nil {
@@ -211,6 +213,6 @@ echo '{"iops": 5}'
 		t.Errorf("seed %d: left in the working directory: %v", seed, left)
 	}
 	started, _ := os.ReadFile(a.dir + "/started")
-	t.Logf("%d kills in the first %v of a run, seed %d: %d payloads had started, %d commands had ended before; 0 survivors, the last process ended within %v; %d bundles are finished and %d unfinished, %d staging directories were removed",
+	t.Logf("%d kills in the first %v of a run, seed %d: %d payloads had started, %d more commands had ended before their kill; 0 survivors, the last process ended within %v; %d bundles are finished and %d unfinished, %d staging directories were removed",
 		kills, window.Round(time.Millisecond), seed, bytes.Count(started, []byte("x"))-2, ended, longest.Round(time.Millisecond), whole, pending, len(stale))
 }

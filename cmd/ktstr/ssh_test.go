@@ -22,7 +22,7 @@ import (
 	"github.com/ktstr/ktstr/core"
 )
 
-// nobody is the uid and the gid of the ordinary user of the tests.
+// The tests run as root and as this ordinary user, whose name is nobody. It is the uid and the gid.
 const nobody = 65534
 
 // account is a user who runs commands, with a directory that all users can reach and that this user owns.

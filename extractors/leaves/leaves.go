@@ -163,7 +163,7 @@ func (r *Reader) Extract(data []byte) (x ktstr.Extraction, read []int) {
 }
 
 // nextDocument returns the offset of the next { or [ at the start of a line, -1 if
-// there is none.
+// the text has none.
 func nextDocument(data []byte, from int) int {
 	for i := from; i < len(data); {
 		if i == 0 || data[i-1] == '\n' {

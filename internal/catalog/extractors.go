@@ -154,8 +154,8 @@ func (c *Catalog) search() (store.Search, error) {
 	return s, nil
 }
 
-// Extractor finds the extractor of that name. The error is an *UnknownError if
-// there is none.
+// Extractor finds the extractor of that name. If no extractor has the name, the error
+// is an *UnknownError.
 func (c *Catalog) Extractor(name string) (Extractor, error) {
 	all, err := c.unparsed()
 	if err != nil {

@@ -84,10 +84,8 @@ func Metric(ctx context.Context, x ktstr.Extractor, b bundle.Bundle, name string
 func (e *Explanation) measured(b bundle.Bundle) {
 	const source = "ktstr, which measured it around the run"
 	e.Now, e.Unit, e.Polarity = e.Recorded, source, source
-	named := func(hints []ktstr.Hint) []ktstr.Hint { // patterns do not apply
-		return slices.DeleteFunc(slices.Clone(hints), func(h ktstr.Hint) bool { return h.Name != e.Metric.Name })
-	}
-	_, polarity, headline := extract.NewResolver(named(b.Record.Hints), named(b.Payload.MetricHints())).Origins(e.Metric.Name)
+	sources := [][]ktstr.Hint{extract.Exact(b.Record.Hints), extract.Exact(b.Payload.MetricHints())} // patterns do not apply
+	_, polarity, headline := extract.NewResolver(sources...).Origins(e.Metric.Name)
 	text := func(o *extract.Origin) string {
 		return "a hint of " + []string{"the command line", "the payload " + b.Payload.Name}[o.Source] + ", by name"
 	}

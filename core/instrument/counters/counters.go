@@ -52,8 +52,11 @@ var events = []event{
 	{name: "cache_misses", kind: unix.PERF_TYPE_HARDWARE, config: unix.PERF_COUNT_HW_CACHE_MISSES},
 }
 
+// Prefix begins the names of all metrics of the instrument.
+const Prefix = "perf."
+
 // ipc is the number of instructions per cycle.
-const ipc = "perf.ipc"
+const ipc = Prefix + "ipc"
 
 // Names returns the names of all events.
 func Names() (names []string) {
@@ -86,7 +89,7 @@ func (Instrument) Describe() ktstr.Description {
 	return d
 }
 
-func (e event) metric() string { return "perf." + e.name }
+func (e event) metric() string { return Prefix + e.name }
 
 // Begin opens the counters on the calling thread, which must be the one that starts the
 // payload. They are passed on to the payload, and begin to count when it executes its
