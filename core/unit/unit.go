@@ -7,9 +7,11 @@
 // and getrusage(2). A byte has eight bits.
 //
 // A quotient of two units is a unit, such as "MiB/s" and "ns/op". A word that is
-// not in the table, such as "transactions", is a unit that converts only to itself.
-// Its quotients convert: "transactions/s" to "transactions/min". The empty unit
-// converts only to itself.
+// not in the table, such as "transactions", is a counted noun. Its quotients convert:
+// "transactions/s" to "transactions/min". So do its multiples by k or K (1000), M and
+// G: "ktx/s" to "tx/s". A rate without a noun is a unit too, such as "/s" and "K/s".
+// The empty unit converts only to itself. KBytes and MBytes have no size, because tools
+// mean 1000 or 1024 by them.
 package unit
 
 import (
@@ -40,6 +42,8 @@ var spellings = sync.OnceValue(func() map[string]string {
 		"sec": "s", "secs": "s", "second": "s", "seconds": "s",
 		"mins": "min", "minute": "min", "minutes": "min", "hr": "h", "hour": "h", "hours": "h",
 		"byte": "B", "bytes": "B", "b": "bit", "bits": "bit", "kb": "kbit", "Mb": "Mbit", "Gb": "Gbit", "Tb": "Tbit",
+		"Kbit": "kbit", "kbits": "kbit", "Kbits": "kbit", "Mbits": "Mbit", "Gbits": "Gbit", "Tbits": "Tbit",
+		"Joule": "J", "Joules": "J", "joule": "J", "joules": "J",
 		"bps": "bit/s", "Bps": "B/s", "kbps": "kbit/s", "Mbps": "Mbit/s", "Gbps": "Gbit/s",
 		"op": "ops", "request": "req", "requests": "req", "ios": "io", "IOPS": "iops", "percent": "%",
 	}
@@ -74,6 +78,9 @@ var units = sync.OnceValue(func() map[string]measure {
 	return t
 })
 
+// prefixes holds the prefixes of counted nouns.
+var prefixes = map[string]int64{"": 1, "k": 1e3, "K": 1e3, "M": 1e6, "G": 1e9}
+
 // canonical replaces other spellings by those in the table, also in both halves of
 // a quotient.
 func canonical(u string) string {
@@ -88,7 +95,7 @@ func canonical(u string) string {
 }
 
 // parse returns the measure of u. A word that is not in the table is a dimension of
-// its own.
+// its own, without its prefix.
 func parse(u string) measure {
 	if len(u) > longest {
 		return measure{"=" + u, 1, 1}
@@ -102,8 +109,11 @@ func parse(u string) measure {
 			return m
 		}
 	}
-	if i := strings.LastIndexByte(u, '/'); i > 0 && i < len(u)-1 {
-		over, under := parse(u[:i]), parse(u[i+1:])
+	if i := strings.LastIndexByte(u, '/'); i >= 0 && i < len(u)-1 {
+		over, under := measure{"", prefixes[u[:i]], 1}, parse(u[i+1:]) // "/s", "K/s"
+		if over.num == 0 {
+			over = parse(u[:i])
+		}
 		// The products can exceed 2^63 only for quotients of quotients. For
 		// example, KiB/h has num 8*2^10 and den 3.6e12.
 		num, ok1 := multiply(over.num, under.den)
@@ -112,7 +122,27 @@ func parse(u string) measure {
 			return measure{over.dim + "/" + under.dim, num, den}
 		}
 	}
-	return measure{"=" + u, 1, 1}
+	return counted(u)
+}
+
+// counted returns the measure of a counted noun, such as "tx" or "ktx". Words of bytes
+// and other measured units have no prefix here: KBytes is not 1000 bytes.
+func counted(u string) measure {
+	if len(u) < 3 || prefixes[u[:1]] == 0 || strings.Contains(u, "/") {
+		return measure{"=" + u, 1, 1}
+	}
+	factor, noun := prefixes[u[:1]], u[1:]
+	for _, word := range []string{noun, strings.ToLower(noun), strings.ToLower(strings.TrimPrefix(noun, "i"))} {
+		word = canonical(word)
+		m, known := units()[word]
+		switch {
+		case known && (m.dim == "ops" || m.dim == "req" || m.dim == "io" || m.dim == "io/time" || m.dim == "count"):
+			return measure{m.dim, m.num * factor, m.den}
+		case known, strings.Contains(word, "/"):
+			return measure{"=" + u, 1, 1}
+		}
+	}
+	return measure{"=" + noun, factor, 1}
 }
 
 // multiply returns false if the product overflows.

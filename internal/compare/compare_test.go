@@ -87,6 +87,12 @@ func TestUnitsConvertOrAreNamed(t *testing.T) {
 	if row.Verdict != compare.Worse || row.Unit != "us" || row.B.Values[0] != 3000 {
 		t.Errorf("got %+v", row)
 	}
+	slow := side("a", ktstr.Metric{Name: "x", Unit: "K/s", Polarity: ktstr.Higher}, 2000, 2001, 2002, 2003)
+	fast := side("b", ktstr.Metric{Name: "x", Unit: "M/s", Polarity: ktstr.Higher}, 3, 3.1, 3.2, 3.3)
+	row = compare.Compare(slow, fast, compare.Options{}).Rows[0]
+	if row.Verdict != compare.Better || row.Unit != "K/s" || row.B.Values[0] != 3000 {
+		t.Errorf("got %+v", row)
+	}
 	kib := side("b", ktstr.Metric{Name: "x", Unit: "KiB", Polarity: ktstr.Lower}, 3, 3.1, 3.2, 3.3)
 	row = compare.Compare(us, kib, compare.Options{}).Rows[0]
 	if row.Verdict != compare.Missing || row.Note != `units "us" and "KiB" cannot be compared` {
