@@ -23,7 +23,7 @@ check: ## formatting, vet, staticcheck, tidy
 
 # Where the race detector finds nothing: parsers and statistics are pure functions, and the tests of the command, of the
 # examples and of the pages run built executables. It makes such tests several times slower.
-PLAIN = $(shell $(GO) list ./cmd/ktstr . ./examples ./plugins/... ./extractors ./sdk/... ./internal/compare ./internal/jsonscan)
+PLAIN = $(shell $(GO) list ./cmd/ktstr . ./examples ./plugins/... ./extractors ./extractors/plugin/verify ./sdk/... ./internal/compare ./internal/jsonscan)
 # The package that takes longest comes first. Its tests mostly wait, so that others run next to them.
 RACE  = $(shell $(GO) list ./spawn) $(filter-out $(PLAIN) $(shell $(GO) list ./spawn),$(shell $(GO) list ./...))
 

@@ -311,7 +311,7 @@ func TestOlderProcessInTheCgroupIsSpared(t *testing.T) { // C11, C13
 
 // An older process of our session that joins the group of the leader is spared.
 func TestOlderProcessInTheGroupIsSpared(t *testing.T) { // C11
-	cmd := exec.Command("/proc/self/exe", "obey")
+	cmd := exec.Command(program, "obey")
 	cmd.Env = append(os.Environ(), "KTSTR_TEST_HELPER=1")
 	cmd.Stderr = os.Stderr
 	in, _ := cmd.StdinPipe()

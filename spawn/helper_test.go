@@ -18,8 +18,12 @@ import (
 	"time"
 
 	"github.com/ktstr/ktstr/internal/linux"
+	"github.com/ktstr/ktstr/internal/testenv"
 	"golang.org/x/sys/unix"
 )
+
+// program is the path of the helper.
+var program string
 
 // TestMain makes the test binary its own payload: with KTSTR_TEST_HELPER in the
 // environment it carries out its arguments one after the other and exits.
@@ -28,7 +32,12 @@ func TestMain(m *testing.M) {
 		helper(os.Args[1:])
 		os.Exit(0)
 	}
-	os.Setenv("GORACE", "atexit_sleep_ms=0") // without it every helper takes a second to exit
+	os.Setenv("GORACE", "atexit_sleep_ms=0") // without it a watcher, which is this program, takes a second to exit
+	var err error
+	if program, err = testenv.Program(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
 	startAsOrdinaryUser()
 	os.Exit(m.Run())
 }
@@ -368,11 +377,7 @@ func child(how, acts string) {
 }
 
 func help(acts ...string) Command {
-	exe, err := os.Executable()
-	if err != nil {
-		panic(err)
-	}
-	return Command{Path: exe, Args: acts, Env: Environ("KTSTR_TEST_HELPER=1")}
+	return Command{Path: program, Args: acts, Env: Environ("KTSTR_TEST_HELPER=1")}
 }
 
 func mustRun(t *testing.T, c Command) Result {
@@ -430,11 +435,7 @@ func printed(t *testing.T, c Command, lines int) *Process {
 // host starts a program that runs payloads, and reads n pids from it.
 func host(t *testing.T, n int, act string) (*exec.Cmd, []int) {
 	t.Helper()
-	exe, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.Command(exe, act)
+	cmd := exec.Command(program, act)
 	cmd.Env = append(os.Environ(), "KTSTR_TEST_HELPER=1")
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()

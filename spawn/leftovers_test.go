@@ -63,7 +63,7 @@ func TestLeftoversWait(t *testing.T) { // C12
 // finds it still there, and it counts as one that ended by itself.
 func TestLeftoversWaitDoesNotListExitingProcesses(t *testing.T) { // C12
 	both(t, func(t *testing.T, set func(Command) Command) {
-		for range 100 {
+		for range soak(10, 100) {
 			c := set(help("setsid=out=late\n", "exit=3"))
 			c.Leftovers, c.Timeout = LeftoversWait, 30*time.Second
 			if res := mustRun(t, c); len(res.Killed) > 0 || len(res.Notices) > 0 {

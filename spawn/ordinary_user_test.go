@@ -52,7 +52,7 @@ func runAsOrdinaryUser() ([]byte, error) {
 	}
 	defer os.RemoveAll(dir)
 	exe := filepath.Join(dir, "spawn.test")
-	if err := copySelf(exe); err != nil {
+	if err := copyProgram(exe); err != nil {
 		return nil, err
 	}
 	if err := os.Chmod(dir, 0o777); err != nil {
@@ -89,9 +89,9 @@ func TestAsOrdinaryUser(t *testing.T) { // C11, C12, C13, C18
 	}
 }
 
-// copySelf copies the test program to where every user can execute it.
-func copySelf(to string) error {
-	from, err := os.Open("/proc/self/exe")
+// copyProgram copies the helper to where every user can execute it.
+func copyProgram(to string) error {
+	from, err := os.Open(program)
 	if err != nil {
 		return err
 	}

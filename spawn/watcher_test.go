@@ -43,7 +43,7 @@ func TestWatcherKillsEverything(t *testing.T) { // C18
 // All descendants have the mark of the host from the first instruction of the payload
 // on, and the host can die while it forks.
 func TestWatcherKillsDetachedOrphansAtAnyMoment(t *testing.T) { // C18
-	for n := range soak(10, 300) {
+	for n := range soak(4, 300) {
 		name := fmt.Sprintf("storm-%d-%d", os.Getpid(), n)
 		cmd, pids := host(t, 1+n%4, "host=guarded,search,storm="+name)
 		fds := pidfds(t, childrenOf(t, cmd.Process.Pid, pids)) // the watcher, the leader, and orphans
@@ -61,11 +61,7 @@ func TestWatcherKillsDetachedOrphansAtAnyMoment(t *testing.T) { // C18
 // the mark, and the other children of the host.
 func TestWatcherSparesTheLivingHost(t *testing.T) { // C18
 	for _, how := range []string{"going", "stopped"} {
-		exe, err := os.Executable()
-		if err != nil {
-			t.Fatal(err)
-		}
-		cmd := exec.Command(exe, "farewell="+how, "out=lives\n")
+		cmd := exec.Command(program, "farewell="+how, "out=lives\n")
 		cmd.Env = append(os.Environ(), "KTSTR_TEST_HELPER=1")
 		out, err := cmd.StdoutPipe()
 		if err != nil {

@@ -17,6 +17,7 @@ import (
 	"github.com/ktstr/ktstr/extractors/plugin/internal/testkit"
 	"github.com/ktstr/ktstr/internal/sandbox"
 	"github.com/ktstr/ktstr/internal/sandbox/access"
+	"github.com/ktstr/ktstr/internal/testenv"
 )
 
 func TestProbe(t *testing.T) {
@@ -111,7 +112,9 @@ func TestSandboxOfOrdinaryUser(t *testing.T) {
 	for _, d := range []string{filepath.Dir(dir), dir} {
 		must(os.Chmod(d, 0o755), "chmod")
 	}
-	text, err := os.ReadFile("/proc/self/exe")
+	self, err := testenv.Program()
+	must(err, "build")
+	text, err := os.ReadFile(self)
 	must(err, "read")
 	program := filepath.Join(dir, "plugin.test")
 	must(os.WriteFile(program, text, 0o755), "write")

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/ktstr/ktstr/internal/linux"
+	"github.com/ktstr/ktstr/internal/testenv"
 )
 
 // DescribeLine is a line of shell that answers `describe` as the plugin
@@ -26,11 +27,11 @@ func Script(t *testing.T, text string) string {
 	return path
 }
 
-// Executable returns the path of a link to the test binary whose name is
-// ktstr-plugin-NAME.
+// Executable returns the path of a link to the test program, or to a build of it without
+// the race detector. Its name is ktstr-plugin-NAME.
 func Executable(t *testing.T, name string) string {
 	t.Helper()
-	self, err := os.Executable()
+	self, err := testenv.Program()
 	if err != nil {
 		t.Fatal(err)
 	}
