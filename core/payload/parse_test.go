@@ -40,6 +40,7 @@ signature: {regexp: '^tool \d'}
 lines:
   - "Throughput: {throughput} {unit}"
   - {regexp: 'p(?P<p>\S+): (?P<value>\S+)', name: "{test:lower}.p{p}", unit: ms, polarity: lower, headline: true, section: {regexp: '^== (?P<test>\S+)'}, when: Percentiles, required: true, zero_is_none: true}
+  - {match: 'top {x}', top: true}
 notes:
   - "FATAL: *"
   - {match: "caught signal", code: interrupted}
@@ -95,6 +96,7 @@ func TestParseReadsEveryKey(t *testing.T) {
 					Pattern: lines.Regexp(`p(?P<p>\S+): (?P<value>\S+)`), Name: "{test:lower}.p{p}", Unit: "ms", Polarity: ktstr.Lower, Headline: true,
 					Section: lines.Regexp(`^== (?P<test>\S+)`), When: lines.Match("Percentiles"), Required: true, ZeroIsNone: true,
 				},
+				{Pattern: lines.Match("top {x}"), Top: true},
 			},
 			Notes: []lines.Note{{Pattern: lines.Match("FATAL: *"), Code: ktstr.ToolFailed}, {Pattern: lines.Match("caught signal"), Code: ktstr.Interrupted}},
 			Units: map[string]string{"MB": "MiB"},

@@ -64,6 +64,7 @@ func (d *decoder) line(field string, node ast.Node) lines.Line {
 	keys["section"] = func(f string, n ast.Node) { l.Section = d.pattern(f, n) }
 	keys["when"] = func(f string, n ast.Node) { l.When = d.pattern(f, n) }
 	keys["required"] = func(f string, n ast.Node) { l.Required = d.truth(f, n) }
+	keys["top"] = func(f string, n ast.Node) { l.Top = d.truth(f, n) }
 	keys["zero_is_none"] = func(f string, n ast.Node) { l.ZeroIsNone = d.truth(f, n) }
 	d.fields(field, node, keys)
 	return l
@@ -157,6 +158,7 @@ func (w *writer) table(t lines.Table) {
 		add("section", patternText(l.Section), l.Section != (lines.Pattern{}))
 		add("when", patternText(l.When), l.When != (lines.Pattern{}))
 		add("required", "true", l.Required)
+		add("top", "true", l.Top)
 		add("zero_is_none", "true", l.ZeroIsNone)
 		w.line("  - {" + strings.Join(pairs, ", ") + "}")
 	}

@@ -95,6 +95,10 @@ type Line struct {
 	// a name with *. Empty: the line may stand anywhere.
 	Section Pattern
 
+	// Top is set if the line stands above all headings that any Line names. For example,
+	// dbench prints a table of the run, then tables of the same form for each client.
+	Top bool
+
 	// ZeroIsNone is set if the tool prints 0 for a value that it did not measure.
 	ZeroIsNone bool
 }
@@ -249,6 +253,9 @@ func (c *compiler) line(field string, l Line) (lines []compiledLine, err error) 
 	}
 	if base.section, err = c.add(field+".section", l.Section, false); err != nil {
 		return nil, err
+	}
+	if l.Top && base.section >= 0 {
+		return nil, &Error{field + ".top", "top and section: a line cannot stand above all headings and below one: want one of them"}
 	}
 	heading := &pattern{}
 	if base.section >= 0 {

@@ -148,8 +148,12 @@ func (f *found) readLine(line []byte, number int, ended bool) {
 		if len(l.expected.literals) > 0 && f.matches[l.when] != nil {
 			f.require(i, l.expected.expand(line, f.matches[l.when], nil, true))
 		}
-		if m := f.matches[l.pattern]; m != nil && (l.section < 0 || l.section == f.section) && m[2*l.value] >= 0 {
-			f.read[i] = true
+		m := f.matches[l.pattern]
+		if m == nil || l.section >= 0 && l.section != f.section || l.Top && f.section >= 0 {
+			continue
+		}
+		f.read[i] = true
+		if m[2*l.value] >= 0 { // else the line says that it has no number
 			f.metric(l, line, m, number, ended)
 		}
 	}
