@@ -14,6 +14,7 @@ import (
 	"github.com/ktstr/ktstr/extractors/lines"
 	"github.com/ktstr/ktstr/extractors/table"
 	"github.com/ktstr/ktstr/plugins/fio"
+	"github.com/ktstr/ktstr/plugins/ioping"
 	"github.com/ktstr/ktstr/plugins/noise"
 	"github.com/ktstr/ktstr/plugins/schbench"
 	"github.com/ktstr/ktstr/plugins/stressng"
@@ -33,14 +34,24 @@ func Plugins() []ktstr.Extractor {
 	return []ktstr.Extractor{fio.New(), schbench.New(), stressng.New()}
 }
 
+// Parsers returns the stock extractors that are written in Go and that ktstr runs in
+// process. They are pure functions that read lines, in the folder of their name.
+func Parsers() []ktstr.Extractor {
+	return []ktstr.Extractor{
+		ioping.New(),
+	}
+}
+
 //go:embed */*.ktstr.yaml
 var tables embed.FS
 
 // Tables returns the names of the stock table plugins. ktstr runs them in process.
 func Tables() []string {
 	return []string{
+		"dbench",
 		"hackbench",
 		"mbw",
+		"sysbench",
 		"wrk",
 	}
 }

@@ -17,7 +17,20 @@ import (
 	"github.com/ktstr/ktstr/sdk/plugintest"
 )
 
-var update = flag.Bool("update", false, "rewrite testdata/corpus/*/extract.json of the table plugins")
+var update = flag.Bool("update", false, "rewrite testdata/corpus/*/extract.json of the stock tools that run in process")
+
+// inProcess returns the stock tools that ktstr runs in process: tables, and parsers in Go.
+// Each has the folder of its name.
+func inProcess() map[string]ktstr.Extractor {
+	tools := map[string]ktstr.Extractor{}
+	for _, x := range plugins.Parsers() {
+		tools[x.Describe().Name] = x
+	}
+	for _, name := range plugins.Tables() {
+		tools[name], _ = plugins.Table(name)
+	}
+	return tools
+}
 
 // expectation is expect.json of a capture: what a person reads in it.
 type expectation struct {
@@ -48,7 +61,7 @@ func TestTablesAreTheFoldersWithATable(t *testing.T) {
 	}
 }
 
-// captures returns the captures of a table. Those in testdata/figures are for the figures
+// captures returns the captures of a tool. Those in testdata/figures are for the figures
 // only: they are too long for the checks of verify, or a person left lines out.
 func captures(t *testing.T, name string) []verify.Case {
 	all := corpustest.Load(t, filepath.Join(name, "testdata", "corpus"))
@@ -63,10 +76,9 @@ func exists(path string) bool {
 	return err == nil
 }
 
-// Each capture of each table plugin gives exactly the metrics of its expect.json.
-func TestTablesReadEveryFigure(t *testing.T) {
-	for _, name := range plugins.Tables() {
-		x, _ := plugins.Table(name)
+// Each capture of each tool gives exactly the metrics of its expect.json.
+func TestToolsReadEveryFigure(t *testing.T) {
+	for name, x := range inProcess() {
 		for _, k := range captures(t, name) {
 			t.Run(name+"/"+k.Name, func(t *testing.T) {
 				var want expectation
@@ -119,21 +131,21 @@ func checkOutcome(t *testing.T, want expectation, res extract.Result) {
 }
 
 // The checks of "ktstr plugin verify" that need the captures of each tool: removed
-// lines, cuts and damage. The engine of the tables has the other checks.
-func TestTablesPassTheChecksOfVerify(t *testing.T) {
+// lines, cuts and damage. FuzzTools and the engine of the tables have the other checks.
+func TestToolsPassTheChecksOfVerify(t *testing.T) {
 	checks := []string{"describe", "described", "repeat", "lines", "cut", "empty", "nul", "crlf", "utf8"}
-	for _, name := range plugins.Tables() {
+	for name, x := range inProcess() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			x, _ := plugins.Table(name)
 			plugintest.Run(t, plugintest.Config{Extractor: x, Corpus: filepath.Join(name, "testdata", "corpus"), Only: checks})
 		})
 	}
 }
 
-// FuzzTables gives damaged captures to the table of their tool.
-func FuzzTables(f *testing.F) {
-	for _, name := range plugins.Tables() {
+// FuzzTools gives damaged captures to the parser of their tool.
+func FuzzTools(f *testing.F) {
+	tools := inProcess()
+	for name := range tools {
 		err := filepath.WalkDir(filepath.Join(name, "testdata", "corpus"), func(path string, d fs.DirEntry, err error) error {
 			if err != nil || d.IsDir() || strings.HasSuffix(path, ".json") {
 				return err
@@ -146,12 +158,8 @@ func FuzzTables(f *testing.F) {
 			f.Fatal(err)
 		}
 	}
-	parsed := map[string]ktstr.Extractor{}
-	for _, name := range plugins.Tables() {
-		parsed[name], _ = plugins.Table(name)
-	}
 	f.Fuzz(func(t *testing.T, name string, data []byte) {
-		if x := parsed[name]; x != nil {
+		if x := tools[name]; x != nil {
 			if err := plugintest.Sound(x, ktstr.Output{Data: data}); err != nil {
 				t.Error(err)
 			}

@@ -113,6 +113,10 @@ func (c *Catalog) unparsed() ([]Extractor, error) {
 		config := &plugin.Config{Name: d.Name, Self: append(slices.Clone(c.ServeStock), d.Name)}
 		all = append(all, Extractor{Name: d.Name, From: "bundled", Version: d.Version, Description: &d, value: value, config: config})
 	}
+	for _, value := range plugins.Parsers() {
+		d := value.Describe()
+		all = append(all, Extractor{Name: d.Name, From: "bundled", Version: d.Version, Description: &d, value: value})
+	}
 	for _, name := range plugins.Tables() {
 		all = append(all, Extractor{Name: name, From: "bundled", table: name})
 	}
