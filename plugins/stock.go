@@ -13,9 +13,12 @@ import (
 	"github.com/ktstr/ktstr/extractors"
 	"github.com/ktstr/ktstr/extractors/lines"
 	"github.com/ktstr/ktstr/extractors/table"
+	"github.com/ktstr/ktstr/plugins/cyclictest"
 	"github.com/ktstr/ktstr/plugins/fio"
 	"github.com/ktstr/ktstr/plugins/ioping"
 	"github.com/ktstr/ktstr/plugins/noise"
+	"github.com/ktstr/ktstr/plugins/pgbench"
+	redisbenchmark "github.com/ktstr/ktstr/plugins/redis-benchmark"
 	"github.com/ktstr/ktstr/plugins/schbench"
 	"github.com/ktstr/ktstr/plugins/stressng"
 )
@@ -38,7 +41,10 @@ func Plugins() []ktstr.Extractor {
 // process. They are pure functions that read lines, in the folder of their name.
 func Parsers() []ktstr.Extractor {
 	return []ktstr.Extractor{
+		cyclictest.New(),
 		ioping.New(),
+		pgbench.New(),
+		redisbenchmark.New(),
 	}
 }
 

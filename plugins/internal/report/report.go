@@ -59,7 +59,9 @@ func (r *Report) Lines() iter.Seq2[int, []byte] {
 // whole reports whether a last line without a line end is read.
 func (r *Report) whole(number int) bool {
 	switch exit := r.out.ExitCode; {
-	case r.out.Truncated || exit != nil && *exit < 0:
+	case r.out.Truncated:
+		return false // End says so
+	case exit != nil && *exit < 0:
 		r.Note(ktstr.Truncated, number, "the last line has no end and may be cut: left out")
 		return false
 	case exit == nil:
@@ -159,7 +161,8 @@ func (r *Report) End(format string) (ktstr.Extraction, error) {
 		if !r.Failed() {
 			r.Note(ktstr.NoMetrics, 0, "the report of %s has no measurement", r.tool)
 		}
-	case r.out.Truncated:
+	}
+	if r.out.Truncated {
 		r.Note(ktstr.Truncated, 0, "the capture stops before the end of the output of %s", r.tool)
 	}
 	for _, m := range r.Metrics {
