@@ -15,7 +15,7 @@ func TestAddAnInstrument(t *testing.T) {
 		"core/instruments.go": edits(t,
 			`usage\.Instrument\{\}`, "$0, moon.Instrument{}",
 			`(?m)^\t"github\.com/ktstr/ktstr/core/instrument"$`, "$0\n\t\"github.com/ktstr/ktstr/core/instrument/moon\""),
-		"docs/architecture.md": edits(t,
+		"docs/floor-plan.md": edits(t,
 			"(?m)^(\\| \\d+ \\| `core` \\|.*`core/instrument/counters`), ", "$1, `core/instrument/moon`, ",
 			"(?m)^\\| \\d+ \\| `core/instrument/usage` \\|", "| 3 | `core/instrument/moon` | the phase of the moon | `ktstr`, `spawn` |\n$0"),
 		"docs/metrics.md": edits(t, "(?m)^\\| `run.faults_major` .*$", "$0\n| `moon.phase` | | · | how full the moon was |"),

@@ -47,7 +47,7 @@ func goList(t *testing.T, args ...string) []listedPackage {
 	return packages
 }
 
-// room is a row of the floor plan in docs/architecture.md.
+// room is a row of the floor plan in docs/floor-plan.md.
 type room struct {
 	floor   int
 	imports []string // names of packages, as short returns them
@@ -57,7 +57,7 @@ type room struct {
 // rows are sorted by package, and each import is named in full.
 func floorPlan(t *testing.T) map[string]room {
 	t.Helper()
-	const page = "docs/architecture.md"
+	const page = "docs/floor-plan.md"
 	text, err := os.ReadFile(page)
 	if err != nil {
 		t.Fatal(err)
@@ -110,7 +110,7 @@ func TestImportsFollowTheFloorPlan(t *testing.T) {
 		seen[name] = true
 		r, ok := plan[name]
 		if !ok {
-			t.Errorf("package %s is not in the floor plan of docs/architecture.md", name)
+			t.Errorf("package %s is not in the floor plan of docs/floor-plan.md", name)
 			continue
 		}
 		used := map[string]bool{}

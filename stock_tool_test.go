@@ -34,7 +34,7 @@ func TestAddAStockTool(t *testing.T) {
 		"plugins/stock.go": edits(t,
 			`return \[\]ktstr\.Extractor\{fio\.New\(\)`, `return []ktstr.Extractor{abacus.New(), fio.New()`,
 			`(?m)^(\t"github\.com/ktstr/ktstr/plugins)/fio"$`, "$1/abacus\"\n$1/fio\""),
-		"docs/architecture.md": edits(t,
+		"docs/floor-plan.md": edits(t,
 			"(?m)^(\\| \\d+ \\| `plugins` \\|.*) \\|$", "$1, `plugins/abacus` |",
 			"(?m)^\\| \\d+ \\| `plugins/fio` \\|", "| 1 | `plugins/abacus` | the format of abacus | `ktstr` |\n"+
 				"| 9 | `plugins/abacus/ktstr-plugin-abacus` | its executable | `plugins/abacus`, `sdk` |\n$0"),
