@@ -17,6 +17,7 @@ import (
 	"github.com/ktstr/ktstr/plugins/fio"
 	"github.com/ktstr/ktstr/plugins/ioping"
 	"github.com/ktstr/ktstr/plugins/noise"
+	opensslspeed "github.com/ktstr/ktstr/plugins/openssl-speed"
 	"github.com/ktstr/ktstr/plugins/pgbench"
 	redisbenchmark "github.com/ktstr/ktstr/plugins/redis-benchmark"
 	"github.com/ktstr/ktstr/plugins/schbench"
@@ -43,6 +44,7 @@ func Parsers() []ktstr.Extractor {
 	return []ktstr.Extractor{
 		cyclictest.New(),
 		ioping.New(),
+		opensslspeed.New(),
 		pgbench.New(),
 		redisbenchmark.New(),
 	}
