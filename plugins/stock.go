@@ -58,6 +58,7 @@ func Tables() []string {
 	return []string{
 		"dbench",
 		"hackbench",
+		"hyperfine",
 		"mbw",
 		"sysbench",
 		"wrk",

@@ -23,8 +23,9 @@ type Leaf struct {
 	// Path is the keys to the number, with dots between them, such as
 	// "end.sum_sent.bits_per_second". "streams.0" is the first element of an array.
 	// "streams[]" stands for each element, numbered from 1. "results[command]" stands
-	// for each element, called by the text of its member command. "*" stands for each
-	// member of an object, called by its key.
+	// for each element, called by the text of its member command. The second element of
+	// the same name is called NAME~2. "*" stands for each member of an object, called by
+	// its key.
 	Path string
 
 	// Name is the metric's name. The n-th * in it stands for the n-th number or text of
@@ -208,6 +209,8 @@ func (f *found) walk(i int, l compiled, steps []step, v *fastjson.Value, words [
 	case eachNone:
 		if next := v.Get(s.key); next != nil {
 			f.walk(i, l, rest, next, words, line)
+		} else if l.Headline && len(rest) == 0 && len(words) > 0 {
+			f.note(ktstr.MissingHeadline, fmt.Sprintf("%s is missing: the element has no member %s", l.metric(words), s.key), line)
 		}
 	case eachMember:
 		object, err := v.Object()
@@ -222,10 +225,21 @@ func (f *found) walk(i int, l compiled, steps []step, v *fastjson.Value, words [
 		if err != nil {
 			return
 		}
+		times := map[string]int{}
 		for n, element := range elements {
 			word := strconv.Itoa(n + 1)
 			if s.each == eachBy {
-				word = textOf(element.Get(s.by))
+				by := element.Get(s.by)
+				if by == nil {
+					if l.Headline {
+						f.note(ktstr.Malformed, fmt.Sprintf("element %d has no member %s, by which it is called: left out", n+1, s.by), line)
+					}
+					continue
+				}
+				word = segment(textOf(by))
+				if times[word]++; times[word] > 1 {
+					word += "~" + strconv.Itoa(times[word])
+				}
 			}
 			f.walk(i, l, rest, element, append(words[:len(words):len(words)], word), line)
 		}
@@ -234,13 +248,26 @@ func (f *found) walk(i int, l compiled, steps []step, v *fastjson.Value, words [
 
 // textOf returns a string without its quotes, and another value as it is written.
 func textOf(v *fastjson.Value) string {
-	if v == nil {
-		return ""
-	}
 	if b, err := v.StringBytes(); err == nil {
 		return string(b)
 	}
 	return v.String()
+}
+
+// metric returns the name of the metric with those words.
+func (c compiled) metric(words []string) string {
+	var b strings.Builder
+	for n, word := range words {
+		b.WriteString(c.literals[n])
+		b.WriteString(segment(word))
+	}
+	b.WriteString(c.literals[len(c.literals)-1])
+	return b.String()
+}
+
+// segment returns a text as one segment of a name.
+func segment(word string) string {
+	return cmp.Or(text.Segment(strings.ToValidUTF8(word, "\uFFFD")), "_")
 }
 
 func (f *found) number(i int, l compiled, v *fastjson.Value, words []string, line int) {
@@ -249,13 +276,7 @@ func (f *found) number(i int, l compiled, v *fastjson.Value, words []string, lin
 	}
 	// Value.Float64 is not always the nearest number. An error leaves an infinity.
 	value, _ := strconv.ParseFloat(string(v.MarshalTo(nil)), 64)
-	var b strings.Builder
-	for n, word := range words {
-		b.WriteString(l.literals[n])
-		b.WriteString(cmp.Or(text.Segment(strings.ToValidUTF8(word, "\uFFFD")), "_"))
-	}
-	b.WriteString(l.literals[len(l.literals)-1])
-	name := b.String()
+	name := l.metric(words)
 	f.read[i]++
 	switch {
 	case math.IsInf(value, 0) || math.IsNaN(value):

@@ -65,6 +65,9 @@ func (p *Plugin) Extract(ctx context.Context, out ktstr.Output) (ktstr.Extractio
 	found, _ := p.leaves.Extract(out.Data)
 	kept := x.Diagnostics[:0]
 	for _, d := range x.Diagnostics {
+		if d.Code == ktstr.NoMetrics && len(p.file.Lines.Lines) == 0 {
+			d.Message = fmt.Sprintf("no JSON document has a number at %s", p.file.Leaves[0].Path)
+		}
 		if len(found.Metrics) == 0 || d.Code != ktstr.NoMetrics && d.Code != ktstr.NotMyFormat {
 			kept = append(kept, d)
 		}
