@@ -57,6 +57,7 @@ var tables embed.FS
 func Tables() []string {
 	return []string{
 		"dbench",
+		"h2load",
 		"hackbench",
 		"hyperfine",
 		"mbw",

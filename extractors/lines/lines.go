@@ -4,6 +4,7 @@
 package lines
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"regexp"
@@ -46,8 +47,8 @@ type Table struct {
 }
 
 // Pattern is a pattern for one line without its line end. The zero value is no
-// pattern. If carriage returns overwrote a line, its last text counts, as on a
-// terminal.
+// pattern. Colours are not part of the text. If carriage returns overwrote a line, its
+// last text counts, as on a terminal.
 type Pattern struct {
 	Text   string
 	Regexp bool // Text is a regular expression of package regexp, else it is in the match language (docs/measure-anything.md)
@@ -65,15 +66,16 @@ type Line struct {
 	// Pattern is in the match language and names its numbers, or it is a regular
 	// expression with a group named value around the number. In a regular expression
 	// without a group value, each other named group but unit and name is a number with
-	// the name of the group.
+	// the name of the group, and the group min_unit is the unit of the number min.
 	Pattern Pattern
 
 	// Name is the metric's name, and Unit its unit as the tool prints it. Both are for
 	// regular expressions. In them, {group} is replaced by the text of that named
 	// group of Pattern, or else of Section. {group:lower} is the text in lower case. In
 	// Name, dots, white space and control characters of that text become "_". For
-	// example "latency.p{p}" becomes "latency.p99_9". Empty: the text of the groups
-	// named name and unit, if there are any.
+	// example "latency.p{p}" becomes "latency.p99_9". In Name, * is the name of the
+	// group: "latency.*" names the groups min and max latency.min and latency.max.
+	// Empty: the text of the groups named name and unit, if there are any.
 	Name string
 	Unit string
 
@@ -326,11 +328,15 @@ func (l compiledLine) ofRegexp(field string, re, heading, when *regexp.Regexp) (
 			name = valueGroup
 		}
 		numbers[name], order = i, []string{name}
-	} else if l.Name == "" {
-		for i, name := range re.SubexpNames() {
-			if name != "" && name != unitGroup && name != nameGroup {
-				numbers[name], order = i, append(order, name)
+	} else if l.Name == "" || strings.Contains(l.Name, "*") {
+		for i, group := range re.SubexpNames() {
+			of, isUnit := strings.CutSuffix(group, "_"+unitGroup)
+			if group == "" || group == unitGroup || group == nameGroup || isUnit && re.SubexpIndex(of) >= 0 ||
+				strings.Contains(l.Name, "{"+group+"}") || strings.Contains(l.Name, "{"+group+":") {
+				continue
 			}
+			name := strings.Replace(cmp.Or(l.Name, "*"), "*", group, 1)
+			numbers[name], order = i, append(order, name)
 		}
 	}
 	if len(order) == 0 {
@@ -343,8 +349,12 @@ func (l compiledLine) ofRegexp(field string, re, heading, when *regexp.Regexp) (
 	for _, name := range order {
 		cl := l
 		cl.value = numbers[name]
+		own := unit
+		if group := re.SubexpNames()[cl.value] + "_" + unitGroup; re.SubexpIndex(group) >= 0 {
+			own = "{" + group + "}"
+		}
 		if cl.name, err = groupTemplate(name, re, heading); err == nil {
-			cl.unit, err = groupTemplate(unit, re, heading)
+			cl.unit, err = groupTemplate(own, re, heading)
 		}
 		if when != nil && !cl.name.fixed() {
 			cl.expected, _ = groupTemplate(name, when, nil)

@@ -190,13 +190,16 @@ func TestMatchRefusesPatternsThatCannotBeRead(t *testing.T) {
 
 // C44
 func TestRegexpNamesItsNumbersByGroups(t *testing.T) {
-	for _, c := range []struct{ pattern, text, want string }{
-		{`^rate: (?P<value>\S+)`, "rate: 5\n", "value=5"},
-		{`^p(?P<name>\S+): (?P<value>\S+) (?P<unit>\w+)`, "p99.9: 5 ms\n", "99_9=5 ms"},
-		{`(?P<read>\d+)/(?P<write>\d+)`, "5/6\n", "read=5; write=6"},
-		{`(?P<value>[\d,]+) cycles`, "1,234,567 cycles\n", "value=1.234567e+06"},
+	for _, c := range []struct{ pattern, name, text, want string }{
+		{`^rate: (?P<value>\S+)`, "", "rate: 5\n", "value=5"},
+		{`^p(?P<name>\S+): (?P<value>\S+) (?P<unit>\w+)`, "", "p99.9: 5 ms\n", "99_9=5 ms"},
+		{`(?P<read>\d+)/(?P<write>\d+)`, "", "5/6\n", "read=5; write=6"},
+		{`(?P<value>[\d,]+) cycles`, "", "1,234,567 cycles\n", "value=1.234567e+06"},
+		{`^(?P<row>\w+): (?P<min>\d+)(?P<min_unit>\w+) (?P<max>\d+)(?P<max_unit>\w+)( (?P<p99>\d+))?$`, "{row:lower}.*", "Wait: 5us 6ms\n", "wait.min=5 us; wait.max=6 ms"},
+		{`^(?P<min>\d+) (?P<min_unit>\d+)$`, "", "5 6\n", "min=5 6"},
+		{"^rate=(?P<value>\\d+)", "", "\x1b[1mra\x1b[0mte=\x1b[32m5\x1b[0m\n", "value=5"},
 	} {
-		x, err := Table{Lines: []Line{{Pattern: Regexp(c.pattern)}}}.Compile(ktstr.Description{})
+		x, err := Table{Lines: []Line{{Pattern: Regexp(c.pattern), Name: c.name}}}.Compile(ktstr.Description{})
 		if err != nil {
 			t.Fatal(err)
 		}

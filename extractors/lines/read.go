@@ -39,6 +39,9 @@ func (r *reader) parse(out ktstr.Output) (ktstr.Extraction, error) {
 		f.note(ktstr.NoMetrics, "the text is empty", 0)
 		return f.Extraction, nil
 	}
+	if bytes.IndexByte(out.Data, '\x1b') >= 0 {
+		out.Data = text.WithoutColour(out.Data)
+	}
 	f := r.read(out)
 	f.finish()
 	return f.Extraction, nil
