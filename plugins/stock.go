@@ -56,11 +56,13 @@ var tables embed.FS
 // Tables returns the names of the stock table plugins. ktstr runs them in process.
 func Tables() []string {
 	return []string{
+		"ab",
 		"dbench",
 		"h2load",
 		"hackbench",
 		"hyperfine",
 		"mbw",
+		"sockperf",
 		"sysbench",
 		"wrk",
 	}
