@@ -16,6 +16,7 @@ import (
 	"github.com/ktstr/ktstr/plugins/cyclictest"
 	"github.com/ktstr/ktstr/plugins/fio"
 	"github.com/ktstr/ktstr/plugins/ioping"
+	"github.com/ktstr/ktstr/plugins/iperf3"
 	"github.com/ktstr/ktstr/plugins/noise"
 	opensslspeed "github.com/ktstr/ktstr/plugins/openssl-speed"
 	"github.com/ktstr/ktstr/plugins/pgbench"
@@ -44,6 +45,7 @@ func Parsers() []ktstr.Extractor {
 	return []ktstr.Extractor{
 		cyclictest.New(),
 		ioping.New(),
+		iperf3.New(),
 		opensslspeed.New(),
 		pgbench.New(),
 		redisbenchmark.New(),
