@@ -13,12 +13,13 @@ import (
 
 // The labels of a record that this package reads. See core.Spec.Labels.
 const (
-	LabelSet        = "set"        // shared by the runs of one payload in one command
-	LabelVariant    = "variant"    // the variant, if variants ran in turns
-	LabelCommit     = "commit"     // the commit of the working directory's git repository
-	LabelDirty      = "dirty"      // "true" if the repository had changes
-	LabelDefinition = "definition" // a digest of the payload before flags changed it
-	LabelVersion    = "ktstr"      // the version of ktstr
+	LabelSet        = "set"         // shared by the runs of one payload in one command
+	LabelVariant    = "variant"     // the variant, if variants ran in turns
+	LabelCommit     = "commit"      // the commit of the working directory's git repository
+	LabelCommitTime = "commit_time" // the time of that commit, in RFC 3339
+	LabelDirty      = "dirty"       // "true" if the repository had changes
+	LabelDefinition = "definition"  // a digest of the payload before flags changed it
+	LabelVersion    = "ktstr"       // the version of ktstr
 )
 
 // A Run is one stored run.
