@@ -20,7 +20,7 @@ import (
 type exports []struct{ format, path string }
 
 func exportFlag(f *pflag.FlagSet, e *exports) {
-	f.Var(e, "export", "also write the result as FORMAT to FILE, such as csv=runs.csv, - for stdout; FORMAT is one of "+strings.Join(export.Formats(), ", ")+" (repeatable)")
+	f.Var(e, "export", "also write the result as FORMAT to FILE, such as csv=runs.csv, - for stdout; FORMAT is one of "+export.Names()+" (repeatable)")
 }
 
 func (e *exports) String() string { return "" }
@@ -32,13 +32,11 @@ func (e *exports) Set(text string) error {
 	if !ok || name == "" || path == "" {
 		return errors.New("want FORMAT=FILE, such as csv=runs.csv")
 	}
-	for _, known := range export.Formats() {
-		if name == known {
-			*e = append(*e, struct{ format, path string }{name, path})
-			return nil
-		}
+	if _, err := export.Find(name); err != nil {
+		return err
 	}
-	return fmt.Errorf("unknown format %q: want one of %s", name, strings.Join(export.Formats(), ", "))
+	*e = append(*e, struct{ format, path string }{name, path})
+	return nil
 }
 
 // check returns an error for a file that cannot be written, before the runs are made.

@@ -3,9 +3,9 @@ package export
 import (
 	"io"
 	"maps"
-	"math"
 	"slices"
 	"strings"
+	"time"
 
 	"golang.org/x/perf/benchfmt"
 
@@ -23,20 +23,58 @@ func benchfmtRuns(w io.Writer, list []runs.Run) error {
 	if err := writeUnits(b, list); err != nil {
 		return err
 	}
-	return writeResults(b, "", list)
+	return writeResults(b, list, nil, facts)
 }
 
 // benchfmtReport writes both sides. The key "side" distinguishes them, for
-// "benchstat -col side".
+// "benchstat -col side". benchstat prints a separate table for each configuration. So
+// facts in which the sides differ are left out, and the commits of both sides are on
+// each of them, under the names that x/perf's benchseries expects.
 func benchfmtReport(w io.Writer, s Source) error {
 	b := benchfmt.NewWriter(w)
-	if err := writeUnits(b, slices.Concat(s.Runs, s.Other)); err != nil {
+	both := slices.Concat(s.Runs, s.Other)
+	if err := writeUnits(b, both); err != nil {
 		return err
 	}
-	if err := writeResults(b, "A "+s.Report.A.Name, s.Runs); err != nil {
+	label := func(list []runs.Run, name string) string {
+		if len(list) == 0 {
+			return ""
+		}
+		return newest(list).Record.Labels[name]
+	}
+	series := []pair{
+		{"experiment-commit", label(s.Other, runs.LabelCommit)},
+		{"experiment-commit-time", label(s.Other, runs.LabelCommitTime)},
+		{"baseline-commit", label(s.Runs, runs.LabelCommit)},
+	}
+	if len(s.Other) > 0 {
+		series = append(series, pair{"runstamp", newest(s.Other).Record.Start.UTC().Format(time.RFC3339)})
+	}
+	var common []func(runs.Run) pair
+	for _, fact := range []func(runs.Run) pair{kernel, host} {
+		if !slices.ContainsFunc(both, func(r runs.Run) bool { return fact(r) != fact(both[0]) }) {
+			common = append(common, fact)
+		}
+	}
+	if err := writeResults(b, s.Runs, append([]pair{{"side", "A " + s.Report.A.Name}}, series...), common); err != nil {
 		return err
 	}
-	return writeResults(b, "B "+s.Report.B.Name, s.Other)
+	return writeResults(b, s.Other, append([]pair{{"side", "B " + s.Report.B.Name}}, series...), common)
+}
+
+// A pair is a line of the configuration.
+type pair struct{ key, value string }
+
+func kernel(r runs.Run) pair { return pair{"kernel", r.Record.Host.Kernel} }
+func host(r runs.Run) pair   { return pair{"host", r.Record.Host.Name} }
+
+// facts are the lines that each run has for itself.
+var facts = []func(runs.Run) pair{
+	kernel,
+	host,
+	func(r runs.Run) pair { return pair{"commit", r.Record.Labels[runs.LabelCommit]} },
+	func(r runs.Run) pair { return pair{"commit-date", r.Record.Labels[runs.LabelCommitTime]} },
+	func(r runs.Run) pair { return pair{"tags", strings.Join(r.Tags, ",")} },
 }
 
 // writeUnits writes the polarity of each unit whose metrics have the same polarity.
@@ -78,36 +116,28 @@ func writeUnits(b *benchfmt.Writer, list []runs.Run) error {
 	return nil
 }
 
-// writeResults writes the metrics of good runs.
-func writeResults(b *benchfmt.Writer, side string, list []runs.Run) error {
+// writeResults writes the metrics of good runs. Their configuration has the fixed lines, and
+// those that the functions return.
+func writeResults(b *benchfmt.Writer, list []runs.Run, fixed []pair, of []func(runs.Run) pair) error {
 	variants := slices.ContainsFunc(list, func(r runs.Run) bool {
 		return r.Record.Labels[runs.LabelVariant] != list[0].Record.Labels[runs.LabelVariant]
 	})
 	for _, r := range list {
-		if runs.Broken(r.Record) {
-			continue
-		}
-		// benchstat prints a separate table for each configuration. So the
-		// configuration must not contain keys in which the sides of a comparison
-		// differ, such as the commit, the set and the kernel.
-		var config []benchfmt.Config
-		add := func(key, value string) {
-			if value = strings.TrimSpace(text.Line(value)); value != "" {
-				config = append(config, benchfmt.Config{Key: key, Value: []byte(value), File: true})
-			}
-		}
-		add("side", side)
+		lines := slices.Clone(fixed)
 		if variants {
-			add("variant", r.Record.Labels[runs.LabelVariant])
+			lines = append(lines, pair{"variant", r.Record.Labels[runs.LabelVariant]})
 		}
-		add("goarch", r.Record.Host.Arch)
-		add("cpu", r.Record.Host.CPU)
-		seen := map[string]bool{}
-		for _, m := range r.Record.Metrics {
-			if seen[m.Name] || math.IsNaN(m.Value) || math.IsInf(m.Value, 0) {
-				continue // the first metric with a name counts, and benchstat takes NaN into its averages
+		lines = append(lines, pair{"goarch", r.Record.Host.Arch}, pair{"cpu", r.Record.Host.CPU})
+		for _, fact := range of {
+			lines = append(lines, fact(r))
+		}
+		var config []benchfmt.Config
+		for _, line := range lines {
+			if value := strings.TrimSpace(text.Line(line.value)); value != "" {
+				config = append(config, benchfmt.Config{Key: line.key, Value: []byte(value), File: true})
 			}
-			seen[m.Name] = true
+		}
+		for _, m := range numbers(r.Record) { // benchstat takes NaN into its averages
 			err := b.Write(&benchfmt.Result{
 				Config: config,
 				Name:   benchfmt.Name("Ktstr/payload=" + text.Word(r.Record.Payload) + "/metric=" + text.Word(m.Name)),

@@ -1,5 +1,5 @@
 // Package export writes runs and comparisons of runs in formats that other tools
-// read: json, jsonl, csv, markdown, junit and benchfmt. Each format has a file.
+// read. Each format has a file, and a line in the table of all formats.
 package export
 
 import (
@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/ktstr/ktstr/internal/compare"
+	"github.com/ktstr/ktstr/internal/nearest"
 	"github.com/ktstr/ktstr/internal/runs"
 )
 
@@ -22,23 +23,35 @@ type Source struct {
 	Wanted int  // the number of runs that were requested; 0: all of them are in Runs
 	Set    bool // json writes a Set even for one run, because a set was requested
 
-	// Comparisons are written after the runs. The formats json, markdown and junit
-	// have a place for them. The other formats leave them out, because they hold one
-	// table or one kind of line.
+	// Comparisons are written after the runs. Formats that hold one table or one kind of
+	// line leave them out. docs/exports.md lists them.
 	Comparisons []compare.Report
 }
 
-// formats holds the writers of each format, for runs and for a comparison.
-var formats = map[string]struct {
+// A Format is one format that Write writes.
+type Format struct {
+	Name    string
+	Summary string // for the user, such as "a page with plots, for a browser"
+
 	runs   func(w io.Writer, s Source) error
 	report func(w io.Writer, s Source) error
-}{
-	"json":     {jsonRuns, jsonReport},
-	"jsonl":    {onlyRuns(jsonlRuns), jsonlReport},
-	"csv":      {onlyRuns(csvRuns), csvReport},
-	"markdown": {markdownAll, markdownReport},
-	"junit":    {junitRuns, junitReport},
-	"benchfmt": {onlyRuns(benchfmtRuns), benchfmtReport},
+}
+
+// formats is the table of all formats, sorted by name. The help text, the completion of the
+// shell and the error messages are made from it.
+var formats = []Format{
+	{"benchfmt", "the Go benchmark format, for benchstat", onlyRuns(benchfmtRuns), benchfmtReport},
+	{"csv", "one metric per line, for a spreadsheet", onlyRuns(csvRuns), csvReport},
+	{"github", "Markdown for the job summary of GitHub Actions", githubRuns, githubReport},
+	{"gitlab", "a metrics report for a GitLab merge request", onlyRuns(gitlabRuns), gitlabReport},
+	{"influx", "the line protocol of InfluxDB", influxRuns, influxReport},
+	{"json", "the records, or the comparison, as one document", jsonRuns, jsonReport},
+	{"jsonl", "one record per line", onlyRuns(jsonlRuns), jsonlReport},
+	{"junit", "JUnit XML, one case per check", junitRuns, junitReport},
+	{"kcidb", "a document for KCIDB of KernelCI", onlyRuns(kcidbRuns), kcidbReport},
+	{"lava", "calls of lava-test-case, for a LAVA job", onlyRuns(lavaRuns), lavaReport},
+	{"markdown", "tables, for a pull request", markdownAll, markdownReport},
+	{"openmetrics", "gauges, for Prometheus, node_exporter and Pushgateway", openMetricsRuns, openMetricsReport},
 }
 
 // onlyRuns adapts the writer of a format that has no place for Comparisons.
@@ -46,24 +59,40 @@ func onlyRuns(f func(w io.Writer, list []runs.Run) error) func(w io.Writer, s So
 	return func(w io.Writer, s Source) error { return f(w, s.Runs) }
 }
 
-// Formats returns the names of the formats, sorted.
-func Formats() []string {
+// Formats returns the table of all formats, sorted by name.
+func Formats() []Format { return slices.Clone(formats) }
+
+// Names returns the names of all formats, such as "csv, json", for messages.
+func Names() string {
 	var names []string
-	for name := range formats {
-		names = append(names, name)
+	for _, f := range formats {
+		names = append(names, f.Name)
 	}
-	slices.Sort(names)
-	return names
+	return strings.Join(names, ", ")
 }
 
-// Write writes s in a format. It returns an error if it does not know the format.
-func Write(w io.Writer, format string, s Source) error {
-	f, ok := formats[format]
-	if !ok {
-		return fmt.Errorf("export format %q: want one of %s", format, strings.Join(Formats(), ", "))
+// Find returns the format called name. The error about an unknown name gives the nearest one.
+func Find(name string) (Format, error) {
+	var names []string
+	for _, f := range formats {
+		if f.Name == name {
+			return f, nil
+		}
+		names = append(names, f.Name)
+	}
+	if near := nearest.Of(name, names); near != "" {
+		return Format{}, fmt.Errorf("unknown format %q. Did you mean %s?", name, near)
+	}
+	return Format{}, fmt.Errorf("unknown format %q: want one of %s", name, Names())
+}
+
+// Write writes s in the format called name. It returns an error if it does not know the format.
+func Write(w io.Writer, name string, s Source) error {
+	f, err := Find(name)
+	if err != nil {
+		return err
 	}
 	b := bufio.NewWriter(w)
-	var err error
 	if s.Report != nil {
 		err = f.report(b, s)
 	} else {

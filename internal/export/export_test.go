@@ -104,7 +104,7 @@ func write(t *testing.T, format string, s export.Source) []byte {
 
 func TestWriteRefusesAnUnknownFormat(t *testing.T) {
 	err := export.Write(new(bytes.Buffer), "xml", export.Source{})
-	if want := `export format "xml": want one of benchfmt, csv, json, jsonl, junit, markdown`; err == nil || err.Error() != want {
+	if want := `unknown format "xml": want one of ` + export.Names(); err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
 	}
 }
