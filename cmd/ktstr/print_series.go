@@ -170,10 +170,39 @@ func (s *seriesView) headlinesSoFar() string {
 // source returns what is exported.
 func (s *seriesView) source(reports []compare.Report) export.Source {
 	width := max(len(s.Payloads), len(s.Variants))
+	var sides [][2][]runs.Run
+	if len(reports) > 0 {
+		sides = s.compared()
+	}
 	return export.Source{
 		Runs: s.Runs(), Wanted: s.Rounds() * width, Set: !s.Alone() || s.o.series.baseline != "",
-		Comparisons: reports,
+		Comparisons: reports, Sides: sides,
 	}
+}
+
+// compared returns the runs of both sides of each of the reports, in their order.
+func (s *seriesView) compared() (pairs [][2][]runs.Run) {
+	first := s.base()
+	if s.baseline != nil {
+		pairs = append(pairs, [2][]runs.Run{s.baseline, first.Kept})
+	}
+	for _, other := range s.Sides {
+		if other != first {
+			pairs = append(pairs, [2][]runs.Run{first.Kept, other.Kept})
+		}
+	}
+	return pairs
+}
+
+// base returns the side that the others are compared with: the one that --base names, or
+// the first.
+func (s *seriesView) base() *series.Side {
+	for _, side := range s.Sides {
+		if side.Name == s.o.series.base {
+			return side
+		}
+	}
+	return s.Sides[0]
 }
 
 // noRun ends a series in which no run has a result. The exports give the reason and
@@ -249,12 +278,7 @@ func (s *seriesView) printAlone() error {
 // the base, which is the side that --base names or the first, with each other side.
 func (s *seriesView) reports() []compare.Report {
 	var reports []compare.Report
-	first := s.Sides[0]
-	for _, side := range s.Sides {
-		if side.Name == s.o.series.base {
-			first = side
-		}
-	}
+	first := s.base()
 	c := s.o.series.statistics.comparison(s.o.all || s.o.output == formatJSON || len(s.o.series.exports) > 0)
 	if s.baseline != nil {
 		reports = append(reports, c.Compare(s.o.series.baseline, s.baseline, "this run", first.Kept))

@@ -93,6 +93,12 @@ func LoadPayload(dir string) (payload.Payload, error) {
 	return payload.Parse(filepath.Join(dir, payloadFile), text)
 }
 
+// LoadStream reads a stream of the bundle in dir. It returns an error if the stream has more
+// than limit bytes.
+func LoadStream(dir string, s ktstr.Stream, limit int64) ([]byte, error) {
+	return readFile(dir, StreamFile(s), limit)
+}
+
 // readFile reads a file of the bundle in dir. It returns an error if the file has more
 // than limit bytes. Errors contain the name of the file without dir.
 //

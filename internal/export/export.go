@@ -26,6 +26,11 @@ type Source struct {
 	// Comparisons are written after the runs. Formats that hold one table or one kind of
 	// line leave them out. docs/exports.md lists them.
 	Comparisons []compare.Report
+	// Sides has the runs of both sides for each of Comparisons. Only html shows them.
+	Sides [][2][]runs.Run
+
+	// Redacted says that Redact was applied. html says so, and leaves out raw output.
+	Redacted bool
 }
 
 // A Format is one format that Write writes.
@@ -44,6 +49,7 @@ var formats = []Format{
 	{"csv", "one metric per line, for a spreadsheet", onlyRuns(csvRuns), csvReport},
 	{"github", "Markdown for the job summary of GitHub Actions", githubRuns, githubReport},
 	{"gitlab", "a metrics report for a GitLab merge request", onlyRuns(gitlabRuns), gitlabReport},
+	{"html", "a page with plots, for a browser", htmlRuns, htmlReport},
 	{"influx", "the line protocol of InfluxDB", influxRuns, influxReport},
 	{"json", "the records, or the comparison, as one document", jsonRuns, jsonReport},
 	{"jsonl", "one record per line", onlyRuns(jsonlRuns), jsonlReport},

@@ -134,7 +134,7 @@ func side(name string, list []Run, n naming) compare.Side {
 			Metrics:   r.Record.Metrics,
 			Headlines: r.Record.Headlines,
 			Checked:   checked(r.Record),
-			About:     about(r.Record),
+			About:     Facts(r.Record),
 		}
 		prefix, payload := n.prefixes(r.Record)
 		if prefix != "" {
@@ -203,8 +203,8 @@ func Arguments(r core.Record) string {
 	return text
 }
 
-// about returns the facts that must be equal if two runs measure the same thing.
-func about(r core.Record) []compare.Fact {
+// Facts returns the facts that must be equal if two runs measure the same thing.
+func Facts(r core.Record) []compare.Fact {
 	if r.NotStarted != "" {
 		return nil
 	}
