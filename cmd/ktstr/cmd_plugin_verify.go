@@ -68,7 +68,7 @@ Checks: ` + strings.Join(verify.Names(), ", ") + ".",
 	outputFlag(f, &output)
 	f.StringVar(&cfg.Corpus, "corpus", "", "use the captures in `DIR`, such as ./corpus (default: only the checks without captures)")
 	f.BoolVar(&cfg.Update, "update", false, "write the current metrics of each case to its extract.json")
-	f.StringSliceVar(&cfg.Only, "only", nil, "run only the checks `NAMES`, such as describe,corpus (default: all; repeatable)")
+	f.StringSliceVar(&cfg.Only, "only", nil, "run only the checks `NAMES`, such as golden,lines (default: all; repeatable)")
 	f.DurationVar(&cfg.Fuzz, "fuzz", 0, "also try randomly damaged captures for `DURATION`, such as 30s")
 	f.StringVar(&cfg.Keep, "keep", "", "write the input of each failure to `DIR`")
 	c.RegisterFlagCompletionFunc("only", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
