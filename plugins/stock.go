@@ -17,7 +17,6 @@ import (
 	"github.com/ktstr/ktstr/plugins/fio"
 	"github.com/ktstr/ktstr/plugins/ioping"
 	"github.com/ktstr/ktstr/plugins/iperf3"
-	"github.com/ktstr/ktstr/plugins/noise"
 	opensslspeed "github.com/ktstr/ktstr/plugins/openssl-speed"
 	"github.com/ktstr/ktstr/plugins/pgbench"
 	redisbenchmark "github.com/ktstr/ktstr/plugins/redis-benchmark"
@@ -87,7 +86,7 @@ func Table(name string) (x *table.Plugin, ok bool) {
 
 // Payloads returns the payload definitions of the stock tools.
 func Payloads() ([]payload.Payload, error) {
-	all := ofCode()
+	all := ktstr.PayloadFiles(payloadFiles)
 	for _, name := range Tables() {
 		x, _ := Table(name)
 		all = append(all, x.Describe().Payloads...)
@@ -107,7 +106,7 @@ func Payloads() ([]payload.Payload, error) {
 // Payload returns the stock payload of that name, if there is one. It parses no table
 // that cannot bring the payload.
 func Payload(name string) (p payload.Payload, ok bool, err error) {
-	files := ofCode()
+	files := ktstr.PayloadFiles(payloadFiles)
 	for _, tool := range Tables() {
 		if ktstr.OwnsPayload(tool, name) {
 			x, _ := Table(tool)
@@ -123,14 +122,8 @@ func Payload(name string) (p payload.Payload, ok bool, err error) {
 	return payload.Payload{}, false, nil
 }
 
-// ofCode returns the payload files of the extractors that are written in Go.
-func ofCode() []ktstr.PayloadFile {
-	files := []ktstr.PayloadFile{noise.Payload()}
-	for _, x := range Plugins() {
-		files = append(files, x.Describe().Payloads...)
-	}
-	return files
-}
+//go:embed */payloads/*.yaml
+var payloadFiles embed.FS
 
 func parse(f ktstr.PayloadFile) (payload.Payload, error) {
 	p, err := payload.Parse(f.Name+".yaml", f.YAML)

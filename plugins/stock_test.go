@@ -17,7 +17,7 @@ func TestStockPayloadsAreReadyToRun(t *testing.T) {
 		t.Fatal(err)
 	}
 	var extractors []string
-	for _, x := range append(plugins.BuiltIn(), plugins.Plugins()...) {
+	for _, x := range slices.Concat(plugins.BuiltIn(), plugins.Plugins(), plugins.Parsers()) {
 		extractors = append(extractors, x.Describe().Name)
 	}
 	extractors = append(extractors, plugins.Tables()...)
@@ -25,8 +25,8 @@ func TestStockPayloadsAreReadyToRun(t *testing.T) {
 		if !slices.Contains(extractors, p.Extractor) {
 			t.Errorf("%s: extractor %s does not ship", p.Name, p.Extractor)
 		}
-		if p.Summary == "" || p.About == "" {
-			t.Errorf("%s: want a summary, and which numbers to look at", p.Name)
+		if !strings.HasSuffix(p.Summary, ".") || !strings.Contains(p.About, "Look at ") && p.Name != "fio" || p.Measures == "" {
+			t.Errorf("%s: want a summary that is a sentence, the part of the system that it measures, and \"Look at \" with the numbers", p.Name)
 		}
 		exit, headlines := false, 0
 		for _, c := range p.Checks {
@@ -55,7 +55,7 @@ func TestStockPayloadsAreReadyToRun(t *testing.T) {
 
 func TestExtractorNamesAreUnique(t *testing.T) {
 	seen := map[string]bool{}
-	all := append(plugins.BuiltIn(), plugins.Plugins()...)
+	all := slices.Concat(plugins.BuiltIn(), plugins.Plugins(), plugins.Parsers())
 	for _, name := range plugins.Tables() {
 		x, _ := plugins.Table(name)
 		all = append(all, x)

@@ -21,6 +21,7 @@ func (p Payload) MarshalYAML() ([]byte, error) {
 	var w writer
 	w.text("name", p.Name)
 	w.text("summary", p.Summary)
+	w.text("measures", p.Measures)
 	w.text("about", p.About)
 	w.text("kind", string(p.Kind))
 	w.text("binary", p.Binary)

@@ -19,6 +19,7 @@ func (d *decoder) payload(root ast.Node) Payload {
 	keys := map[string]func(string, ast.Node){
 		"name":       d.word(&p.Name, "the file's name without .yaml"),
 		"summary":    d.into(&p.Summary),
+		"measures":   d.word(&p.Measures, "the part of the system that it measures, such as storage"),
 		"about":      d.into(&p.About),
 		"kind":       d.word((*string)(&p.Kind), "binary or scheduler"),
 		"binary":     d.into(&p.Binary),

@@ -15,6 +15,7 @@ import (
 const everything = `# a comment
 name: all
 summary: 'Everything at once, with "quotes" and a colon: here.'
+measures: storage
 about: |
   Look at a.b first.
 
@@ -82,7 +83,7 @@ func TestParseReadsEveryKey(t *testing.T) {
 	within, _ := check.Range("p99", 1, 2000, "us")
 	lo, hi := 0.0, 1e12
 	want := payload.Payload{
-		Name: "all", Summary: `Everything at once, with "quotes" and a colon: here.`, About: "Look at a.b first.\n\nThen at the rest.\n",
+		Name: "all", Summary: `Everything at once, with "quotes" and a colon: here.`, Measures: "storage", About: "Look at a.b first.\n\nThen at the rest.\n",
 		Kind: payload.Binary, Binary: "stress-ng",
 		Args: []string{"--switch", "4", "-t", "010", "--yaml", "{outputs.yaml}", `{"json": true}`, "--dir={scratch}", "", "a b", "--", "-1", "~x", "on"},
 		Env:  map[string]string{"A": "1.50", "B_2": "{scratch}/x"}, Secrets: []string{"OTHER"}, Dir: payload.DirScratch, Files: []string{"job.fio"},

@@ -35,11 +35,12 @@ const Self = "{self}"
 // A Payload defines the program to run and how to judge it. Name, Summary and
 // Binary are required, so the zero value is not valid.
 type Payload struct {
-	Name    string // [a-z][a-z0-9-]*
-	Summary string // one line: what the payload measures
-	About   string // tells the user which metrics to look at; may be empty
-	Kind    Kind   // empty: Binary
-	Binary  string // a command on PATH, a path, or Self
+	Name     string // [a-z][a-z0-9-]*
+	Summary  string // one line: what the payload measures
+	Measures string // the part of the system that it measures, such as "storage"; may be empty
+	About    string // tells the user which metrics to look at; may be empty
+	Kind     Kind   // empty: Binary
+	Binary   string // a command on PATH, a path, or Self
 
 	Args        []string          // may contain "{scratch}" and "{outputs.NAME}"; see Expand
 	Env         map[string]string // added to the caller's environment; placeholders as in Args

@@ -58,6 +58,8 @@ func (p Payload) validateWords() error {
 		return wrong("summary", "empty: want one line that says what it measures")
 	case strings.ContainsAny(p.Summary, "\n\r"):
 		return wrong("summary", "several lines: want one; the rest belongs into about")
+	case p.Measures != "" && !ValidName(p.Measures):
+		return wrong("measures", "%q: want one word [a-z][a-z0-9-]*, such as storage", p.Measures)
 	case p.Kind != "" && p.Kind != Binary && p.Kind != Scheduler:
 		return wrong("kind", "%q: want binary or scheduler", p.Kind)
 	case p.Binary == "":

@@ -5,7 +5,6 @@
 package noise
 
 import (
-	_ "embed"
 	"encoding/json"
 	"errors"
 	"flag"
@@ -22,15 +21,7 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
-
-	"github.com/ktstr/ktstr"
 )
-
-//go:embed payloads/noise.yaml
-var payload []byte
-
-// Payload is the stock payload definition that runs this program.
-func Payload() ktstr.PayloadFile { return ktstr.PayloadFile{Name: "noise", YAML: payload} }
 
 const usage = `usage: noise [--duration 5s] [--period 1ms] [--cpus LIST]
 
