@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 
@@ -14,6 +15,8 @@ import (
 
 func (a *app) doctorCommand() *cobra.Command {
 	var output format
+	var install string
+	i := installer{policy: policyFile}
 	c := &cobra.Command{
 		Use:   "doctor",
 		Short: "Show which payloads can run here, and how to install the rest",
@@ -21,14 +24,36 @@ func (a *app) doctorCommand() *cobra.Command {
 ready to run, the plugins, and the features of the kernel that runs use. For each
 missing program, print the command that installs it. doctor changes nothing.
 
+--install NAME runs the command of one program, if it is apt-get install and you
+confirm it. Debian starts the services of some packages. ktstr names the service,
+holds it back, and ends what was started all the same.
+
 Exit status: 0  every plugin starts and every payload file can be read
              2  a payload file cannot be read
-             3  a plugin does not start, or a ` + store.LockFile + ` names one that is not installed
+             3  a plugin does not start, a ` + store.LockFile + ` names one that is not installed,
+                or the program of --install was not installed
 A program that is not installed does not change the exit status.`,
+		Example: `  ktstr doctor
+  ktstr doctor --install mbw`,
 		Args: arguments(""),
-		RunE: func(c *cobra.Command, _ []string) error { return a.interruptibleDoctor(c.Context(), output) },
+		RunE: func(c *cobra.Command, _ []string) error {
+			switch {
+			case i.yes && install == "":
+				return errors.New("--yes: want --install NAME with it")
+			case install == "":
+				return a.interruptibleDoctor(c.Context(), output)
+			}
+			i.stdin, i.stderr = a.stdin, a.stderr
+			payloads, _, err := a.catalog(false).Payloads()
+			if err != nil {
+				return err
+			}
+			return i.install(listPrograms(payloads), install)
+		},
 	}
 	outputFlag(c.Flags(), &output)
+	c.Flags().StringVar(&install, "install", "", "install the program `NAME`, or the program of the payload NAME, with apt-get")
+	c.Flags().BoolVar(&i.yes, "yes", false, "with --install: do not ask")
 	return c
 }
 
@@ -65,6 +90,7 @@ func (a *app) doctor(ctx context.Context, output format) error {
 		return err
 	}
 	d.Programs, d.Payloads = examinePayloads(ctx, payloads, broken, d.Plugins)
+	d.Programs = addReadPrograms(d.Programs)
 	d.Kernel = examineKernel()
 	if d.Sandbox, err = examineSandbox(ctx); err != nil {
 		return err
