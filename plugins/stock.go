@@ -18,6 +18,7 @@ import (
 	"github.com/ktstr/ktstr/plugins/ioping"
 	"github.com/ktstr/ktstr/plugins/iperf3"
 	opensslspeed "github.com/ktstr/ktstr/plugins/openssl-speed"
+	perfbench "github.com/ktstr/ktstr/plugins/perf-bench"
 	perfstat "github.com/ktstr/ktstr/plugins/perf-stat"
 	"github.com/ktstr/ktstr/plugins/pgbench"
 	redisbenchmark "github.com/ktstr/ktstr/plugins/redis-benchmark"
@@ -47,6 +48,7 @@ func Parsers() []ktstr.Extractor {
 		ioping.New(),
 		iperf3.New(),
 		opensslspeed.New(),
+		perfbench.New(),
 		perfstat.New(),
 		pgbench.New(),
 		redisbenchmark.New(),
