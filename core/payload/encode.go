@@ -139,6 +139,9 @@ func (w *writer) hints(hints []Hint) {
 		if h.MinEffect != 0 {
 			add("min_effect", strconv.FormatFloat(h.MinEffect, 'f', -1, 64)+"%")
 		}
+		if h.Margin != 0 {
+			add("margin", strconv.FormatFloat(h.Margin, 'f', -1, 64)+"%")
+		}
 		w.line("  - {" + strings.Join(pairs, ", ") + "}")
 	}
 }

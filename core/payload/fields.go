@@ -123,21 +123,24 @@ func (d *decoder) duration(field string, node ast.Node) time.Duration {
 func (d *decoder) hint(field string, node ast.Node) Hint {
 	var h Hint
 	d.fields(field, node, map[string]func(string, ast.Node){
-		"name":     d.into(&h.Name),
-		"unit":     d.into(&h.Unit),
-		"polarity": d.polarity(&h.Polarity),
-		"headline": func(f string, n ast.Node) { h.Headline = d.truth(f, n) },
-		"min_effect": func(f string, n ast.Node) {
-			text := d.text(f, n)
-			number, percent := strings.CutSuffix(text, "%")
-			v, err := strconv.ParseFloat(strings.TrimSpace(number), 64)
-			if err != nil || !percent {
-				d.fail(f, n, "%q: want a percentage such as 3%%", text)
-			}
-			h.MinEffect = v
-		},
+		"name":       d.into(&h.Name),
+		"unit":       d.into(&h.Unit),
+		"polarity":   d.polarity(&h.Polarity),
+		"headline":   func(f string, n ast.Node) { h.Headline = d.truth(f, n) },
+		"min_effect": func(f string, n ast.Node) { h.MinEffect = d.percent(f, n) },
+		"margin":     func(f string, n ast.Node) { h.Margin = d.percent(f, n) },
 	})
 	return h
+}
+
+func (d *decoder) percent(field string, node ast.Node) float64 {
+	text := d.text(field, node)
+	number, percent := strings.CutSuffix(text, "%")
+	v, err := strconv.ParseFloat(strings.TrimSpace(number), 64)
+	if err != nil || !percent {
+		d.fail(field, node, "%q: want a percentage such as 3%%", text)
+	}
+	return v
 }
 
 func (d *decoder) bounds(field string, node ast.Node) check.Bounds {

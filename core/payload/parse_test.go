@@ -51,7 +51,7 @@ checks:
   - '"odd name" >= 1'
   - p99 in [1us, 2ms]
 hints:
-  - {name: "jobs.*.iops", unit: iops, polarity: higher, headline: true, min_effect: 3%}
+  - {name: "jobs.*.iops", unit: iops, polarity: higher, headline: true, min_effect: 3%, margin: 5%}
   - {name: near, polarity: target=0.5, min_effect: 0.25 %}
   - {name: gone, polarity: unknown}
 bounds: {min_metrics: 2, min: 0, max: 1e12}
@@ -104,7 +104,7 @@ func TestParseReadsEveryKey(t *testing.T) {
 		},
 		Checks: []check.Check{check.ExitEquals(0), odd, within},
 		Hints: []payload.Hint{
-			{Hint: ktstr.Hint{Name: "jobs.*.iops", Unit: "iops", Polarity: ktstr.Higher, Headline: true}, MinEffect: 3},
+			{Hint: ktstr.Hint{Name: "jobs.*.iops", Unit: "iops", Polarity: ktstr.Higher, Headline: true}, MinEffect: 3, Margin: 5},
 			{Hint: ktstr.Hint{Name: "near", Polarity: "target=0.5"}, MinEffect: 0.25},
 			{Hint: ktstr.Hint{Name: "gone", Polarity: ktstr.SetUnknown}},
 		},

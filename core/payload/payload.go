@@ -90,6 +90,9 @@ type Hint struct {
 	// MinEffect is the smallest change, in percent, that a comparison calls a
 	// difference. 0 means the default.
 	MinEffect float64
+	// Margin is the loss, in percent, that a gate must exclude before it passes. 0
+	// means the default.
+	Margin float64
 }
 
 // A Need is a program that the payload needs.
@@ -118,7 +121,7 @@ type When struct {
 	Supports string // an option that the help text contains, such as "--json"
 }
 
-// MetricHints returns the hints as the extraction takes them, without MinEffect.
+// MetricHints returns the hints as the extraction takes them, without MinEffect and Margin.
 func (p Payload) MetricHints() []ktstr.Hint {
 	hints := make([]ktstr.Hint, len(p.Hints))
 	for i, h := range p.Hints {

@@ -127,6 +127,9 @@ func (p Payload) validateHints() error {
 		if !(h.MinEffect >= 0) || math.IsInf(h.MinEffect, 0) {
 			return wrong(at("hints", i)+".min_effect", "%v%%: want 0%% or more", h.MinEffect)
 		}
+		if !(h.Margin >= 0) || math.IsInf(h.Margin, 0) {
+			return wrong(at("hints", i)+".margin", "%v%%: want 0%% or more", h.Margin)
+		}
 	}
 	return nil
 }
