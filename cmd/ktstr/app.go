@@ -84,7 +84,7 @@ Exit status: 0    every check held
              2    a usage error, found before anything ran
              3    the payload could not run to its end
              4    the extraction failed or found no metric
-             5    a comparison has too few runs
+             5    a comparison is open: too few runs, or too much noise
              130  interrupted, for example by Ctrl-C
              141  the reader of the output has left (SIGPIPE), as in ktstr … | head`,
 		Version:       version(),

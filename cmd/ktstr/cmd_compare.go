@@ -36,7 +36,9 @@ bundle, of a directory of bundles, or of a file of records (json or jsonl).
 
 The verdict of a metric is one of:
   better, worse  the medians differ, see below
-  ~              no difference was found
+  same           a change of the margin is excluded in both directions
+  no loss        a loss of the margin is excluded
+  unclear        neither of these: the runs leave the question open
   changed        the medians differ, and the metric has no polarity
   missing        only one side has the metric, or no run has a --metric
   too few        this number of runs cannot show a difference
@@ -44,10 +46,12 @@ The verdict of a metric is one of:
 The medians differ if the Mann-Whitney U test is significant (corrected for the
 number of metrics) and the difference exceeds --min-effect.
 
-The headline metrics decide the exit status, or those of --metric:
-  1  a metric is worse or missing
-  5  every metric has too few runs (with --strict: any metric)
-  0  otherwise`,
+The headline metrics with a polarity decide the exit status, or those of --metric:
+  0  passed: every metric is better, same or no loss, or unclear or too few
+     without a margin of the payload or of --margin
+  1  failed: a metric is worse or missing
+  5  open: a metric is unclear or too few and has such a margin (with --strict:
+     any margin), changed, or nothing could be judged`,
 		Example: `  ktstr run fio-randread --repeat 10 --tag before
   ktstr run fio-randread --repeat 10 --tag after
   ktstr compare before after`,
@@ -125,6 +129,7 @@ func reportTable(w io.Writer, r compare.Report, all bool) string {
 // have.
 type statisticsOptions struct {
 	minEffect percent
+	margin    percent
 	alpha     float64
 	metrics   []string
 	strict    bool
@@ -132,14 +137,18 @@ type statisticsOptions struct {
 
 func statisticsFlags(f *pflag.FlagSet, o *statisticsOptions) {
 	f.Var(&o.minEffect, "min-effect", "ignore a change of less than `PERCENT`, such as 5% (default 2%, or the metric's own value in the payload)")
-	f.Float64Var(&o.alpha, "alpha", compare.DefaultAlpha, "chance `P` of any false alarm in one comparison, such as 0.01")
+	f.Var(&o.margin, "margin", "pass only if a loss of `PERCENT` is excluded, such as 5%, or else exit with 5 (default the metric's own value in the payload, or 5% without the exit status 5)")
+	f.Float64Var(&o.alpha, "alpha", compare.DefaultAlpha, "chance `P` of a false alarm in one comparison, and of a pass at a loss of the margin, such as 0.01")
 	f.StringArrayVar(&o.metrics, "metric", nil, "let the metric `NAME` decide, such as read.iops or 'read.*', in place of the headlines (repeatable)")
-	f.BoolVar(&o.strict, "strict", false, "exit with 5 if any metric that decides has too few runs (default: if all have too few)")
+	f.BoolVar(&o.strict, "strict", false, "exit with 5 if any metric that decides is unclear or has too few runs")
 }
 
 func (o statisticsOptions) check() error {
 	if !(o.alpha > 0 && o.alpha < 1) {
 		return fmt.Errorf("--alpha %v: want a probability between 0 and 1, such as 0.05", o.alpha)
+	}
+	if o.margin.set && o.margin.value == 0 {
+		return errors.New("--margin 0%: no number of runs excludes every loss: want a percentage above 0, such as 5%")
 	}
 	return nil
 }
@@ -150,6 +159,9 @@ func (o statisticsOptions) comparison(all bool) runs.Comparison {
 	c := runs.Comparison{Alpha: o.alpha, Metrics: o.metrics, All: all}
 	if o.minEffect.set {
 		c.MinEffect = &o.minEffect.value
+	}
+	if o.margin.set {
+		c.Margin = &o.margin.value
 	}
 	return c
 }

@@ -197,7 +197,7 @@ func (o runOptions) check(given func(flag string) bool) error {
 	case s.base != "" && s.baseline != "":
 		return errors.New("--base: names one of several variants or payloads, and --baseline earlier runs: want one of the two")
 	}
-	for _, flag := range []string{"metric", "min-effect", "alpha", "strict", "base"} {
+	for _, flag := range []string{"metric", "min-effect", "margin", "alpha", "strict", "base"} {
 		if given(flag) && s.baseline == "" && sides == 1 {
 			return fmt.Errorf("--%s: goes with a comparison: want --baseline, --interleave or --variant, or leave --%[1]s out", flag)
 		}

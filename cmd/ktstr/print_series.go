@@ -155,7 +155,7 @@ func (s *seriesView) headlinesSoFar() string {
 		report := compare.Compare(compare.Side{}, runs.Side("", side.Kept), compare.Options{})
 		shown := 0
 		for _, row := range report.Rows {
-			if row.Decides && row.B.N > 0 && shown < 2 {
+			if row.Shown && row.B.N > 0 && shown < 2 {
 				shown++
 				text += fmt.Sprintf("  %s %s", row.Metric, unit.Scale(row.B.Median, row.Unit))
 				if row.B.N > 1 {

@@ -34,7 +34,7 @@ func (a *app) printSet(list []runs.Run, wanted int, all bool) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	hidden := 0
 	for _, row := range report.Rows {
-		if isCount := row.Own && strings.HasPrefix(row.Metric, counters.Prefix); !row.Decides && !all && !isCount {
+		if isCount := row.Own && strings.HasPrefix(row.Metric, counters.Prefix); !row.Shown && !all && !isCount {
 			if !row.Own {
 				hidden++
 			}

@@ -1,6 +1,6 @@
-// Package compare compares two sets of runs of one benchmark. Each metric gets a
-// verdict: better, worse, or no difference shown. The package only computes and
-// formats. docs/compare.md explains how to read the result.
+// Package compare compares two sets of runs of one benchmark. Each metric gets an interval
+// for its change and a verdict, such as better, worse, same or unclear. The package only
+// computes and formats. docs/compare.md explains how to read the result.
 package compare
 
 import (
@@ -24,6 +24,7 @@ type Run struct {
 	Headlines []string       // names of metrics
 	Checked   []string       // names of the metrics that a check of the run names
 	About     []Fact         // facts that must be equal for two runs to be comparable
+	Set       string         // shared by the runs of one command; empty: unknown, or a run alone
 }
 
 // A Fact describes the host or the configuration of a run.
@@ -41,9 +42,9 @@ type Side struct {
 	Interrupted int
 }
 
-// A MinEffect is the smallest change, in percent, that counts for the metrics with a
-// name. The name may be a pattern, such as "fio.*.iops".
-type MinEffect struct {
+// A Threshold is a change, in percent, for the metrics with a name. The name may be a
+// pattern, such as "fio.*.iops".
+type Threshold struct {
 	Name    string
 	Percent float64
 }
@@ -58,10 +59,16 @@ type Options struct {
 	MinEffect *float64
 	// MinEffects override MinEffect. An exact name wins over a pattern. Among equals,
 	// the last one wins.
-	MinEffects []MinEffect
+	MinEffects []Threshold
+	// Margin is the loss, in percent, that must be excluded before a metric counts as not
+	// worse. nil means 5, or the smallest effect of the metric if that is larger.
+	Margin *float64
+	// Margins override Margin, as MinEffects override MinEffect.
+	Margins []Threshold
 	// Select lists the metrics that decide, as names or patterns. nil means the
-	// headlines, or all metrics if no run has a headline. The metrics of the run itself
-	// (ktstr.RunStream) decide only as headlines, or if a check names them.
+	// headlines, or all metrics if no run has a headline, of these the metrics with a
+	// polarity. The metrics of the run itself (ktstr.RunStream) decide only as headlines,
+	// or if a check names them.
 	Select []string
 	// Absent lists metrics that the user requested and that no run has. Each gets a
 	// row that decides, with the verdict Missing.
@@ -69,33 +76,39 @@ type Options struct {
 	// Compared lists the facts whose effect the user wants to compare, such as
 	// "kernel". They are not reported as differences.
 	Compared []string
-	// OnlyDeciding leaves out the rows that do not decide. Testing them takes time.
-	OnlyDeciding bool
+	// OnlyShown leaves out the rows that are not shown. Testing them takes time.
+	OnlyShown bool
 }
 
 // DefaultAlpha is the Alpha of the zero Options.
 const DefaultAlpha = 0.05
 
-// defaultMinEffect is the MinEffect of the zero Options, in percent.
-const defaultMinEffect = 2.0
+// The MinEffect and the Margin of the zero Options, in percent.
+const (
+	defaultMinEffect = 2.0
+	defaultMargin    = 5.0
+)
 
 // Compare compares b, the new side, with a.
 //
-// It tests each metric by the two-sided Mann–Whitney U-test of
-// golang.org/x/perf/benchmath, which assumes nothing about distributions. It corrects
-// the significance level for all metrics that decide, by Holm's step-down procedure
-// (S. Holm, "A Simple Sequentially Rejective Multiple Test Procedure", Scandinavian
-// Journal of Statistics 6 (1979) 65–70). So the probability that Compare calls one or
-// more of them different although none is, is at most Alpha, also if the metrics
+// It tests each metric by the two-sided Mann–Whitney U-test, which assumes nothing about
+// distributions. It corrects the significance level for all metrics that decide, by Holm's
+// step-down procedure (S. Holm, "A Simple Sequentially Rejective Multiple Test Procedure",
+// Scandinavian Journal of Statistics 6 (1979) 65–70). So the probability that Compare calls
+// one or more of them different although none is, is at most Alpha, also if the metrics
 // depend on each other. The metrics that do not decide are corrected separately, and so
 // are those of the run itself.
+//
+// Each change has an interval, see shift.bounds. If a side has several sets of runs, each
+// set counts once, with its median, because the runs of a set have the night, the boot and
+// the build in common. The test is then Student's t-test.
 func Compare(a, b Side, o Options) Report {
 	if o.Alpha == 0 {
 		o.Alpha = DefaultAlpha
 	}
 	r := Report{A: count(a), B: count(b), Alpha: o.Alpha, Differences: differences(a, b, o.Compared)}
-	decides, notes := selection(a, b, o.Select)
-	r.Notes = append(r.Notes, notes...)
+	chosen := selection(a, b, o.Select)
+	r.Notes = append(r.Notes, chosen.notes...)
 	for _, side := range []Counted{r.A, r.B} {
 		note := fmt.Sprintf("%s: %d interrupted, left out", side.Name, side.Interrupted)
 		if side.Interrupted > 0 && !slices.Contains(r.Notes, note) { // both sides may have the same name
@@ -103,24 +116,28 @@ func Compare(a, b Side, o Options) Report {
 		}
 	}
 	inA, inB := collect(a), collect(b)
-	own := ownMetrics(a, b)
 	for _, name := range Names(a, b) {
-		if o.OnlyDeciding && !decides(name) {
-			if !own[name] {
+		if o.OnlyShown && !chosen.shows(name) {
+			if !chosen.own[name] {
 				r.LeftOut++
 			}
 			continue
 		}
-		row := measure(name, inA[name], inB[name])
-		row.Decides = decides(name)
-		row.Own = own[name]
-		row.MinEffect = o.minEffect(name, row.Own)
+		row := measure(name, inA[name], inB[name], o.Alpha)
+		row.Own, row.Shown, row.Decides = chosen.own[name], chosen.shows(name), chosen.decides(row)
+		o.setThresholds(&row)
+		r.PerSet = r.PerSet || row.Decides && row.PerSet
 		r.Rows = append(r.Rows, row)
 	}
+	r.Drift = !r.PerSet && drift(a, b)
 	for _, name := range o.Absent {
-		r.Rows = append(r.Rows, Row{Metric: name, Decides: true, Verdict: Missing, Change: math.NaN(), P: 1, MinEffect: o.minEffect(name, false), Note: "no run has it"})
+		row := Row{Metric: name, Decides: true, Shown: true, Verdict: Missing, Change: math.NaN(), P: 1, Low: math.Inf(-1), High: math.Inf(1), Note: "no run has it"}
+		o.setThresholds(&row)
+		r.Rows = append(r.Rows, row)
 	}
+	r.Notes = append(r.Notes, neutral(r.Rows)...)
 	r.Notes = append(r.Notes, disagreements(r.Rows)...)
+	r.Notes = append(r.Notes, lowered(r.Rows)...)
 	var deciding, others, ownOthers []*Row
 	for i := range r.Rows {
 		switch row := &r.Rows[i]; {
@@ -144,21 +161,34 @@ func Compare(a, b Side, o Options) Report {
 	return r
 }
 
-// minEffect returns the smallest change of a metric that counts, in percent. Patterns do
-// not apply to an own metric.
-func (o Options) minEffect(name string, own bool) float64 {
-	percent := defaultMinEffect
-	if o.MinEffect != nil {
-		percent = *o.MinEffect
+// setThresholds sets the smallest effect and the margin of a row, in percent. A margin
+// that was given lowers the smallest effect, because a gate that excludes a loss of 1 %
+// must also find one.
+func (o Options) setThresholds(r *Row) {
+	r.MinEffect, _ = threshold(*r, o.MinEffect, o.MinEffects, defaultMinEffect)
+	r.Margin, r.MarginGiven = threshold(*r, o.Margin, o.Margins, max(defaultMargin, r.MinEffect))
+	if r.Margin < r.MinEffect {
+		r.lowered = r.MinEffect
+		r.MinEffect = r.Margin
+	}
+}
+
+// threshold returns the threshold of a row: that of its name, or the one for all metrics,
+// or the standard one. given reports whether it is not the standard one. Patterns do not
+// apply to an own metric.
+func threshold(r Row, all *float64, list []Threshold, standard float64) (percent float64, given bool) {
+	percent = standard
+	if all != nil {
+		percent, given = *all, true
 	}
 	exact := false
-	for _, m := range o.MinEffects {
+	for _, t := range list {
 		switch {
-		case m.Name == name:
-			percent, exact = m.Percent, true
-		case !exact && !own && extract.Match(m.Name, name):
-			percent = m.Percent
+		case t.Name == r.Metric:
+			percent, exact, given = t.Percent, true, true
+		case !exact && !r.Own && extract.Match(t.Name, r.Metric):
+			percent, given = t.Percent, true
 		}
 	}
-	return percent
+	return percent, given
 }

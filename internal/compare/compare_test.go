@@ -42,6 +42,9 @@ func TestEachVerdict(t *testing.T) {
 	check(ktstr.Unknown, low, high, compare.Changed)
 	check(ktstr.Lower, low, near, compare.Same)
 	check(ktstr.Lower, low, low, compare.Same)
+	check(ktstr.Lower, low, []float64{96, 101, 102, 104, 110}, compare.Unclear)
+	check(ktstr.Lower, low, []float64{90, 95, 101, 102, 103}, compare.NoLoss)
+	check(ktstr.Unknown, low, []float64{90, 95, 101, 102, 103}, compare.Unclear)
 	check(ktstr.Lower, []float64{5, 5, 5, 5}, []float64{5, 5, 5, 5}, compare.Same)
 	check(ktstr.Lower, low, nil, compare.Missing)
 	check(ktstr.Lower, nil, low, compare.Missing)
@@ -54,7 +57,7 @@ func TestEachVerdict(t *testing.T) {
 	}
 	check(ktstr.Lower, []float64{1, 2, 3, 4}, []float64{0, 0, 0, 0}, compare.Better)
 	check(ktstr.Higher, []float64{-110, -111, -112, -113}, []float64{-10, -11, -12, -13}, compare.Better)
-	// Three runs a side can never be significant at 5 %: too few, never "~".
+	// Three runs a side can never be significant at 5 %.
 	if row := check(ktstr.Lower, low[:3], high[:3], compare.TooFew); row.Need != 4 {
 		t.Errorf("need %d, want 4", row.Need)
 	}
@@ -124,33 +127,33 @@ func TestMinEffect(t *testing.T) {
 	}
 	check(compare.Options{MinEffect: &five}, compare.Better)
 	check(compare.Options{MinEffect: &twenty}, compare.Same)
-	check(compare.Options{MinEffects: []compare.MinEffect{{"a.*", 20}}}, compare.Same)
-	check(compare.Options{MinEffects: []compare.MinEffect{{"a.*", 20}, {"a.b", 5}, {"*.b", 20}}}, compare.Better)
-	check(compare.Options{MinEffect: &twenty, MinEffects: []compare.MinEffect{{"*.b", 5}, {"c", 99}}}, compare.Better)
+	check(compare.Options{MinEffects: []compare.Threshold{{"a.*", 20}}}, compare.Same)
+	check(compare.Options{MinEffects: []compare.Threshold{{"a.*", 20}, {"a.b", 5}, {"*.b", 20}}}, compare.Better)
+	check(compare.Options{MinEffect: &twenty, MinEffects: []compare.Threshold{{"*.b", 5}, {"c", 99}}}, compare.Better)
 }
 
 func TestBrokenRunsCountButDoNotMeasure(t *testing.T) {
 	m := ktstr.Metric{Name: "x", Polarity: ktstr.Lower}
-	a, b := side("a", m, 1, 2, 3, 4), side("b", m, 1, 2, 3, 4, 1e9)
+	a, b := side("a", m, 100, 101, 101, 102), side("b", m, 100, 101, 101, 102, 1e9)
 	b.Runs[4].Broken = true
 	r := compare.Compare(a, b, compare.Options{})
 	if r.Rows[0].B.N != 4 || r.Rows[0].Verdict != compare.Same || r.B != (compare.Counted{Name: "b", Runs: 5, Broken: 1}) {
 		t.Errorf("got %+v", r)
 	}
-	if r.Summary() != "1 worse, 1 ~" || r.ExitStatus(false) != 1 {
+	if r.Summary() != "1 worse, 1 same" || r.ExitStatus(false) != 1 {
 		t.Errorf("got %q, %d", r.Summary(), r.ExitStatus(false))
 	}
-	if r := compare.Compare(b, a, compare.Options{}); r.Summary() != "1 ~" || r.ExitStatus(true) != 0 {
+	if r := compare.Compare(b, a, compare.Options{}); r.Summary() != "1 same" || r.ExitStatus(true) != 0 {
 		t.Errorf("fewer failed: %q, %d", r.Summary(), r.ExitStatus(true))
 	}
 }
 
 func TestInterruptedRunsAreLeftOutWithANote(t *testing.T) {
 	m := ktstr.Metric{Name: "x", Polarity: ktstr.Lower}
-	a, b := side("a", m, 1, 2, 3, 4), side("b", m, 1, 2, 3, 4)
+	a, b := side("a", m, 100, 101, 101, 102), side("b", m, 100, 101, 101, 102)
 	b.Interrupted = 1
 	r := compare.Compare(a, b, compare.Options{})
-	if r.Summary() != "1 ~" || r.ExitStatus(true) != 0 || r.MoreBroken() || r.B != (compare.Counted{Name: "b", Runs: 4, Interrupted: 1}) {
+	if r.Summary() != "1 same" || r.ExitStatus(true) != 0 || r.MoreBroken() || r.B != (compare.Counted{Name: "b", Runs: 4, Interrupted: 1}) {
 		t.Errorf("got %q, %d, %+v", r.Summary(), r.ExitStatus(true), r.B)
 	}
 	if got, want := strings.Join(r.Notes, "|"), "b: 1 interrupted, left out"; got != want {
@@ -172,12 +175,16 @@ func TestExitStatus(t *testing.T) {
 	}
 	check(side("a", lower, 1, 1, 1, 1), side("b", lower, 2, 2, 2, 2), 1, 1)
 	check(side("a", lower, 2, 2, 2, 2), side("b", lower, 1, 1, 1, 1), 0, 0)
-	check(side("a", unknown, 2, 2, 2, 2), side("b", unknown, 1, 1, 1, 1), 0, 0)
+	// A change without a polarity cannot be judged.
+	check(side("a", unknown, 2, 2, 2, 2), side("b", unknown, 1, 1, 1, 1), 5, 5)
+	check(side("a", unknown, 2, 2, 2, 2), side("b", unknown, 2, 2, 2, 2), 0, 0)
+	// Unclear is open only with strict or a margin, see TestMargin.
+	check(side("a", lower, 1, 2, 3, 4, 5), side("b", lower, 1, 2, 3, 4, 5), 0, 5)
 	// Nothing was judged: that is never green, with or without strict.
 	check(side("a", lower, 1), side("b", lower, 2), 5, 5)
 	check(side("a", lower, 1, 2, 3), side("b", lower, 100, 101, 102), 5, 5)
 	some := func(name string, x float64) compare.Side { // of two metrics one has enough runs
-		s := side(name, lower, x, x+1, x+2, x+3, x+4)
+		s := side(name, lower, x, x, x, x, x)
 		for i := range s.Runs {
 			s.Runs[i].Headlines = []string{"x", "rare"}
 		}
@@ -202,10 +209,10 @@ func TestSummaryTellsHowMuchWasJudged(t *testing.T) {
 		return append(rows, compare.Row{Verdict: compare.TooFew, Need: 9}) // decides nothing
 	}
 	for want, report := range map[string]compare.Report{
-		"1 worse, 1 better, 1 changed, 1 ~, 1 missing":                                        {Rows: rows(compare.Worse, compare.Better, compare.Changed, compare.Same, compare.Missing)},
+		"1 worse, 1 better, 1 changed, 1 same, 1 missing":                                     {Rows: rows(compare.Worse, compare.Better, compare.Changed, compare.Same, compare.Missing)},
 		"1 too few (5 runs a side could tell): nothing was judged, 0 of 1 metric":             {Rows: rows(compare.TooFew)},
 		"1 too few (5 runs a side could tell), 1 missing: nothing was judged, 0 of 2 metrics": {Rows: rows(compare.TooFew, compare.Missing)},
-		"2 ~, 1 too few (5 runs a side could tell): 2 of 3 metrics judged":                    {Rows: rows(compare.Same, compare.Same, compare.TooFew)},
+		"2 same, 1 too few (5 runs a side could tell): 2 of 3 metrics judged":                 {Rows: rows(compare.Same, compare.Same, compare.TooFew)},
 		"nothing to compare": {Rows: rows()},
 	} {
 		if got := report.Summary(); got != want {
@@ -220,8 +227,9 @@ func TestHeadlinesOrTheSelectionDecide(t *testing.T) {
 	}
 	var a, b compare.Side
 	for i := range 4 {
-		a.Runs = append(a.Runs, run(float64(i+1), float64(i+1)))
-		b.Runs = append(b.Runs, run(float64(i+1), float64(i+100)))
+		noise := float64(i % 2)
+		a.Runs = append(a.Runs, run(100+noise, 100+noise))
+		b.Runs = append(b.Runs, run(100+noise, 200+noise))
 	}
 	check := func(o compare.Options, want string) {
 		t.Helper()
@@ -229,19 +237,19 @@ func TestHeadlinesOrTheSelectionDecide(t *testing.T) {
 			t.Errorf("%+v: %s, want %s", o, got, want)
 		}
 	}
-	check(compare.Options{}, "1 ~")
-	if r := compare.Compare(a, b, compare.Options{OnlyDeciding: true}); len(r.Rows) != 1 || r.LeftOut != 1 || r.Summary() != "1 ~" {
+	check(compare.Options{}, "1 same")
+	if r := compare.Compare(a, b, compare.Options{OnlyShown: true}); len(r.Rows) != 1 || r.LeftOut != 1 || r.Summary() != "1 same" {
 		t.Errorf("only what decides: %+v", r)
 	}
 	check(compare.Options{Select: []string{"b.x"}}, "1 worse")
-	check(compare.Options{Select: []string{"*.x"}}, "2 too few (5 runs a side could tell): nothing was judged, 0 of 2 metrics") // 4 runs a side: 0.029 > 0.05/2
+	check(compare.Options{Select: []string{"*.x"}}, "1 same, 1 too few (5 runs a side could tell): 1 of 2 metrics judged") // 4 runs a side: 0.029 > 0.05/2
 	check(compare.Options{Select: []string{"nothing"}}, "nothing to compare")
-	check(compare.Options{Select: []string{"b.x", "nothing"}, Absent: []string{"nothing"}, OnlyDeciding: true}, "1 worse, 1 missing")
+	check(compare.Options{Select: []string{"b.x", "nothing"}, Absent: []string{"nothing"}, OnlyShown: true}, "1 worse, 1 missing")
 	for i := range a.Runs {
 		a.Runs[i].Headlines, b.Runs[i].Headlines = nil, nil
 	}
 	r := compare.Compare(a, b, compare.Options{})
-	if r.Summary() != "2 too few (5 runs a side could tell): nothing was judged, 0 of 2 metrics" || len(r.Notes) != 1 || r.Rows[0].Need != 5 {
+	if r.Summary() != "1 same, 1 too few (5 runs a side could tell): 1 of 2 metrics judged" || len(r.Notes) != 1 || r.Rows[0].Need != 5 {
 		t.Errorf("without headlines: %s, %q", r.Summary(), r.Notes)
 	}
 }

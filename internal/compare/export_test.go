@@ -1,7 +1,25 @@
 package compare
 
-// For tests of what the library's test gives.
+import "slices"
+
+// For tests of the statistics.
 var (
-	UTest  = uTest
-	LeastP = leastP
+	LeastP        = leastP
+	KthDifference = difference
+	CriticalU     = criticalU
+	TQuantile     = tQuantile
 )
+
+// UTest is uTest of samples in any order.
+func UTest(x, y []float64) float64 {
+	p, _ := uTest(slices.Sorted(slices.Values(x)), slices.Sorted(slices.Values(y)))
+	return p
+}
+
+// Bounds returns the bounds of a shift by a factor, at a one-sided level. With sets, each
+// value is a set.
+func Bounds(a, b []float64, level float64, sets bool) (low, high float64) {
+	s := newShift(a, b, 1, true)
+	s.sets = sets
+	return s.bounds(level)
+}

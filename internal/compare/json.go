@@ -12,22 +12,30 @@ const schema = "ktstr.compare/v1"
 // in ktstr.Number. Values that were not measured are null.
 func (r Row) MarshalJSON() ([]byte, error) {
 	return plainjson.Marshal(struct {
-		Metric    string        `json:"metric"`
-		Verdict   Verdict       `json:"verdict"`
-		Decides   bool          `json:"decides"`
-		Unit      string        `json:"unit"`
-		Polarity  string        `json:"polarity"`
-		A         Sample        `json:"a"`
-		B         Sample        `json:"b"`
-		Change    *ktstr.Number `json:"change"` // a fraction: 0.1 is +10 %
-		P         *ktstr.Number `json:"p"`
-		Level     *ktstr.Number `json:"level"`
-		MinEffect float64       `json:"min_effect"` // percent
-		Need      int           `json:"need,omitempty"`
-		Note      string        `json:"note,omitempty"`
+		Metric      string        `json:"metric"`
+		Verdict     Verdict       `json:"verdict"`
+		Decides     bool          `json:"decides"`
+		PerSet      bool          `json:"per_set"` // each set of runs counts once, and the values are medians of sets
+		Unit        string        `json:"unit"`
+		Polarity    string        `json:"polarity"`
+		A           Sample        `json:"a"`
+		B           Sample        `json:"b"`
+		Change      *ktstr.Number `json:"change"` // a fraction: 0.1 is +10 %
+		Low         *ktstr.Number `json:"low"`    // bounds of the change; null: there is no interval
+		High        *ktstr.Number `json:"high"`
+		P           *ktstr.Number `json:"p"`
+		Level       *ktstr.Number `json:"level"`
+		MinEffect   float64       `json:"min_effect"` // percent
+		Margin      float64       `json:"margin"`     // percent
+		MarginGiven bool          `json:"margin_given"`
+		Seen        *ktstr.Number `json:"seen,omitempty"` // a fraction; of the verdict unclear
+		Need        int           `json:"need,omitempty"`
+		Note        string        `json:"note,omitempty"`
 	}{
-		r.Metric, r.Verdict, r.Decides, r.Unit, r.Polarity.String(), r.A, r.B,
-		known(r.Change, r.Measured()), known(r.P, r.Measured()), known(r.Level, r.Measured()), r.MinEffect, r.Need, r.Note,
+		r.Metric, r.Verdict, r.Decides, r.PerSet, r.Unit, r.Polarity.String(), r.A, r.B,
+		known(r.Change, r.Measured()), known(r.Low, r.Bounded()), known(r.High, r.Bounded()),
+		known(r.P, r.Measured()), known(r.Level, r.Measured()), r.MinEffect, r.Margin, r.MarginGiven,
+		known(r.Seen, r.Verdict == Unclear), r.Need, r.Note,
 	})
 }
 

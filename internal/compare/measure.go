@@ -9,16 +9,14 @@ import (
 	"strings"
 
 	"github.com/aclements/go-moremath/stats"
-	"golang.org/x/perf/benchmath"
-
 	"github.com/ktstr/ktstr"
 	"github.com/ktstr/ktstr/core/unit"
 )
 
 // measure returns the row of one metric without its verdict. If the verdict can only
 // be Missing, the row has it.
-func measure(name string, a, b []sighting) Row {
-	row := Row{Metric: name, Change: math.NaN(), P: 1}
+func measure(name string, a, b []sighting, alpha float64) Row {
+	row := Row{PerSet: perSet(a, b), Metric: name, Change: math.NaN(), P: 1, Low: math.Inf(-1), High: math.Inf(1)}
 	note := func(format string, args ...any) {
 		row.Note = strings.TrimPrefix(row.Note+"; "+fmt.Sprintf(format, args...), "; ")
 	}
@@ -36,14 +34,23 @@ func measure(name string, a, b []sighting) Row {
 	}
 	notFinite := 0
 	values := func(side []sighting) []float64 {
-		var list []float64
+		var keys []string
+		var groups [][]float64 // the values that count once: those of a set, or of a run
 		for _, s := range side {
 			v, err := unit.Convert(s.value, s.unit, row.Unit)
 			if err != nil || math.IsNaN(v) || math.IsInf(v, 0) {
 				notFinite++
 				continue
 			}
-			list = append(list, v)
+			if at := slices.Index(keys, s.set); row.PerSet && at >= 0 && s.set != "" {
+				groups[at] = append(groups[at], v)
+				continue
+			}
+			keys, groups = append(keys, s.set), append(groups, []float64{v})
+		}
+		var list []float64
+		for _, g := range groups {
+			list = append(list, median(g))
 		}
 		return list
 	}
@@ -65,8 +72,9 @@ func measure(name string, a, b []sighting) Row {
 		note("not in the second")
 		return row
 	}
-	strict := strictest(row, all)
-	row.Polarity, row.Change, row.P = strict.polarity, strict.change, strict.p
+	strict := strictest(row, all, alpha)
+	row.reading = strict
+	row.Polarity, row.Change, row.P, row.Low, row.High = strict.polarity, strict.change, strict.p, strict.low, strict.high
 	if pa, pb := polarities(a), polarities(b); pa != pb {
 		row.disagreement = fmt.Sprintf("A: %s, B: %s", pa, pb)
 		note("judged as %s, because the sides disagree about the polarity (%s)", row.Polarity, row.disagreement)
@@ -78,6 +86,9 @@ func measure(name string, a, b []sighting) Row {
 type reading struct {
 	polarity  ktstr.Polarity
 	change, p float64
+	low, high float64 // the one-sided bounds of the change, at alpha each
+	direction int     // in which the test sees the change: -1, 0 or 1
+	shift     shift
 }
 
 // worse reports whether the change is in the bad direction.
@@ -88,19 +99,45 @@ func (r reading) worse() bool {
 	return r.polarity != ktstr.Unknown && r.change > 0
 }
 
+// loss returns the largest loss in the interval, a fraction. A gain is negative. Without a
+// polarity, each change is a loss.
+func (r reading) loss() float64 {
+	switch r.polarity {
+	case ktstr.Higher:
+		return -r.low
+	case ktstr.Unknown:
+		return max(-r.low, r.high)
+	}
+	return r.high
+}
+
+// gain returns the largest gain in the interval, as loss.
+func (r reading) gain() float64 {
+	switch r.polarity {
+	case ktstr.Higher:
+		return r.high
+	case ktstr.Unknown:
+		return max(-r.low, r.high)
+	}
+	return -r.low
+}
+
+// lost reports whether each change in the interval is a loss.
+func (r reading) lost() bool { return r.gain() < 0 }
+
 // strictest reads the row by each known polarity of its metrics and returns the reading
 // that is worst for side B: the most significant one in the bad direction, or else the
-// least significant one. Usually there is only one.
-func strictest(row Row, all []sighting) reading {
+// one with the largest possible loss. Usually there is only one.
+func strictest(row Row, all []sighting, alpha float64) reading {
 	var readings []reading
 	for _, s := range all {
 		if s.polarity == ktstr.Unknown || slices.ContainsFunc(readings, func(r reading) bool { return r.polarity == s.polarity }) {
 			continue
 		}
-		readings = append(readings, read(row, s))
+		readings = append(readings, read(row, s, alpha))
 	}
 	if len(readings) == 0 {
-		return read(row, sighting{})
+		return read(row, sighting{}, alpha)
 	}
 	return slices.MinFunc(readings, func(a, b reading) int {
 		switch {
@@ -111,21 +148,22 @@ func strictest(row Row, all []sighting) reading {
 		case b.worse():
 			return 1
 		}
-		return cmp.Compare(b.p, a.p)
+		return cmp.Compare(b.loss(), a.loss())
 	})
 }
 
 // read compares the two sides of row by the polarity of a metric. A target is in the
 // unit of that metric.
-func read(row Row, like sighting) reading {
+func read(row Row, like sighting, alpha float64) reading {
 	x, y := row.A.Values, row.B.Values
 	from, to, whole := row.A.Median, row.B.Median, math.Abs(row.A.Median)
-	if target, ok := like.polarity.Target(); ok {
+	target, ok := like.polarity.Target()
+	if ok {
 		if t, err := unit.Convert(target, like.unit, row.Unit); err == nil {
 			target = t
 		}
 		x, y = distances(x, target), distances(y, target)
-		from, to = summarize(x).Median, summarize(y).Median
+		from, to = median(x), median(y)
 		if target != 0 {
 			// Not a fraction of the distance at A. Near the target that is almost
 			// nothing, and any noise would be a change by hundreds of percent.
@@ -134,7 +172,15 @@ func read(row Row, like sighting) reading {
 			whole = from
 		}
 	}
-	return reading{like.polarity, rounded(change(from, to, whole)), uTest(x, y)}
+	r := reading{polarity: like.polarity, change: rounded(change(from, to, whole)), shift: newShift(x, y, whole, !ok)}
+	r.shift.sets = row.PerSet
+	if row.PerSet && r.polarity != ktstr.Unknown {
+		// With few sets a two-sided test hardly finds anything. Each direction has alpha.
+		r.shift.tails = 1
+	}
+	r.p, r.direction = r.shift.test()
+	r.low, r.high = r.shift.bounds(alpha)
+	return r
 }
 
 // polarities returns the polarities of one side, such as "lower" or "lower or unknown".
@@ -187,13 +233,21 @@ func summarize(values []float64) Sample {
 	if s.N == 0 {
 		return s
 	}
-	thresholds := benchmath.DefaultThresholds
-	s.Median = benchmath.AssumeNothing.Summary(benchmath.NewSample(slices.Clone(values), &thresholds), 0.95).Center
-	if !slices.Contains(values, s.Median) {
-		s.Median = rounded(s.Median)
-	}
-	sample := stats.Sample{Xs: slices.Clone(values)}
-	sample.Sort()
+	sample := stats.Sample{Xs: slices.Sorted(slices.Values(values)), Sorted: true}
+	s.Median = middle(sample.Xs)
 	s.Spread = rounded((sample.Quantile(0.75) - sample.Quantile(0.25)) / 2)
 	return s
+}
+
+// median returns the median of values, which are in any order.
+func median(values []float64) float64 { return middle(slices.Sorted(slices.Values(values))) }
+
+// middle returns the median of sorted values. If it is between two values, it is rounded.
+func middle(sorted []float64) float64 {
+	n := len(sorted)
+	low, high := sorted[(n-1)/2], sorted[n/2]
+	if low == high {
+		return low
+	}
+	return rounded(low/2 + high/2)
 }

@@ -11,10 +11,10 @@ import (
 // ownSide returns runs with the metric iops of the payload and metrics of the run itself.
 func ownSide(headlines, checked []string, own ...string) compare.Side {
 	var s compare.Side
-	for i := range 5 {
-		r := compare.Run{Metrics: []ktstr.Metric{{Name: "iops", Value: float64(i), Stream: ktstr.Stdout}}, Headlines: headlines, Checked: checked}
+	for range 5 {
+		r := compare.Run{Metrics: []ktstr.Metric{{Name: "iops", Value: 100, Polarity: ktstr.Higher, Stream: ktstr.Stdout}}, Headlines: headlines, Checked: checked}
 		for _, name := range own {
-			r.Metrics = append(r.Metrics, ktstr.Metric{Name: name, Value: float64(i), Unit: "s", Polarity: ktstr.Lower, Stream: ktstr.RunStream})
+			r.Metrics = append(r.Metrics, ktstr.Metric{Name: name, Value: 100, Unit: "s", Polarity: ktstr.Lower, Stream: ktstr.RunStream})
 		}
 		s.Runs = append(s.Runs, r)
 	}
@@ -72,7 +72,7 @@ func TestOwnNumberOfOneSideDoesNotDecide(t *testing.T) { // C38
 }
 
 func TestPatternsOfEffectsAreNotForOwnNumbers(t *testing.T) { // C38
-	twenty := []compare.MinEffect{{Name: "*.*", Percent: 20}}
+	twenty := []compare.Threshold{{Name: "*.*", Percent: 20}}
 	s := ownSide([]string{"run.wall"}, nil, "run.wall")
 	if row := compare.Compare(s, s, compare.Options{MinEffects: twenty}).Rows[0]; row.Metric != "run.wall" || row.MinEffect != 2 {
 		t.Errorf("%s has the smallest effect %v, want run.wall and 2", row.Metric, row.MinEffect)

@@ -13,19 +13,21 @@ import (
 // Verdict is the result of one metric.
 type Verdict string
 
-// The verdicts. A difference must be significant and larger than the smallest effect
-// that counts.
+// The verdicts. A difference must be significant and larger than the smallest effect that
+// counts. The bounds of the interval must exclude a change of the margin.
 const (
 	Worse   Verdict = "worse"
 	Missing Verdict = "missing" // a side has no value, or the units of the sides do not convert
 	TooFew  Verdict = "too few" // no result of this number of runs could be significant
+	Unclear Verdict = "unclear" // neither a difference nor the absence of a loss was shown
 	Changed Verdict = "changed" // different, and the polarity is unknown
-	Same    Verdict = "~"       // no difference shown
+	NoLoss  Verdict = "no loss" // a loss of the margin is excluded, and a gain is not
+	Same    Verdict = "same"    // a change of the margin is excluded in both directions
 	Better  Verdict = "better"
 )
 
 // words lists the verdicts, worst first.
-var words = []Verdict{Worse, Missing, TooFew, Changed, Same, Better}
+var words = []Verdict{Worse, Missing, TooFew, Unclear, Changed, NoLoss, Same, Better}
 
 // A Sample holds the values of one metric on one side, in the unit of the row.
 type Sample struct {
@@ -43,26 +45,43 @@ type Row struct {
 	Unit     string         // of all values; the unit of side A, or of side B if A has none
 	Polarity ktstr.Polarity // if the runs disagree, the one by which B is worst
 	Decides  bool           // the exit status depends on this row
+	Shown    bool           // the table has it without Table.All
+	PerSet   bool           // each set of runs counts once, because a side has several; the values are medians of sets
 	Own      bool           // ktstr measured it around the run, and it is not of the payload's output
 	A, B     Sample
 	// Change is the change from the median of A to the median of B, as a fraction of
 	// the median of A. For a target, it is the change of the median distance to the
 	// target, as a fraction of the target. It is infinite if the value changes from
 	// 0, and NaN if a side has no value.
-	Change    float64
-	P         float64 // of the Mann–Whitney U-test; 1 if the test is impossible
-	Level     float64 // the largest significant P, corrected for the other metrics
-	MinEffect float64 // percent
-	Verdict   Verdict
-	Need      int    // with TooFew: the number of runs per side that could show a difference
-	Note      string // for the user, such as "not in the first"; may be empty
+	Change float64
+	// Low and High are the bounds of the change, as fractions. The change is below Low with
+	// at most the probability Alpha, and above High with at most the same. They are of this
+	// metric alone, and infinite if there are too few runs. Their center is the
+	// Hodges–Lehmann estimate, from which Change can differ a little.
+	Low, High   float64
+	P           float64 // of the test; 1 if it is impossible
+	Level       float64 // the largest significant P, corrected for the other metrics
+	MinEffect   float64 // percent
+	Margin      float64 // percent; the loss that must be excluded
+	MarginGiven bool    // the payload or the user gave it
+	Verdict     Verdict
+	// Need is the number of runs per side, or of sets if PerSet, with which a
+	// difference could be shown (TooFew), or a change of the margin (Unclear).
+	Need int
+	Seen float64 // with Unclear: the smallest change, a fraction, that these runs would have shown with a probability of 80 %
+	Note string  // for the user, such as "not in the first"; may be empty
 
-	disagreement string // the polarities of the sides, if they differ
+	reading
+	disagreement string  // the polarities of the sides, if they differ
+	lowered      float64 // the smallest effect before Margin lowered it, in percent
 }
 
 // Measured reports whether both sides have values. If not, Change, P and Level have
 // no meaning.
 func (r Row) Measured() bool { return r.A.N > 0 && r.B.N > 0 }
+
+// Bounded reports whether the row has an interval.
+func (r Row) Bounded() bool { return r.Measured() && !math.IsInf(r.Low, 0) && !math.IsInf(r.High, 0) }
 
 // A Difference is a fact in which the sides differ.
 type Difference struct {
@@ -73,12 +92,16 @@ type Difference struct {
 
 // A Report is the comparison of side B, the new one, with side A.
 type Report struct {
-	A, B        Counted
-	Alpha       float64
+	A, B   Counted
+	Alpha  float64
+	PerSet bool // of a deciding row
+	// Drift says that the runs of the sides were not made in turns by one command, and
+	// that PerSet is false. The intervals then do not include changes of the host.
+	Drift       bool
 	Differences []Difference
 	Rows        []Row // first the rows that decide, then the worst verdict first
 	Notes       []string
-	LeftOut     int // the number of metrics of the payloads without a row; see Options.OnlyDeciding
+	LeftOut     int // the number of metrics of the payloads without a row; see Options.OnlyShown
 }
 
 // Counted holds the number of runs of a side.
@@ -87,6 +110,7 @@ type Counted struct {
 	Runs        int    `json:"runs"` // without interrupted ones
 	Broken      int    `json:"broken"`
 	Interrupted int    `json:"interrupted"`
+	Sets        int    `json:"sets,omitempty"` // of the runs that are not broken; a run alone is a set; 0: unknown
 }
 
 // MoreBroken reports whether the fraction of broken runs is larger on side B than on
@@ -108,9 +132,12 @@ func (r Report) Counts() map[Verdict]int {
 	return counts
 }
 
-// Judged returns the number of deciding metrics, and how many of them were judged.
-// Those with the verdicts TooFew and Missing were not. need is the number of runs per
-// side that TooFew asks for, 0 if no metric has that verdict.
+// passes reports whether a loss of the margin is excluded.
+func (v Verdict) passes() bool { return v == Same || v == NoLoss || v == Better }
+
+// Judged returns the number of deciding metrics, and how many of them were judged: those
+// that passed or failed, and those that changed without a polarity. need is the number of
+// runs per side that could judge the others, 0 if there are none.
 func (r Report) Judged() (judged, deciding, need int) {
 	for _, row := range r.Rows {
 		if !row.Decides {
@@ -118,7 +145,7 @@ func (r Report) Judged() (judged, deciding, need int) {
 		}
 		deciding++
 		switch row.Verdict {
-		case TooFew:
+		case TooFew, Unclear:
 			need = max(need, row.Need)
 		case Missing:
 		default:
@@ -129,20 +156,24 @@ func (r Report) Judged() (judged, deciding, need int) {
 }
 
 // Summary returns the number of metrics per verdict, such as "2 worse, 5 better, 31
-// ~, 1 missing". If the runs were too few, it also gives the number of metrics that
-// were judged.
+// same, 1 missing". If a verdict is open, it also gives the number of runs that could
+// decide and the number of metrics that were judged.
 func (r Report) Summary() string {
 	counts := r.Counts()
-	judged, deciding, need := r.Judged()
+	judged, deciding, _ := r.Judged()
 	var parts []string
-	for _, w := range []Verdict{Worse, Better, Changed, Same, TooFew, Missing} {
-		if counts[w] > 0 {
-			part := fmt.Sprintf("%d %s", counts[w], w)
-			if w == TooFew {
-				part += fmt.Sprintf(" (%s a side could tell)", text.Count(need, "run"))
-			}
-			parts = append(parts, part)
+	for _, w := range []Verdict{Worse, Better, Changed, Same, NoLoss, Unclear, TooFew, Missing} {
+		if counts[w] == 0 {
+			continue
 		}
+		part := fmt.Sprintf("%d %s", counts[w], w)
+		if need := r.need(w); need != "" {
+			part += fmt.Sprintf(" (%s a side could tell)", need)
+		}
+		parts = append(parts, part)
+	}
+	if len(parts) == 0 && r.unjudgeable() {
+		return "nothing was judged, because no metric has a polarity. " + polarityRemedy
 	}
 	if len(parts) == 0 {
 		return "nothing to compare"
@@ -150,7 +181,7 @@ func (r Report) Summary() string {
 	words := strings.Join(parts, ", ")
 	all := text.Count(deciding, "metric")
 	switch {
-	case counts[TooFew] == 0:
+	case counts[TooFew]+counts[Unclear] == 0:
 		return words
 	case judged == 0:
 		return fmt.Sprintf("%s: nothing was judged, 0 of %s", words, all)
@@ -158,17 +189,58 @@ func (r Report) Summary() string {
 	return fmt.Sprintf("%s: %d of %s judged", words, judged, all)
 }
 
-// ExitStatus returns the exit status of a comparison. It is 1 if a deciding metric is
-// Worse or Missing, or if no metric decides. It is 5 if the runs were too few to judge
-// any of them or, with strict, to judge all of them. Otherwise it is 0.
+// need returns the largest number of runs or sets that the deciding rows with a verdict
+// need, such as "14 runs", or "".
+func (r Report) need(w Verdict) string {
+	var most Row
+	for _, row := range r.Rows {
+		if row.Decides && row.Verdict == w && row.Need > most.Need {
+			most = row
+		}
+	}
+	if most.Need == 0 {
+		return ""
+	}
+	return most.needed()
+}
+
+// needed returns Need as text, such as "14 runs" or "3 sets".
+func (r Row) needed() string {
+	if r.PerSet {
+		return text.Count(r.Need, "set")
+	}
+	return text.Count(r.Need, "run")
+}
+
+// unjudgeable reports whether there are metrics and none of them decides, because none
+// has a polarity.
+func (r Report) unjudgeable() bool {
+	return !slices.ContainsFunc(r.Rows, func(row Row) bool { return row.Decides }) &&
+		slices.ContainsFunc(r.Rows, func(row Row) bool { return row.Shown })
+}
+
+// ExitStatus turns the verdicts into the exit status of a comparison.
+//
+//   - 1 (failed) if a deciding metric is Worse or Missing, or if there is no metric.
+//   - 5 (open) if a deciding metric Changed, which cannot be judged without a polarity. Also
+//     if one is Unclear or TooFew and has a margin that the payload or the user gave. With
+//     strict, if any is Unclear or TooFew. If the runs are TooFew, also if nothing was judged,
+//     or if the whole interval of a metric is a loss.
+//   - 0 (passed) otherwise. With given margins or strict, each deciding metric then excludes
+//     a loss of its margin.
 func (r Report) ExitStatus(strict bool) int {
 	counts := r.Counts()
-	judged, _, _ := r.Judged()
-	switch {
-	case counts[Worse] > 0, counts[Missing] > 0, len(counts) == 0:
+	judged, deciding, _ := r.Judged()
+	if counts[Worse] > 0 || counts[Missing] > 0 || deciding == 0 && !r.unjudgeable() {
 		return 1
-	case counts[TooFew] > 0 && (strict || judged == 0):
+	}
+	if counts[Changed] > 0 || deciding == 0 || judged == 0 && counts[TooFew] > 0 {
 		return 5
+	}
+	for _, row := range r.Rows {
+		if row.Decides && !row.Verdict.passes() && (strict || row.MarginGiven || row.Verdict == TooFew && row.lost()) {
+			return 5
+		}
 	}
 	return 0
 }
@@ -179,11 +251,14 @@ func before(a, b Row) bool {
 	if a.Decides != b.Decides {
 		return a.Decides
 	}
+	if a.Shown != b.Shown {
+		return a.Shown
+	}
 	if a.Verdict != b.Verdict {
 		return slices.Index(words, a.Verdict) < slices.Index(words, b.Verdict)
 	}
 	ca, cb := math.Abs(a.Change), math.Abs(b.Change)
-	if math.IsNaN(ca) || math.IsNaN(cb) || a.Verdict == Same || a.Verdict == TooFew {
+	if math.IsNaN(ca) || math.IsNaN(cb) || slices.Contains([]Verdict{Same, NoLoss, Unclear, TooFew}, a.Verdict) {
 		return false // keeps the order of the runs
 	}
 	return ca > cb

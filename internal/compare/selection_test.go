@@ -15,7 +15,7 @@ func runsOf(name string, metrics ...string) compare.Side {
 	for i := range 5 {
 		var r compare.Run
 		for _, m := range metrics {
-			r.Metrics = append(r.Metrics, ktstr.Metric{Name: m, Value: float64(i)})
+			r.Metrics = append(r.Metrics, ktstr.Metric{Name: m, Value: float64(i), Polarity: ktstr.Lower})
 		}
 		s.Runs = append(s.Runs, r)
 	}

@@ -14,6 +14,9 @@ import (
 // count counts the runs of a side.
 func count(s Side) Counted {
 	c := Counted{Name: s.Name, Runs: len(s.Runs), Interrupted: s.Interrupted}
+	if !s.unlabelled() {
+		c.Sets = len(setsOf(s))
+	}
 	for _, r := range s.Runs {
 		if r.Broken {
 			c.Broken++
@@ -75,15 +78,42 @@ func Names(sides ...Side) []string {
 	return order
 }
 
-// selection returns a function that reports whether a metric decides. If the user must
-// know how it selects, the notes explain it.
-func selection(a, b Side, patterns []string) (decides func(name string) bool, notes []string) {
-	if patterns != nil {
-		return func(name string) bool {
-			return slices.ContainsFunc(patterns, func(p string) bool { return extract.Match(p, name) })
-		}, nil
+// A choice says which metrics decide and which are shown.
+type choice struct {
+	shown     map[string]bool // nil: those of patterns
+	patterns  []string        // of the user, who wants these metrics to decide
+	own       map[string]bool // ktstr measured them around the run
+	polarity  map[string]bool // the metrics with a polarity
+	headlines bool            // those that are shown are headlines
+	neutral   bool            // no metric that is shown has a polarity
+	notes     []string        // for the user
+}
+
+// shows reports whether the table has the metric without --all.
+func (c choice) shows(name string) bool {
+	if c.shown == nil {
+		return slices.ContainsFunc(c.patterns, func(p string) bool { return extract.Match(p, name) })
 	}
-	own := ownMetrics(a, b)
+	return c.shown[name]
+}
+
+// selection chooses the metrics that are shown: those of the patterns, or the headlines, or
+// all metrics of the payload. Own metrics are chosen as headlines or by a check.
+func selection(a, b Side, patterns []string) choice {
+	c := choice{own: ownMetrics(a, b), polarity: map[string]bool{}, patterns: patterns}
+	for _, s := range []Side{a, b} {
+		for _, r := range s.Runs {
+			for _, m := range r.Metrics {
+				if m.Polarity != ktstr.Unknown {
+					c.polarity[m.Name] = true
+				}
+			}
+		}
+	}
+	if patterns != nil {
+		return c
+	}
+	c.shown = map[string]bool{}
 	headlines, checked := map[string]bool{}, map[string]bool{}
 	for _, s := range []Side{a, b} {
 		for _, r := range s.Runs {
@@ -91,43 +121,100 @@ func selection(a, b Side, patterns []string) (decides func(name string) bool, no
 				headlines[name] = true
 			}
 			for _, name := range r.Checked {
-				checked[name] = own[name]
+				checked[name] = c.own[name]
 			}
 		}
 	}
-	oneSided := oneSided(a, b, func(name string) bool { return own[name] && headlines[name] && !checked[name] })
+	oneSided := oneSided(a, b, func(name string) bool { return c.own[name] && headlines[name] && !checked[name] })
 	for _, name := range oneSided {
 		delete(headlines, name)
-		notes = append(notes, fmt.Sprintf("%s does not decide, because only one side has it", name))
+		c.notes = append(c.notes, fmt.Sprintf("%s does not decide, because only one side has it", name))
 	}
-	if len(headlines) > 0 {
-		return func(name string) bool { return headlines[name] || checked[name] }, notes
-	}
-	names := slices.DeleteFunc(Names(a, b), func(name string) bool { return own[name] })
-	arrays := arraysOf(names)
-	decides = func(name string) bool {
-		array, _, isElement := element(name)
-		return checked[name] || !own[name] && (!isElement || !arrays[array])
-	}
-	n := 0
+	c.headlines = len(headlines) > 0
+	names := Names(a, b)
+	payloads := slices.DeleteFunc(slices.Clone(names), func(name string) bool { return c.own[name] })
+	arrays := arraysOf(payloads)
+	deciding := 0
 	for _, name := range names {
-		if decides(name) {
-			n++
+		array, _, isElement := element(name)
+		c.shown[name] = checked[name] || headlines[name] || !c.headlines && !c.own[name] && (!isElement || !arrays[array])
+		if c.shown[name] && c.polarity[name] && !c.own[name] {
+			deciding++
 		}
 	}
-	all := fmt.Sprintf("all %d decide", n)
-	if n < len(names) {
-		all = fmt.Sprintf("%d of %d decide", n, len(names))
+	return c.explained(deciding, len(payloads), arrays)
+}
+
+// explained returns the choice with what the user must know about it. Without headlines,
+// deciding of all metrics of the payload decide, and arrays are left out.
+func (c choice) explained(deciding, all int, arrays map[string]bool) choice {
+	c.neutral = len(c.shown) > 0
+	for name, shown := range c.shown {
+		if shown && c.polarity[name] {
+			c.neutral = false
+		}
 	}
-	notes = append(notes, "no metric is marked as headline, so "+all+". Choose with --metric NAME, or set headline: true in a payload file")
+	if c.neutral && c.headlines {
+		c.notes = append(c.notes, "no headline has a polarity, so a change cannot be judged. "+polarityRemedy)
+	}
+	if c.headlines {
+		return c
+	}
+	if !c.neutral {
+		text := fmt.Sprintf("all %d decide", all)
+		if deciding < all {
+			text = fmt.Sprintf("%d of %d decide, those with a polarity", deciding, all)
+		}
+		c.notes = append(c.notes, "no metric is marked as headline, so "+text+". Choose with --metric NAME, or set headline: true in a payload file")
+	}
 	for _, array := range slices.Sorted(maps.Keys(arrays)) {
 		where, pattern := "the array "+strings.TrimRight(array, "./"), array+"*"
 		if array == "" {
 			where = "the array at the top level"
 		}
-		notes = append(notes, fmt.Sprintf("the elements of %s do not decide: to let them decide, choose --metric '%s'", where, pattern))
+		c.notes = append(c.notes, fmt.Sprintf("the elements of %s do not decide: to let them decide, choose --metric '%s'", where, pattern))
 	}
-	return decides, notes
+	return c
+}
+
+// decides reports whether the exit status depends on a metric that is shown: one that the
+// user chose, that has a polarity, or that a side does not have. If no headline has a
+// polarity, all headlines decide, and a change of one of them cannot be judged.
+func (c choice) decides(r Row) bool {
+	switch {
+	case !c.shows(r.Metric):
+		return false
+	case c.shown == nil, c.polarity[r.Metric], r.Verdict == Missing:
+		return true
+	}
+	return c.neutral && c.headlines
+}
+
+const polarityRemedy = "--lower NAME or --higher NAME says which change is better"
+
+// neutral returns a note about the rows that do not decide only because they have no
+// polarity.
+func neutral(rows []Row) []string {
+	var names []string
+	for _, r := range rows {
+		if r.Shown && !r.Decides && r.Polarity == ktstr.Unknown {
+			names = append(names, r.Metric)
+		}
+	}
+	if len(names) == 0 || !slices.ContainsFunc(rows, func(r Row) bool { return r.Decides }) {
+		return nil
+	}
+	return []string{"without a polarity, shown only: " + listed(names) + ". " + polarityRemedy}
+}
+
+// listed returns at most five names, such as "a, b, c, d, e and 2 more".
+func listed(names []string) string {
+	const most = 5
+	list := strings.Join(names[:min(most, len(names))], ", ")
+	if more := len(names) - most; more > 0 {
+		list += fmt.Sprintf(" and %d more", more)
+	}
+	return list
 }
 
 // ownMetrics returns the names of the metrics that ktstr measured around the runs.
@@ -204,15 +291,62 @@ func disagreements(rows []Row) (notes []string) {
 		metrics[r.disagreement] = append(metrics[r.disagreement], r.Metric)
 	}
 	for _, pair := range pairs {
-		const most = 5
-		names := metrics[pair]
-		list := strings.Join(names[:min(most, len(names))], ", ")
-		if more := len(names) - most; more > 0 {
-			list += fmt.Sprintf(" and %d more", more)
-		}
-		notes = append(notes, fmt.Sprintf("the sides disagree about the polarity of %s (%s): the stricter reading counts", list, pair))
+		notes = append(notes, fmt.Sprintf("the sides disagree about the polarity of %s (%s): the stricter reading counts", listed(metrics[pair]), pair))
 	}
 	return notes
+}
+
+// lowered returns a note about the deciding rows whose margin lowered the smallest effect.
+func lowered(rows []Row) []string {
+	var names []string
+	for _, r := range rows {
+		if r.lowered > 0 && r.Decides {
+			names = append(names, fmt.Sprintf("%s (from %s to %s)", r.Metric, points(r.lowered), points(r.Margin)))
+		}
+	}
+	if len(names) == 0 {
+		return nil
+	}
+	return []string{"the margin is smaller than the smallest effect, which it lowers: " + listed(names)}
+}
+
+// perSet reports whether each set of runs counts once, because at least one side has
+// several sets with the metric.
+func perSet(a, b []sighting) bool {
+	known, sets := false, 0
+	for _, side := range [][]sighting{a, b} {
+		var seen []string
+		for _, s := range side {
+			known = known || s.set != ""
+			if s.set == "" || !slices.Contains(seen, s.set) {
+				seen = append(seen, s.set)
+			}
+		}
+		sets += len(seen)
+	}
+	return known && len(a) > 0 && len(b) > 0 && sets > 2
+}
+
+// drift reports whether the runs of the sides were not made in turns by the same commands,
+// so that the host may have changed in between.
+func drift(a, b Side) bool {
+	setsA, setsB := setsOf(a), setsOf(b)
+	return len(setsA) > 0 && len(setsB) > 0 && (a.unlabelled() || !slices.Equal(setsA, setsB))
+}
+
+// unlabelled reports whether no run of the side has the name of a set.
+func (s Side) unlabelled() bool {
+	return !slices.ContainsFunc(s.Runs, func(r Run) bool { return r.Set != "" })
+}
+
+// setsOf returns the sets of the runs that are not broken. A run alone is a set of its own.
+func setsOf(s Side) (sets []string) {
+	for _, r := range s.Runs {
+		if !r.Broken && (r.Set == "" || !slices.Contains(sets, r.Set)) {
+			sets = append(sets, r.Set)
+		}
+	}
+	return sets
 }
 
 // A sighting is one metric of one run.
@@ -220,6 +354,7 @@ type sighting struct {
 	value    float64
 	unit     string
 	polarity ktstr.Polarity
+	set      string
 }
 
 // collect gathers the first metric of each name in each run that is not broken.
@@ -233,7 +368,7 @@ func collect(s Side) map[string][]sighting {
 		for _, m := range r.Metrics {
 			if !seen[m.Name] {
 				seen[m.Name] = true
-				all[m.Name] = append(all[m.Name], sighting{m.Value, m.Unit, m.Polarity})
+				all[m.Name] = append(all[m.Name], sighting{m.Value, m.Unit, m.Polarity, r.Set})
 			}
 		}
 	}

@@ -22,33 +22,62 @@ type Table struct {
 
 // The widths of the columns right of the metric's name.
 const (
-	sampleWidth  = 17 // "1234.5 kiops ±12%"
-	changeWidth  = 8
-	verdictWidth = 7
-	testWidth    = 18 // "p=0.0012 n=10+9", only on wide screens
-	wide         = 100
+	sampleWidth   = 17 // "1234.5 kiops ±12%"
+	medianWidth   = 12 // "1234.5 kiops", on narrow screens
+	changeWidth   = 7  // "+12.3%"
+	intervalWidth = 13 // "-12.3..+14.5%"
+	verdictWidth  = 7
+	marginWidth   = 6  // "5%", only on wide screens
+	testWidth     = 18 // "p=0.0012 n=10+9", only on wide screens
+	wide          = 100
 )
 
 // Format returns the report as text: the sides, their differences, the notes, one line
 // per metric, and the summary.
 func (t Table) Format(r Report) string {
-	width := t.Width
-	if width <= 0 {
-		width = 80
+	if t.Width <= 0 {
+		t.Width = 80
 	}
-	rest := 2*(1+sampleWidth) + 1 + changeWidth + 1 + verdictWidth
-	if width >= wide {
-		rest += 1 + testWidth
-	}
-	nameWidth := max(12, width-rest)
 	var b strings.Builder
+	t.header(&b, r)
+	b.WriteByte('\n')
+	t.line(&b, []string{"metric", "A", "B", "change", strconv.FormatFloat(100-200*r.Alpha, 'g', 4, 64) + "% interval", "margin", "test"}, "verdict")
+	more := r.LeftOut
+	var most Row // of those that do not decide, the one that needs the most runs
+	for _, row := range r.Rows {
+		if !row.Shown && !t.All {
+			if !row.Own {
+				more++
+			}
+			continue
+		}
+		t.row(&b, row)
+		if row.Verdict == TooFew && !row.Decides && !row.Own && row.Need > most.Need {
+			most = row
+		}
+	}
+	if most.Need > 0 {
+		wrap(&b, "", fmt.Sprintf("the metrics that do not decide: %s a side could tell", most.needed()), t.Width)
+	}
+	if more > 0 {
+		fmt.Fprintf(&b, "%d more do not decide (--all shows them)\n", more)
+	}
+	wrap(&b, "", r.Summary(), t.Width)
+	return b.String()
+}
+
+// header writes the sides, their differences, the notes, and what the interval includes.
+func (t Table) header(b *strings.Builder, r Report) {
 	for _, side := range []struct {
 		letter string
 		Counted
 	}{{"A", r.A}, {"B", r.B}} {
-		fmt.Fprintf(&b, "%s  %s, %s", side.letter, text.Line(side.Name), text.Count(side.Runs, "run"))
+		fmt.Fprintf(b, "%s  %s, %s", side.letter, text.Line(side.Name), text.Count(side.Runs, "run"))
+		if r.PerSet {
+			fmt.Fprintf(b, " in %s", text.Count(side.Sets, "set"))
+		}
 		if side.Broken > 0 {
-			fmt.Fprintf(&b, ", %d failed (not in the medians)", side.Broken)
+			fmt.Fprintf(b, ", %d failed (not in the medians)", side.Broken)
 		}
 		b.WriteByte('\n')
 	}
@@ -65,55 +94,122 @@ func (t Table) Format(r Report) string {
 				if i == 1 {
 					name = strings.Repeat(" ", utf8.RuneCountInString(name))
 				}
-				wrap(&b, "  "+name+"  "+string("AB"[i])+" ", text.Line(strings.Join(values, " | ")), width)
+				wrap(b, "  "+name+"  "+string("AB"[i])+" ", text.Line(strings.Join(values, " | ")), t.Width)
 			}
 		}
 	}
 	for _, note := range r.Notes {
-		wrap(&b, "note: ", text.Line(note), width)
+		wrap(b, "note: ", text.Line(note), t.Width)
 	}
-	b.WriteByte('\n')
+	wrap(b, "interval: ", r.Interval(), t.Width)
+}
 
-	line := func(name, a, bb, change string, verdict Verdict, test string) {
-		columns := pad(name, nameWidth) + " " + padLeft(a, sampleWidth) + " " + padLeft(bb, sampleWidth) + " " + padLeft(change, changeWidth)
-		if width >= wide {
-			columns += " " + padLeft(test, testWidth)
-		}
-		columns += " " + t.paint(colors[verdict], string(verdict))
-		b.WriteString(strings.TrimRight(columns, " ") + "\n")
+// row writes the line of a metric and what the user must know about it.
+func (t Table) row(b *strings.Builder, row Row) {
+	best := unit.Best(math.Max(math.Abs(row.A.Median), math.Abs(row.B.Median)), row.Unit)
+	t.line(b, []string{
+		text.Line(row.Metric), sample(row.A, row.Unit, best, t.isWide()), sample(row.B, row.Unit, best, t.isWide()),
+		percent(row.Change), row.Interval(), points(row.Margin), test(row),
+	}, row.Verdict)
+	if row.Verdict == Unclear {
+		wrap(b, "    ", row.Open(), t.Width)
 	}
-	line("metric", "A", "B", "change", "verdict", "test")
-	more := r.LeftOut
-	need := 0 // runs per side, for the metrics that do not decide
-	for _, row := range r.Rows {
-		if !row.Decides && !t.All {
-			if !row.Own {
-				more++
-			}
-			continue
-		}
-		name := text.Line(row.Metric)
-		if utf8.RuneCountInString(name) > nameWidth {
-			b.WriteString(name + "\n")
-			name = ""
-		}
-		best := unit.Best(math.Max(math.Abs(row.A.Median), math.Abs(row.B.Median)), row.Unit)
-		line(name, sample(row.A, row.Unit, best), sample(row.B, row.Unit, best), percent(row.Change), row.Verdict, test(row))
-		if row.Verdict == TooFew && !row.Decides && !row.Own {
-			need = max(need, row.Need)
-		}
-		if row.Note != "" {
-			wrap(&b, "    ", text.Line(row.Note), width)
-		}
+	if row.Note != "" {
+		wrap(b, "    ", text.Line(row.Note), t.Width)
 	}
-	if need > 0 {
-		wrap(&b, "", fmt.Sprintf("the metrics that do not decide: %s a side could tell", text.Count(need, "run")), width)
+}
+
+func (t Table) isWide() bool { return t.Width >= wide }
+
+// line writes a line of the table: the columns up to the test, and the verdict. A name that
+// is too long has a line of its own.
+func (t Table) line(b *strings.Builder, columns []string, verdict Verdict) {
+	widths := []int{0, medianWidth, medianWidth, changeWidth, intervalWidth}
+	if t.isWide() {
+		widths = []int{0, sampleWidth, sampleWidth, changeWidth, intervalWidth, marginWidth, testWidth}
 	}
-	if more > 0 {
-		fmt.Fprintf(&b, "%d more do not decide (--all shows them)\n", more)
+	nameWidth := t.Width - verdictWidth - 1
+	for _, w := range widths[1:] {
+		nameWidth -= w + 1
 	}
-	wrap(&b, "", r.Summary(), width)
-	return b.String()
+	nameWidth = max(12, nameWidth)
+	name := columns[0]
+	if utf8.RuneCountInString(name) > nameWidth {
+		b.WriteString(name + "\n")
+		name = ""
+	}
+	line := pad(name, nameWidth)
+	for i, w := range widths[1:] {
+		line += " " + padLeft(columns[i+1], w)
+	}
+	b.WriteString(strings.TrimRight(line+" "+t.paint(colors[verdict], string(verdict)), " ") + "\n")
+}
+
+// Interval says what the intervals of the report include.
+func (r Report) Interval() string {
+	text := "for each metric alone"
+	switch {
+	case r.PerSet:
+		text += ", and each set of runs counts once"
+	case r.Drift:
+		text += "; drift between sessions is not in this interval"
+	}
+	if slices.ContainsFunc(r.Rows, func(row Row) bool { return row.Shown && row.Interval() == none }) {
+		text += "; " + none + ": these runs are too few for an interval"
+	}
+	return text
+}
+
+// Open says what an open verdict needs, or "". For example, it returns "could have seen 9%;
+// 5% needs about 14 runs a side" for Unclear, and "5 runs a side could tell" for TooFew.
+func (r Row) Open() string {
+	switch r.Verdict {
+	case Unclear:
+	case TooFew:
+		return r.needed() + " a side could tell"
+	default:
+		return ""
+	}
+	const large = 10
+	if r.Seen > large {
+		return fmt.Sprintf("could have seen nothing below 1000%%; %s needs about %s a side", points(r.Margin), r.needed())
+	}
+	return fmt.Sprintf("could have seen %s; %s needs about %s a side", points(r.Seen*100), points(r.Margin), r.needed())
+}
+
+const none = "none" // the interval of too few runs
+
+// points returns a percentage with at most two digits, or all digits above 100.
+func points(percent float64) string {
+	if percent >= 100 {
+		return strconv.FormatFloat(percent, 'f', 0, 64) + "%"
+	}
+	return strconv.FormatFloat(percent, 'g', 2, 64) + "%"
+}
+
+// Interval returns the interval as text, such as "-1.5..+0.3%".
+func (r Row) Interval() string {
+	switch {
+	case !r.Measured():
+		return "-"
+	case math.IsInf(r.Low, 0) || math.IsInf(r.High, 0):
+		if math.IsInf(r.Change, 0) {
+			return "from 0"
+		}
+		return none
+	}
+	return bound(r.Low) + ".." + bound(r.High) + "%"
+}
+
+// bound returns a bound of an interval in percent, such as "+1.5".
+func bound(v float64) string {
+	switch {
+	case v == 0:
+		return "0.0"
+	case math.Abs(v) >= 1:
+		return fmt.Sprintf("%+.0f", v*100)
+	}
+	return fmt.Sprintf("%+.1f", v*100)
 }
 
 // withoutCommon replaces by "…" the words at the start and at the end that two texts
@@ -146,8 +242,9 @@ func withoutCommon(a, b string) (string, string) {
 	return cut(wa), cut(wb)
 }
 
-// sample returns the median and the spread, converted to a unit that both sides use.
-func sample(s Sample, from, to string) string {
+// sample returns the median and, on request, the spread, converted to a unit that both
+// sides use.
+func sample(s Sample, from, to string, spread bool) string {
 	if s.N == 0 {
 		return "-"
 	}
@@ -159,17 +256,15 @@ func sample(s Sample, from, to string) string {
 	if to != "" {
 		value += " " + text.Line(to)
 	}
-	if s.N < 2 {
+	switch {
+	case s.N < 2 || !spread:
 		return value
+	case s.Spread == 0:
+		return value + " ±0%"
+	case s.Median == 0:
+		return value + " ±" + unit.Digits(s.Spread)
 	}
-	spread := "±0%"
-	if s.Spread != 0 {
-		spread = "±" + strconv.FormatFloat(math.Abs(s.Spread/s.Median)*100, 'f', 0, 64) + "%"
-		if s.Median == 0 {
-			spread = "±" + unit.Digits(s.Spread)
-		}
-	}
-	return value + " " + spread
+	return value + " ±" + strconv.FormatFloat(math.Abs(s.Spread/s.Median)*100, 'f', 0, 64) + "%"
 }
 
 // percent returns a change as text, such as "+1.5%".
@@ -202,7 +297,7 @@ const (
 	reset  = "\x1b[0m"
 )
 
-var colors = map[Verdict]string{Worse: red, Missing: red, Better: green, TooFew: yellow, Changed: yellow}
+var colors = map[Verdict]string{Worse: red, Missing: red, Better: green, TooFew: yellow, Unclear: yellow, Changed: yellow}
 
 // paint colours text if t.Color is set.
 func (t Table) paint(color, text string) string {

@@ -30,13 +30,15 @@ func everyWord() compare.Report {
 				{Name: long, Value: f * (2.5e6 + 1e4*v), Unit: "ns", Polarity: ktstr.Lower},
 				{Name: "rd.cpu.ctx", Value: f*f*1000 + v, Unit: "count"},
 				{Name: "balance", Value: 50 + 5*f + v/10, Unit: "%", Polarity: target},
+				{Name: "rd.lat.mean", Value: 100 + (f-1)*40*(1-2*float64(i%2)) + v, Unit: "us", Polarity: ktstr.Lower},
+				{Name: "rd.slat.mean", Value: 100 - (f-1)*20*float64(i%3%2) + v, Unit: "us", Polarity: ktstr.Lower},
 				{Name: "from.zero", Value: (f - 1) * (10 + v), Polarity: ktstr.Lower},
 				{Name: "not.a.headline", Value: f * (7 + v/100), Unit: "s", Polarity: ktstr.Lower},
 			}
 		}
 		run := func(f float64) compare.Run {
 			r := compare.Run{Metrics: metrics(f)}
-			for _, m := range r.Metrics[:7] {
+			for _, m := range r.Metrics[:9] {
 				r.Headlines = append(r.Headlines, m.Name)
 			}
 			return r
@@ -62,12 +64,13 @@ func everyWord() compare.Report {
 		rb.Broken = i == 11
 		a.Runs, b.Runs = append(a.Runs, ra), append(b.Runs, rb)
 	}
-	return compare.Compare(a, b, compare.Options{})
+	return compare.Compare(a, b, compare.Options{Margins: []compare.Threshold{{Name: "balance", Percent: 1}}})
 }
 
 func TestTableFormatsEachVerdict(t *testing.T) {
 	for name, table := range map[string]compare.Table{
-		"plain": {}, "color": {Color: true}, "all": {All: true}, "wide": {Width: 120},
+		"plain": {}, // 80 columns
+		"color": {Color: true}, "all": {All: true}, "wide": {Width: 120},
 	} {
 		got := table.Format(everyWord())
 		path := filepath.Join("testdata", name+".golden")

@@ -10,6 +10,7 @@ import (
 	"time"
 	"unicode"
 
+	"github.com/ktstr/ktstr/internal/compare"
 	"github.com/ktstr/ktstr/internal/runs"
 )
 
@@ -69,7 +70,7 @@ func csvRuns(w io.Writer, list []runs.Run) error {
 // measured is an empty cell.
 func csvReport(w io.Writer, s Source) error {
 	c := csv.NewWriter(w)
-	c.Write([]string{"metric", "verdict", "decides", "unit", "polarity", "a_n", "a_median", "a_spread", "b_n", "b_median", "b_spread", "change", "p", "level", "min_effect_percent", "need", "note"})
+	c.Write([]string{"metric", "verdict", "decides", "unit", "polarity", "a_n", "a_median", "a_spread", "b_n", "b_median", "b_spread", "change", "p", "level", "min_effect_percent", "need", "note", "low", "high", "margin_percent", "margin_given", "seen"})
 	for _, r := range s.Report.Rows {
 		where := func(says bool, text string) string {
 			if !says {
@@ -84,6 +85,8 @@ func csvReport(w io.Writer, s Source) error {
 			strconv.Itoa(r.B.N), where(inB, number(r.B.Median)), where(inB, number(r.B.Spread)),
 			where(both, number(r.Change)), where(both, number(r.P)), where(both, number(r.Level)),
 			number(r.MinEffect), where(both, strconv.Itoa(r.Need)), guarded(r.Note),
+			where(r.Bounded(), number(r.Low)), where(r.Bounded(), number(r.High)), number(r.Margin), strconv.FormatBool(r.MarginGiven),
+			where(r.Verdict == compare.Unclear, number(r.Seen)),
 		})
 	}
 	c.Flush()

@@ -112,7 +112,7 @@ func TestWriteRefusesAnUnknownFormat(t *testing.T) {
 // An export leaves a value empty if it was not measured.
 func TestMissingValuesAreEmpty(t *testing.T) {
 	side := func(name string, value float64) compare.Side {
-		r := compare.Run{Metrics: []ktstr.Metric{{Name: "iops", Value: value, Unit: "iops"}}}
+		r := compare.Run{Metrics: []ktstr.Metric{{Name: "iops", Value: value, Unit: "iops", Polarity: ktstr.Higher}}}
 		switch name {
 		case "v1":
 			r.Metrics = append(r.Metrics, ktstr.Metric{Name: "bw", Value: 2.2, Unit: "GB/s"}, ktstr.Metric{Name: "odd", Value: 5, Unit: "us"})
@@ -149,9 +149,9 @@ func TestMissingValuesAreEmpty(t *testing.T) {
 		cells[row[0]] = strings.Join(row, ",")
 	}
 	for name, want := range map[string]string{
-		"bw":   "bw,missing,true,GB/s,unknown,4,2.2,0,0,,,,,,2,,not in the second",
-		"lat":  "lat,missing,true,ms,unknown,0,,,4,7,0,,,,2,,not in the first",
-		"none": "none,missing,true,,unknown,0,,,0,,,,,,2,,no run has it",
+		"bw":   "bw,missing,true,GB/s,unknown,4,2.2,0,0,,,,,,2,,not in the second,,,5,false,",
+		"lat":  "lat,missing,true,ms,unknown,0,,,4,7,0,,,,2,,not in the first,,,5,false,",
+		"none": "none,missing,true,,unknown,0,,,0,,,,,,2,,no run has it,,,5,false,",
 	} {
 		if cells[name] != want {
 			t.Errorf("csv: %q, want %q", cells[name], want)

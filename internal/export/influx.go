@@ -56,7 +56,7 @@ func influxComparison(w io.Writer, r compare.Report, list []runs.Run) error {
 	at := newest(list).Record.Start
 	for _, row := range r.Rows {
 		tags := []string{"a", r.A.Name, "b", r.B.Name, "metric", row.Metric, "unit", row.Unit, "better", polarityWord(row.Polarity)}
-		fields := []string{"verdict=" + influxString(verdictWord(row.Verdict)), "decides=" + strconv.FormatBool(row.Decides)}
+		fields := []string{"verdict=" + influxString(string(row.Verdict)), "decides=" + strconv.FormatBool(row.Decides)}
 		number := func(name string, v float64, measured bool) {
 			if text := strconv.FormatFloat(v, 'g', -1, 64); measured && !strings.ContainsAny(text, "NI") { // the format has no NaN and no infinity
 				fields = append(fields, name+"="+text)
@@ -65,6 +65,8 @@ func influxComparison(w io.Writer, r compare.Report, list []runs.Run) error {
 		number("a_median", row.A.Median, row.A.N > 0)
 		number("b_median", row.B.Median, row.B.N > 0)
 		number("change", row.Change, row.Measured())
+		number("low", row.Low, row.Bounded())
+		number("high", row.High, row.Bounded())
 		number("p", row.P, row.Measured())
 		if err := influxPoint(w, "ktstr_comparison", tags, fields, at); err != nil {
 			return err

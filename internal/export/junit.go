@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/ktstr/ktstr/core"
 	"github.com/ktstr/ktstr/core/check"
 	"github.com/ktstr/ktstr/core/extract"
 	"github.com/ktstr/ktstr/internal/compare"
@@ -219,7 +220,7 @@ func junitComparison(r compare.Report) junitSuite {
 		c := junitCase{Classname: "compare", Name: row.Metric}
 		message := string(row.Verdict)
 		if row.Measured() {
-			message = fmt.Sprintf("%s: %v to %v %s (%+.1f %%, p=%.3g)", row.Verdict, row.A.Median, row.B.Median, row.Unit, row.Change*100, row.P)
+			message = fmt.Sprintf("%s: %v to %v %s (%+.1f %%, interval %s, p=%.3g)", row.Verdict, row.A.Median, row.B.Median, row.Unit, row.Change*100, row.Interval(), row.P)
 		}
 		if row.Note != "" {
 			message += ": " + row.Note
@@ -235,17 +236,34 @@ func junitComparison(r compare.Report) junitSuite {
 		case compare.Worse, compare.Missing:
 			c.Failure = &junitProblem{Message: message, Type: string(row.Verdict), Text: message}
 		case compare.TooFew:
-			c.Skipped = &junitSkipped{fmt.Sprintf("too few runs to tell: %d a side could", row.Need)}
+			c.open(row, fmt.Sprintf("too few runs to tell: %d a side could", row.Need))
+		case compare.Unclear:
+			c.open(row, message+": "+row.Open())
+		case compare.Changed:
+			c.Error = &junitProblem{Message: message, Type: string(row.Verdict), Text: message + ": without a polarity it is neither better nor worse"}
 		}
 		suite.add(c)
 	}
 	if !slices.ContainsFunc(r.Rows, func(row compare.Row) bool { return row.Decides }) {
 		why := fmt.Sprintf("nothing to compare: no run that ended well has a metric that decides; %s: %d of %d runs failed, %s: %d of %d",
 			r.A.Name, r.A.Broken, r.A.Runs, r.B.Name, r.B.Broken, r.B.Runs)
+		if r.ExitStatus(false) == core.ExitTooFew {
+			why = r.Summary()
+		}
 		suite.add(junitCase{Classname: "compare", Name: "metrics", Error: &junitProblem{Message: why, Type: "nothing", Text: why}})
 	}
-	if judged, _, need := r.Judged(); judged == 0 && need > 0 {
+	if r.ExitStatus(false) == core.ExitTooFew && suite.Errors == 0 {
 		suite.add(junitCase{Classname: "compare", Name: "metrics", Error: &junitProblem{Message: r.Summary(), Type: string(compare.TooFew), Text: r.Summary()}})
 	}
 	return suite
+}
+
+// open marks the case of a row whose verdict is open: as an error if its margin was given,
+// because the gate then does not pass, or else as skipped.
+func (c *junitCase) open(row compare.Row, message string) {
+	if row.MarginGiven {
+		c.Error = &junitProblem{Message: message, Type: string(row.Verdict), Text: message}
+		return
+	}
+	c.Skipped = &junitSkipped{message}
 }

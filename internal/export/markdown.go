@@ -73,7 +73,7 @@ func markdownRuns(w io.Writer, list []runs.Run) error {
 		// as a comparison with other runs.
 		report := compare.Compare(compare.Side{}, runs.Side("", group), compare.Options{})
 		for _, row := range report.Rows {
-			if !row.Decides || row.B.N == 0 {
+			if !row.Shown || row.B.N == 0 {
 				continue
 			}
 			spread := ""
@@ -94,7 +94,7 @@ func markdownRuns(w io.Writer, list []runs.Run) error {
 	return nil
 }
 
-// markdownReport writes the comparison's table of deciding metrics.
+// markdownReport writes the comparison's table of the metrics that are shown.
 func markdownReport(w io.Writer, s Source) error {
 	r := s.Report
 	fmt.Fprintf(w, "**%s** (%d runs) against **%s** (%d runs): %s\n\n", cell(r.B.Name), r.B.Runs, cell(r.A.Name), r.A.Runs, r.Summary())
@@ -107,10 +107,11 @@ func markdownReport(w io.Writer, s Source) error {
 	if len(r.Differences)+len(r.Notes) > 0 {
 		fmt.Fprintln(w)
 	}
-	fmt.Fprintln(w, "| metric | A | B | change | verdict |")
-	fmt.Fprintln(w, "|---|--:|--:|--:|---|")
+	fmt.Fprintf(w, "Interval (%g %%): %s.\n\n", 100-200*r.Alpha, r.Interval())
+	fmt.Fprintln(w, "| metric | A | B | change | interval | verdict |")
+	fmt.Fprintln(w, "|---|--:|--:|--:|--:|---|")
 	for _, row := range r.Rows {
-		if !row.Decides {
+		if !row.Shown {
 			continue
 		}
 		side := func(x compare.Sample) string {
@@ -129,13 +130,13 @@ func markdownReport(w io.Writer, s Source) error {
 		} else {
 			verdict = cell(verdict)
 		}
-		if row.Need > 0 {
-			verdict += fmt.Sprintf(" (%d runs a side could tell)", row.Need)
+		if open := row.Open(); open != "" {
+			verdict += " (" + open + ")"
 		}
 		if row.Note != "" {
 			verdict += ": " + cell(row.Note)
 		}
-		fmt.Fprintf(w, "| %s | %s | %s | %s | %s |\n", cell(row.Metric), side(row.A), side(row.B), change, verdict)
+		fmt.Fprintf(w, "| %s | %s | %s | %s | %s | %s |\n", cell(row.Metric), side(row.A), side(row.B), change, row.Interval(), verdict)
 	}
 	return nil
 }

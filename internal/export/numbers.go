@@ -28,7 +28,7 @@ func numbers(r core.Record) (list []ktstr.Metric) {
 }
 
 // summaries returns one row for each metric that good runs of list have, with the median
-// and the spread in Row.B. A row that decides is a headline.
+// and the spread in Row.B. A row that is shown is a headline.
 func summaries(list []runs.Run) (rows []compare.Row) {
 	// A comparison of an empty side with the runs summarizes them in the same way as a
 	// comparison with other runs.
@@ -40,10 +40,10 @@ func summaries(list []runs.Run) (rows []compare.Row) {
 	return rows
 }
 
-// headlines returns the summaries that decide.
+// headlines returns the summaries that are shown.
 func headlines(list []runs.Run) (rows []compare.Row) {
 	for _, row := range summaries(list) {
-		if row.Decides {
+		if row.Shown {
 			rows = append(rows, row)
 		}
 	}

@@ -117,17 +117,9 @@ func comparisonFamilies(reports []compare.Report) []*family {
 				change.add(row.Change, base...)
 			}
 			if row.Decides {
-				verdict.add(1, with("verdict", verdictWord(row.Verdict))...)
+				verdict.add(1, with("verdict", string(row.Verdict))...)
 			}
 		}
 	}
 	return []*family{&median, &change, &verdict}
-}
-
-// verdictWord returns a verdict as a word. The table of a comparison shows "~" for Same.
-func verdictWord(v compare.Verdict) string {
-	if v == compare.Same {
-		return "no difference"
-	}
-	return string(v)
 }

@@ -94,14 +94,18 @@ type pageRow struct {
 	Metric    string        `json:"metric"`
 	Verdict   string        `json:"verdict"` // in words
 	Decides   bool          `json:"decides"`
+	Shown     bool          `json:"shown"`
 	Better    string        `json:"better"`
 	A         string        `json:"a"` // the median and the spread, for a person; empty: not measured
 	B         string        `json:"b"`
 	Change    *ktstr.Number `json:"change"`
+	Low       *ktstr.Number `json:"low"` // bounds of the change
+	High      *ktstr.Number `json:"high"`
 	P         *ktstr.Number `json:"p"`
 	Level     *ktstr.Number `json:"level"`
 	MinEffect float64       `json:"min_effect"`
-	Need      int           `json:"need"`
+	Margin    float64       `json:"margin"` // percent
+	Open      string        `json:"open"`   // what an open verdict needs; empty: it is not open
 	Note      string        `json:"note"`
 }
 
@@ -378,12 +382,16 @@ func comparisonOf(r compare.Report) pageComparison {
 	}
 	for _, row := range r.Rows {
 		x := pageRow{
-			Metric: row.Metric, Verdict: verdictWord(row.Verdict), Decides: row.Decides, Better: row.Polarity.String(),
-			A: sampleText(row.A, row.Unit), B: sampleText(row.B, row.Unit), MinEffect: row.MinEffect, Need: row.Need, Note: row.Note,
+			Metric: row.Metric, Verdict: string(row.Verdict), Decides: row.Decides, Shown: row.Shown, Better: row.Polarity.String(),
+			A: sampleText(row.A, row.Unit), B: sampleText(row.B, row.Unit), MinEffect: row.MinEffect, Margin: row.Margin, Open: row.Open(), Note: row.Note,
 		}
 		if row.Measured() {
 			change, p, level := ktstr.Number(row.Change), ktstr.Number(row.P), ktstr.Number(row.Level)
 			x.Change, x.P, x.Level = &change, &p, &level
+		}
+		if row.Bounded() {
+			low, high := ktstr.Number(row.Low), ktstr.Number(row.High)
+			x.Low, x.High = &low, &high
 		}
 		c.Rows = append(c.Rows, x)
 	}

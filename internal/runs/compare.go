@@ -17,6 +17,7 @@ import (
 // Comparison says how two sets of runs are compared.
 type Comparison struct {
 	MinEffect *float64 // the least change that is a difference, in percent; nil: what the payloads ask for
+	Margin    *float64 // the loss that a gate excludes, in percent; nil: what the payloads ask for
 	Alpha     float64  // the greatest probability of one or more false alarms; 0: compare.DefaultAlpha
 	Metrics   []string // names and patterns of the metrics that decide; empty: the headlines
 	Compared  []string // facts that differ on purpose, for example "arguments" of two variants
@@ -34,11 +35,17 @@ func (c Comparison) Compare(nameA string, a []Run, nameB string, b []Run) compar
 	b, repeatedB := Distinct(b)
 	a, interruptedA := Uninterrupted(a)
 	b, interruptedB := Uninterrupted(b)
-	sideA, sideB, effects := Sides(nameA, a, nameB, b)
+	sideA, sideB, t := Sides(nameA, a, nameB, b)
 	sideA.Interrupted, sideB.Interrupted = interruptedA, interruptedB
-	options := compare.Options{Alpha: c.Alpha, MinEffect: c.MinEffect, MinEffects: effects, OnlyDeciding: !c.All, Compared: c.Compared}
+	options := compare.Options{
+		Alpha: c.Alpha, MinEffect: c.MinEffect, MinEffects: t.MinEffects, Margin: c.Margin, Margins: t.Margins,
+		OnlyShown: !c.All, Compared: c.Compared,
+	}
 	if c.MinEffect != nil {
 		options.MinEffects = nil // the user's wish comes before the payload's
+	}
+	if c.Margin != nil {
+		options.Margins = nil
 	}
 	for _, pattern := range c.Metrics {
 		options.Select = append(options.Select, pattern, anyPayload+pattern)

@@ -31,7 +31,7 @@ func keep(t testing.TB, root string, edit func(*core.Result)) string {
 			Metrics: []ktstr.Metric{{Name: "x", Value: 1, Polarity: ktstr.Lower}}, Headlines: []string{"x"},
 			Labels: map[string]string{"set": "set-1", "commit": "abcdef123"},
 		},
-		Definition: payload.Payload{Name: "bench", Summary: "x", Binary: "bench", Hints: []payload.Hint{{Hint: ktstr.Hint{Name: "x"}, MinEffect: 7}}},
+		Definition: payload.Payload{Name: "bench", Summary: "x", Binary: "bench", Hints: []payload.Hint{{Hint: ktstr.Hint{Name: "x"}, MinEffect: 7, Margin: 9}}},
 		Streams:    []ktstr.Output{{Stream: ktstr.Stdout}, {Stream: ktstr.Stderr}},
 	}
 	if edit != nil {

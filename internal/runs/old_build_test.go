@@ -1,6 +1,7 @@
 package runs_test
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/ktstr/ktstr/core"
@@ -50,9 +51,9 @@ func TestSetOfAnOldBuildIsFoundAndCompared(t *testing.T) {
 	if err != nil || len(set) != 2 {
 		t.Fatalf("set: %d runs, %v, want 2", len(set), err)
 	}
-	a, b, effects := runs.Sides("a", pair, "b", set)
-	r := compare.Compare(a, b, compare.Options{MinEffects: effects})
-	if len(r.Rows) != 3 || r.Rows[0].A.N != 2 || !r.Rows[0].Decides || len(effects) != 1 || effects[0].Percent != 5 {
-		t.Errorf("got %+v, effects %v", r, effects)
+	a, b, thresholds := runs.Sides("a", pair, "b", set)
+	r := compare.Compare(a, b, compare.Options{MinEffects: thresholds.MinEffects})
+	if len(r.Rows) != 3 || r.Rows[0].A.N != 2 || !r.Rows[0].Decides || fmt.Sprint(thresholds) != "{[{p99_us 5}] []}" {
+		t.Errorf("got %+v, thresholds %v", r, thresholds)
 	}
 }

@@ -16,19 +16,22 @@ import (
 // Side prepares runs for a comparison. name is the side's name in the table.
 func Side(name string, list []Run) compare.Side { return side(name, list, naming{}) }
 
-// Sides prepares two sets of runs for a comparison. It also returns the smallest effects
-// that the payloads define.
+// Thresholds are the smallest effects and the margins that payloads define.
+type Thresholds struct{ MinEffects, Margins []compare.Threshold }
+
+// Sides prepares two sets of runs for a comparison. It also returns the thresholds that
+// the payloads define.
 //
 // Only runs of the same payload and variant are compared. If a set has runs of several
 // payloads, the metrics are renamed to PAYLOAD/METRIC. If it has several variants of a
 // payload, they are renamed to VARIANT/METRIC or PAYLOAD/VARIANT/METRIC. For example,
 // p99 of the variant "8 threads" becomes "8 threads/p99".
-func Sides(nameA string, a []Run, nameB string, b []Run) (sideA, sideB compare.Side, effects []compare.MinEffect) {
+func Sides(nameA string, a []Run, nameB string, b []Run) (sideA, sideB compare.Side, t Thresholds) {
 	n := naming{
 		payloads: len(payloads(a)) > 1 || len(payloads(b)) > 1,
 		variants: SplitByVariant(a, b),
 	}
-	return side(nameA, a, n), side(nameB, b, n), minEffects(append(a[:len(a):len(a)], b...), n)
+	return side(nameA, a, n), side(nameB, b, n), thresholds(append(a[:len(a):len(a)], b...), n)
 }
 
 // Variant returns the variant of a run, "" if the payload has no variants. If several
@@ -135,6 +138,7 @@ func side(name string, list []Run, n naming) compare.Side {
 			Headlines: r.Record.Headlines,
 			Checked:   checked(r.Record),
 			About:     Facts(r.Record),
+			Set:       session(r.Record),
 		}
 		prefix, payload := n.prefixes(r.Record)
 		if prefix != "" {
@@ -245,11 +249,21 @@ func build(p *core.Plugin) string {
 	return p.SHA256[:min(digits, len(p.SHA256))]
 }
 
-// minEffects returns the smallest effects that the payloads of runs define. Later runs
-// override earlier ones. Runs without a bundle define none.
-func minEffects(list []Run, n naming) []compare.MinEffect {
-	var all []compare.MinEffect
-	seen := map[compare.MinEffect]bool{}
+// session returns the set of a run without the variant, because the variants of one
+// command ran in turns. It is "" for a run alone.
+func session(r core.Record) string {
+	set, _, _ := strings.Cut(r.Labels[LabelSet], ".")
+	return set
+}
+
+// thresholds returns the thresholds that the payloads of runs define. Later runs override
+// earlier ones. Runs without a bundle define none.
+func thresholds(list []Run, n naming) (t Thresholds) {
+	add := func(to *[]compare.Threshold, name string, percent float64) {
+		if item := (compare.Threshold{Name: name, Percent: percent}); percent > 0 && !slices.Contains(*to, item) {
+			*to = append(*to, item)
+		}
+	}
 	for _, r := range list {
 		if r.Dir == "" {
 			continue
@@ -260,12 +274,9 @@ func minEffects(list []Run, n naming) []compare.MinEffect {
 		}
 		prefix, _ := n.prefixes(r.Record)
 		for _, h := range p.Hints {
-			m := compare.MinEffect{Name: prefix + h.Name, Percent: h.MinEffect}
-			if h.MinEffect > 0 && !seen[m] {
-				seen[m] = true
-				all = append(all, m)
-			}
+			add(&t.MinEffects, prefix+h.Name, h.MinEffect)
+			add(&t.Margins, prefix+h.Name, h.Margin)
 		}
 	}
-	return all
+	return t
 }

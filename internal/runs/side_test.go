@@ -52,8 +52,8 @@ func TestSideHasTheFactsOfTheRuns(t *testing.T) {
 	if facts["arguments"] != "-x --dir={scratch}" || facts["filesystem"] != "ext4" || facts["kernel"] != "6.1" || facts["extractor version"] != "json 1" {
 		t.Errorf("facts: %v", facts)
 	}
-	if _, _, got := runs.Sides("a", list, "b", list); len(got) != 1 || got[0] != (compare.MinEffect{Name: "x", Percent: 7}) {
-		t.Errorf("least effects: %v", got)
+	if _, _, got := runs.Sides("a", list, "b", list); fmt.Sprint(got) != "{[{x 7}] [{x 9}]}" {
+		t.Errorf("thresholds: %v", got)
 	}
 }
 
@@ -72,8 +72,8 @@ func TestSidesCompareEachPayloadWithItself(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a, b, effects := runs.Sides("a", list, "b", list)
-	r := compare.Compare(a, b, compare.Options{MinEffects: effects})
+	a, b, thresholds := runs.Sides("a", list, "b", list)
+	r := compare.Compare(a, b, compare.Options{MinEffects: thresholds.MinEffects})
 	var got strings.Builder
 	for _, row := range r.Rows {
 		fmt.Fprintf(&got, "%s %v %v n=%d min %v; ", row.Metric, row.Decides, row.A.Median, row.A.N, row.MinEffect)

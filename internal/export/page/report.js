@@ -3,8 +3,8 @@
 "use strict";
 (() => {
 const shapes = ["circle", "triangle", "square", "diamond", "cross", "ring"];
-const icons = { better: "✓", worse: "✗", "no difference": "≈", changed: "≠", missing: "∅", "too few": "…" };
-const tones = { better: "good", worse: "bad", missing: "bad", passed: "good", failed: "bad", "timed out": "bad", "not started": "bad" };
+const icons = { better: "✓", worse: "✗", same: "≈", "no loss": "≥", unclear: "?", changed: "≠", missing: "∅", "too few": "…" };
+const tones = { better: "good", same: "good", "no loss": "good", worse: "bad", missing: "bad", passed: "good", failed: "bad", "timed out": "bad", "not started": "bad" };
 
 let data;          // the page
 let byPayload;     // the indices of the runs of each payload
@@ -91,8 +91,8 @@ function tiles() {
   const box = el("div", { class: "tiles" });
   for (const c of data.comparisons) {
     const tone = c.status === 0 ? "good" : c.status === 1 ? "bad" : "";
-    const word = c.status === 0 ? "No regression" : c.status === 5 ? "Too few runs to judge" : c.rows.some(r => r.decides && r.verdict === "worse") ? "Regression" : "Failed";
-    box.append(el("div", { class: "tile " + tone }, el("strong", {}, word), el("span", {}, c.b.name + " against " + c.a.name + ": " + c.summary.replace("~", "no difference"))));
+    const word = c.status === 0 ? "No regression" : c.status === 5 ? "Open: the runs cannot tell" : c.rows.some(r => r.decides && r.verdict === "worse") ? "Regression" : "Failed";
+    box.append(el("div", { class: "tile " + tone }, el("strong", {}, word), el("span", {}, c.b.name + " against " + c.a.name + ": " + c.summary)));
   }
   const verdicts = new Map();
   for (const r of data.runs) verdicts.set(r.verdict, (verdicts.get(r.verdict) || 0) + 1);
@@ -137,13 +137,13 @@ function pointsOf(side, row) {
 let columns; // the first metric of each payload and name
 
 function comparison(c) {
-  const rows = c.rows.filter(r => (r.decides || filter.all || filter.metric) && (!filter.metric || matches(r.metric, filter.metric)));
+  const rows = c.rows.filter(r => (r.shown || filter.all || filter.metric) && (!filter.metric || matches(r.metric, filter.metric)));
   // The scale is that of the changes and margins, not of a single outlier.
-  const sizes = rows.filter(r => isNumber(r.change)).map(r => Math.max(Math.abs(r.change), 1.5 * r.min_effect / 100)).sort((a, b) => a - b);
+  const sizes = rows.filter(r => isNumber(r.change)).map(r => Math.max(Math.abs(r.change), 1.5 * r.margin / 100)).sort((a, b) => a - b);
   const reach = 1.2 * Math.max(0.02, Math.min(sizes.at(-1) ?? 0, 4 * (sizes[Math.floor(sizes.length / 2)] ?? 0)));
   const section = el("section", { "aria-label": "Comparison" },
     el("h2", {}, c.b.name + " against " + c.a.name),
-    el("p", {}, c.summary.replace("~", "no difference"), "."),
+    el("p", {}, c.summary, "."),
     c.differences.length ? el("div", {}, el("p", {}, "The sides differ in more than what is compared:"),
       el("ul", { class: "plain small" }, c.differences.map(d => el("li", {}, el("b", {}, d.name), ": " + d.a.join(" or ") + " → " + d.b.join(" or "))))) : "",
     c.notes.length ? el("ul", { class: "plain small soft" }, c.notes.map(n => el("li", {}, n))) : "");
@@ -155,7 +155,7 @@ function comparison(c) {
     body.append(el("tr", { class: r.decides ? "" : "dim" },
       el("td", { class: "name" }, breakable(r.metric), el("div", { class: "small soft" }, betterText(r.better), r.decides ? "" : ", does not decide")),
       el("td", { class: "verdict " + (tones[r.verdict] || "unsure") }, icons[r.verdict] + " " + r.verdict,
-        el("div", { class: "small soft" }, r.need ? r.need + " runs a side could tell" : isNumber(r.p) ? "p = " + Number(r.p.toPrecision(2)) : "")),
+        el("div", { class: "small soft" }, r.open ? r.open : isNumber(r.p) ? "p = " + Number(r.p.toPrecision(2)) : "")),
       el("td", { class: "num" }, r.a || "–"), el("td", { class: "num" }, r.b || "–"), el("td", { class: "num" }, signed(r.change)),
       el("td", {}, strip(a, b)), el("td", {}, forest(r, reach))));
     if (r.note) body.lastChild.firstChild.append(el("div", { class: "small soft" }, r.note));
@@ -187,8 +187,8 @@ function strip(a, b) {
 function forest(r, reach) {
   const width = 220, height = 34, y = 13, x = v => Math.max(2, Math.min(width - 2, width / 2 + v / reach * (width / 2 - 6)));
   if (!isNumber(r.change) && typeof r.change !== "string") return "";
-  const margin = r.min_effect / 100, change = isNumber(r.change) ? r.change : (r.change.startsWith("-") ? -1 : 1) * 1e9;
-  const svg = el("svg", { width, height, viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": "change " + signed(r.change) + ", margin ±" + r.min_effect + " %" });
+  const margin = r.margin / 100, change = isNumber(r.change) ? r.change : (r.change.startsWith("-") ? -1 : 1) * 1e9;
+  const svg = el("svg", { width, height, viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": "change " + signed(r.change) + ", margin ±" + r.margin + " %" });
   svg.append(el("rect", { x: x(-margin), y: 2, width: Math.max(1, x(margin) - x(-margin)), height: 22, fill: "var(--margin)" }),
     el("line", { x1: x(0), x2: x(0), y1: 0, y2: 26, stroke: "var(--soft)" }));
   if (isNumber(r.low) || isNumber(r.high)) {
@@ -199,7 +199,7 @@ function forest(r, reach) {
   const at = x(change), tone = tones[r.verdict] || "unsure";
   svg.append(el("path", { d: `M${at - 6} ${y}l6 -6l6 6l-6 6z`, fill: `var(--${tone})` }));
   if (Math.abs(change) > reach) svg.append(el("text", { x: change > 0 ? width - 14 : 14, y: 33, "text-anchor": change > 0 ? "end" : "start" }, "beyond the scale"));
-  else svg.append(el("text", { x: x(0), y: 34, "text-anchor": "middle" }, "±" + r.min_effect + " %"));
+  else svg.append(el("text", { x: x(0), y: 34, "text-anchor": "middle" }, "±" + r.margin + " %"));
   return svg;
 }
 

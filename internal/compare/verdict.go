@@ -5,39 +5,8 @@ import (
 	"slices"
 	"sort"
 
-	"golang.org/x/perf/benchmath"
-
 	"github.com/ktstr/ktstr"
 )
-
-// uTest returns the P of the two-sided Mann–Whitney U-test, 1 if the test is
-// impossible.
-//
-// benchmath doubles the lower tail of the first sample's U even if U lies in the upper
-// tail. The distribution of U is not symmetric if there are ties and the samples have
-// different sizes. Then P can come out as 0. So uTest passes the sample with the lower
-// ranks first.
-func uTest(x, y []float64) float64 {
-	higher := 0 // pairs in which x is higher, minus pairs in which y is higher
-	for _, a := range x {
-		for _, b := range y {
-			switch {
-			case a > b:
-				higher++
-			case a < b:
-				higher--
-			}
-		}
-	}
-	if higher > 0 {
-		x, y = y, x
-	}
-	thresholds := benchmath.DefaultThresholds
-	sample := func(values []float64) *benchmath.Sample {
-		return benchmath.NewSample(slices.Clone(values), &thresholds)
-	}
-	return min(1, benchmath.AssumeNothing.Compare(sample(x), sample(y)).P)
-}
 
 // decide sets the verdicts of rows, which are corrected together.
 func decide(rows []*Row, alpha float64) {
@@ -52,36 +21,41 @@ func decide(rows []*Row, alpha float64) {
 	}
 	for k, row := range byP {
 		row.Level = alpha / float64(m-min(k, rejected))
-		switch {
-		case k < rejected:
-			row.Verdict = called(*row)
-		case !reachable(*row, byP, rejected, alpha):
-			row.Verdict, row.Need = TooFew, needed(alpha/float64(m))
-		default:
-			row.Verdict = Same
+		row.Verdict = row.verdict(k < rejected, reachable(*row, byP, rejected, alpha))
+		switch row.Verdict {
+		case TooFew:
+			row.Need = needed(alpha / float64(m))
+		case Unclear:
+			row.Seen, row.Need = row.shift.detectable(row.Level, alpha, row.Margin/100)
 		}
 	}
 }
 
-// called returns the verdict on a significant difference.
-func called(r Row) Verdict {
-	if !(math.Abs(r.Change)*100 > r.MinEffect) {
-		return Same
-	}
-	_, target := r.Polarity.Target()
+// verdict turns the comparison of one metric into a word. significant is the result of the
+// corrected test, and reachable says whether any result of these runs could be significant.
+//
+// The bounds are not corrected for the number of metrics, because a gate passes only if
+// all metrics exclude a loss (intersection–union test, R. L. Berger, Technometrics 24,
+// 1982, 295–300).
+func (r *Row) verdict(significant, reachable bool) Verdict {
+	different := significant && math.Abs(r.Change)*100 > r.MinEffect && r.Change*float64(r.direction) > 0
+	noLoss := r.loss()*100 < r.Margin || r.loss() == 0
+	noGain := r.gain()*100 < r.Margin || r.gain() == 0
 	switch {
-	case r.Polarity == ktstr.Unknown:
+	case different && r.Polarity == ktstr.Unknown:
 		return Changed
-	case target || r.Polarity == ktstr.Lower:
-		if r.Change < 0 {
-			return Better
-		}
+	case different && r.worse():
 		return Worse
-	}
-	if r.Change > 0 {
+	case different:
 		return Better
+	case noLoss && noGain:
+		return Same
+	case noLoss:
+		return NoLoss
+	case !reachable:
+		return TooFew
 	}
-	return Worse
+	return Unclear
 }
 
 // reachable reports whether the clearest possible result of the row's runs would be
@@ -89,6 +63,9 @@ func called(r Row) Verdict {
 // other side. The other rows stay as they are.
 func reachable(r Row, byP []*Row, rejected int, alpha float64) bool {
 	least := leastP(r.A.N, r.B.N)
+	if r.shift.sets {
+		return r.A.N+r.B.N > 2
+	}
 	// It would come after the rows with a smaller P, which must all be significant.
 	// (The row itself is not one of them, because its P is at least the least.)
 	before := sort.Search(len(byP), func(i int) bool { return byP[i].P >= least*(1-1e-9) })
