@@ -19,6 +19,7 @@ import (
 
 	"github.com/ktstr/ktstr/internal/linux"
 	"github.com/ktstr/ktstr/internal/testenv"
+	"github.com/ktstr/ktstr/spawn/cgroup"
 	"golang.org/x/sys/unix"
 )
 
@@ -234,6 +235,10 @@ func helper(list []string) {
 				os.Exit(0)
 			}()
 			unix.Syscall(unix.SYS_EXIT, 0, 0, 0)
+		case "make": // makes a file
+			if err := os.WriteFile(arg, nil, 0o600); err != nil {
+				panic(err)
+			}
 		case "file": // waits until a file exists
 			for _, err := os.Stat(arg); err != nil; _, err = os.Stat(arg) {
 				linux.Pause(time.Millisecond)
@@ -614,12 +619,34 @@ func leaves(t *testing.T, pid int) []string {
 		t.Fatal(err)
 	}
 	var list []string
-	for _, pattern := range []string{"/ktstr-%d-*", "/spawntest-%d", "/spawntest-%d/*"} {
-		more, err := filepath.Glob(own + fmt.Sprintf(pattern, pid))
-		if err != nil {
-			t.Fatal(err)
+	for _, dir := range []string{own, memoryHierarchy(t)} {
+		for _, pattern := range []string{"/ktstr-%d-*", "/spawntest-%d", "/spawntest-%d/*"} {
+			more, err := filepath.Glob(dir + fmt.Sprintf(pattern, pid))
+			if err != nil {
+				t.Fatal(err)
+			}
+			list = append(list, more...)
 		}
-		list = append(list, more...)
 	}
 	return list
+}
+
+// memoryHierarchy is our cgroup in the v1 hierarchy of the memory controller. It is
+// "none" on a host without one.
+func memoryHierarchy(t *testing.T) string {
+	t.Helper()
+	table, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(table)) {
+		if strings.Contains(line, " - cgroup ") && strings.HasSuffix(line, ",memory\n") {
+			own, err := cgroup.FindHierarchy(line).Own()
+			if err != nil {
+				t.Fatal(err)
+			}
+			return own
+		}
+	}
+	return "none"
 }

@@ -2,7 +2,9 @@ package spawn
 
 import (
 	"context"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"testing"
 	"time"
@@ -53,5 +55,21 @@ func TestBytesOnStorageCount(t *testing.T) { // C38
 	res := mustRun(t, Command{Path: "dd", Args: []string{"if=/dev/zero", "of=" + dir + "/f", "bs=1M", "count=4", "conv=fsync"}})
 	if w := res.Payload.BytesWritten; w != 0 && w < 4<<20 { // 0 on a filesystem without storage
 		t.Errorf("%d bytes written, want 4 MiB or more", w)
+	}
+}
+
+// The peak of the cgroup is that of all processes together, also if only cgroup v1
+// has a memory controller. Afterwards nothing is left in either hierarchy. // C38
+func TestPeakOfAllProcesses(t *testing.T) {
+	touched := filepath.Join(t.TempDir(), "touched")
+	res := mustRun(t, help("bg=touch=100;make="+touched+";hang", "file="+touched, "touch=200"))
+	if res.Cgroup == nil || res.Cgroup.MemoryPeak == 0 && memoryHierarchy(t) == "none" {
+		t.Skip("this host gives the run no memory controller")
+	}
+	if peak := res.Cgroup.MemoryPeak; peak < 300<<20 || peak > 600<<20 {
+		t.Errorf("peak %d MiB, want the 100 MiB of one process and the 200 MiB of another", peak>>20)
+	}
+	if left := leaves(t, os.Getpid()); len(left) > 0 {
+		t.Errorf("left: %v", left)
 	}
 }

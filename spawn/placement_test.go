@@ -271,6 +271,8 @@ func (f *fakeCgroups) Create(_, _ string) (cgroup.Leaf, error) { return f, f.err
 
 func (f *fakeCgroups) Preload() {}
 
+func (f *fakeCgroups) Enter() func() { return func() {} }
+
 func (f *fakeCgroups) Path() string { return "/fake" }
 
 func (f *fakeCgroups) FD() int { return -1 }

@@ -168,6 +168,9 @@ func (r *run) exec(files []uintptr) error {
 	holdSIGCHLD()
 	argv := append([]string{r.c.Path}, r.c.Args...)
 	pid, err := self.Fork(func() (pid int, err error) {
+		if r.leaf != nil {
+			defer r.leaf.Enter()()
+		}
 		err = linux.RetryBusy(func() error {
 			pid, err = syscall.ForkExec(r.path, argv, attr)
 			return err

@@ -4,9 +4,10 @@
 //
 // Creator and Leaf are the interface that package spawn uses. Hierarchy implements
 // it on the mounted cgroup filesystem. It prefers cgroup v2. On v1 a leaf can be
-// made and killed, and counts nothing.
+// made and killed, and counts memory only.
 //
-// Read cgroup.go first, then hierarchy.go (where leaves are made) and leaf.go.
+// Read cgroup.go first, then hierarchy.go (where leaves are made), leaf.go, and
+// memory.go for hosts with cgroup v1.
 package cgroup
 
 import (
@@ -37,6 +38,11 @@ type Leaf interface {
 	// FD is a descriptor of that directory, with which the kernel places the child
 	// at its birth. -1 means that the caller must use Place.
 	FD() int
+
+	// Enter prepares the calling thread to fork the child, and leave undoes that. They
+	// are called on the same goroutine. A child that is forked between them is counted
+	// in MemoryPeak also where only cgroup v1 has a memory controller.
+	Enter() (leave func())
 
 	// Place moves a process that has not executed anything yet into the leaf.
 	Place(pid int) error
@@ -75,7 +81,7 @@ type Stat struct {
 	CPU, User, System time.Duration
 	Throttled         time.Duration // time that a CPU quota took away
 	ThrottledPeriods  int64
-	MemoryPeak        int64 // bytes; 0 if the memory controller is not enabled
+	MemoryPeak        int64 // bytes; 0 if no memory controller counts, neither of v2 nor of v1
 
 	CPUPressure, MemoryPressure, IOPressure Pressure
 }

@@ -21,6 +21,8 @@ type Hierarchy struct {
 
 	root       string // the part of the hierarchy that is mounted there
 	controller string // v1: one of its controllers, as in /proc/self/cgroup
+
+	memory *Hierarchy // v1 hierarchy of the memory controller; nil: there is none
 }
 
 // Mounted is the hierarchy of this host, as FindHierarchy chooses it.
@@ -37,6 +39,8 @@ func Mounted() Hierarchy {
 // /sys/fs/cgroup/unified. Without v2 it takes the v1 hierarchy that is best for
 // killing, which is freezer, or else one that groups.
 func FindHierarchy(table string) Hierarchy {
+	var memory *Hierarchy
+	var v2 Hierarchy
 	preferred := []string{"freezer", "pids", "memory", "cpu", "devices", "blkio", "cpuset", "name=systemd"}
 	var best Hierarchy
 	rank := len(preferred)
@@ -49,8 +53,9 @@ func FindHierarchy(table string) Hierarchy {
 		m := Hierarchy{root: unescapeMount(f[3]), Dir: unescapeMount(f[4])}
 		switch g[0] {
 		case "cgroup2":
-			m.Version = 2
-			return m
+			if m.Version = 2; v2.Version == 0 {
+				v2 = m
+			}
 		case "cgroup":
 			for opt := range strings.SplitSeq(g[2], ",") {
 				for i, name := range preferred[:rank] {
@@ -60,9 +65,16 @@ func FindHierarchy(table string) Hierarchy {
 						break
 					}
 				}
+				if opt == "memory" {
+					memory = &Hierarchy{Version: 1, Dir: m.Dir, root: m.root, controller: opt}
+				}
 			}
 		}
 	}
+	if v2.Version == 2 {
+		best = v2
+	}
+	best.memory = memory
 	return best
 }
 
@@ -105,6 +117,7 @@ func (m Hierarchy) create(parent, name, leaf string) (_ Leaf, err error) {
 		g.Remove()
 		return nil, err
 	}
+	g.countMemory()
 	return g, nil
 }
 
@@ -115,6 +128,7 @@ func (m Hierarchy) Open(dir string) (Leaf, error) {
 		return nil, err
 	}
 	g := &systemLeaf{m: m, dir: dir, top: top, fd: -1}
+	g.memory = g.secondDir()
 	if err := g.open(); err != nil {
 		return nil, err
 	}

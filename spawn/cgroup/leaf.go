@@ -23,6 +23,8 @@ type systemLeaf struct {
 	dir string
 	fd  int // v2: of dir
 
+	memory string // the second cgroup; empty: none
+
 	killed bool // at least once
 
 	// Descriptors of the leafFiles after Preload; -1: that file does not exist.
@@ -262,7 +264,7 @@ func (g *systemLeaf) Drain(timeout time.Duration) error {
 }
 
 func (g *systemLeaf) Stat() (Stat, error) {
-	s := Stat{Path: g.dir}
+	s := Stat{Path: g.dir, MemoryPeak: g.memoryPeak()}
 	if g.m.Version != 2 {
 		return s, nil
 	}
@@ -299,6 +301,11 @@ func (g *systemLeaf) Remove() error {
 	if g.fd >= 0 {
 		unix.Close(g.fd)
 		g.fd = -1
+	}
+	if g.memory != "" {
+		if err := unix.Rmdir(g.memory); err != nil && err != unix.ENOENT {
+			return &fs.PathError{Op: "rmdir", Path: g.memory, Err: err}
+		}
 	}
 	if err := unix.Rmdir(g.dir); err != nil && err != unix.ENOENT {
 		var inner []string
@@ -376,7 +383,11 @@ func (g *systemLeaf) read(name string) ([]byte, error) {
 }
 
 func (g *systemLeaf) write(name, value string) error {
-	file := filepath.Join(g.dir, name)
+	return writeFile(filepath.Join(g.dir, name), value)
+}
+
+// writeFile writes value to a file of a cgroup.
+func writeFile(file, value string) error {
 	fd, err := unix.Open(file, unix.O_WRONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return &fs.PathError{Op: "open", Path: file, Err: err}
