@@ -73,6 +73,7 @@ The headline metrics with a polarity decide the exit status, or those of --metri
 	outFlag(f, &o.out)
 	outputFlag(f, &o.output)
 	exportFlag(f, &o.exports)
+	c.RegisterFlagCompletionFunc("export", completeExport)
 	return c
 }
 
@@ -97,7 +98,7 @@ func (a *app) compare(nameA, nameB string, o compareOptions) error {
 		return err
 	}
 	before, after = runs.WithHints(before, hints), runs.WithHints(after, hints)
-	r := o.comparison(o.all || o.output == formatJSON || len(o.exports) > 0).Compare(nameA, before, nameB, after)
+	r := o.comparison(o.all || o.output == formatJSON || o.exports.any()).Compare(nameA, before, nameB, after)
 	before, _ = runs.Distinct(before)
 	after, _ = runs.Distinct(after)
 	var printed error

@@ -112,6 +112,7 @@ so that a slow change of the host affects all of them equally.`,
 	seriesFlags(f, &o.series)
 	c.MarkFlagsMutuallyExclusive("cgroup", "no-cgroup")
 	c.RegisterFlagCompletionFunc("baseline", a.completeRuns)
+	c.RegisterFlagCompletionFunc("export", completeExport)
 	c.RegisterFlagCompletionFunc("extractor", func(c *cobra.Command, _ []string, word string) ([]string, cobra.ShellCompDirective) {
 		return a.completeExtractors(c, nil, word)
 	})

@@ -39,6 +39,7 @@ that the runs have in common, such as the kernel. -o json prints the records.
 	outFlag(c.Flags(), &o.out)
 	outputFlag(c.Flags(), &o.output)
 	exportFlag(c.Flags(), &o.exports)
+	c.RegisterFlagCompletionFunc("export", completeExport)
 	c.Flags().BoolVar(&o.all, "all", false, "show all metrics (default: the headlines, if there are any)")
 	return c
 }

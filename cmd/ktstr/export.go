@@ -2,12 +2,14 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 
+	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 	"golang.org/x/sys/unix"
 
@@ -16,11 +18,36 @@ import (
 	"github.com/ktstr/ktstr/internal/text"
 )
 
-// exports are the values of --export, FORMAT=FILE.
-type exports []struct{ format, path string }
+// exports are the flags --export, --redact and --push.
+type exports struct {
+	files  []exportFile
+	redact bool
+	push   gateway
+}
+
+// exportFile is one value of --export, FORMAT=FILE.
+type exportFile struct{ format, path string }
 
 func exportFlag(f *pflag.FlagSet, e *exports) {
 	f.Var(e, "export", "also write the result as FORMAT to FILE, such as csv=runs.csv, - for stdout; FORMAT is one of "+export.Names()+" (repeatable)")
+	redactFlag(f, &e.redact)
+	f.Var(&e.push, "push", "also send the result to the Pushgateway of Prometheus at `URL`, such as http://localhost:9091")
+}
+
+func redactFlag(f *pflag.FlagSet, redact *bool) {
+	f.BoolVar(redact, "redact", false, "replace the names of users, hosts and home directories in exports, such as alice by user")
+}
+
+// completeExport completes the format of --export.
+func completeExport(_ *cobra.Command, _ []string, word string) ([]string, cobra.ShellCompDirective) {
+	if strings.Contains(word, "=") {
+		return nil, cobra.ShellCompDirectiveDefault
+	}
+	var words []string
+	for _, f := range export.Formats() {
+		words = append(words, f.Name+"=\t"+f.Summary)
+	}
+	return words, cobra.ShellCompDirectiveNoSpace
 }
 
 func (e *exports) String() string { return "" }
@@ -35,15 +62,50 @@ func (e *exports) Set(text string) error {
 	if _, err := export.Find(name); err != nil {
 		return err
 	}
-	*e = append(*e, struct{ format, path string }{name, path})
+	e.files = append(e.files, exportFile{name, path})
 	return nil
+}
+
+// any reports whether the result is exported.
+func (e exports) any() bool { return len(e.files) > 0 || e.push.given }
+
+// gateway is the value of --push. It may contain a password. So it is never printed, and Set,
+// whose error would print it, accepts everything. check returns the error.
+type gateway struct {
+	address string
+	given   bool
+}
+
+func (g *gateway) String() string { return "" }
+
+func (g *gateway) Type() string { return "URL" }
+
+func (g *gateway) Set(text string) error {
+	g.address, g.given = text, true
+	return nil
+}
+
+// where returns the address without the password, for messages.
+func (g gateway) where() string {
+	if u, err := export.Gateway(g.address); err == nil {
+		return u.Scheme + "://" + u.Host
+	}
+	return "URL"
 }
 
 // check returns an error for a file that cannot be written, before the runs are made.
 func (e exports) check() error {
+	if e.push.given {
+		if _, err := export.Gateway(e.push.address); err != nil {
+			return fmt.Errorf("--push: %w", err)
+		}
+	}
+	if e.redact && !e.any() {
+		return errors.New("--redact changes exports only: want --export or --push with it")
+	}
 	stdout := 0
-	for i, x := range e {
-		for _, y := range e[:i] {
+	for i, x := range e.files {
+		for _, y := range e.files[:i] {
 			if x.path != "-" && sameFile(x.path, y.path) {
 				return fmt.Errorf("--export %s=%s: %s goes to the same file: want another file", x.format, x.path, y.format)
 			}
@@ -89,7 +151,7 @@ func sameFile(a, b string) bool {
 
 // toStdout reports whether an export goes to stdout. It replaces the normal output.
 func (e exports) toStdout() bool {
-	for _, x := range e {
+	for _, x := range e.files {
 		if x.path == "-" {
 			return true
 		}
@@ -99,10 +161,26 @@ func (e exports) toStdout() bool {
 
 // writeExports writes every export, also after one of them failed.
 func (a *app) writeExports(e exports, s export.Source) error {
+	if e.redact {
+		redacted, err := export.Redact(s)
+		if err != nil {
+			return &exitError{core.ExitRun, fmt.Errorf("--redact: %w", err)}
+		}
+		s = redacted
+	}
 	var failed []error
-	for _, x := range e {
+	for _, x := range e.files {
 		if err := a.writeExport(x.format, x.path, s); err != nil {
 			failed = append(failed, &exitError{core.ExitRun, fmt.Errorf("--export %s=%s: %w", x.format, x.path, err)})
+		}
+	}
+	if e.push.given {
+		u, err := export.Gateway(e.push.address)
+		if err == nil {
+			err = export.Push(context.Background(), u, s) // also after Ctrl-C, like the files
+		}
+		if err != nil {
+			failed = append(failed, &exitError{core.ExitRun, fmt.Errorf("--push %s: %w", e.push.where(), err)})
 		}
 	}
 	return a.joinErrors(failed...)

@@ -197,6 +197,9 @@ func flagError(c *cobra.Command, args []string, err error) error {
 	flag := value.GetFlag()
 	cause := value.Unwrap()
 	if errors.Is(cause, errTwice) {
+		if flag.Value.Type() == "URL" { // it may contain a password
+			return fmt.Errorf("--%s: %w", flag.Name, errTwice)
+		}
 		return fmt.Errorf("--%s %s: %w", flag.Name, value.GetValue(), errTwice)
 	}
 	switch flag.Value.Type() { // the errors of package strconv do not say which value is wanted

@@ -279,7 +279,7 @@ func (s *seriesView) printAlone() error {
 func (s *seriesView) reports() []compare.Report {
 	var reports []compare.Report
 	first := s.base()
-	c := s.o.series.statistics.comparison(s.o.all || s.o.output == formatJSON || len(s.o.series.exports) > 0)
+	c := s.o.series.statistics.comparison(s.o.all || s.o.output == formatJSON || s.o.series.exports.any())
 	if s.baseline != nil {
 		reports = append(reports, c.Compare(s.o.series.baseline, s.baseline, "this run", first.Kept))
 	}

@@ -31,6 +31,8 @@ type Source struct {
 
 	// Redacted says that Redact was applied. html says so, and leaves out raw output.
 	Redacted bool
+	// Served says that Handler serves the page. Its links then lead to the server.
+	Served bool
 }
 
 // A Format is one format that Write writes.

@@ -30,6 +30,8 @@ type page struct {
 	Runs        []pageRun        `json:"runs"` // the oldest first
 	Metrics     []*pageMetric    `json:"metrics"`
 	Comparisons []pageComparison `json:"comparisons"`
+
+	served bool
 }
 
 // A pageRun is one run.
@@ -111,7 +113,7 @@ type pageRow struct {
 
 // pageOf returns the data of a report.
 func pageOf(s Source) page {
-	p := page{Redacted: s.Redacted, Hosts: []core.Host{}, Runs: []pageRun{}, Metrics: []*pageMetric{}, Comparisons: []pageComparison{}}
+	p := page{Redacted: s.Redacted, served: s.Served, Hosts: []core.Host{}, Runs: []pageRun{}, Metrics: []*pageMetric{}, Comparisons: []pageComparison{}}
 	reports, sides := s.Comparisons, s.Sides
 	list := slices.Clone(s.Runs)
 	if s.Report != nil {
@@ -207,6 +209,9 @@ func (p *page) addRun(run runs.Run) {
 	}
 	if dir, err := filepath.Abs(run.Dir); err == nil && run.Dir != "" && !p.Redacted {
 		x.Base = (&url.URL{Scheme: "file", Path: dir + "/"}).String()
+		if p.served {
+			x.Base = rawPath + url.PathEscape(run.Name) + "/"
+		}
 		x.Find = dir
 		x.Repeat = repeatCommand(dir, r)
 	}

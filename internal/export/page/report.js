@@ -44,7 +44,12 @@ function quote(s) {
 
 function count(n, noun) { return n + " " + noun + (n === 1 ? "" : "s"); }
 function isNumber(v) { return typeof v === "number"; }
-function color(name) { return getComputedStyle(document.documentElement).getPropertyValue(name).trim(); }
+// color returns a colour of the style sheet. They are read once for each theme, because a plot asks a thousand times.
+const colors = new Map();
+function color(name) {
+  if (!colors.has(name)) colors.set(name, getComputedStyle(document.documentElement).getPropertyValue(name).trim());
+  return colors.get(name);
+}
 function day(t) { return t.slice(0, 16).replace("T", " "); }
 function signed(change) {
   if (!isNumber(change)) return String(change ?? "–");
@@ -154,7 +159,7 @@ function comparison(c) {
     const a = pointsOf(c.a, r), b = pointsOf(c.b, r);
     body.append(el("tr", { class: r.decides ? "" : "dim" },
       el("td", { class: "name" }, breakable(r.metric), el("div", { class: "small soft" }, betterText(r.better), r.decides ? "" : ", does not decide")),
-      el("td", { class: "verdict " + (tones[r.verdict] || "unsure") }, icons[r.verdict] + " " + r.verdict,
+      el("td", { class: "verdict " + (tones[r.verdict] || "unsure") }, (icons[r.verdict] || "") + " " + r.verdict,
         el("div", { class: "small soft" }, r.open ? r.open : isNumber(r.p) ? "p = " + Number(r.p.toPrecision(2)) : "")),
       el("td", { class: "num" }, r.a || "–"), el("td", { class: "num" }, r.b || "–"), el("td", { class: "num" }, signed(r.change)),
       el("td", {}, strip(a, b)), el("td", {}, forest(r, reach))));
@@ -269,7 +274,7 @@ function setsOf(list) {
     else if (last && !key && !last.key && last.commit === run.commit && String(last.tags) === String(run.tags)) last.to = k;
     else groups.push({ key, from: k, to: k, tags: run.tags, commit: run.commit, start: run.start });
   });
-  for (const g of groups) g.label = g.tags.join(" ") || (g.commit ? g.commit.slice(0, 9) : "") || day(g.start).slice(5);
+  for (const g of groups) g.label = g.tags.join(" ") || (g.commit ? g.commit.slice(0, 7) : "") || day(g.start).slice(5);
   return groups;
 }
 
@@ -313,7 +318,6 @@ function chart(m, about, box) {
   const ys = list.map(i => { const v = data.runs[i].broken ? null : m.values[place[i]]; return isNumber(v) ? v * m.factor : null; });
   let selected = -1, tip;
   const ratio = () => devicePixelRatio || 1;
-  const dense = list.length > 300;
   const u = new uPlot({
     width: Math.max(240, box.clientWidth), height: 236, legend: { show: false }, padding: [changes.length ? 20 : 10, 12, 0, 0],
     cursor: { show: false },
@@ -327,13 +331,17 @@ function chart(m, about, box) {
       { stroke: () => color("--soft"), grid: { show: false }, ticks: { show: false }, size: 30, font: "11px system-ui, sans-serif",
         splits: () => groups.length > 1 ? groups.map(g => (g.from + g.to) / 2) : undefined, ...(groups.length > 1 ? {
           splits: () => groups.map(g => (g.from + g.to) / 2),
-          values: u => { const room = u.bbox.width / ratio() / (list.length + 0.2); let end = -1; return groups.map(g => {
-            const width = Math.max((g.to - g.from + 1) * room, 46), text = visible(g.label), max = Math.floor(width / 6.5), at = (g.from + g.to) / 2 * room;
-            const label = text.length > max ? text.slice(0, Math.max(1, max - 1)) + "…" : text;
-            if (at - label.length * 3.2 < end) return "";
-            end = at + label.length * 3.2 + 6;
-            return label;
-          }); } } : {
+          values: u => { // as many labels as fit
+            const room = u.bbox.width / ratio() / (list.length + 0.2);
+            let end = -Infinity;
+            return groups.map(g => {
+              const text = visible(g.label), label = text.length > 16 ? text.slice(0, 15) + "…" : text;
+              const at = (g.from + g.to) / 2 * room, half = label.length * 3.3 + 4;
+              if (at - half < end) return "";
+              end = at + half;
+              return label;
+            });
+          } } : {
           splits: () => { const step = Math.max(1, Math.ceil(list.length / 12)), s = []; for (let k = 0; k < list.length; k += step) s.push(k); return s; },
           values: (_, s) => s.map(k => k + 1) }) },
       { stroke: () => color("--soft"), grid: { stroke: () => color("--line"), width: 1 }, ticks: { show: false }, size: 62, font: "11px system-ui, sans-serif", values: (_, s) => s.map(digits) },
@@ -349,7 +357,8 @@ function chart(m, about, box) {
         });
       }],
       draw: [u => {
-        const c = u.ctx, { top, height } = u.bbox, d = ratio(), x = k => u.valToPos(k, "x", true), y = v => u.valToPos(v, "y", true);
+        const c = u.ctx, { top, height, width } = u.bbox, d = ratio(), room = width / d / list.length, dense = room < 5;
+        const radius = Math.max(2, Math.min(4.2, room * 0.6)), x = k => u.valToPos(k, "x", true), y = v => u.valToPos(v, "y", true);
         c.save();
         changes.slice(0, 12).forEach((change, i) => { // the numbers of the list above the charts
           const at = x(change.at - 0.5);
@@ -362,7 +371,7 @@ function chart(m, about, box) {
           c.fillText(i + 1, at, top - 9 * d);
         });
         list.forEach((index, k) => {
-          if (ys[k] !== null) { point(c, series.of[k], x(k), y(ys[k]), (dense ? 2.6 : 4.2) * d, dense ? 0.5 : 0.85); return; }
+          if (ys[k] !== null) { point(c, series.of[k], x(k), y(ys[k]), radius * d, dense ? 0.55 : 0.85); return; }
           if (!data.runs[index].broken) return;
           const at = x(k), foot = top + height - 7 * d, r = 4 * d; // a failed run has no value
           c.strokeStyle = color("--bad"); c.lineWidth = 1.6 * d;
@@ -518,13 +527,15 @@ function show() {
   try { window.history.replaceState(null, "", "#" + hash); } catch { /* a page without an address of its own */ }
 }
 function repaint() {
+  colors.clear();
   charts.forEach(c => c.redraw());
   document.querySelectorAll("canvas.marker").forEach(paintMarker);
 }
 
 async function start() {
   const packed = JSON.parse(document.getElementById("data").textContent).gzip;
-  const bytes = Uint8Array.from(atob(packed), c => c.charCodeAt(0));
+  const text = atob(packed), bytes = new Uint8Array(text.length);
+  for (let i = 0; i < bytes.length; i++) bytes[i] = text.charCodeAt(i);
   data = await new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"))).json();
   byPayload = new Map();
   data.runs.forEach((r, i) => {
