@@ -1,0 +1,11 @@
+// A module of its own, so that the module of ktstr does not depend on a driver of browsers.
+module github.com/ktstr/ktstr/internal/export/page/browser
+
+go 1.26.0
+
+require (
+	github.com/chromedp/cdproto v0.160.1
+	github.com/chromedp/chromedp v0.23.1
+)
+
+require github.com/go-json-experiment/json v0.0.0-20260213210345-44df1a37e875 // indirect
