@@ -20,6 +20,9 @@ type Host struct {
 	CPUs     int    `json:"cpus"`     // that this process may use
 	Governor string `json:"governor"` // of the first CPU; empty in most virtual machines
 	Memory   int64  `json:"memory"`   // bytes
+	// BootID is the kernel's random identity of this boot. Runs of one boot share the
+	// placement of the kernel in memory, which can change a measurement.
+	BootID string `json:"boot_id,omitempty"`
 }
 
 // ThisHost describes the host on which this process runs.
@@ -33,6 +36,9 @@ func ThisHost() Host {
 	h.CPU = cpuModel()
 	if text, err := os.ReadFile("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"); err == nil {
 		h.Governor = strings.TrimSpace(string(text))
+	}
+	if text, err := os.ReadFile("/proc/sys/kernel/random/boot_id"); err == nil {
+		h.BootID = strings.TrimSpace(string(text))
 	}
 	var info unix.Sysinfo_t
 	if unix.Sysinfo(&info) == nil {

@@ -19,6 +19,7 @@ import (
 type compareOptions struct {
 	statisticsOptions
 	hints   hintOptions
+	last    int
 	out     string
 	all     bool
 	output  format
@@ -62,13 +63,17 @@ The headline metrics with a polarity decide the exit status, or those of --metri
 			return nil
 		},
 		ValidArgsFunction: a.completeRuns,
-		RunE: func(_ *cobra.Command, args []string) error {
+		RunE: func(c *cobra.Command, args []string) error {
+			if c.Flags().Changed("last") && o.last < 1 {
+				return fmt.Errorf("--last %d: want 1 or more", o.last)
+			}
 			return a.compare(args[0], args[1], o)
 		},
 	}
 	f := c.Flags()
 	statisticsFlags(f, &o.statisticsOptions)
 	hintFlags(f, &o.hints)
+	f.IntVar(&o.last, "last", 0, "compare with the last `N` sets of A, such as 10 (default: all)")
 	f.BoolVar(&o.all, "all", false, "also show the metrics that do not decide")
 	outFlag(f, &o.out)
 	outputFlag(f, &o.output)
@@ -97,6 +102,7 @@ func (a *app) compare(nameA, nameB string, o compareOptions) error {
 	if err != nil {
 		return err
 	}
+	before = runs.Last(before, o.last)
 	before, after = runs.WithHints(before, hints), runs.WithHints(after, hints)
 	r := o.comparison(o.all || o.output == formatJSON || o.exports.any()).Compare(nameA, before, nameB, after)
 	before, _ = runs.Distinct(before)

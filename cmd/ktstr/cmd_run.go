@@ -157,6 +157,7 @@ type seriesOptions struct {
 	tags       []string
 	baseline   string
 	base       string
+	last       int
 	statistics statisticsOptions
 	exports    exports
 }
@@ -168,6 +169,7 @@ func seriesFlags(f *pflag.FlagSet, o *seriesOptions) {
 	f.StringArrayVar(&o.variants, "variant", nil, "run the payload with additional arguments, `NAME='ARGS'`, in turns with other variants, and compare them (repeatable)")
 	f.StringArrayVar(&o.tags, "tag", nil, "give the runs the tag `NAME`, such as main (repeatable)")
 	f.StringVar(&o.baseline, "baseline", "", "compare with the runs `NAME` (a tag, set, bundle or path); exit status 1 on a regression")
+	f.IntVar(&o.last, "last", 0, "compare with the last `N` sets of --baseline, such as 10 (default: all)")
 	f.StringVar(&o.base, "base", "", "compare the other variants or payloads with `NAME`, such as old (default: the first); exit status 1 on a regression")
 	statisticsFlags(f, &o.statistics)
 	exportFlag(f, &o.exports)
@@ -195,6 +197,10 @@ func (o runOptions) check(given func(flag string) bool) error {
 		return errors.New("--interleave: want two or more payloads, or --variant")
 	case s.baseline != "" && sides > 1:
 		return errors.New("--baseline: goes with one payload: several payloads or variants are compared with each other")
+	case given("last") && s.last < 1:
+		return fmt.Errorf("--last %d: want 1 or more", s.last)
+	case given("last") && s.baseline == "":
+		return errors.New("--last: counts the sets of --baseline: want --baseline, or leave --last out")
 	case s.base != "" && s.baseline != "":
 		return errors.New("--base: names one of several variants or payloads, and --baseline earlier runs: want one of the two")
 	}
@@ -359,7 +365,7 @@ func (o runOptions) runsOfBaseline(baseline []runs.Run, s *series.Series) ([]run
 		return nil, nil
 	}
 	payload := s.Sides[0].Spec.Payload.Name
-	if found := runs.Baseline(baseline, payload); len(found) > 0 {
+	if found := runs.Last(runs.Baseline(baseline, payload), o.series.last); len(found) > 0 {
 		return found, nil
 	}
 	err := fmt.Errorf("--baseline %s: it has no run of %s", o.series.baseline, payload)

@@ -186,6 +186,7 @@ func (p *page) name(list []runs.Run, reports []compare.Report) {
 // addRun appends a run.
 func (p *page) addRun(run runs.Run) {
 	r := run.Record
+	r.Host.BootID = "" // one host, also after it was started again
 	host := slices.Index(p.Hosts, r.Host)
 	if host < 0 {
 		host = len(p.Hosts)

@@ -4,9 +4,11 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/ktstr/ktstr/core/extract"
 	"github.com/ktstr/ktstr/internal/compare"
@@ -212,6 +214,30 @@ func NamedAny(store Store, arg string) ([]Run, error) {
 		return list, nil
 	}
 	return list, err
+}
+
+// Last returns the runs of the n newest sets, in the order of list. A run alone is a set.
+// The newest set is the one whose last run started last. An n of 0 means all.
+func Last(list []Run, n int) []Run {
+	key := func(r Run) string {
+		if set := session(r.Record); set != "" {
+			return set
+		}
+		return "run " + Identity(r.Record) // no set has a blank in its name
+	}
+	newest := map[string]time.Time{}
+	for _, r := range list {
+		if start := r.Record.Start; newest[key(r)].Before(start) || newest[key(r)].IsZero() {
+			newest[key(r)] = start
+		}
+	}
+	sets := slices.SortedFunc(maps.Keys(newest), func(a, b string) int {
+		return cmp.Or(newest[b].Compare(newest[a]), strings.Compare(b, a))
+	})
+	if n == 0 || n >= len(sets) {
+		return list
+	}
+	return slices.DeleteFunc(slices.Clone(list), func(r Run) bool { return !slices.Contains(sets[:n], key(r)) })
 }
 
 // Baseline returns the runs of list with which new runs of the payload are compared:
