@@ -14,46 +14,58 @@ import (
 
 var listedFile = regexp.MustCompile("(?m)^[0-9]+\\. `([^`]+)`")
 
-// tool is the made-up stock tool of TestAddAStockTool. It prints `beads per second: 12.5`.
-const tool = "abacus"
+// The made-up stock tools of TestAddAStockTool: a parser in Go, and a table. They print `beads per second: 12.5`.
+const (
+	tool  = "abacus"
+	table = "beads"
+)
 
-// The numbered list "Add a stock tool" of CONTRIBUTING.md is complete: in a copy of the repository, a change of exactly the
-// listed files adds a tool that builds, that ktstr lists and reads, and that passes its own tests and the floor plan.
+// The numbered lists "Add a stock tool" and "Add a stock table" of CONTRIBUTING.md are complete: in a copy of the repository, a
+// change of exactly the listed files adds a tool that builds, that ktstr lists and reads, and that passes the tests of its kind and
+// the floor plan.
 func TestAddAStockTool(t *testing.T) {
 	dir := copyOfRepository(t)
-	steps := map[string]func(path string){
-		"plugins/TOOL/TOOL.go":            writes(t, toolSource),
-		"plugins/TOOL/payloads/TOOL.yaml": writes(t, "summary: Counts beads.\nbinary: /bin/echo\nargs: ['beads per second: 12.5']\nextractor: abacus\n"),
-		"plugins/TOOL/testdata/corpus/CASE/stdout": func(path string) {
-			writes(t, "abacus 1.0\nbeads per second: 12.5\n")(path)
-			writes(t, `{"tool": "abacus", "version": "1.0", "argv": ["abacus"], "exit_code": 0}`+"\n")(filepath.Join(filepath.Dir(path), "meta.json"))
-		},
-		"plugins/TOOL/TOOL_test.go":                   writes(t, toolTest),
-		"plugins/TOOL/ktstr-plugin-TOOL/main.go":      writes(t, toolMain),
-		"plugins/TOOL/ktstr-plugin-TOOL/main_test.go": writes(t, toolMainTest),
+	capture := func(path string) {
+		writes(t, "abacus 1.0\nbeads per second: 12.5\n")(path)
+		writes(t, `{"tool": "abacus", "version": "1.0", "argv": ["abacus"], "exit_code": 0}`+"\n")(filepath.Join(filepath.Dir(path), "meta.json"))
+		writes(t, `{"outcome": "ok", "stream": "stdout", "metrics": {
+			"beads.rate": {"value": 12.5, "unit": "beads/s", "polarity": "higher", "headline": true}}}`+"\n")(filepath.Join(filepath.Dir(path), "expect.json"))
+	}
+	ok := followSteps(t, dir, "## Add a stock tool", map[string]func(path string){
+		"plugins/TOOL/TOOL.go": writes(t, toolSource),
+		"plugins/TOOL/payloads/TOOL.yaml": writes(t, "name: abacus\nsummary: Counts beads.\nmeasures: cpu\nabout: Look at beads.rate.\nbinary: /bin/echo\n"+
+			"args: ['beads per second: 12.5']\nextractor: abacus\nneeds: [{binary: /bin/echo, install: apt-get install coreutils}]\n"),
+		"plugins/TOOL/testdata/corpus/CASE/stdout": capture,
 		"plugins/stock.go": edits(t,
-			`return \[\]ktstr\.Extractor\{fio\.New\(\)`, `return []ktstr.Extractor{abacus.New(), fio.New()`,
+			`(func Parsers\(\) \[\]ktstr\.Extractor \{\n\treturn \[\]ktstr\.Extractor\{)`, "$1\n\t\tabacus.New(),",
 			`(?m)^(\t"github\.com/ktstr/ktstr/plugins)/fio"$`, "$1/abacus\"\n$1/fio\""),
 		"docs/floor-plan.md": edits(t,
 			"(?m)^(\\| \\d+ \\| `plugins` \\|.*) \\|$", "$1, `plugins/abacus` |",
-			"(?m)^\\| \\d+ \\| `plugins/fio` \\|", "| 1 | `plugins/abacus` | the format of abacus | `ktstr` |\n"+
-				"| 9 | `plugins/abacus/ktstr-plugin-abacus` | its executable | `plugins/abacus`, `sdk` |\n$0"),
-		"docs/metrics.md": edits(t, `\z`, "\n## abacus\n\n| name | unit | better |\n|---|---|---|\n| `beads.rate` | beads/s | higher |\n"),
-	}
-	if !followSteps(t, dir, "## Add a stock tool", steps, strings.NewReplacer("TOOL", tool, "CASE", "sample")) {
+			"(?m)^\\| \\d+ \\| `plugins/", "| 2 | `plugins/abacus` | the parser of abacus | `ktstr`, `plugins/internal/report` |\n$0"),
+	}, strings.NewReplacer("TOOL", tool, "CASE", "sample"))
+	ok = followSteps(t, dir, "## Add a stock table", map[string]func(path string){
+		"plugins/TOOL/TOOL.ktstr.yaml":             writes(t, tableSource),
+		"plugins/TOOL/testdata/corpus/CASE/stdout": capture,
+		"plugins/stock.go":                         edits(t, `(func Tables\(\) \[\]string \{\n\treturn \[\]string\{\n\t\t"ab",)`, "$1\n\t\t\"beads\","),
+	}, strings.NewReplacer("TOOL", table, "CASE", "sample")) && ok
+	if !ok {
 		return
 	}
 	in := commandsIn(t, dir)
-	in("go", "build", "-o", "bin/", "./cmd/ktstr", "./plugins/abacus/ktstr-plugin-abacus")
-	in("go", "test", "./plugins/abacus", "-update")
-	in("go", "test", "./plugins/abacus/...")
-	in("go", "test", "-run", "TestImportsFollowTheFloorPlan", ".")
+	in("go", "build", "-o", "bin/", "./cmd/ktstr")
+	tests := "Test.*/(abacus|beads)|TestMetricsPages|TestHints|TestTablesAre|TestStock|TestExtractorNames"
+	in("go", "test", "-c", "-o", "bin/plugins.test", "./plugins")
+	in("env", "-C", "plugins", "../bin/plugins.test", "-test.run", tests, "-update")
+	in("env", "-C", "plugins", "../bin/plugins.test", "-test.run", tests)
+	in(os.Args[0], "-test.run", "TestImportsFollowTheFloorPlan|TestPages") // this test's own executable, on the copy
 	writes(t, "abacus 1.0\nbeads per second: 7\n")(filepath.Join(dir, "saved"))
 	for _, c := range []struct{ command, want string }{
 		{"plugin list", "abacus"},
 		{"payload list", "abacus"},
 		{"extract abacus --stdout saved", "beads.rate  7 beads/s  higher is better"},
-		{"plugin describe abacus --plugin abacus=bin/ktstr-plugin-abacus", "beads.rate"},
+		{"plugin list", "beads"},
+		{"payload list", "beads"},
+		{"extract beads --stdout saved", "beads.rate  7 beads/s  higher is better"},
 	} {
 		if got := in(append([]string{"bin/ktstr"}, strings.Fields(c.command)...)...); !strings.Contains(got, c.want) {
 			t.Errorf("ktstr %s: want %q in\n%s", c.command, c.want, got)
@@ -193,91 +205,44 @@ const toolSource = `// Package abacus reads what abacus prints.
 package abacus
 
 import (
-	"embed"
-	"regexp"
-	"strconv"
+	"bytes"
 
 	"github.com/ktstr/ktstr"
+	"github.com/ktstr/ktstr/plugins/internal/report"
 )
-
-//go:embed payloads/*.yaml
-var payloads embed.FS
-
-var rate = regexp.MustCompile(` + "`(?m)^beads per second: ([0-9]+(?:\\.[0-9]+)?)$`" + `)
 
 // New returns the extractor "abacus".
 func New() ktstr.Extractor {
-	return ktstr.Parser{
-		Description: ktstr.Description{
-			Name:     "abacus",
-			Version:  "1.0.0",
-			Tools:    []ktstr.Tool{{Name: "abacus", Versions: []string{"1.0"}}},
-			Hints:    []ktstr.Hint{{Name: "beads.rate", Unit: "beads/s", Polarity: ktstr.Higher, Headline: true}},
-			Payloads: ktstr.PayloadFiles(payloads),
-		},
-		Parse: parse,
-	}
+	return ktstr.Parser{Parse: parse, Description: ktstr.Description{
+		Name:    "abacus",
+		Version: "1",
+		Tools:   []ktstr.Tool{{Name: "abacus", Versions: []string{"1.0"}}},
+		Hints:   []ktstr.Hint{{Name: "beads.rate", Unit: "beads/s", Polarity: ktstr.Higher, Headline: true}},
+	}}
 }
 
 func parse(out ktstr.Output) (ktstr.Extraction, error) {
-	var e ktstr.Extraction
-	if m := rate.FindSubmatch(out.Data); m != nil {
-		value, err := strconv.ParseFloat(string(m[1]), 64)
-		if err != nil {
-			return e, err
+	r := report.New("abacus", out)
+	for number, line := range r.Lines() {
+		if value, ok := bytes.CutPrefix(line, []byte("beads per second: ")); ok {
+			r.Ours = true
+			r.AddText("beads.rate", value, "beads/s", ktstr.Higher, number)
 		}
-		e.Metrics = append(e.Metrics, ktstr.Metric{Name: "beads.rate", Value: value, Unit: "beads/s"})
 	}
-	return e, nil
+	return r.End("a line that begins with beads")
 }
 `
 
-const toolTest = `package abacus
-
-import (
-	"flag"
-	"testing"
-
-	"github.com/ktstr/ktstr"
-	"github.com/ktstr/ktstr/core/extract"
-	"github.com/ktstr/ktstr/plugins/internal/corpustest"
-)
-
-var update = flag.Bool("update", false, "write extract.json")
-
-func TestCorpus(t *testing.T) {
-	for _, k := range corpustest.Load(t, "testdata/corpus") {
-		corpustest.Golden(t, k, extract.Run(t.Context(), New(), k.Streams, nil), *update)
-	}
-}
-
-func FuzzParse(f *testing.F) {
-	f.Add([]byte("beads per second: 7"))
-	f.Fuzz(func(t *testing.T, data []byte) { parse(ktstr.Output{Stream: ktstr.Stdout, Data: data}) })
-}
-`
-
-const toolMain = `// Command ktstr-plugin-abacus is the extractor "abacus" as a plugin.
-package main
-
-import (
-	"github.com/ktstr/ktstr/plugins/abacus"
-	"github.com/ktstr/ktstr/sdk"
-)
-
-func main() { sdk.Serve(abacus.New()) }
-`
-
-// The conformance checks take half a minute of CPU time. Only the first of them run here.
-const toolMainTest = `package main
-
-import (
-	"testing"
-
-	"github.com/ktstr/ktstr/sdk/plugintest"
-)
-
-func TestPlugin(t *testing.T) {
-	plugintest.Run(t, plugintest.Config{Path: "../../../bin/ktstr-plugin-abacus", Corpus: "../testdata/corpus", Only: []string{"describe", "golden"}})
-}
+const tableSource = `tools: {abacus: ["1.0"]}
+signature: "beads per second: *"
+lines:
+  - {match: "beads per second: {beads.rate:beads/s}", polarity: higher, headline: true}
+payloads:
+  beads:
+    summary: Counts beads.
+    measures: cpu
+    about: Look at beads.rate.
+    binary: /bin/echo
+    args: ["beads per second: 12.5"]
+    needs: [{binary: /bin/echo, install: apt-get install coreutils}]
 `
