@@ -104,7 +104,8 @@ func (a *app) compare(nameA, nameB string, o compareOptions) error {
 	}
 	before = runs.Last(before, o.last)
 	before, after = runs.WithHints(before, hints), runs.WithHints(after, hints)
-	r := o.comparison(o.all || o.output == formatJSON || o.exports.any()).Compare(nameA, before, nameB, after)
+	c := a.calibrated(o.comparison(o.all || o.output == formatJSON || o.exports.any()), after)
+	r := c.Compare(nameA, before, nameB, after)
 	before, _ = runs.Distinct(before)
 	after, _ = runs.Distinct(after)
 	var printed error

@@ -48,6 +48,7 @@ type runOptions struct {
 	quiet           bool
 	all             bool
 	series          seriesOptions
+	calibrate       bool // of ktstr calibrate
 }
 
 func (a *app) runCommand() *cobra.Command {

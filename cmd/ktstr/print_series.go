@@ -250,6 +250,9 @@ func (s *seriesView) print(err error) error {
 			fmt.Fprintf(s.app.stderr, "set: %s\n", side.Set)
 		}
 	}
+	if s.o.calibrate && failed == nil {
+		failed = outputError(s.printCalibration())
+	}
 	return s.app.joinErrors(exitOf(err), failed, s.finish(reports))
 }
 
@@ -281,6 +284,7 @@ func (s *seriesView) reports() []compare.Report {
 	first := s.base()
 	c := s.o.series.statistics.comparison(s.o.all || s.o.output == formatJSON || s.o.series.exports.any())
 	if s.baseline != nil {
+		c = s.app.calibrated(c, first.Kept)
 		reports = append(reports, c.Compare(s.o.series.baseline, s.baseline, "this run", first.Kept))
 	}
 	if len(s.Variants) > 0 {
@@ -290,7 +294,7 @@ func (s *seriesView) reports() []compare.Report {
 		if other == first {
 			continue
 		}
-		reports = append(reports, c.Compare(first.Name, first.Kept, other.Name, other.Kept))
+		reports = append(reports, s.app.calibrated(c, slices.Concat(first.Kept, other.Kept)).Compare(first.Name, first.Kept, other.Name, other.Kept))
 	}
 	return reports
 }

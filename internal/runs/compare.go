@@ -20,10 +20,14 @@ import (
 type Comparison struct {
 	MinEffect *float64 // the least change that is a difference, in percent; nil: what the payloads ask for
 	Margin    *float64 // the loss that a gate excludes, in percent; nil: what the payloads ask for
-	Alpha     float64  // the greatest probability of one or more false alarms; 0: compare.DefaultAlpha
-	Metrics   []string // names and patterns of the metrics that decide; empty: the headlines
-	Compared  []string // facts that differ on purpose, for example "arguments" of two variants
-	All       bool     // also the metrics that do not decide
+	// Calibrated are margins of a calibration, which precede those of the payloads. From
+	// names the calibration for a note.
+	Calibrated []compare.Threshold
+	From       string
+	Alpha      float64  // the greatest probability of one or more false alarms; 0: compare.DefaultAlpha
+	Metrics    []string // names and patterns of the metrics that decide; empty: the headlines
+	Compared   []string // facts that differ on purpose, for example "arguments" of two variants
+	All        bool     // also the metrics that do not decide
 }
 
 // anyPayload matches the part that a metric's name begins with where a set holds
@@ -47,7 +51,10 @@ func (c Comparison) Compare(nameA string, a []Run, nameB string, b []Run) compar
 		options.MinEffects = nil // the user's wish comes before the payload's
 	}
 	if c.Margin != nil {
-		options.Margins = nil
+		options.Margins, c.Calibrated = nil, nil
+	}
+	for _, m := range c.Calibrated { // after the others, because the last one wins
+		options.Margins = append(options.Margins, m, compare.Threshold{Name: anyPayload + m.Name, Percent: m.Percent})
 	}
 	for _, pattern := range c.Metrics {
 		options.Select = append(options.Select, pattern, anyPayload+pattern)
@@ -63,6 +70,9 @@ func (c Comparison) Compare(nameA string, a []Run, nameB string, b []Run) compar
 		if side.repeated > 0 && !slices.Contains(notes, note) { // both sides may have the same name
 			notes = append(notes, note)
 		}
+	}
+	if len(c.Calibrated) > 0 {
+		notes = append(notes, "margins of the "+c.From)
 	}
 	r.Notes = append(r.Notes, notes...)
 	split := SplitByVariant(a, b)
