@@ -68,6 +68,9 @@ type derived struct{ value, unit string }
 func parse(out ktstr.Output) (ktstr.Extraction, error) {
 	r := reading{Report: report.New("perf stat", out), intervals: map[string]int{}, events: map[string][]string{}}
 	if out.Stream == ktstr.Stdout || out.Stream == ktstr.Stderr && writesFile(out.Argv) {
+		if exit := out.ExitCode; out.Stream == ktstr.Stderr && exit != nil && (*exit == 255 || *exit == 129) {
+			r.failures(out.Data)
+		}
 		return r.End("its report, which is on stderr or in the file of -o: this stream is the command's own")
 	}
 	if at := bytes.LastIndex(out.Data, header); at >= 0 {

@@ -84,6 +84,22 @@ func TestStdoutIsTheCommands(t *testing.T) {
 	}
 }
 
+// With -o, perf prints only its own errors on stderr, and ends with 129 or 255.
+func TestErrorsWithAFile(t *testing.T) {
+	for exit, want := range map[int]int{255: 1, 129: 1, 1: 0} {
+		e, err := parse(ktstr.Output{Stream: ktstr.Stderr, Data: []byte("Workload failed: No such file or directory\n"), Argv: []string{"perf", "stat", "-o", "f", "--", "x"}, ExitCode: &exit})
+		failed := 0
+		for _, d := range e.Diagnostics {
+			if d.Code == ktstr.ToolFailed {
+				failed++
+			}
+		}
+		if err != nil || failed != want {
+			t.Errorf("exit status %d: %d failures, want %d: %v, %v", exit, failed, want, e.Diagnostics, err)
+		}
+	}
+}
+
 func TestLinear(t *testing.T) {
 	corpustest.Linear(t, New(), " Performance counter stats for 'x':\n 1 a\n", "1,,a,1,1.0,", "1,,a,1,1.0,\n", "     0.100000000,1,,cs,99,100.00,,\n", "{\"counter-value\" : \"\n", "{\"counter-value\" : \"1\", \"event\" : \"a\"}\n",
 		"{", "(", "# # ", " Performance counter stats for ")
