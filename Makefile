@@ -38,7 +38,9 @@ fuzz: ## every fuzz target, FUZZTIME each (default 1m)
 	scripts/fuzz $(or $(FUZZTIME),1m)
 
 soak: ## what is too long for CI: thousands of runs and kills, then every fuzz target, FUZZTIME each (default 10m)
-	KTSTR_SOAK=1 $(GO) test -count 1 -timeout 0 -v -run 'Soak|ManyRunsLeaveNothing|AtAnyMoment|CtrlCDuringTheStart|TestPlacement$$' ./spawn/... ./cmd/ktstr
+	scripts/deps chromium python3-jsonschema
+	KTSTR_SOAK=1 $(GO) test -count 1 -timeout 0 -v -run 'Soak|ManyRunsLeaveNothing|AtAnyMoment|CtrlCDuringTheStart|TestPlacement$$' ./spawn/... ./cmd/ktstr ./internal/export
+	$(GO) -C internal/export/page/browser test -count 1 -v .
 	scripts/fuzz $(or $(FUZZTIME),10m)
 
 mutate: ## whether the tests detect a break: MUTANTS changes of the source, one at a time (default 150, an hour)

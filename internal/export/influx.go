@@ -24,7 +24,7 @@ func influxRuns(w io.Writer, s Source) error {
 		about := influxStrings("run", run.Name, "commit", r.Labels[runs.LabelCommit], "tags", strings.Join(run.Tags, ","))
 		fields := append([]string{
 			"verdict=" + influxString(r.Verdict), fmt.Sprintf("exit_code=%di", r.ExitCode),
-			"duration=" + strconv.FormatFloat(time.Duration(r.Duration).Seconds(), 'g', -1, 64),
+			"seconds=" + strconv.FormatFloat(time.Duration(r.Duration).Seconds(), 'g', -1, 64),
 		}, about...)
 		if err := influxPoint(w, "ktstr_run", tags, fields, r.Start); err != nil {
 			return err
