@@ -161,7 +161,7 @@ function comparison(c) {
       el("td", { class: "name" }, breakable(r.metric), el("div", { class: "small soft" }, betterText(r.better), r.decides ? "" : ", does not decide")),
       el("td", { class: "verdict " + (tones[r.verdict] || "unsure") }, (icons[r.verdict] || "") + " " + r.verdict,
         el("div", { class: "small soft" }, r.open ? r.open : isNumber(r.p) ? "p = " + Number(r.p.toPrecision(2)) : "")),
-      el("td", { class: "num" }, r.a || "–"), el("td", { class: "num" }, r.b || "–"), el("td", { class: "num" }, signed(r.change)),
+      [["A", r.a || "–"], ["B", r.b || "–"], ["change", signed(r.change)]].map(([label, text]) => el("td", { class: "num", "data-label": label }, text)),
       el("td", {}, strip(a, b)), el("td", {}, forest(r, reach))));
     if (r.note) body.lastChild.firstChild.append(el("div", { class: "small soft" }, r.note));
   }
@@ -370,6 +370,15 @@ function chart(m, about, box) {
           c.fillStyle = color("--bg"); c.font = `${10 * d}px system-ui, sans-serif`; c.textAlign = "center"; c.textBaseline = "middle";
           c.fillText(i + 1, at, top - 9 * d);
         });
+        const medians = outlined => groups.forEach(g => series.names.forEach((_, s) => { // of each series in each set
+          const mid = median(ys.slice(g.from, g.to + 1).filter((_, k) => series.of[g.from + k] === s));
+          if (mid === null || g.to === g.from) return;
+          for (const [thickness, stroke] of outlined ? [[5, "--panel"], [2, "--s" + s % 6]] : [[1.5, "--s" + s % 6]]) {
+            c.strokeStyle = color(stroke); c.lineWidth = thickness * d;
+            c.beginPath(); c.moveTo(x(g.from - 0.4), y(mid)); c.lineTo(x(g.to + 0.4), y(mid)); c.stroke();
+          }
+        }));
+        if (!dense) medians(false);
         list.forEach((index, k) => {
           if (ys[k] !== null) { point(c, series.of[k], x(k), y(ys[k]), radius * d, dense ? 0.55 : 0.85); return; }
           if (!data.runs[index].broken) return;
@@ -377,16 +386,7 @@ function chart(m, about, box) {
           c.strokeStyle = color("--bad"); c.lineWidth = 1.6 * d;
           c.beginPath(); c.moveTo(at - r, foot - r); c.lineTo(at + r, foot + r); c.moveTo(at + r, foot - r); c.lineTo(at - r, foot + r); c.stroke();
         });
-        for (const g of groups) { // the median of each series in each set, with an outline that sets it off from the points
-          series.names.forEach((_, s) => {
-            const mid = median(ys.slice(g.from, g.to + 1).filter((_, k) => series.of[g.from + k] === s));
-            if (mid === null || g.to === g.from) return;
-            for (const [width, stroke] of [[5, "--panel"], [2, "--s" + s % 6]]) {
-              c.strokeStyle = color(stroke); c.lineWidth = width * d;
-              c.beginPath(); c.moveTo(x(g.from - 0.4), y(mid)); c.lineTo(x(g.to + 0.4), y(mid)); c.stroke();
-            }
-          });
-        }
+        if (dense) medians(true); // the points would hide them
         if (selected >= 0) {
           c.strokeStyle = color("--text"); c.lineWidth = 2 * d;
           c.beginPath(); c.arc(x(selected), ys[selected] === null ? top + height - 7 * d : y(ys[selected]), 8 * d, 0, 7); c.stroke();

@@ -223,6 +223,16 @@ func TestReportInChromium(t *testing.T) {
 	}
 	t.Run("screenshots", func(t *testing.T) {
 		x := open(t, browser, report(t, ktstr, 200, 12, plain))
+		save := func(name string) {
+			t.Helper()
+			png, err := chromedp.Run(x.ctx, chromedp.CaptureScreenshot())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(filepath.Join(dir, name+".png"), png, 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
 		for _, width := range []int64{1600, 1024, 390} {
 			for _, scheme := range []string{"light", "dark"} {
 				media := emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}}
@@ -231,14 +241,11 @@ func TestReportInChromium(t *testing.T) {
 				}
 				x.run(t, chromedp.EmulateViewport(width, 1200))
 				eval[bool](t, x, `scrollTo(0, 0) === undefined`)
-				png, err := chromedp.Run(x.ctx, chromedp.CaptureScreenshot())
-				if err != nil {
-					t.Fatal(err)
-				}
-				if err := os.WriteFile(filepath.Join(dir, fmt.Sprintf("report-%d-%s.png", width, scheme)), png, 0o644); err != nil {
-					t.Fatal(err)
-				}
+				save(fmt.Sprintf("report-%d-%s", width, scheme))
 			}
 		}
+		x.run(t, chromedp.EmulateViewport(1280, 900))
+		x.clickPoint(t)
+		save("report-run")
 	})
 }
