@@ -95,7 +95,9 @@ func (r *reading) line(number int, line []byte) {
 		line = bytes.TrimLeft(line[1:], "[0123456789")
 		line = line[min(1, len(line)):]
 	}
+	line = bytes.TrimLeft(line, " \t")
 	switch {
+	case len(line) < 2:
 	case bytes.HasPrefix(line, []byte("T:")):
 		r.Ours = true
 		id, _, ok := bytes.Cut(line[2:], []byte{'('})

@@ -101,11 +101,14 @@ func (r *reading) line(number int, line []byte) {
 
 // completed reads "4 requests completed in 889.6 us, 16 KiB read, 4.50 k iops, 17.6 MiB/s".
 func (r *reading) completed(number int, requests, rest string) {
-	r.Ours, r.text = true, true
-	if count, ok := text.ParseDecimal(requests); r.measured || ok && count == 0 {
-		r.Drop() // of earlier statistics: the last are those of the whole run
+	digits, prefix := quantity(requests)
+	count, ok := text.ParseDecimal(digits)
+	if !ok || !strings.Contains("kMGT", prefix) {
+		return // such as a time stamp before the line
 	}
-	if count, ok := text.ParseDecimal(requests); ok && count == 0 {
+	r.Ours, r.text = true, true
+	r.Drop() // earlier statistics: the last are those of the whole run
+	if count == 0 {
 		r.measured = false
 		r.Note(ktstr.NotMeasured, number, "0 requests were completed. The first request is a warm-up and does not count")
 		return

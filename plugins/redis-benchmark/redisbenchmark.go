@@ -105,6 +105,9 @@ func (r *reading) name(title string) string {
 // "throughput summary: …" of a block, and the bare rate that ends a block before 6.2.
 func (r *reading) rate(number int, line []byte) {
 	before, after, _ := bytes.Cut(line, []byte(" requests per second"))
+	if len(after) > 0 && after[0] != ',' {
+		return // another program's text around the line
+	}
 	title, value := "", before
 	if at := bytes.LastIndex(before, []byte(": ")); at >= 0 {
 		title, value = string(bytes.TrimSpace(before[:at])), before[at+2:]
