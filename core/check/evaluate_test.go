@@ -272,3 +272,20 @@ func BenchmarkEvaluate(b *testing.B) {
 		}
 	}
 }
+
+// A suggestion compares a name with all names, so only the first eight get one.
+func TestSuggestionsAreLimited(t *testing.T) {
+	texts := make([]string, 12)
+	for i := range texts {
+		texts[i] = fmt.Sprintf("exists latency.p9%c", 'a'+i)
+	}
+	v := check.Evaluate(parse(t, texts...), check.Input{Metrics: []ktstr.Metric{{Name: "latency.p99"}}})
+	if len(v.Details) != len(texts) {
+		t.Fatalf("%d details, want one for each missing metric", len(v.Details))
+	}
+	for i, d := range v.Details {
+		if got, want := strings.Contains(d.Message, "did you mean latency.p99?"), i < 8; got != want {
+			t.Errorf("detail %d suggests a name: %v, want %v: %s", i, got, want, d.Message)
+		}
+	}
+}
