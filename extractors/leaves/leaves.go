@@ -126,7 +126,7 @@ func (r *Reader) Hints() []ktstr.Hint {
 
 // Extract returns the leaves of the documents in a text, and how often each Leaf was
 // there. A document begins with { or [ at the start of a line. If a name occurs again,
-// the last one counts, and a diagnostic says so.
+// the last one counts, and a diagnostic says so if they differ.
 func (r *Reader) Extract(data []byte) (x ktstr.Extraction, read []int) {
 	f := found{byName: map[string]int{}, read: make([]int, len(r.leaves))}
 	var parser fastjson.Parser
@@ -291,8 +291,10 @@ func (f *found) number(i int, l compiled, v *fastjson.Value, words []string, lin
 		m.Polarity = ktstr.Unknown
 	}
 	if at, again := f.byName[name]; again {
+		if f.Metrics[at].Value != value { // hyperfine writes a document again with more elements
+			f.note(ktstr.Duplicate, name+" occurs again: the last one counts", line)
+		}
 		f.Metrics[at] = m
-		f.note(ktstr.Duplicate, name+" occurs again: the last one counts", line)
 		return
 	}
 	f.byName[name] = len(f.Metrics)

@@ -47,6 +47,7 @@ func TestLeavesAreFoundByTheirPaths(t *testing.T) {
 		{"text first\n{\"a\":1}\nand after\n", Leaf{Path: "a", Name: "x"}, "x=1"},
 		{"[INFO] ready\n[ 5] local\n{\"a\":1}\n", Leaf{Path: "a", Name: "x"}, "x=1"},
 		{"{\"a\":1}\n{\"a\":2}\n", Leaf{Path: "a", Name: "x"}, "x=2; duplicate"},
+		{"{\"a\":1}\n{\"a\":1}\n", Leaf{Path: "a", Name: "x"}, "x=1"},
 		{`{"a":{"b":1}`, Leaf{Path: "a.b", Name: "x"}, "malformed"},
 		{"{\"a\":x,\n{\"b\":1}\n}", Leaf{Path: "b", Name: "x"}, "malformed"},
 		{`{"a":0.30000000000000004}`, Leaf{Path: "a", Name: "x"}, "x=0.30000000000000004"},
