@@ -1,15 +1,9 @@
 package plugins_test
 
 import (
-	"os"
-	"os/exec"
-	"regexp"
-	"strconv"
 	"testing"
 
 	"github.com/ktstr/ktstr"
-	"github.com/ktstr/ktstr/core/extract"
-	"github.com/ktstr/ktstr/plugins/internal/corpustest"
 )
 
 // The installed tools of the distribution, in short runs. Each metric is compared with the
@@ -58,31 +52,7 @@ func TestRealTools(t *testing.T) {
 					c.argv[i] = t.TempDir()
 				}
 			}
-			cmd := exec.CommandContext(t.Context(), c.argv[0], c.argv[1:]...)
-			cmd.Dir = t.TempDir()
-			cmd.Env = append(os.Environ(), "LC_ALL=C")
-			text, err := cmd.Output()
-			if err != nil {
-				t.Fatalf("%q: %v: the test needs it: make deps", c.argv, err)
-			}
-			exit := 0
-			out := ktstr.Output{Stream: ktstr.Stdout, Data: text, ExitCode: &exit, Argv: c.argv}
-			res := extract.Run(t.Context(), inProcess()[c.tool], []ktstr.Output{out}, nil)
-			got := corpustest.ByName(t, res.Metrics)
-			for name, expression := range c.want {
-				m := regexp.MustCompile(expression).FindSubmatch(text)
-				if m == nil {
-					t.Errorf("%s: nothing matches %s in\n%s", name, expression, text)
-					continue
-				}
-				want, err := strconv.ParseFloat(string(m[1]), 64)
-				if err != nil || got[name].Value != want || got[name].Unit == "" {
-					t.Errorf("%s is %v %q, want %s with a unit, in\n%s", name, got[name].Value, got[name].Unit, m[1], text)
-				}
-			}
-			for _, d := range res.Diagnostics {
-				t.Errorf("%s: %s", d.Code, d.Message)
-			}
+			realRun(t, c.tool, ktstr.Stdout, c.want, c.argv...)
 		})
 	}
 }
