@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// filter finds the lines of a text in which the literal of some pattern stands. It
+// filter finds the lines of a text in which a literal of some pattern stands. It
 // looks at every second pair of bytes only: of each literal it knows two neighbouring
 // pairs, and any place of the literal has one of them at an even distance.
 type filter struct {
@@ -25,16 +25,18 @@ type entry struct {
 func newFilter(patterns []pattern) *filter {
 	f := &filter{}
 	for i, p := range patterns {
-		if len(p.literal) < 3 {
+		if shortest(p.literals) < 3 {
 			f.without = append(f.without, i)
 			continue
 		}
-		at := rarest(p.literal)
-		for _, at := range []int{at, at + 1} {
-			first, second := p.literal[at], p.literal[at+1]
-			e := entry{uint16(second)<<8 | uint16(first), at, p.literal, i}
-			f.pairs[e.pair/64] |= 1 << (e.pair % 64)
-			f.chains[second] = append(f.chains[second], e)
+		for _, literal := range p.literals {
+			at := rarest(literal)
+			for _, at := range []int{at, at + 1} {
+				first, second := literal[at], literal[at+1]
+				e := entry{uint16(second)<<8 | uint16(first), at, literal, i}
+				f.pairs[e.pair/64] |= 1 << (e.pair % 64)
+				f.chains[second] = append(f.chains[second], e)
+			}
 		}
 	}
 	return f
@@ -46,7 +48,7 @@ func (f *filter) known(pair uint16) uint64 { return f.pairs[pair/64] >> (pair % 
 // rarest returns the offset of the three bytes of a literal that are rarest in the
 // output of benchmarks.
 func rarest(literal string) (best int) {
-	const common = " 0123456789.etaonsircdlmpuhfgb:,k-" // the most common first
+	const common = " 0123456789.:,etaonsircdlmpuhfgbk-" // the most common first
 	rank := func(c byte) int {
 		if i := strings.IndexByte(common, c); i >= 0 {
 			return i
@@ -89,7 +91,7 @@ func (f *filter) next(text []byte, from int) int {
 	return -1
 }
 
-// mark sets hit for each pattern whose literal is in the line.
+// mark sets hit for each pattern of which a literal is in the line.
 func (f *filter) mark(line []byte, hit []bool) {
 	for i := 0; i+1 < len(line); i += 2 {
 		pair := binary.LittleEndian.Uint16(line[i:])

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"regexp"
 	"regexp/syntax"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -177,11 +178,11 @@ type reader struct {
 // pattern is one pattern of a table, however often it is used.
 type pattern struct {
 	Pattern
-	re      *regexp.Regexp // nil: program
-	program *program
-	literal string // stands in every match: a cheap test before the match
-	heading bool   // starts a section
-	once    bool   // only the first match counts
+	re       *regexp.Regexp // nil: program
+	program  *program
+	literals []string // one of them stands in every match: a cheap test before the match
+	heading  bool     // starts a section
+	once     bool     // only the first match counts
 }
 
 // compiledLine is one number of a Line.
@@ -385,11 +386,11 @@ func (c *compiler) add(field string, text Pattern, numbers bool) (int, error) {
 	} else if text.Regexp {
 		if p.re, err = regexp.Compile(text.Text); err == nil {
 			if tree, err := syntax.Parse(text.Text, syntax.Perl); err == nil {
-				p.literal = requiredLiteral(tree.Simplify())
+				p.literals = requiredLiterals(tree.Simplify())
 			}
 		}
 	} else if p.program, err = parseMatch(text.Text); err == nil {
-		p.literal = p.program.literal()
+		p.literals = []string{p.program.literal()}
 		if (len(p.program.numbers) > 0) != numbers {
 			return 0, wrongNumbers(field, text, numbers)
 		}
@@ -409,26 +410,40 @@ func wrongNumbers(field string, text Pattern, numbers bool) error {
 	return &Error{field, fmt.Sprintf("pattern %q: no number is read here: want * or {*} in place of a {NAME}", text.Text)}
 }
 
-// requiredLiteral returns a text that is in every match of re, the longest that
-// it finds. It is empty if it finds none.
-func requiredLiteral(re *syntax.Regexp) string {
+// requiredLiterals returns texts of which one is in every match of re. It prefers long
+// ones, and returns none if it finds none.
+func requiredLiterals(re *syntax.Regexp) (literals []string) {
 	switch re.Op {
 	case syntax.OpLiteral:
 		if re.Flags&syntax.FoldCase == 0 {
-			return string(re.Rune)
+			return []string{string(re.Rune)}
 		}
 	case syntax.OpCapture, syntax.OpPlus:
-		return requiredLiteral(re.Sub[0])
-	case syntax.OpConcat:
-		longest := ""
+		return requiredLiterals(re.Sub[0])
+	case syntax.OpAlternate:
+		const most = 16 // of one pattern
 		for _, sub := range re.Sub {
-			if l := requiredLiteral(sub); len(l) > len(longest) {
-				longest = l
+			l := requiredLiterals(sub)
+			if literals = append(literals, l...); len(l) == 0 || len(literals) > most {
+				return nil
 			}
 		}
-		return longest
+	case syntax.OpConcat:
+		for _, sub := range re.Sub {
+			if l := requiredLiterals(sub); shortest(l) > shortest(literals) {
+				literals = l
+			}
+		}
 	}
-	return ""
+	return literals
+}
+
+// shortest returns the length of the shortest text, 0 for none.
+func shortest(texts []string) int {
+	if len(texts) == 0 {
+		return 0
+	}
+	return len(slices.MinFunc(texts, func(a, b string) int { return len(a) - len(b) }))
 }
 
 // markOnce marks the patterns that are only conditions, which need no second match.

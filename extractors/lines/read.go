@@ -29,7 +29,7 @@ type found struct {
 	section int      // the pattern of the last heading, -1: none
 	heading []string // texts of its groups
 
-	hit     []bool  // by pattern: its literal is in the current line
+	hit     []bool  // by pattern: one of its literals is in the current line
 	matches [][]int // by pattern: spans in the current line, nil: no match
 }
 

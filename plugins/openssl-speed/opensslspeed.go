@@ -81,7 +81,9 @@ func (r *reading) endTable() {
 func (r *reading) line(number int, line []byte) {
 	switch c := line[0]; {
 	case c == '+':
-		r.machine(number, line)
+		if len(line) > 1 && (line[1] == 'F' || line[1] == 'H') { // the others are progress
+			r.machine(number, line)
+		}
 	case bytes.HasPrefix(line, []byte("type ")) && bytes.HasSuffix(bytes.TrimSpace(line), []byte(" bytes")):
 		r.endTable()
 		r.Ours, r.symmetric, r.operations, r.sizes, r.headed = true, true, nil, nil, number
