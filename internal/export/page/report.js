@@ -21,7 +21,7 @@ function el(name, attributes = {}, ...children) {
     else if (key === "value" || key === "checked" || key === "selected" || key === "hidden") e[key] = value;
     else e.setAttribute(key, value);
   }
-  for (const c of children.flat()) if (c !== undefined && c !== null && c !== "") e.append(typeof c === "object" ? c : visible(String(c)));
+  for (const c of children.flat(Infinity)) if (c !== undefined && c !== null && c !== "") e.append(typeof c === "object" ? c : visible(String(c)));
   return e;
 }
 
@@ -358,7 +358,7 @@ function chart(m, about, box) {
       }],
       draw: [u => {
         const c = u.ctx, { top, height, width } = u.bbox, d = ratio(), room = width / d / list.length, dense = room < 5;
-        const radius = Math.max(2, Math.min(4.2, room * 0.6)), x = k => u.valToPos(k, "x", true), y = v => u.valToPos(v, "y", true);
+        const radius = Math.max(2.6, Math.min(4.2, room * 0.7)), x = k => u.valToPos(k, "x", true), y = v => u.valToPos(v, "y", true);
         c.save();
         changes.slice(0, 12).forEach((change, i) => { // the numbers of the list above the charts
           const at = x(change.at - 0.5);
@@ -380,7 +380,7 @@ function chart(m, about, box) {
         }));
         if (!dense) medians(false);
         list.forEach((index, k) => {
-          if (ys[k] !== null) { point(c, series.of[k], x(k), y(ys[k]), radius * d, dense ? 0.55 : 0.85); return; }
+          if (ys[k] !== null) { point(c, series.of[k], x(k), y(ys[k]), radius * d, dense ? 0.7 : 0.85); return; }
           if (!data.runs[index].broken) return;
           const at = x(k), foot = top + height - 7 * d, r = 4 * d; // a failed run has no value
           c.strokeStyle = color("--bad"); c.lineWidth = 1.6 * d;

@@ -172,6 +172,9 @@ func TestReportInChromium(t *testing.T) {
 		if !strings.Contains(detail, `</script><script>document.title="owned"`) || strings.ContainsAny(detail, "\u202e\x1b") {
 			t.Errorf("the panel of a run: want the name as text, without control characters, in %q", detail)
 		}
+		if strings.Contains(detail, "[object") {
+			t.Errorf("the panel of a run has an object in the place of a text: %q", detail)
+		}
 		if !strings.Contains(detail, `\U0000202e\U0000001b`) {
 			t.Errorf("want the control characters escaped in the command, in %q", detail)
 		}
