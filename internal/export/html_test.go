@@ -7,6 +7,8 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -178,5 +180,41 @@ func TestHTMLUnits(t *testing.T) {
 	}
 	if want := "us ms [2000 3000 <nil>]; iops iops [<nil> <nil> 4]"; strings.Join(got, "; ") != want {
 		t.Errorf("got %q, want %s", got, want)
+	}
+}
+
+// A headline has the line of the raw output that it was read from. A payload with secrets has none.
+func TestHTMLRawLines(t *testing.T) {
+	list := some(t, 1)[:2]
+	for i := range list {
+		list[i].Record.Metrics[0].Line = 2
+		if err := os.WriteFile(filepath.Join(list[i].Dir, "stdout"), []byte("first\np99 40 </script>\r\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	file := filepath.Join(list[1].Dir, "payload.yaml")
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(file, append(text, "env: {PASS: x}\nsecrets: [PASS]\n"...), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	m := readReport(t, write(t, "html", export.Source{Runs: list})).data.Metrics[0]
+	if got, want := fmt.Sprintf("%s %v %q", m.Name, m.Lines, m.Raw), `p99 [2 2] ["p99 40 </script>" ""]`; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+}
+
+// The command that repeats a run does not enter a directory that was removed after the run.
+func TestHTMLRepeat(t *testing.T) {
+	list := some(t, 1)[:2]
+	list[0].Record.Dir = "/a b"
+	list[1].Record.Scratch, list[1].Record.Dir = &core.Scratch{Dir: "/scratch-1"}, "/scratch-1/sub"
+	for i, r := range readReport(t, write(t, "html", export.Source{Runs: list})).data.Runs {
+		want := []string{"cd '/a b' && d=$(mktemp -d) && cp ", "d=$(mktemp -d) && cp "}[i]
+		if got := fmt.Sprint(r["repeat"]); !strings.HasPrefix(got, want) {
+			t.Errorf("got %s, want %s…", got, want)
+		}
 	}
 }

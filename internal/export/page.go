@@ -223,8 +223,12 @@ func (p *page) addRun(run runs.Run) {
 // and the checks that it had.
 func repeatCommand(dir string, r core.Record) string {
 	q := shellescape.Quote
-	return fmt.Sprintf("cd %s && d=$(mktemp -d) && cp %s \"$d\"/%s && ktstr run %s --payload-dir \"$d\"",
-		q(r.Dir), q(filepath.Join(dir, "payload.yaml")), q(r.Payload+".yaml"), q(r.Payload))
+	command := fmt.Sprintf("d=$(mktemp -d) && cp %s \"$d\"/%s && ktstr run %s --payload-dir \"$d\"",
+		q(filepath.Join(dir, "payload.yaml")), q(r.Payload+".yaml"), q(r.Payload))
+	if r.Scratch != nil && strings.HasPrefix(r.Dir, r.Scratch.Dir) {
+		return command // the directory was made for the run and is gone
+	}
+	return "cd " + q(r.Dir) + " && " + command
 }
 
 // verdictOf returns the verdict of a run in words.
