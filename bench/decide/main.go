@@ -4,6 +4,7 @@
 //	go run ./bench/decide gates       # error rates, and how often a gate passes without a change
 //	go run ./bench/decide intervals   # coverage of the exact interval and of the bootstrap
 //	go run ./bench/decide sessions    # nights as the unit
+//	go run ./bench/decide looks       # runs until decided
 //
 // Each cell has its own fixed seed.
 package main
@@ -30,9 +31,9 @@ var gates = flag.Int("gates", 10000, "simulate `N` gates per cell")
 func main() {
 	flag.Parse()
 	debug.SetGCPercent(1000)
-	tables := map[string]func(){"gates": tableOfGates, "intervals": tableOfIntervals, "sessions": tableOfSessions}
+	tables := map[string]func(){"gates": tableOfGates, "intervals": tableOfIntervals, "sessions": tableOfSessions, "looks": tableOfLooks}
 	if flag.NArg() != 1 || tables[flag.Arg(0)] == nil {
-		fmt.Fprintln(os.Stderr, "usage: decide [-gates N] gates | intervals | sessions")
+		fmt.Fprintln(os.Stderr, "usage: decide [-gates N] gates | intervals | sessions | looks")
 		os.Exit(2)
 	}
 	tables[flag.Arg(0)]()
@@ -234,4 +235,51 @@ func tableOfSessions() {
 			}
 		}
 	}
+}
+
+// tableOfLooks prints the error rates of runs that go on until they are decided, and the
+// mean number of runs a side. Nominal is 0.05.
+func tableOfLooks() {
+	const most = 40
+	fmt.Printf("%d gates per cell, at most %d runs a side, margin %g %%, normal noise\n\n", *gates, most, margin)
+	fmt.Println("| metrics | spread | fail, no change | pass, no change | runs | pass, loss | fail, loss | runs |\n|--:|--:|--:|--:|--:|--:|--:|--:|")
+	looks := compare.Looks(most, 0.05)
+	for _, metrics := range []int{1, 3} {
+		for _, spread := range []float64{0.01, 0.02, 0.03, 0.05, 0.1} {
+			cells := []string{strconv.Itoa(metrics), header([]float64{spread})}
+			for _, loss := range []float64{0, margin / 100} {
+				r := rand.New(rand.NewPCG(uint64(spread*1000), uint64(metrics)))
+				var count [6]int
+				made := 0
+				for range *gates {
+					status, runs := untilDecided(r, looks, metrics, loss, spread)
+					count[status]++
+					made += runs
+				}
+				part := func(status int) string { return three(float64(count[status]) / float64(*gates)) }
+				first, second := 1, 0
+				if loss > 0 {
+					first, second = 0, 1
+				}
+				cells = append(cells, part(first), part(second), strconv.FormatFloat(float64(made)/float64(*gates), 'f', 1, 64))
+			}
+			fmt.Println("| " + strings.Join(cells, " | ") + " |")
+		}
+	}
+}
+
+// untilDecided returns the exit status of one such gate and its runs a side.
+func untilDecided(r *rand.Rand, looks []compare.Look, metrics int, loss, spread float64) (status, runs int) {
+	wanted := margin
+	var a, b compare.Side
+	for i, look := range looks {
+		more := look.Runs - len(a.Runs)
+		a.Runs = append(a.Runs, side(r, shapes[0], more, metrics, 1, spread).Runs...)
+		b.Runs = append(b.Runs, side(r, shapes[0], more, metrics, 1+loss, spread).Runs...)
+		report := compare.Compare(a, b, compare.Options{Alpha: look.Alpha, Margin: &wanted})
+		if status = report.ExitStatus(true); report.Decided() || i > 0 && report.Hopeless(looks[len(looks)-1].Runs) {
+			return status, look.Runs
+		}
+	}
+	return status, looks[len(looks)-1].Runs
 }

@@ -55,6 +55,9 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		err = a.joinErrors(err, outputError(failed))
 	}
 	status := a.printError(err)
+	if forBisect(args) {
+		return bisectStatus(status)
+	}
 	if status != core.ExitInterrupted && (out.dieOfPipe() || errOut.dieOfPipe()) {
 		return exitBrokenPipe
 	}

@@ -159,6 +159,9 @@ type seriesOptions struct {
 	baseline   string
 	base       string
 	last       int
+	until      bool // decided
+	maxRuns    int
+	maxTime    time.Duration
 	statistics statisticsOptions
 	exports    exports
 }
@@ -170,6 +173,10 @@ func seriesFlags(f *pflag.FlagSet, o *seriesOptions) {
 	f.StringArrayVar(&o.variants, "variant", nil, "run the payload with additional arguments, `NAME='ARGS'`, in turns with other variants, and compare them (repeatable)")
 	f.StringArrayVar(&o.tags, "tag", nil, "give the runs the tag `NAME`, such as main (repeatable)")
 	f.StringVar(&o.baseline, "baseline", "", "compare with the runs `NAME` (a tag, set, bundle or path); exit status 1 on a regression")
+	f.BoolVar(&o.until, "until-decided", false, "make runs until the comparison passes or fails; looks at 5, 10, 20 … runs a side, which spend --alpha together")
+	f.IntVar(&o.maxRuns, "max-runs", 40, "with --until-decided, make at most `N` runs of each payload or variant")
+	f.DurationVar(&o.maxTime, "max-time", 0, "with --until-decided, start no further run after `DURATION`, such as 30m")
+	f.Bool("bisect", false, "for git bisect run: exit with 0 and 1 as usual, and with 125 (skip this commit) in all other cases")
 	f.IntVar(&o.last, "last", 0, "compare with the last `N` sets of --baseline, such as 10 (default: all)")
 	f.StringVar(&o.base, "base", "", "compare the other variants or payloads with `NAME`, such as old (default: the first); exit status 1 on a regression")
 	statisticsFlags(f, &o.statistics)
@@ -198,6 +205,16 @@ func (o runOptions) check(given func(flag string) bool) error {
 		return errors.New("--interleave: want two or more payloads, or --variant")
 	case s.baseline != "" && sides > 1:
 		return errors.New("--baseline: goes with one payload: several payloads or variants are compared with each other")
+	case s.until && s.baseline == "" && sides == 1:
+		return errors.New("--until-decided: goes with a comparison: want --baseline, --interleave or --variant")
+	case s.until && (given("repeat") || given("for")):
+		return errors.New("--until-decided: chooses the number of runs: want --max-runs and --max-time in the place of --repeat and --for")
+	case !s.until && (given("max-runs") || given("max-time")):
+		return errors.New("--max-runs, --max-time: go with --until-decided")
+	case s.until && s.maxRuns < 4:
+		return fmt.Errorf("--max-runs %d: want 4 or more", s.maxRuns)
+	case given("max-time") && s.maxTime <= 0:
+		return fmt.Errorf("--max-time %v: want a duration above 0", s.maxTime)
 	case given("last") && s.last < 1:
 		return fmt.Errorf("--last %d: want 1 or more", s.last)
 	case given("last") && s.baseline == "":
@@ -249,6 +266,9 @@ func (a *app) run(ctx context.Context, o runOptions) error {
 	if !s.Alone() {
 		s.Ended = view.printEnded
 	}
+	if o.series.until {
+		s.Enough = view.enough
+	}
 	if !o.quiet && steerable(a.stderr) {
 		s.Progress = view.showProgress
 	}
@@ -263,6 +283,9 @@ func (o runOptions) request() (series.Request, []runs.Run, error) {
 	r := series.Request{
 		Payloads: o.payloads, Variants: o.series.variants, Extractor: o.extractor,
 		Repeat: o.series.repeat, For: o.series.duration, Tags: o.series.tags, Version: version(),
+	}
+	if o.series.until {
+		r.Repeat, r.For = o.series.maxRuns, o.series.maxTime
 	}
 	for _, tag := range r.Tags {
 		if err := runs.ValidTag(tag); err != nil {

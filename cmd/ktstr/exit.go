@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -70,6 +71,29 @@ func (a *app) joinErrors(errs ...error) error {
 type printedError struct{ error }
 
 func (t printedError) Unwrap() error { return t.error }
+
+// exitSkip is the exit status by which git bisect run leaves out a commit.
+const exitSkip = 125
+
+// bisectStatus returns an exit status for git bisect run. git takes each status below 128
+// except 0 and 125 for a bad commit, so that a commit whose benchmark does not start, or whose
+// runs leave the question open, would be blamed. From 128 on, git stops.
+func bisectStatus(status int) int {
+	switch status {
+	case core.ExitPass, core.ExitCheck, core.ExitInterrupted:
+		return status
+	}
+	return exitSkip
+}
+
+// forBisect reports whether the command line args have the flag --bisect of ktstr run. It
+// looks at the text, because a mistake in the command line must not blame a commit either.
+func forBisect(args []string) bool {
+	if end := slices.Index(args, "--"); end >= 0 {
+		args = args[:end]
+	}
+	return slices.Contains(args, "--bisect") || slices.Contains(args, "--bisect=true")
+}
 
 // printError prints err, if it was not printed before, and returns its exit status. An
 // error without a status is a usage error.

@@ -282,7 +282,11 @@ func (s *seriesView) printAlone() error {
 func (s *seriesView) reports() []compare.Report {
 	var reports []compare.Report
 	first := s.base()
-	c := s.o.series.statistics.comparison(s.o.all || s.o.output == formatJSON || s.o.series.exports.any())
+	statistics := s.o.series.statistics
+	if s.o.series.until {
+		statistics.alpha = s.o.series.looks()[s.o.series.look(len(first.Kept))].Alpha
+	}
+	c := statistics.comparison(s.o.all || s.o.output == formatJSON || s.o.series.exports.any())
 	if s.baseline != nil {
 		c = s.app.calibrated(c, first.Kept)
 		reports = append(reports, c.Compare(s.o.series.baseline, s.baseline, "this run", first.Kept))
@@ -295,6 +299,9 @@ func (s *seriesView) reports() []compare.Report {
 			continue
 		}
 		reports = append(reports, s.app.calibrated(c, slices.Concat(first.Kept, other.Kept)).Compare(first.Name, first.Kept, other.Name, other.Kept))
+	}
+	if s.o.series.until {
+		s.noteLook(reports)
 	}
 	return reports
 }
@@ -344,7 +351,7 @@ func (s *seriesView) status() int {
 func (s *seriesView) finish(reports []compare.Report) error {
 	status := core.ExitPass
 	for _, r := range reports {
-		status = worstStatus(status, r.ExitStatus(s.o.series.statistics.strict))
+		status = worstStatus(status, r.ExitStatus(s.o.series.statistics.strict || s.o.series.until))
 	}
 	if s.o.series.exports.toStdout() && (!s.o.quiet || status != core.ExitPass) {
 		for _, r := range reports {

@@ -25,7 +25,7 @@ const (
 	sampleWidth   = 17 // "1234.5 kiops ±12%"
 	medianWidth   = 12 // "1234.5 kiops", on narrow screens
 	changeWidth   = 7  // "+12.3%"
-	intervalWidth = 13 // "-12.3..+14.5%"
+	intervalWidth = 14 // "-12.3..+14.5%", "98.4% interval"
 	verdictWidth  = 7
 	marginWidth   = 6  // "5%", only on wide screens
 	testWidth     = 18 // "p=0.0012 n=10+9", only on wide screens
@@ -41,7 +41,7 @@ func (t Table) Format(r Report) string {
 	var b strings.Builder
 	t.header(&b, r)
 	b.WriteByte('\n')
-	t.line(&b, []string{"metric", "A", "B", "change", strconv.FormatFloat(100-200*r.Alpha, 'g', 4, 64) + "% interval", "margin", "test"}, "verdict")
+	t.line(&b, []string{"metric", "A", "B", "change", strconv.FormatFloat(100-200*r.Alpha, 'g', 3, 64) + "% interval", "margin", "test"}, "verdict")
 	more := r.LeftOut
 	var most Row // of those that do not decide, the one that needs the most runs
 	for _, row := range r.Rows {

@@ -107,7 +107,7 @@ func markdownReport(w io.Writer, s Source) error {
 	if len(r.Differences)+len(r.Notes) > 0 {
 		fmt.Fprintln(w)
 	}
-	fmt.Fprintf(w, "Interval (%g %%): %s.\n\n", 100-200*r.Alpha, r.Interval())
+	fmt.Fprintf(w, "Interval (%.3g %%): %s.\n\n", 100-200*r.Alpha, r.Interval())
 	fmt.Fprintln(w, "| metric | A | B | change | interval | verdict |")
 	fmt.Fprintln(w, "|---|--:|--:|--:|--:|---|")
 	for _, row := range r.Rows {

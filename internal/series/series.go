@@ -53,6 +53,7 @@ type Series struct {
 	Stops    *Stops                   // requests to stop; nil: there are none
 	Notice   func(text string)        // is called with a message for the user; nil: messages are dropped
 	Ended    func(*Side, core.Record) // is called with the result of each run
+	Enough   func(rounds int) bool    // is called after each round with the number of rounds; true ends the series; nil: Repeat and For end it
 	Progress func(*Progress)          // is called each second while a run goes on, and with nil when the run ends
 
 	store      runs.Store
@@ -163,11 +164,15 @@ func (s *Series) Prepare(ctx context.Context) error {
 // Run makes the runs in turns: A B B A A B … It ends after the last round, when the
 // time is over, when a run was interrupted, or when a run has no result. A run that
 // failed does not end the series. The error is a *NoResult, or says that nothing
-// could be run.
+// could be run. If Enough or For ends a series with an Enough, Repeat becomes the number of
+// rounds.
 func (s *Series) Run(ctx context.Context) error {
 	s.started = time.Now()
 	for round := 0; s.Rounds() == 0 || round < s.Rounds(); round++ {
-		if round > 0 && s.For > 0 && time.Since(s.started) >= s.For {
+		if round > 0 && (s.For > 0 && time.Since(s.started) >= s.For || s.Enough != nil && s.Enough(round)) {
+			if s.Enough != nil {
+				s.Repeat = round
+			}
 			break
 		}
 		order := compare.Order(len(s.Sides), 2)[round%2*len(s.Sides):][:len(s.Sides)]
