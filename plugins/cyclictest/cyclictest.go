@@ -49,7 +49,8 @@ type reading struct {
 	*report.Report
 	unit string // of the latencies
 
-	block, previous []thread // the last two blocks of lines T:
+	block, previous []thread        // the last two blocks of lines T:
+	ids             map[string]bool // of block
 
 	summary map[string]row // the lines "# Total:" and so on of a histogram
 	breaks  row
@@ -62,7 +63,7 @@ type row struct {
 }
 
 func parse(out ktstr.Output) (ktstr.Extraction, error) {
-	r := reading{Report: report.New("cyclictest", out), unit: "us", summary: map[string]row{}}
+	r := reading{Report: report.New("cyclictest", out), unit: "us", ids: map[string]bool{}, summary: map[string]row{}}
 	if nanoseconds(out.Argv) {
 		r.unit = "ns"
 	}
@@ -106,9 +107,11 @@ func (r *reading) line(number int, line []byte) {
 			r.Note(ktstr.Malformed, number, "the line of a thread: want T: NUMBER (PID) … C: … Min: … Act: … Avg: … Max: …")
 			return
 		}
-		if slices.ContainsFunc(r.block, func(b thread) bool { return b.id == t.id }) {
+		if r.ids[t.id] {
 			r.previous, r.block = r.block, r.previous[:0]
+			clear(r.ids)
 		}
+		r.ids[t.id] = true
 		r.block = append(r.block, t)
 	case line[0] == '#' && line[1] == ' ':
 		r.comment(number, line[2:])
