@@ -35,6 +35,9 @@ func TestStockPayloadsAreReadyToRun(t *testing.T) {
 		for _, h := range p.Hints {
 			if h.Headline {
 				headlines++
+				if h.Margin == 0 && p.Name != "stat" && p.Name != "noise" { // a command of the user; a host, not a program
+					t.Errorf("%s: the headline %s has no margin", p.Name, h.Name)
+				}
 			}
 		}
 		if !exit {
