@@ -50,8 +50,9 @@ func (n *Number) UnmarshalJSON(b []byte) error {
 		*n = Number(math.Inf(-1))
 		return nil
 	}
-	var v float64
-	if err := json.Unmarshal(b, &v); err != nil {
+	// encoding/json passes valid JSON. A caller of its own may pass anything.
+	v, err := strconv.ParseFloat(string(b), 64)
+	if err != nil || !json.Valid(b) {
 		return fmt.Errorf(`number %s: want a JSON number, "NaN", "+Inf" or "-Inf"`, b)
 	}
 	*n = Number(v)

@@ -26,6 +26,9 @@ func ParseRecord(text []byte) (core.Record, error) {
 			return core.Record{}, fmt.Errorf("not a valid record: %w", err)
 		}
 	}
+	if r.Metrics != nil {
+		return r, nil
+	}
 	var fields struct{ Metrics json.RawMessage }
 	if err := json.Unmarshal(text, &fields); err != nil || string(fields.Metrics) == "null" {
 		return core.Record{}, fmt.Errorf("not a valid record: metrics is null: want a list")

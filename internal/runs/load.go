@@ -83,7 +83,7 @@ func ReadRecords(r io.Reader) ([]Run, error) {
 				Schema string
 				Runs   []json.RawMessage
 			}
-			if json.Unmarshal(text, &set) == nil && set.Schema == SetSchema {
+			if bytes.Contains(text, []byte(SetSchema)) && json.Unmarshal(text, &set) == nil && set.Schema == SetSchema {
 				several = set.Runs
 			} else {
 				several = []json.RawMessage{text}
