@@ -91,8 +91,9 @@ func (f *filter) next(text []byte, from int) int {
 	return -1
 }
 
-// mark sets hit for each pattern of which a literal is in the line.
-func (f *filter) mark(line []byte, hit []bool) {
+// mark sets hit for each pattern of which a literal is in the line. It reports whether
+// there is one.
+func (f *filter) mark(line []byte, hit []bool) (any bool) {
 	for i := 0; i+1 < len(line); i += 2 {
 		pair := binary.LittleEndian.Uint16(line[i:])
 		if f.known(pair) == 0 {
@@ -100,10 +101,11 @@ func (f *filter) mark(line []byte, hit []bool) {
 		}
 		for _, e := range f.chains[line[i+1]] {
 			if e.pair == pair && !hit[e.pattern] && e.at(line, i) {
-				hit[e.pattern] = true
+				hit[e.pattern], any = true, true
 			}
 		}
 	}
+	return any
 }
 
 // at reports whether the literal stands in text with its pair at an offset.

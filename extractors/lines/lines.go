@@ -173,16 +173,21 @@ type reader struct {
 	notes     []compiledNote
 	units     map[string]string
 	filter    *filter
+	order     []int // the patterns, those of headings first
 }
 
 // pattern is one pattern of a table, however often it is used.
 type pattern struct {
 	Pattern
-	re       *regexp.Regexp // nil: program
-	program  *program
-	literals []string // one of them stands in every match: a cheap test before the match
-	heading  bool     // starts a section
-	once     bool     // only the first match counts
+	re      *regexp.Regexp // nil: program
+	program *program
+	// Cheap tests before the match: one of the literals stands in every match, which
+	// begins a line with one of the bytes of first (nil: anywhere, with any byte).
+	literals []string
+	first    *[256]bool
+	heading  bool  // starts a section
+	below    []int // the headings below which it is read; empty: anywhere
+	once     bool  // only the first match counts
 }
 
 // compiledLine is one number of a Line.
@@ -239,6 +244,13 @@ func (t Table) reader() (*reader, error) {
 	r.patterns = c.patterns
 	r.markOnce()
 	r.filter = newFilter(r.patterns)
+	for _, headings := range []bool{true, false} {
+		for i, p := range r.patterns {
+			if p.heading == headings {
+				r.order = append(r.order, i)
+			}
+		}
+	}
 	return r, nil
 }
 
@@ -386,7 +398,8 @@ func (c *compiler) add(field string, text Pattern, numbers bool) (int, error) {
 	} else if text.Regexp {
 		if p.re, err = regexp.Compile(text.Text); err == nil {
 			if tree, err := syntax.Parse(text.Text, syntax.Perl); err == nil {
-				p.literals = requiredLiterals(tree.Simplify())
+				tree = tree.Simplify()
+				p.literals, p.first = requiredLiterals(tree), firstBytes(tree)
 			}
 		}
 	} else if p.program, err = parseMatch(text.Text); err == nil {
@@ -446,13 +459,80 @@ func shortest(texts []string) int {
 	return len(slices.MinFunc(texts, func(a, b string) int { return len(a) - len(b) }))
 }
 
-// markOnce marks the patterns that are only conditions, which need no second match.
+// firstBytes returns the bytes with which a match of re can begin at the start of a
+// line. It is nil if a match can begin elsewhere, or with any byte.
+func firstBytes(re *syntax.Regexp) *[256]bool {
+	prog, err := syntax.Compile(re)
+	if err != nil {
+		return nil
+	}
+	first := &[256]bool{}
+	seen := map[[2]any]bool{}
+	var add func(pc uint32, atStart bool) bool // false: any byte
+	add = func(pc uint32, atStart bool) bool {
+		key := [2]any{pc, atStart}
+		if seen[key] { // a loop
+			return true
+		}
+		seen[key] = true
+		in := &prog.Inst[pc]
+		switch in.Op {
+		case syntax.InstFail:
+			return true
+		case syntax.InstAlt:
+			return add(in.Out, atStart) && add(in.Arg, atStart)
+		case syntax.InstCapture, syntax.InstNop:
+			return add(in.Out, atStart)
+		case syntax.InstEmptyWidth:
+			return syntax.EmptyOp(in.Arg)&syntax.EmptyBeginText != 0 && add(in.Out, true)
+		case syntax.InstRune, syntax.InstRune1:
+			if !atStart {
+				return false
+			}
+			fold := syntax.Flags(in.Arg)&syntax.FoldCase != 0
+			for i := 0; i < len(in.Rune); i += 2 {
+				for r := in.Rune[i]; r <= in.Rune[min(i+1, len(in.Rune)-1)] && r < 256; r++ {
+					first[r] = true
+					if fold && r|0x20 >= 'a' && r|0x20 <= 'z' {
+						first[r^0x20] = true
+					}
+				}
+			}
+			for b := 0x80; b < 256; b++ {
+				first[b] = true // the first byte of a longer character
+			}
+			return true
+		}
+		return false
+	}
+	if !add(uint32(prog.Start), false) {
+		return nil
+	}
+	return first
+}
+
+// markOnce marks the patterns that are only conditions, which need no second match, and
+// those that are read only below some headings.
 func (r *reader) markOnce() {
+	elsewhere := map[int]bool{r.signature: true} // patterns that count anywhere
 	for i := range r.patterns {
 		r.patterns[i].once = !r.patterns[i].heading
+		elsewhere[i] = elsewhere[i] || r.patterns[i].heading
+	}
+	for _, l := range r.lines {
+		elsewhere[l.when] = true
+	}
+	for _, n := range r.notes {
+		elsewhere[n.pattern] = true
 	}
 	for _, l := range r.lines {
 		r.patterns[l.pattern].once = false
+		p := &r.patterns[l.pattern]
+		if elsewhere[l.pattern] || l.section < 0 {
+			p.below, elsewhere[l.pattern] = nil, true
+		} else {
+			p.below = append(p.below, l.section)
+		}
 		if len(l.expected.literals) > 0 {
 			r.patterns[l.when].once = false
 		}

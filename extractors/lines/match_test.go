@@ -382,3 +382,48 @@ func partial(t *testing.T, pattern, text string) {
 		}
 	}
 }
+
+func TestALineMayBeItsOwnHeading(t *testing.T) {
+	for _, pattern := range []string{`^(?P<value>\d+) [a-z]`, `^(?P<value>\d+) head`} {
+		table := Table{Lines: []Line{
+			{Pattern: Regexp(pattern), Name: "x", Section: Regexp(`^\d+ head`)},
+			{Pattern: Regexp(`^(?P<value>\d+) y`), Name: "y", Section: Regexp(`^other`)},
+		}}
+		x, err := table.Compile(ktstr.Description{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		e, _ := x.Parse(ktstr.Output{Data: []byte("5 first\n7 head\n")})
+		if len(e.Metrics) != 1 || e.Metrics[0].Value != 7 {
+			t.Errorf("%s: got %v, want x = 7", pattern, e.Metrics)
+		}
+	}
+}
+
+// The cheap tests before a match never refuse a line that matches.
+func TestCheapTestsRefuseNoMatch(t *testing.T) {
+	for _, c := range []struct{ pattern, line string }{
+		{`^(?:Connect|Total): (?P<value>\d+)`, "Total: 7"},
+		{`^(?P<value>\d+)(us|ms| sec)`, "7 sec"},
+		{`^(?i:total) (?P<value>\d+)`, "TOTAL 7"},
+		{`^([Cc]ould )?(?P<value>\d+)`, "could 7"},
+		{`^[^a-z]*(?P<value>\d+)`, "é 7"},
+		{`^(é|x)(?P<value>\d+)`, "é7"},
+		{`^(a*)*(?P<value>\d+)`, "7"},
+		{`(^|>) *(?P<value>\d+) kb`, "<td>7 kb"},
+		{`(?P<value>\d+)$`, "z 7"},
+		{`^a?b?(?P<value>\d+)`, "b7"},
+		{`\b(?P<value>\d+) ops`, "z 7 ops"},
+		{`^(abc|abd)?(?P<value>\d)`, "7"},
+		{`^x{0}(abc){2}(?P<value>\d)`, "abcabc7"},
+	} {
+		x, err := Table{Lines: []Line{{Pattern: Regexp(c.pattern)}}}.Compile(ktstr.Description{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		e, _ := x.Parse(ktstr.Output{Data: []byte("first\n" + c.line + "\n")})
+		if len(e.Metrics) != 1 {
+			t.Errorf("%s, %q: %d metrics, want one", c.pattern, c.line, len(e.Metrics))
+		}
+	}
+}

@@ -86,10 +86,29 @@ func (r *reader) read(out ktstr.Output) *found {
 	return f
 }
 
-// eager reports whether each line must be tried, because a pattern has no literal.
+// eager reports whether each line must be tried, because a pattern has no literals.
 func (f *found) eager() bool {
 	for _, i := range f.filter.without {
-		if !f.patterns[i].once || !f.seen[i] {
+		if p := &f.patterns[i]; (!p.once || !f.seen[i]) && f.isBelow(p) {
+			return true
+		}
+	}
+	return false
+}
+
+// isBelow reports whether a pattern is read below the current heading.
+func (f *found) isBelow(p *pattern) bool {
+	return len(p.below) == 0 || slices.Contains(p.below, f.section)
+}
+
+// mayBeHeading reports whether a heading is among the patterns to try. A line can be a
+// heading and stand below itself.
+func (f *found) mayBeHeading() bool {
+	for _, i := range f.order {
+		if !f.patterns[i].heading {
+			return false
+		}
+		if f.hit[i] || shortest(f.patterns[i].literals) < 3 {
 			return true
 		}
 	}
@@ -98,15 +117,22 @@ func (f *found) eager() bool {
 
 // match matches the patterns with a line, and reports whether one does.
 func (f *found) match(line []byte) (any bool) {
-	clear(f.hit)
-	f.filter.mark(line, f.hit)
+	tried := f.filter.mark(line, f.hit)
 	for _, i := range f.filter.without {
-		f.hit[i] = true
+		p := &f.patterns[i]
+		if p.once && f.seen[i] || p.first != nil && (len(line) == 0 || !p.first[line[0]]) || !f.isBelow(p) && !f.mayBeHeading() {
+			continue
+		}
+		f.hit[i], tried = true, true
 	}
-	for i, hit := range f.hit {
+	if !tried {
+		return false
+	}
+	defer clear(f.hit)
+	for _, i := range f.order { // headings first
 		f.matches[i] = nil
 		p := &f.patterns[i]
-		if !hit || p.once && f.seen[i] {
+		if !f.hit[i] || p.once && f.seen[i] || !f.isBelow(p) {
 			continue
 		}
 		if p.re != nil {
