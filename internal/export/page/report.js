@@ -96,7 +96,7 @@ function tiles() {
   const box = el("div", { class: "tiles" });
   for (const c of data.comparisons) {
     const tone = c.status === 0 ? "good" : c.status === 1 ? "bad" : "";
-    const word = c.status === 0 ? "No regression" : c.status === 5 ? "Open: the runs cannot tell" : c.rows.some(r => r.decides && r.verdict === "worse") ? "Regression" : "Failed";
+    const word = c.status === 0 ? "No regression" : c.status === 5 ? "Open: the runs cannot tell" : c.rows.some(r => r.decides && r.verdict === "worse") ? "Regression" : c.rows.some(r => r.decides && r.verdict === "missing") ? "Metrics are missing" : "Failed";
     box.append(el("div", { class: "tile " + tone }, el("strong", {}, word), el("span", {}, c.b.name + " against " + c.a.name + ": " + c.summary)));
   }
   const verdicts = new Map();
@@ -521,7 +521,8 @@ function show() {
   sections.replaceChildren(...plots);
   const runs = data.runs.filter(showsRun).length, metrics = data.metrics.filter(showsMetric).length;
   document.getElementById("shown").textContent = count(runs, "run") + ", " + metrics + " of " + count(data.metrics.length, "metric");
-  if (metrics === 0) sections.prepend(el("p", {}, data.metrics.length ? "No metric matches the filter." : "No run has a metric."));
+  if (metrics === 0) sections.prepend(el("p", {}, 
+    data.metrics.length === 0 ? "No run has a metric." : Object.values(filter).some(Boolean) ? "No metric matches the filter." : "No run that ended well has a headline."));
   const hash = new URLSearchParams();
   for (const [key, value] of Object.entries(filter)) if (value) hash.set(key, value);
   try { window.history.replaceState(null, "", "#" + hash); } catch { /* a page without an address of its own */ }
