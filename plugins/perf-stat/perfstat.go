@@ -71,7 +71,7 @@ func parse(out ktstr.Output) (ktstr.Extraction, error) {
 		if exit := out.ExitCode; out.Stream == ktstr.Stderr && exit != nil && (*exit == 255 || *exit == 129) {
 			r.failures(out.Data)
 		}
-		return r.End("its report, which is on stderr or in the file of -o: this stream is the command's own")
+		return r.End("its report, which perf prints on stderr or into the file of -o: give saved text as --stderr FILE")
 	}
 	if at := bytes.LastIndex(out.Data, header); at >= 0 {
 		start := bytes.LastIndexByte(out.Data[:at], '\n') + 1
