@@ -73,22 +73,26 @@ func (a *app) report(path string, o reportOptions) error {
 	if err := e.check(); err != nil {
 		return err
 	}
-	s, err := o.source()
+	s, unreadable, err := o.source()
 	if err != nil {
 		return err
+	}
+	if unreadable > 0 {
+		a.notice(false)(count(unreadable, "run") + " left out, because the bundle cannot be read: see ktstr runs list -o json")
 	}
 	return a.writeExports(e, s)
 }
 
-// source returns the runs that the flags select. It returns an error if there are none.
-func (o reportOptions) source() (export.Source, error) {
+// source returns the runs that the flags select, and the number of those that cannot be read. It
+// returns an error if there are none.
+func (o reportOptions) source() (s export.Source, unreadable int, err error) {
 	store, err := openStore(o.out)
 	if err != nil {
-		return export.Source{}, err
+		return s, 0, err
 	}
 	list, err := store.List(o.filter.filter())
 	if err != nil {
-		return export.Source{}, err
+		return s, 0, err
 	}
 	var readable []runs.Run
 	for _, r := range list {
@@ -97,15 +101,15 @@ func (o reportOptions) source() (export.Source, error) {
 		}
 	}
 	if len(readable) == 0 {
-		return export.Source{}, errors.New("no kept run matches: see ktstr runs list")
+		return s, 0, errors.New("no kept run matches: see ktstr runs list")
 	}
-	return export.Source{Runs: readable}, nil
+	return export.Source{Runs: readable}, len(list) - len(readable), nil
 }
 
 // serveReport serves the page until Ctrl-C or SIGTERM, which is its normal end.
 func (a *app) serveReport(ctx context.Context, o reportOptions) error {
 	source := func() (export.Source, error) {
-		s, err := o.source()
+		s, _, err := o.source()
 		if err == nil && o.redact {
 			return export.Redact(s)
 		}
