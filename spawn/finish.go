@@ -74,16 +74,18 @@ func (r *run) killLeaf() {
 	if r.leafEmpty = r.leaf.Drain(0) == nil; r.leafEmpty {
 		return
 	}
-	pids, err := r.leaf.Procs()
-	r.leafGuests = nil
-	for _, pid := range pids {
+	r.leafGuests, r.leafEmpty = nil, true
+	guest := func(pid int) bool {
 		st, err := linux.ReadStat(pid)
-		if err != nil {
-			continue // gone
+		if err == nil && r.search.IsForeign(st) {
+			if !slices.ContainsFunc(r.leafGuests, func(s Survivor) bool { return s.Pid == pid }) {
+				r.leafGuests = append(r.leafGuests, Survivor{pid, st.Name})
+			}
+			return true
 		}
-		if r.search.IsForeign(st) {
-			r.leafGuests = append(r.leafGuests, Survivor{pid, st.Name})
-			continue
+		r.leafKilled, r.leafEmpty = true, false
+		if err != nil {
+			return false // gone
 		}
 		if st.Group == r.pid {
 			r.search.Dead = append(r.search.Dead, pid)
@@ -91,15 +93,14 @@ func (r *run) killLeaf() {
 		if !st.Exiting() {
 			r.listKilled(pid, st.Name)
 		}
+		return false
 	}
-	if r.leafEmpty = err == nil && len(r.leafGuests) == len(pids); r.leafEmpty {
-		return
-	}
-	slices.Sort(r.search.Dead)
-	r.leafKilled = true
-	if err := r.leaf.Kill(r.search.Foreign); err != nil {
+	if err := r.leaf.Kill(guest); err != nil {
+		r.leafEmpty = false
 		r.notef("cgroup: kill: %v", err)
 	}
+	slices.Sort(r.search.Dead)
+	r.search.Dead = slices.Compact(r.search.Dead)
 }
 
 // killGroup lists and kills the processes in the leader's process group.
