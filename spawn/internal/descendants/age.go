@@ -3,6 +3,7 @@ package descendants
 import (
 	"errors"
 	"io/fs"
+	"slices"
 	"time"
 
 	"github.com/ktstr/ktstr/internal/linux"
@@ -104,8 +105,8 @@ type Member struct {
 	Foreign bool // it does not belong to the run
 }
 
-// Group lists the processes in the leader's process group, without the leader and
-// without those that have begun to exit. The list is empty if none of them belongs to
+// Group lists the processes in the leader's process group, without the leader, the
+// Dead, and those that have begun to exit. The list is empty if none of them belongs to
 // the run. age is the time since the run's start, as for Kill. The error says that
 // /proc could not be read.
 func (s *Search) Group(age time.Duration) ([]Member, error) {
@@ -125,6 +126,9 @@ func (s *Search) Group(age time.Duration) ([]Member, error) {
 func (s *Search) inGroup(pids []int) (list []Member) {
 	for _, pid := range pids {
 		if group, err := unix.Getpgid(pid); err != nil || group != s.leader || pid == s.leader {
+			continue
+		}
+		if _, dead := slices.BinarySearch(s.Dead, pid); dead {
 			continue
 		}
 		fd, err := unix.PidfdOpen(pid, 0)
