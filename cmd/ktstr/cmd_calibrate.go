@@ -81,6 +81,10 @@ func (s *seriesView) printCalibration() error {
 	if err != nil {
 		return &exitError{core.ExitRun, fmt.Errorf("the calibration was not kept: %w", err)}
 	}
+	if len(c.Margins()) == 0 {
+		_, err = fmt.Fprintf(out, "10 runs a side decide no margin up to 100%%: this host is too noisy for this payload now\nkept in %s\n", line(name))
+		return err
+	}
 	_, err = fmt.Fprintf(out, "10 runs a side decide these margins. Comparisons on this host use them from now on:\n  ktstr run %s --repeat 10 --baseline NAME\nkept in %s\n", line(s.Payloads[0]), line(name))
 	return err
 }

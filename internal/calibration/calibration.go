@@ -63,7 +63,7 @@ func Of(list []runs.Run) Calibration {
 		}
 		m := Metric{Name: row.Metric, Spread: noise.Spread * 100, Shape: noise.Shape, Detects: Detects{noise.Detects(5) * 100, noise.Detects(10) * 100, noise.Detects(20) * 100}}
 		for _, margin := range margins {
-			if margin >= m.Detects.Ten {
+			if margin >= m.Detects.Ten && row.B.Median != 0 { // a margin is a part of the median
 				m.Margin = margin
 				break
 			}
