@@ -15,6 +15,8 @@ import (
 
 // The page is made of these files. They are in the binary as they are, so a command that
 // writes no report does not touch them. uPlot is version 1.6.32 from the npm registry.
+// It has 51 KB. Of the other libraries there, dygraphs 2.2.2 has 130 KB, Chart.js 4.6.1 has
+// 210 KB, and ECharts 6.1.0 and the basic bundle of Plotly 4.1.1 have 1.1 MB each (minified).
 var (
 	//go:embed page/report.js
 	reportJS string
