@@ -51,6 +51,11 @@ func Executable(t *testing.T, name string) string {
 // Run runs the tests of a package and returns the exit status. It fails if a
 // child process or a socket directory of this process is left at the end.
 func Run(m *testing.M) int {
+	// It is built now, because a test may change the environment that go build needs.
+	if _, err := testenv.Program(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
 	status := m.Run()
 	left, err := leftovers()
 	if err != nil {
