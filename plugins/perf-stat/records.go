@@ -68,10 +68,10 @@ func fields(line, separator string) (w row, comma, ok bool) {
 	at := 0
 	if stamp := strings.TrimSpace(f[0]); stamp == "summary" {
 		at++
-	} else if _, decimals, point := strings.Cut(stamp, "."); point && len(decimals) == 9 && isNumber(stamp) && f[0] != stamp {
+	} else if _, decimals, point := strings.Cut(stamp, "."); point && len(decimals) == 9 && isNumber(stamp) { // no value has nine decimals
 		w.interval = stamp
 		at++
-	} else if len(f) > 6 && f[0] != stamp && isNumber(stamp) && len(f[1]) == 9 && isNumber(f[1]) {
+	} else if len(f) > 6 && isNumber(stamp) && len(f[1]) == 9 && isDigits(f[1]) {
 		w.interval, comma = stamp+"."+f[1], true
 		at += 2
 	}
