@@ -50,7 +50,7 @@ func (s *seriesView) noteLook(reports []compare.Report) {
 	looks, at := s.o.series.looks(), s.o.series.look(rounds)
 	for i := range reports {
 		r := &reports[i]
-		note := fmt.Sprintf("look %d of %d, after %s a side, with %.2g of the alpha of %g", at+1, len(looks), text.Count(rounds, "run"), looks[at].Alpha, s.o.series.statistics.alpha)
+		note := fmt.Sprintf("look %d of %d, after %s a side, with %.2g of the alpha of %.3g", at+1, len(looks), text.Count(rounds, "run"), looks[at].Alpha, s.o.series.statistics.alpha)
 		switch {
 		case r.Decided():
 		case rounds < looks[at].Runs:
