@@ -153,7 +153,6 @@ func (x *bisection) find(ctx context.Context) error {
 		}
 	}
 	notice := x.app.notice(x.o.quiet)
-	steps := 0
 	if n := len(x.Judged); n > 0 {
 		notice(fmt.Sprintf("an interrupted bisect goes on after %s: %s has them", text.Count(n, "step"), x.State))
 	} else {
@@ -171,7 +170,6 @@ func (x *bisection) find(ctx context.Context) error {
 		return &exitError{core.ExitRun, fmt.Errorf("--good %s: %s: want a revision that builds", x.Good, reason)}
 	}
 	answer, err := x.Run(ctx, x.o.series.statistics.alpha, func(step bisect.Step) (bisect.Judgement, error) {
-		steps++
 		notice(fmt.Sprintf("step %d of about %d: %s", step.Number, step.Number+step.Left, step.Commit))
 		j, err := x.judge(ctx, step)
 		if err == nil {

@@ -10,7 +10,6 @@ import (
 	"math/bits"
 	"os"
 	"path/filepath"
-	"slices"
 )
 
 // A Verdict is the result of one commit.
@@ -242,11 +241,6 @@ func (b *Bisect) Close() error {
 		err = errors.Join(err, os.RemoveAll(b.home))
 	}
 	return err
-}
-
-// Skipped returns the judgements of the skipped commits so far.
-func (b *Bisect) Skipped() []Judgement {
-	return slices.DeleteFunc(slices.Clone(b.Judged), func(j Judgement) bool { return j.Verdict != Skipped })
 }
 
 func (b *Bisect) worktree(name string) string { return filepath.Join(b.home, name) }
