@@ -419,6 +419,7 @@ func (r *readyCgroup) Create(_, _ string) (cgroup.Leaf, error) { return r, nil }
 func (r *readyCgroup) Preload()                                {}
 func (r *readyCgroup) Path() string                            { return r.dir }
 func (r *readyCgroup) FD() int                                 { return r.fd }
+func (r *readyCgroup) Enter() (leave func())                   { return func() {} }
 func (r *readyCgroup) Procs() ([]int, error)                   { return nil, nil }
 func (r *readyCgroup) Drain(time.Duration) error               { return nil }
 func (r *readyCgroup) Stat() (cgroup.Stat, error)              { return cgroup.Stat{}, nil }
