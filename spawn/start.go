@@ -67,7 +67,6 @@ func (r *run) fork() (err error) {
 	if r.c.BeforeStart != nil {
 		r.c.BeforeStart()
 	}
-	r.start = time.Now()
 	if err := r.exec(files[:]); err != nil {
 		return err
 	}
@@ -172,6 +171,7 @@ func (r *run) exec(files []uintptr) error {
 			defer r.leaf.Enter()()
 		}
 		err = linux.RetryBusy(func() error {
+			r.start = time.Now()
 			pid, err = syscall.ForkExec(r.path, argv, attr)
 			return err
 		})
