@@ -10,6 +10,7 @@ import (
 
 	"github.com/ktstr/ktstr/core/check"
 	"github.com/ktstr/ktstr/extractors/lines"
+	"github.com/ktstr/ktstr/internal/strictyaml"
 )
 
 // payload reads a whole payload. Validate finds the errors that concern several
@@ -17,50 +18,50 @@ import (
 func (d *decoder) payload(root ast.Node) Payload {
 	p := Payload{Checks: []check.Check{check.ExitEquals(0)}}
 	keys := map[string]func(string, ast.Node){
-		"name":       d.word(&p.Name, "the file's name without .yaml"),
-		"summary":    d.into(&p.Summary),
-		"measures":   d.word(&p.Measures, "the part of the system that it measures, such as storage"),
-		"about":      d.into(&p.About),
-		"kind":       d.word((*string)(&p.Kind), "binary or scheduler"),
-		"binary":     d.into(&p.Binary),
-		"args":       d.intoList(&p.Args),
-		"env":        func(f string, n ast.Node) { p.Env = d.textMap(f, n) },
-		"secrets":    d.intoList(&p.Secrets),
-		"dir":        d.word(&p.Dir, "caller, scratch or an absolute path"),
-		"user":       d.word(&p.User, "a user's name or number"),
-		"files":      d.intoList(&p.Files),
+		"name":       d.Word(&p.Name, "the file's name without .yaml"),
+		"summary":    d.Into(&p.Summary),
+		"measures":   d.Word(&p.Measures, "the part of the system that it measures, such as storage"),
+		"about":      d.Into(&p.About),
+		"kind":       d.Word((*string)(&p.Kind), "binary or scheduler"),
+		"binary":     d.Into(&p.Binary),
+		"args":       d.IntoList(&p.Args),
+		"env":        func(f string, n ast.Node) { p.Env = d.TextMap(f, n) },
+		"secrets":    d.IntoList(&p.Secrets),
+		"dir":        d.Word(&p.Dir, "caller, scratch or an absolute path"),
+		"user":       d.Word(&p.User, "a user's name or number"),
+		"files":      d.IntoList(&p.Files),
 		"outputs":    func(f string, n ast.Node) { p.Outputs = d.outputs(f, n) },
-		"flags":      d.intoList(&p.Flags),
+		"flags":      d.IntoList(&p.Flags),
 		"timeout":    func(f string, n ast.Node) { p.Timeout = d.duration(f, n) },
 		"stop_after": func(f string, n ast.Node) { p.StopAfter = d.duration(f, n) },
 		"leftovers": func(f string, n ast.Node) {
-			switch text := d.text(f, n); text {
+			switch text := d.Text(f, n); text {
 			case "kill":
 			case LeftoversWait:
 				p.Leftovers = text
 			default:
-				d.fail(f, n, "%q: want kill or wait", text)
+				d.Fail(f, n, "%q: want kill or wait", text)
 			}
 		},
-		"counters":  d.intoList(&p.Counters),
-		"cgroup":    d.word(&p.Cgroup, "a cgroup's name"),
-		"extractor": d.word(&p.Extractor, "json, exit-code or a plugin's name"),
-		"options":   func(f string, n ast.Node) { p.Options = d.textMap(f, n) },
+		"counters":  d.IntoList(&p.Counters),
+		"cgroup":    d.Word(&p.Cgroup, "a cgroup's name"),
+		"extractor": d.Word(&p.Extractor, "json, exit-code or a plugin's name"),
+		"options":   func(f string, n ast.Node) { p.Options = d.TextMap(f, n) },
 		"checks":    func(f string, n ast.Node) { p.Checks = d.checks(f, n) },
 		"hints": func(f string, n ast.Node) {
-			d.list(f, n, func(f string, n ast.Node) { p.Hints = append(p.Hints, d.hint(f, n)) })
+			d.List(f, n, func(f string, n ast.Node) { p.Hints = append(p.Hints, d.hint(f, n)) })
 		},
 		"bounds": func(f string, n ast.Node) { p.Bounds = d.bounds(f, n) },
 		"needs": func(f string, n ast.Node) {
-			d.list(f, n, func(f string, n ast.Node) { p.Needs = append(p.Needs, d.need(f, n)) })
+			d.List(f, n, func(f string, n ast.Node) { p.Needs = append(p.Needs, d.need(f, n)) })
 		},
 		"variants": func(f string, n ast.Node) {
-			d.list(f, n, func(f string, n ast.Node) { p.Variants = append(p.Variants, d.variant(f, n)) })
+			d.List(f, n, func(f string, n ast.Node) { p.Variants = append(p.Variants, d.variant(f, n)) })
 		},
-		"uses_parent_pgrp": func(f string, n ast.Node) { p.SharesGroup = d.truth(f, n) },
+		"uses_parent_pgrp": func(f string, n ast.Node) { p.SharesGroup = d.Truth(f, n) },
 	}
 	maps.Copy(keys, d.tableKeys(&p.Table))
-	d.fields("", root, keys)
+	d.Fields("", root, keys)
 	if p.Extractor == "" && len(p.Table.Lines) > 0 {
 		p.Extractor = lines.Name
 	}
@@ -69,10 +70,10 @@ func (d *decoder) payload(root ast.Node) Payload {
 
 func (d *decoder) checks(field string, node ast.Node) []check.Check {
 	checks := []check.Check{}
-	d.list(field, node, func(field string, item ast.Node) {
-		c, err := check.Parse(d.text(field, item))
+	d.List(field, node, func(field string, item ast.Node) {
+		c, err := check.Parse(d.Text(field, item))
 		if err != nil {
-			d.fail(field, item, "%v", err)
+			d.Fail(field, item, "%v", err)
 		}
 		checks = append(checks, c)
 	})
@@ -81,52 +82,33 @@ func (d *decoder) checks(field string, node ast.Node) []check.Check {
 
 func (d *decoder) outputs(field string, node ast.Node) []OutputFile {
 	outputs := []OutputFile{}
-	d.list(field, node, func(field string, item ast.Node) {
+	d.List(field, node, func(field string, item ast.Node) {
 		var o OutputFile
-		d.fields(field, item, map[string]func(string, ast.Node){
-			"name": d.into(&o.Name),
-			"path": d.into(&o.Path),
+		d.Fields(field, item, map[string]func(string, ast.Node){
+			"name": d.Into(&o.Name),
+			"path": d.Into(&o.Path),
 		})
 		outputs = append(outputs, o)
 	})
 	return outputs
 }
 
-// into stores a text.
-func (d *decoder) into(text *string) func(string, ast.Node) {
-	return func(field string, value ast.Node) { *text = d.text(field, value) }
-}
-
-// word is into for a key that must not be empty. An empty value usually comes
-// from a template variable that was not set, and must not select the default.
-func (d *decoder) word(text *string, want string) func(string, ast.Node) {
-	return func(field string, value ast.Node) {
-		if *text = d.text(field, value); *text == "" {
-			d.fail(field, value, "empty: want %s, or the key left out", want)
-		}
-	}
-}
-
-func (d *decoder) intoList(list *[]string) func(string, ast.Node) {
-	return func(field string, value ast.Node) { *list = d.texts(field, value) }
-}
-
 func (d *decoder) duration(field string, node ast.Node) time.Duration {
-	text := d.text(field, node)
+	text := d.Text(field, node)
 	v, err := time.ParseDuration(text)
 	if err != nil || v <= 0 {
-		d.fail(field, node, "%q: want a duration above 0 such as 30s or 5m", text)
+		d.Fail(field, node, "%q: want a duration above 0 such as 30s or 5m", text)
 	}
 	return v
 }
 
 func (d *decoder) hint(field string, node ast.Node) Hint {
 	var h Hint
-	d.fields(field, node, map[string]func(string, ast.Node){
-		"name":       d.into(&h.Name),
-		"unit":       d.into(&h.Unit),
+	d.Fields(field, node, map[string]func(string, ast.Node){
+		"name":       d.Into(&h.Name),
+		"unit":       d.Into(&h.Unit),
 		"polarity":   d.polarity(&h.Polarity),
-		"headline":   func(f string, n ast.Node) { h.Headline = d.truth(f, n) },
+		"headline":   func(f string, n ast.Node) { h.Headline = d.Truth(f, n) },
 		"min_effect": func(f string, n ast.Node) { h.MinEffect = d.percent(f, n) },
 		"margin":     func(f string, n ast.Node) { h.Margin = d.percent(f, n) },
 	})
@@ -134,57 +116,57 @@ func (d *decoder) hint(field string, node ast.Node) Hint {
 }
 
 func (d *decoder) percent(field string, node ast.Node) float64 {
-	text := d.text(field, node)
+	text := d.Text(field, node)
 	number, percent := strings.CutSuffix(text, "%")
 	v, err := strconv.ParseFloat(strings.TrimSpace(number), 64)
 	if err != nil || !percent {
-		d.fail(field, node, "%q: want a percentage such as 3%%", text)
+		d.Fail(field, node, "%q: want a percentage such as 3%%", text)
 	}
 	return v
 }
 
 func (d *decoder) bounds(field string, node ast.Node) check.Bounds {
 	var b check.Bounds
-	d.fields(field, node, map[string]func(string, ast.Node){
+	d.Fields(field, node, map[string]func(string, ast.Node){
 		"min_metrics": func(f string, n ast.Node) {
-			v, err := strconv.Atoi(d.text(f, n))
+			v, err := strconv.Atoi(d.Text(f, n))
 			if err != nil {
-				d.fail(f, n, "%s: want a whole number", describe(n))
+				d.Fail(f, n, "%s: want a whole number", strictyaml.Describe(n))
 			}
 			b.MinMetrics = v
 		},
-		"min": func(f string, n ast.Node) { v := d.number(f, n); b.Min = &v },
-		"max": func(f string, n ast.Node) { v := d.number(f, n); b.Max = &v },
+		"min": func(f string, n ast.Node) { v := d.Number(f, n); b.Min = &v },
+		"max": func(f string, n ast.Node) { v := d.Number(f, n); b.Max = &v },
 	})
 	return b
 }
 
 func (d *decoder) need(field string, node ast.Node) Need {
 	var need Need
-	d.fields(field, node, map[string]func(string, ast.Node){
-		"binary":          d.into(&need.Binary),
-		"install":         d.into(&need.Install),
-		"min_version":     d.word(&need.MinVersion, "a version such as 3.20"),
-		"version_args":    d.intoList(&need.VersionArgs),
-		"version_pattern": d.word(&need.VersionPattern, "a regular expression with a group around the version"),
-		"help_args":       d.intoList(&need.HelpArgs),
+	d.Fields(field, node, map[string]func(string, ast.Node){
+		"binary":          d.Into(&need.Binary),
+		"install":         d.Into(&need.Install),
+		"min_version":     d.Word(&need.MinVersion, "a version such as 3.20"),
+		"version_args":    d.IntoList(&need.VersionArgs),
+		"version_pattern": d.Word(&need.VersionPattern, "a regular expression with a group around the version"),
+		"help_args":       d.IntoList(&need.HelpArgs),
 	})
 	return need
 }
 
 func (d *decoder) variant(field string, node ast.Node) Variant {
 	var v Variant
-	d.fields(field, node, map[string]func(string, ast.Node){
+	d.Fields(field, node, map[string]func(string, ast.Node){
 		"when": func(f string, n ast.Node) {
-			d.fields(f, n, map[string]func(string, ast.Node){
-				"version":  d.word(&v.When.Version, "a condition such as \">= 0.15.8\""),
-				"supports": d.word(&v.When.Supports, "an option such as --json"),
+			d.Fields(f, n, map[string]func(string, ast.Node){
+				"version":  d.Word(&v.When.Version, "a condition such as \">= 0.15.8\""),
+				"supports": d.Word(&v.When.Supports, "an option such as --json"),
 			})
 		},
-		"args":    d.intoList(&v.Args),
+		"args":    d.IntoList(&v.Args),
 		"checks":  func(f string, n ast.Node) { v.Checks = d.checks(f, n) },
 		"outputs": func(f string, n ast.Node) { v.Outputs = d.outputs(f, n) },
-		"note":    d.into(&v.Note),
+		"note":    d.Into(&v.Note),
 	})
 	return v
 }

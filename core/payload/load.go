@@ -3,13 +3,11 @@ package payload
 import (
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 
-	"al.essio.dev/pkg/shellescape"
+	"github.com/ktstr/ktstr/internal/strictyaml"
 )
 
 // LoadDir reads each "*.yaml" file of a directory, in the order of their names.
@@ -20,7 +18,7 @@ import (
 // An invalid file does not hide the valid ones. LoadDir returns the valid
 // payloads together with a FileErrors that lists the invalid files.
 func LoadDir(dir string) ([]Payload, error) {
-	if err := trusted(dir); err != nil {
+	if err := strictyaml.Trusted(dir, "payloads"); err != nil {
 		return nil, err
 	}
 	entries, err := os.ReadDir(dir)
@@ -77,75 +75,9 @@ func (e FileErrors) Unwrap() []error {
 
 // LoadFile reads one payload file. It refuses the same files as LoadDir.
 func LoadFile(path string) (Payload, error) {
-	if err := trusted(path); err != nil {
-		return Payload{}, err
-	}
-	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // opening a named pipe must not block
+	text, err := strictyaml.ReadFile(path, "payloads", maxFile+1)
 	if err != nil {
 		return Payload{}, err
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return Payload{}, err
-	}
-	if !info.Mode().IsRegular() {
-		return Payload{}, fmt.Errorf("payload file %s: %s: want a regular file", path, kindOf(info.Mode()))
-	}
-	// Checks the opened file, so that the path cannot change before the read.
-	if err := onlyOurs(path, info); err != nil {
-		return Payload{}, err
-	}
-	text, err := io.ReadAll(io.LimitReader(f, maxFile+1))
-	if err != nil {
-		return Payload{}, fmt.Errorf("payload file %s: %w", path, err)
 	}
 	return Parse(path, text)
-}
-
-// kindOf names a file's type for a message.
-func kindOf(mode os.FileMode) string {
-	if mode.IsDir() {
-		return "a directory"
-	}
-	return "mode " + mode.String()
-}
-
-// trusted returns an error if other users can write path or a directory above it.
-// It resolves links first.
-func trusted(path string) error {
-	real, err := filepath.EvalSymlinks(path)
-	if err != nil {
-		return err
-	}
-	if real, err = filepath.Abs(real); err != nil {
-		return err
-	}
-	for at := real; ; at = filepath.Dir(at) {
-		info, err := os.Stat(at)
-		if err != nil {
-			return err
-		}
-		// In a sticky directory such as /tmp, only the owner can replace a file.
-		if sticky := at != real && info.Mode()&os.ModeSticky != 0; !sticky {
-			if err := onlyOurs(at, info); err != nil {
-				return err
-			}
-		}
-		if at == filepath.Dir(at) {
-			return nil
-		}
-	}
-}
-
-// onlyOurs returns an error if other users can write the file, or if it belongs
-// to a user other than the caller and root.
-func onlyOurs(path string, info os.FileInfo) error {
-	if mode := info.Mode().Perm(); mode&0o022 != 0 {
-		return fmt.Errorf("payloads at %s: others can write it (mode %04o): want only you to, else they decide what you execute: chmod go-w %s", path, mode, shellescape.Quote(path))
-	}
-	if stat, ok := info.Sys().(*syscall.Stat_t); ok && stat.Uid != 0 && int(stat.Uid) != os.Geteuid() {
-		return fmt.Errorf("payloads at %s: it belongs to uid %d: want it to be yours or root's, else they decide what you execute", path, stat.Uid)
-	}
-	return nil
 }

@@ -15,7 +15,7 @@ func TestParseErrorsGiveThePlace(t *testing.T) {
 		"":                                                              `a.yaml: empty: want a payload: name, summary, binary, …`,
 		"# nothing\n":                                                   `a.yaml: empty: want a payload: name, summary, binary, …`,
 		"[1, 2]":                                                        `a.yaml:1:1: a list: want a mapping of about, args, binary, bounds, cgroup, checks, counters, dir, env, extractor, files, flags, hints, kind, leftovers, lines, measures, name, needs, notes, options, outputs, secrets, signature, stop_after, summary, timeout, units, user, uses_parent_pgrp, variants`,
-		head + "---\na: 1\n":                                            `a.yaml:4:2: a second document: want one payload a file`,
+		head + "---\na: 1\n":                                            `a.yaml:4:2: a second document: want one a file`,
 		head + "extractr: fio\n":                                        `a.yaml:3:1: key "extractr": not known here: did you mean extractor?`,
 		head + "hints:\n  - {nme: a}\n":                                 `a.yaml:4:6: hints[0]: key "nme": not known here: did you mean name?`,
 		head + "hints:\n  - {zzzzzzz: a}\n":                             `a.yaml:4:6: hints[0]: key "zzzzzzz": not known here: want one of headline, margin, min_effect, name, polarity, unit`,

@@ -8,6 +8,7 @@ import (
 
 	"github.com/ktstr/ktstr"
 	"github.com/ktstr/ktstr/extractors/lines"
+	"github.com/ktstr/ktstr/internal/strictyaml"
 )
 
 // tableKeys returns the keys of a table of patterns: signature, lines, notes and units.
@@ -15,25 +16,25 @@ func (d *decoder) tableKeys(t *lines.Table) map[string]func(string, ast.Node) {
 	return map[string]func(string, ast.Node){
 		"signature": func(f string, n ast.Node) { t.Signature = d.pattern(f, n) },
 		"lines": func(f string, n ast.Node) {
-			d.list(f, n, func(f string, n ast.Node) { t.Lines = append(t.Lines, d.line(f, n)) })
+			d.List(f, n, func(f string, n ast.Node) { t.Lines = append(t.Lines, d.line(f, n)) })
 		},
 		"notes": func(f string, n ast.Node) {
-			d.list(f, n, func(f string, n ast.Node) { t.Notes = append(t.Notes, d.note(f, n)) })
+			d.List(f, n, func(f string, n ast.Node) { t.Notes = append(t.Notes, d.note(f, n)) })
 		},
-		"units": func(f string, n ast.Node) { t.Units = d.textMap(f, n) },
+		"units": func(f string, n ast.Node) { t.Units = d.TextMap(f, n) },
 	}
 }
 
 // pattern reads text of the match language, or {regexp: TEXT}.
 func (d *decoder) pattern(field string, node ast.Node) lines.Pattern {
-	if text, ok := scalar(node); ok {
+	if text, ok := strictyaml.Scalar(node); ok {
 		if strings.TrimSpace(text) == "" {
-			d.fail(field, node, "empty: want a pattern, or the key left out")
+			d.Fail(field, node, "empty: want a pattern, or the key left out")
 		}
 		return lines.Match(text)
 	}
 	var p lines.Pattern
-	d.fields(field, node, d.patternKeys(&p))
+	d.Fields(field, node, d.patternKeys(&p))
 	return p
 }
 
@@ -42,9 +43,9 @@ func (d *decoder) patternKeys(p *lines.Pattern) map[string]func(string, ast.Node
 	read := func(regexp bool) func(string, ast.Node) {
 		return func(f string, n ast.Node) {
 			if *p != (lines.Pattern{}) {
-				d.fail(f, n, "match and regexp: want one of them")
+				d.Fail(f, n, "match and regexp: want one of them")
 			}
-			*p = lines.Pattern{Text: d.text(f, n), Regexp: regexp}
+			*p = lines.Pattern{Text: d.Text(f, n), Regexp: regexp}
 		}
 	}
 	return map[string]func(string, ast.Node){"match": read(false), "regexp": read(true)}
@@ -52,34 +53,34 @@ func (d *decoder) patternKeys(p *lines.Pattern) map[string]func(string, ast.Node
 
 func (d *decoder) line(field string, node ast.Node) lines.Line {
 	var l lines.Line
-	if _, ok := scalar(node); ok {
+	if _, ok := strictyaml.Scalar(node); ok {
 		l.Pattern = d.pattern(field, node)
 		return l
 	}
 	keys := d.patternKeys(&l.Pattern)
-	keys["name"] = d.word(&l.Name, "the name of the metric")
-	keys["unit"] = d.word(&l.Unit, "a unit such as ms")
+	keys["name"] = d.Word(&l.Name, "the name of the metric")
+	keys["unit"] = d.Word(&l.Unit, "a unit such as ms")
 	keys["polarity"] = d.polarity(&l.Polarity)
-	keys["headline"] = func(f string, n ast.Node) { l.Headline = d.truth(f, n) }
+	keys["headline"] = func(f string, n ast.Node) { l.Headline = d.Truth(f, n) }
 	keys["section"] = func(f string, n ast.Node) { l.Section = d.pattern(f, n) }
 	keys["when"] = func(f string, n ast.Node) { l.When = d.pattern(f, n) }
-	keys["required"] = func(f string, n ast.Node) { l.Required = d.truth(f, n) }
-	keys["top"] = func(f string, n ast.Node) { l.Top = d.truth(f, n) }
-	keys["zero_is_none"] = func(f string, n ast.Node) { l.ZeroIsNone = d.truth(f, n) }
-	d.fields(field, node, keys)
+	keys["required"] = func(f string, n ast.Node) { l.Required = d.Truth(f, n) }
+	keys["top"] = func(f string, n ast.Node) { l.Top = d.Truth(f, n) }
+	keys["zero_is_none"] = func(f string, n ast.Node) { l.ZeroIsNone = d.Truth(f, n) }
+	d.Fields(field, node, keys)
 	return l
 }
 
 // note reads a pattern alone, which means that the tool failed, or a pattern with a code.
 func (d *decoder) note(field string, node ast.Node) lines.Note {
 	n := lines.Note{Code: ktstr.ToolFailed}
-	if _, ok := scalar(node); ok {
+	if _, ok := strictyaml.Scalar(node); ok {
 		n.Pattern = d.pattern(field, node)
 		return n
 	}
 	keys := d.patternKeys(&n.Pattern)
-	keys["code"] = d.word((*string)(&n.Code), "a code such as tool-failed or interrupted")
-	d.fields(field, node, keys)
+	keys["code"] = d.Word((*string)(&n.Code), "a code such as tool-failed or interrupted")
+	d.Fields(field, node, keys)
 	return n
 }
 
@@ -87,10 +88,10 @@ func (d *decoder) note(field string, node ast.Node) lines.Note {
 func (d *decoder) polarity(into *ktstr.Polarity) func(string, ast.Node) {
 	return func(f string, n ast.Node) {
 		var text string
-		d.word(&text, "higher, lower, target=NUMBER or unknown")(f, n)
+		d.Word(&text, "higher, lower, target=NUMBER or unknown")(f, n)
 		p, err := ktstr.ParseHintPolarity(text)
 		if err != nil {
-			d.fail(f, n, "%s", strings.TrimPrefix(err.Error(), "polarity "))
+			d.Fail(f, n, "%s", strings.TrimPrefix(err.Error(), "polarity "))
 		}
 		*into = p
 	}
