@@ -49,6 +49,7 @@ type Record struct {
 	Capture    map[string]Seen   `json:"capture"`   // by stream
 	Bundle     string            `json:"bundle"`    // absolute path of the run's directory; empty: there is none
 	Host       Host              `json:"host"`
+	Where      *Where            `json:"where,omitempty"` // the place of the run in a fleet; nil: it was not started by --on
 	Scratch    *Scratch          `json:"scratch,omitempty"`
 	Killed     []Killed          `json:"killed,omitempty"` // descendants that were killed with the payload or after it
 	Notices    []string          `json:"notices,omitempty"`
@@ -64,6 +65,14 @@ type Record struct {
 	// NotStarted is the reason why a run that was wanted has no result. Nothing in such
 	// a record was measured. Run never returns one.
 	NotStarted string `json:"error,omitempty"`
+}
+
+// Where says on which host of a fleet a run took place. The client wrote it down, not the
+// host.
+type Where struct {
+	Engine string `json:"engine"`        // "slurm" or "ssh", for example
+	Host   string `json:"host"`          // as the engine calls it, for example "n3"
+	Job    string `json:"job,omitempty"` // as the engine calls it, for example "1742"
 }
 
 // Cgroup has the counters of the cgroup that a run had to itself. They begin at zero

@@ -121,6 +121,29 @@ func (w *Writer) Emit(r *core.Result) error {
 	return fmt.Errorf("the record could not be kept: %w; the raw output is whole in %s", err, r.Bundle)
 }
 
+// Adopt moves the bundle in the directory from, which came from another host, to the
+// directory dir of the same filesystem, and returns its record. change may change the
+// record, whose Bundle is dir then. If dir has the same run already, Adopt only returns its
+// record.
+func Adopt(from, dir string, change func(*core.Record)) (core.Record, error) {
+	r, err := LoadRecord(from)
+	if err != nil {
+		return r, err
+	}
+	if has, err := LoadRecord(dir); err == nil && has.ID == r.ID && r.ID != "" {
+		return has, nil
+	}
+	r.Bundle = dir
+	change(&r)
+	if err := writeRecord(from, r); err != nil {
+		return r, err
+	}
+	if err := os.Rename(from, dir); err != nil {
+		return r, err
+	}
+	return r, syncDir(filepath.Dir(dir))
+}
+
 // unique returns random digits, because two runs may have the same payload and start
 // in the same second.
 func unique() string {
