@@ -261,7 +261,7 @@ func (f *follower) converse(conn Conn) error {
 			if m.Exit.Lost != "" {
 				f.result.Err = errors.New(m.Exit.Lost)
 			}
-			c.save(f, true) // before the host removes its copy: the runs must not be made again
+			c.save(f, true)              // before the host removes its copy: the runs must not be made again
 			to.send(message{Done: true}) // if it is lost, the host keeps a copy that nobody needs
 			return nil
 		}
