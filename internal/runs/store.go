@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/ktstr/ktstr/core"
+	"github.com/ktstr/ktstr/internal/text"
 )
 
 // The labels of a record that this package reads. See core.Spec.Labels.
@@ -72,6 +73,22 @@ var tagPattern = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompil
 func ValidTag(tag string) error {
 	if !tagPattern().MatchString(tag) || len(tag) > 200 {
 		return fmt.Errorf("tag %q: want letters, digits, and . _ - within", tag)
+	}
+	return nil
+}
+
+// ValidLabel returns an error if a user cannot give a run the label. The name has the form of a tag, and ktstr does not write it
+// itself. The value is printable text.
+func ValidLabel(name, value string) error {
+	switch name {
+	case LabelSet, LabelVariant, LabelCommit, LabelCommitTime, LabelDirty, LabelDefinition, LabelVersion:
+		return fmt.Errorf("label %s: ktstr sets it itself: want another name", name)
+	}
+	if !tagPattern().MatchString(name) || len(name) > 200 {
+		return fmt.Errorf("label %q: want a name of letters, digits, and . _ - within", name)
+	}
+	if value == "" || len(value) > 1000 || text.Line(value) != value {
+		return fmt.Errorf("label %s: %q: want a value of 1 to 1000 bytes on one line", name, value)
 	}
 	return nil
 }
