@@ -135,13 +135,35 @@ func (s Spec) validate() error {
 // It refuses everything that could only fail later.
 func (s Spec) resolve(p payload.Payload) (payload.Payload, error) {
 	s.Payload = p
-	p.Env, p.Secrets = s.env()
-	p.Dir, p.User = s.dir(), s.user()
+	p, err := s.settle(p)
+	if err != nil {
+		return p, err
+	}
+	return p, checkFiles(p)
+}
+
+// Validate returns a *UsageError for a mistake in s that can be found on any host. It looks
+// at no file and asks no program.
+func (s Spec) Validate() error {
+	err := s.validate()
+	if err == nil {
+		if _, err = s.settle(s.Payload); err != nil {
+			err = fmt.Errorf("payload %s: %w", s.Payload.Name, err)
+		}
+	}
+	if err != nil {
+		return &UsageError{err}
+	}
+	return nil
+}
+
+// checkFiles returns an error if the working directory or a file that p needs is missing.
+func checkFiles(p payload.Payload) error {
 	if filepath.IsAbs(p.Dir) {
 		if info, err := os.Stat(p.Dir); err != nil {
-			return p, fmt.Errorf("working directory %s: %w: want a directory that exists before the run", p.Dir, errors.Unwrap(err))
+			return fmt.Errorf("working directory %s: %w: want a directory that exists before the run", p.Dir, errors.Unwrap(err))
 		} else if !info.IsDir() {
-			return p, fmt.Errorf("working directory %s: not a directory", p.Dir)
+			return fmt.Errorf("working directory %s: not a directory", p.Dir)
 		}
 	}
 	for _, name := range p.Files {
@@ -150,9 +172,16 @@ func (s Spec) resolve(p payload.Payload) (payload.Payload, error) {
 			path = filepath.Join(p.Dir, name)
 		}
 		if _, err := os.Stat(path); err != nil {
-			return p, fmt.Errorf("file %s, which it needs: %w: want it there before the run", name, errors.Unwrap(err))
+			return fmt.Errorf("file %s, which it needs: %w: want it there before the run", name, errors.Unwrap(err))
 		}
 	}
+	return nil
+}
+
+// settle returns the payload p, which is s.Payload, with the settings of s.
+func (s Spec) settle(p payload.Payload) (payload.Payload, error) {
+	p.Env, p.Secrets = s.env()
+	p.Dir, p.User = s.dir(), s.user()
 	description := s.Extractor.Describe()
 	p.Extractor = description.Name
 	p.Args, p.Checks, p.Options = s.args(), s.checks(), s.options()

@@ -16,6 +16,7 @@ import (
 	"github.com/ktstr/ktstr/core"
 	"github.com/ktstr/ktstr/extractors/plugin/store"
 	"github.com/ktstr/ktstr/internal/catalog"
+	"github.com/ktstr/ktstr/internal/fleet"
 	"github.com/ktstr/ktstr/internal/nearest"
 )
 
@@ -31,6 +32,12 @@ type app struct {
 	logLevel    string       // --log-level
 	log         hclog.Logger // of the plugin host; nil: no log
 
+	args    []string     // of the command line
+	placed  *fleet.Setup // what an engine placed on this host; nil: the user runs ktstr here
+	resumed *fleet.Saved // the command that goes on; nil: it is a new one
+	// engine finds the engine that --on names, and its name; nil: engineOf
+	engine func(o fleetOptions) (fleet.Engine, string, error)
+
 	lineShown atomic.Bool // the progress line is on the terminal
 }
 
@@ -39,8 +46,13 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	if status, ok := hidden(args, stdin, stdout, stderr); ok {
 		return status
 	}
+	return new(app).execute(ctx, args, stdin, stdout, stderr)
+}
+
+// execute runs the command line args and returns the exit status.
+func (a *app) execute(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	out, errOut := &output{Writer: stdout}, &output{Writer: stderr}
-	a := &app{stdin: stdin, stdout: out, stderr: errOut}
+	a.args, a.stdin, a.stdout, a.stderr = args, stdin, out, errOut
 	root := a.root()
 	root.SetArgs(args)
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return flagError(c, args, err) })
@@ -192,8 +204,12 @@ func version() string {
 // catalog returns the places where payloads and extractors are found. quiet drops its
 // notices, for example that a plugin is not in a ktstr.lock.
 func (a *app) catalog(quiet bool) *catalog.Catalog {
+	lock := ""
+	if a.placed != nil {
+		lock = a.placed.Lock
+	}
 	return &catalog.Catalog{
-		PayloadDirs: a.payloadDirs, Plugins: a.plugins,
+		Lock: lock, PayloadDirs: a.payloadDirs, Plugins: a.plugins,
 		Launch: []string{hiddenLaunch}, ServeStock: []string{hiddenPlugin}, StockProgram: "_",
 		Log: a.log, Notice: a.notice(quiet),
 	}

@@ -48,6 +48,7 @@ type runOptions struct {
 	quiet           bool
 	all             bool
 	series          seriesOptions
+	fleet           fleetOptions
 	calibrate       bool // of ktstr calibrate
 }
 
@@ -80,6 +81,12 @@ so that a slow change of the host affects all of them equally.`,
 		ValidArgsFunction: a.completePayloads,
 		RunE: func(c *cobra.Command, args []string) error {
 			o.payloads, o.args = splitAtDash(c, args)
+			if o.fleet.resume != "" {
+				return a.resume(c, o)
+			}
+			if o.fleet.on != "" {
+				o.fleet.hostArgs = o.argsOnHost(c.Flags())
+			}
 			if err := o.check(c.Flags().Changed); err != nil {
 				return err
 			}
@@ -111,6 +118,7 @@ so that a slow change of the host affects all of them equally.`,
 	f.BoolVar(&o.quiet, "quiet", false, "print nothing on stderr except errors and warnings that change the meaning of a result, such as missing-headline")
 	f.BoolVar(&o.all, "all", false, "print all metrics (default: the headlines, if there are any)")
 	seriesFlags(f, &o.series)
+	fleetFlags(f, &o.fleet)
 	c.MarkFlagsMutuallyExclusive("cgroup", "no-cgroup")
 	c.RegisterFlagCompletionFunc("baseline", a.completeRuns)
 	c.RegisterFlagCompletionFunc("export", completeExport)
@@ -123,6 +131,7 @@ so that a slow change of the host affects all of them equally.`,
 // payloadArgs accepts one PAYLOAD before --, or several with --interleave.
 func payloadArgs(c *cobra.Command, args []string) error {
 	interleave, _ := c.Flags().GetBool("interleave")
+	resume, _ := c.Flags().GetString("resume")
 	payloads, rest := splitAtDash(c, args)
 	for _, word := range payloads {
 		// A LIST without = is a PAYLOAD for the flag library.
@@ -131,6 +140,9 @@ func payloadArgs(c *cobra.Command, args []string) error {
 		}
 	}
 	switch {
+	case resume != "" && len(args) > 0:
+		return fmt.Errorf("unexpected argument %q. --resume goes on with the payload of its set", args[0])
+	case resume != "":
 	case len(payloads) == 0:
 		return errors.New("run: want a PAYLOAD: a name of ktstr payload list, or a path such as ./mybench")
 	case len(payloads) > 1 && !interleave:
@@ -222,6 +234,9 @@ func (o runOptions) check(given func(flag string) bool) error {
 	case s.base != "" && s.baseline != "":
 		return errors.New("--base: names one of several variants or payloads, and --baseline earlier runs: want one of the two")
 	}
+	if err := o.fleet.check(o); err != nil {
+		return err
+	}
 	for _, flag := range []string{"metric", "min-effect", "margin", "alpha", "strict", "base"} {
 		if given(flag) && s.baseline == "" && sides == 1 {
 			return fmt.Errorf("--%s: goes with a comparison: want --baseline, --interleave or --variant, or leave --%[1]s out", flag)
@@ -238,6 +253,7 @@ func (a *app) run(ctx context.Context, o runOptions) error {
 		return err
 	}
 	defer surviveReader()()
+	a.place(&request, o)
 	stops := series.CatchStops()
 	defer stops.Close()
 	preparing, prepared := stops.Until(ctx)
@@ -251,6 +267,10 @@ func (a *app) run(ctx context.Context, o runOptions) error {
 	}
 	if err == nil {
 		err = o.checkBase(s)
+	}
+	if err == nil && o.fleet.on != "" {
+		prepared()
+		return a.runOnHosts(ctx, view, stops)
 	}
 	if err == nil {
 		defer a.guardRuns(o.quiet)()

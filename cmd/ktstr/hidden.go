@@ -1,20 +1,23 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 
 	"github.com/ktstr/ktstr/extractors/plugin"
 	"github.com/ktstr/ktstr/extractors/plugin/verify"
+	"github.com/ktstr/ktstr/internal/fleet"
 	"github.com/ktstr/ktstr/plugins"
 	"github.com/ktstr/ktstr/plugins/noise"
 	"github.com/ktstr/ktstr/sdk"
 	"github.com/ktstr/ktstr/spawn"
 )
 
-// Commands with which this executable executes itself. They are the first argument and
-// are not in the help.
+// Commands with which this executable executes itself, besides those of package fleet. They
+// are the first argument and are not in the help.
 const (
 	hiddenPlugin = "_plugin"      // serves a stock plugin
 	hiddenNoise  = "_noise"       // the payload noise
@@ -25,7 +28,7 @@ const (
 
 // hidden runs the hidden command args[0]. ok is false if args[0] is another command. It
 // comes before the command-line parser because it runs for every plugin.
-func hidden(args []string, _ io.Reader, stdout, stderr io.Writer) (status int, ok bool) {
+func hidden(args []string, stdin io.Reader, stdout, stderr io.Writer) (status int, ok bool) {
 	if len(args) == 0 {
 		return 0, false
 	}
@@ -38,6 +41,12 @@ func hidden(args []string, _ io.Reader, stdout, stderr io.Writer) (status int, o
 		spawn.WatcherMain()
 	case hiddenHost:
 		return verify.Host(args[1:]), true
+	case fleet.JobVerb:
+		return hostJob(args[1:]), true
+	case fleet.AttachVerb:
+		if len(args) == 2 {
+			return fleet.Attach(args[1], stdin, stdout), true
+		}
 	case hiddenPlugin:
 		if len(args) == 2 {
 			for _, x := range plugins.Plugins() {
@@ -46,8 +55,28 @@ func hidden(args []string, _ io.Reader, stdout, stderr io.Writer) (status int, o
 				}
 			}
 		}
-		fmt.Fprintf(stderr, "ktstr: %s: want the name of a stock plugin\n", strings.Join(args, " "))
-		return 2, true
+	default:
+		return 0, false
 	}
-	return 0, false
+	fmt.Fprintf(stderr, "ktstr: %s: this command is for ktstr itself\n", strings.Join(args, " "))
+	return 2, true
+}
+
+// hostJob makes the runs that a client of another host wants.
+func hostJob(args []string) int {
+	if len(args) != 3 {
+		fmt.Fprintf(os.Stderr, "ktstr: %s: want NAME FILE MODE\n", fleet.JobVerb)
+		return 2
+	}
+	return fleet.Job(args[0], args[1], args[2], func(s fleet.Setup) int {
+		command := []string{"run", "--out", s.Out}
+		for _, p := range s.Plugins {
+			command = append(command, "--plugin", p)
+		}
+		for _, dir := range s.PayloadDirs {
+			command = append(command, "--payload-dir", dir)
+		}
+		a := &app{placed: &s}
+		return a.execute(context.Background(), append(command, s.Args...), strings.NewReader(""), io.Discard, s.Stderr)
+	})
 }

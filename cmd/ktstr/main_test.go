@@ -11,6 +11,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 	"golang.org/x/sys/unix"
 
+	"github.com/ktstr/ktstr/internal/fleet"
 	"github.com/ktstr/ktstr/internal/testenv"
 )
 
@@ -19,7 +20,7 @@ const asCommand = "KTSTR_TEST_AS_COMMAND"
 
 func TestMain(m *testing.M) {
 	// The test binary is also ktstr: as ktstr on the PATH of a script, with asCommand, and where ktstr executes itself.
-	hidden := []string{hiddenPlugin, hiddenNoise, hiddenLaunch, hiddenHost, hiddenWatch}
+	hidden := []string{hiddenPlugin, hiddenNoise, hiddenLaunch, hiddenHost, hiddenWatch, fleet.JobVerb, fleet.AttachVerb}
 	if filepath.Base(os.Args[0]) == "ktstr" || os.Getenv(asCommand) != "" || len(os.Args) > 1 && slices.Contains(hidden, os.Args[1]) {
 		main()
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/ktstr/ktstr/core/unit"
 	"github.com/ktstr/ktstr/internal/compare"
 	"github.com/ktstr/ktstr/internal/export"
+	"github.com/ktstr/ktstr/internal/fleet"
 	"github.com/ktstr/ktstr/internal/runs"
 	"github.com/ktstr/ktstr/internal/series"
 )
@@ -22,6 +23,8 @@ type seriesView struct {
 	app      *app
 	o        runOptions
 	baseline []runs.Run
+	engine   string         // of --on; empty: the runs are made here
+	hosts    []fleet.Result // of --on
 }
 
 // limitText returns the timeout of the side's runs and its source, for example
@@ -152,15 +155,20 @@ func elapsedText(elapsed, timeout time.Duration) string {
 func (s *seriesView) headlinesSoFar() string {
 	text := ""
 	for _, side := range s.Sides {
-		report := compare.Compare(compare.Side{}, runs.Side("", side.Kept), compare.Options{})
-		shown := 0
-		for _, row := range report.Rows {
-			if row.Shown && row.B.N > 0 && shown < 2 {
-				shown++
-				text += fmt.Sprintf("  %s %s", row.Metric, unit.Scale(row.B.Median, row.Unit))
-				if row.B.N > 1 {
-					text += " ±" + unit.Scale(row.B.Spread, row.Unit)
-				}
+		text += headlinesOf(runs.Side("", side.Kept))
+	}
+	return text
+}
+
+// headlinesOf returns the median and the spread of two headlines of a side.
+func headlinesOf(side compare.Side) (text string) {
+	shown := 0
+	for _, row := range compare.Compare(compare.Side{}, side, compare.Options{}).Rows {
+		if row.Shown && row.B.N > 0 && shown < 2 {
+			shown++
+			text += fmt.Sprintf("  %s %s", row.Metric, unit.Scale(row.B.Median, row.Unit))
+			if row.B.N > 1 {
+				text += " ±" + unit.Scale(row.B.Spread, row.Unit)
 			}
 		}
 	}
@@ -175,7 +183,7 @@ func (s *seriesView) source(reports []compare.Report) export.Source {
 		sides = s.compared()
 	}
 	return export.Source{
-		Runs: s.Runs(), Wanted: s.Rounds() * width, Set: !s.Alone() || s.o.series.baseline != "",
+		Runs: s.Runs(), Wanted: s.Rounds() * width * max(1, len(s.hosts)), Set: !s.Alone() || s.o.series.baseline != "",
 		Comparisons: reports, Sides: sides,
 	}
 }
@@ -245,7 +253,7 @@ func (s *seriesView) print(err error) error {
 	} else {
 		s.printRepeated()
 	}
-	if !s.o.quiet {
+	if !s.o.quiet && s.app.placed == nil {
 		for _, side := range s.Sides {
 			fmt.Fprintf(s.app.stderr, "set: %s\n", side.Set)
 		}
@@ -310,15 +318,24 @@ func (s *seriesView) printAll(reports []compare.Report) error {
 	if s.o.output == formatJSON {
 		return s.printDocument(reports)
 	}
+	if s.hosts != nil {
+		if err := s.printHosts(); err != nil {
+			return err
+		}
+		fmt.Fprintln(s.app.stdout)
+	}
 	for _, side := range s.Sides {
 		if len(s.Sides) > 1 {
 			fmt.Fprintf(s.app.stdout, "%s\n", line(side.Name))
 		}
-		if err := s.app.printSet(side.Kept, s.Rounds(), s.o.all); err != nil {
+		if err := s.app.printSet(side.Kept, s.Rounds()*max(1, len(s.hosts)), s.o.all); err != nil {
 			return err
 		}
 	}
-	return s.printReports(reports)
+	if err := s.printReports(reports); err != nil || s.hosts == nil {
+		return err
+	}
+	return s.printCount()
 }
 
 func (s *seriesView) printDocument(reports []compare.Report) error {

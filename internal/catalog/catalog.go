@@ -13,6 +13,8 @@ type Catalog struct {
 	PayloadDirs []string // directories with payload files, searched before all other places
 	Plugins     []string // plugin executables as NAME=PATH, searched before all other plugins
 
+	Lock string // path of the ktstr.lock; empty: that of the working directory, if there is one
+
 	// ktstr executes itself for some entries. These are the first arguments of that
 	// command line.
 	Launch       []string // puts a plugin into its sandbox; nil: plugins run without one

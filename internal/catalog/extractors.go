@@ -78,7 +78,7 @@ func (c *Catalog) unparsed() ([]Extractor, error) {
 	if err != nil {
 		return nil, err
 	}
-	lock := store.FindLock(".")
+	lock := c.findLock()
 	var named, found []Extractor
 	for _, candidate := range candidates {
 		candidate.Config.Launcher = c.Launch
@@ -132,6 +132,14 @@ func (c *Catalog) unparsed() ([]Extractor, error) {
 		}
 	}
 	return all, nil
+}
+
+// findLock returns the lock that counts.
+func (c *Catalog) findLock() store.Found {
+	if c.Lock != "" {
+		return store.Found{Path: c.Lock}
+	}
+	return store.FindLock(".")
 }
 
 // search returns the places of plugins that are not part of this executable.
@@ -212,7 +220,7 @@ func (m Missing) Error() string {
 // Missing returns the plugins that are not installed although the ktstr.lock of the
 // working directory names them. all are the extractors that were found.
 func (c *Catalog) Missing(all []Extractor) ([]Missing, error) {
-	found := store.FindLock(".")
+	found := c.findLock()
 	if found.Path == "" {
 		return nil, nil
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"sync"
 	"time"
 
@@ -20,7 +21,7 @@ type Client struct {
 	Kit    []File // of the request, without Order.Ktstr
 	Starts bool   // as of the Engine
 	Root   string // the directory of the bundles
-	Saved  *Saved // is kept up to date; nil: there is none
+	Saved  *Saved // is kept up to date; hosts that are done in it are left out
 
 	// Note is called with each change of the state of a host, such as "queued" or a line
 	// that ktstr printed there. The calls come from several goroutines, one at a time.
@@ -36,6 +37,7 @@ type Result struct {
 	Status   int      // exit status of ktstr run on the host
 	Log      []string // the last lines that ktstr printed there
 	Detached bool     // the job goes on, and its runs are collected later
+	Earlier  bool     // an earlier client kept the runs, and Runs is empty
 	Err      error    // why there are no runs, or fewer than wanted
 }
 
@@ -45,13 +47,17 @@ const maxLog = 20
 // Run follows the job on every host until it has ended, and keeps its runs. Each value of
 // stop asks all jobs to end, the first one with their grace. The order of the results is
 // that of c.Hosts.
-func (c *Client) Run(ctx context.Context, stop <-chan struct{}) []Result {
+func (c *Client) Run(ctx context.Context, stop <-chan os.Signal) []Result {
 	results := make([]Result, len(c.Hosts))
 	followers := make([]*follower, len(c.Hosts))
 	var all sync.WaitGroup
 	for i, h := range c.Hosts {
 		f := &follower{client: c, host: h, at: i, result: &results[i], stops: make(chan struct{}, 2)}
 		followers[i] = f
+		if c.Saved.Hosts[i].Done {
+			results[i] = Result{Handle: h.Handle(), Earlier: true}
+			continue
+		}
 		all.Go(func() { f.run(ctx) })
 	}
 	ended := make(chan struct{})
@@ -69,6 +75,14 @@ func (c *Client) Run(ctx context.Context, stop <-chan struct{}) []Result {
 			return results
 		}
 	}
+}
+
+// Detached returns the results of jobs that are not followed.
+func (c *Client) Detached() (results []Result) {
+	for _, h := range c.Hosts {
+		results = append(results, Result{Handle: h.Handle(), Detached: true})
+	}
+	return results
 }
 
 func (c *Client) note(host int, state string) {
@@ -138,9 +152,6 @@ func (f *follower) run(ctx context.Context) {
 
 // save writes down the handle of a host, and whether its result is final.
 func (c *Client) save(f *follower, done bool) {
-	if c.Saved == nil {
-		return
-	}
 	c.Saved.set(f.at, f.host.Handle(), done)
 	if err := c.Saved.Write(); err != nil {
 		c.note(f.at, "--resume may not work: "+err.Error())

@@ -72,6 +72,30 @@ func Resume(set string) (*Saved, error) {
 	return s, nil
 }
 
+// Order returns the order of that name.
+func (s SavedOrder) Order(name string) Order {
+	return Order{Name: name, Request: s.Request, Ktstr: s.Ktstr, Limit: s.Limit, Grace: s.Grace, Detach: s.Detach}
+}
+
+// Handles returns the handles of all hosts.
+func (s *Saved) Handles() (list []Handle) {
+	for _, h := range s.Hosts {
+		list = append(list, h.Handle)
+	}
+	return list
+}
+
+// Placed writes down the hosts that an engine returned. Hosts that were saved before keep
+// their place in the list.
+func (s *Saved) Placed(hosts []Host) {
+	for len(s.Hosts) < len(hosts) {
+		s.Hosts = append(s.Hosts, SavedHost{})
+	}
+	for i, h := range hosts {
+		s.Hosts[i].Handle = h.Handle()
+	}
+}
+
 // set changes the host at an index. A host that is done stays done.
 func (s *Saved) set(at int, h Handle, done bool) {
 	s.mu.Lock()
@@ -93,7 +117,10 @@ func (s *Saved) Write() error {
 		left = left || !h.Done
 	}
 	if !left {
-		return os.Remove(path)
+		if err := os.Remove(path); !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		return nil
 	}
 	text, err := json.MarshalIndent(s, "", " ")
 	if err != nil {

@@ -62,7 +62,7 @@ func (s *Series) attend(h *core.Handle, side *Side, ended <-chan struct{}) (firs
 		select {
 		case <-ended:
 			return first
-		case signal := <-s.Stops.requests():
+		case signal := <-s.Stops.Requests():
 			switch asked++; asked {
 			case 1:
 				first = signal

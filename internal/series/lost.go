@@ -26,14 +26,23 @@ func (s *Series) noResult(none *NoResult, prefix string) error {
 	} else if !s.Alone() {
 		text = fmt.Sprintf("run %d: %s", len(side.Kept)+1, text)
 	}
-	s.Lost = append(s.Lost, runs.Run{Record: core.Record{
-		Schema: core.Schema, ID: rand.Text(), Payload: side.Spec.Payload.Name, Start: time.Now(), ExitCode: -1,
-		Interrupted: none.Interrupted, Verdict: core.Fail,
-		Capture:    map[string]core.Seen{},
-		NotStarted: strings.ToValidUTF8(text, "\uFFFD"), Host: core.ThisHost(), Labels: side.Spec.Labels,
-		Extraction: core.Extraction{Status: extract.Error, Extractor: side.Spec.Payload.Extractor, Error: "not done, because there was no run"},
-	}})
+	s.lose(none, text, core.Record{Host: core.ThisHost()})
 	return none
+}
+
+// NoResultOn keeps a record of a host that gave fewer runs than wanted, or none.
+func (s *Series) NoResultOn(where core.Where, none *NoResult) {
+	s.lose(none, where.Host+": "+none.Error(), core.Record{Where: &where, Host: core.Host{Name: where.Host}})
+}
+
+// lose adds a record of a run that has no result to s.Lost. r has the host.
+func (s *Series) lose(none *NoResult, text string, r core.Record) {
+	p := none.Side.Spec.Payload
+	r.Schema, r.ID, r.Payload, r.Start, r.ExitCode = core.Schema, rand.Text(), p.Name, time.Now(), -1
+	r.Interrupted, r.Verdict, r.Capture = none.Interrupted, core.Fail, map[string]core.Seen{}
+	r.NotStarted, r.Labels = strings.ToValidUTF8(text, "\uFFFD"), none.Side.Spec.Labels
+	r.Extraction = core.Extraction{Status: extract.Error, Extractor: p.Extractor, Error: "not done, because there was no run"}
+	s.Lost = append(s.Lost, runs.Run{Record: r})
 }
 
 // installHint adds to err the command that installs the payload's program, if err

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"strings"
 	"time"
@@ -31,6 +32,9 @@ type Request struct {
 	Tags      []string      // are given to every run
 	Root      string        // the directory of the bundles
 	Version   string        // of ktstr, for the runs' labels
+
+	Set    string            // the beginning of the names of the sets, as of NewSet; empty: a new one, or none for a run alone
+	Labels map[string]string // of every run; nil: those of the working directory
 }
 
 // Rounds returns the number of runs of each side. 0 means as many as fit into r.For.
@@ -42,7 +46,9 @@ func (r Request) Rounds() int {
 }
 
 // Alone reports whether the request is for one run only.
-func (r Request) Alone() bool { return max(len(r.Payloads), len(r.Variants)) == 1 && r.Rounds() == 1 }
+func (r Request) Alone() bool {
+	return r.Set == "" && max(len(r.Payloads), len(r.Variants)) == 1 && r.Rounds() == 1
+}
 
 // Series makes the runs of a Request. The function fields may be nil.
 type Series struct {
@@ -91,7 +97,10 @@ func New(c *catalog.Catalog, r Request) *Series {
 // mistake in the Request, or says that ctx ended.
 func (s *Series) Find(ctx context.Context) error {
 	r := s.Request
-	labels := workingCopy(ctx)
+	labels := maps.Clone(r.Labels)
+	if labels == nil {
+		labels = workingCopy(ctx)
+	}
 	labels[runs.LabelVersion] = r.Version
 	for _, name := range r.Payloads {
 		p, err := s.extractors.Catalog.Payload(ctx, name)
@@ -127,7 +136,7 @@ func (s *Series) Find(ctx context.Context) error {
 		}
 	}
 	if !r.Alone() {
-		nameSets(s.Sides)
+		nameSets(s.Sides, cmp.Or(r.Set, NewSet()))
 	}
 	return nil
 }

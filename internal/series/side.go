@@ -36,12 +36,16 @@ func parseVariant(base core.Spec, text string) (*Side, error) {
 	return side, nil
 }
 
-// nameSets gives each side a set of its own. A name that occurs twice gets a number:
-// x, x-2.
-func nameSets(sides []*Side) {
+// NewSet returns a new beginning for the names of sets.
+func NewSet() string {
 	var unique [3]byte
 	rand.Read(unique[:]) // never fails
-	stem := time.Now().UTC().Format("set-20060102T150405Z-") + hex.EncodeToString(unique[:])
+	return time.Now().UTC().Format("set-20060102T150405Z-") + hex.EncodeToString(unique[:])
+}
+
+// nameSets gives each side a set of its own, whose name begins with stem. A name that
+// occurs twice gets a number: x, x-2.
+func nameSets(sides []*Side, stem string) {
 	seen := map[string]int{}
 	for _, side := range sides {
 		if seen[side.Name]++; seen[side.Name] > 1 {

@@ -35,7 +35,7 @@ func (s *Stops) Release() { signal.Reset(stopping...) }
 // Take returns a request that waits, or nil.
 func (s *Stops) Take() os.Signal {
 	select {
-	case sig := <-s.requests():
+	case sig := <-s.Requests():
 		return sig
 	default:
 		return nil
@@ -60,7 +60,7 @@ func (s *Stops) Until(parent context.Context) (ctx context.Context, done func())
 		defer close(ended)
 		select {
 		case <-over:
-		case sig := <-s.requests():
+		case sig := <-s.Requests():
 			cancel()
 			s.Put(sig)
 		}
@@ -72,7 +72,8 @@ func (s *Stops) Until(parent context.Context) (ctx context.Context, done func())
 	}
 }
 
-func (s *Stops) requests() <-chan os.Signal {
+// Requests returns the channel of the requests. It is nil if s is nil.
+func (s *Stops) Requests() <-chan os.Signal {
 	if s == nil {
 		return nil
 	}

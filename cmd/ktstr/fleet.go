@@ -1,0 +1,321 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/ktstr/ktstr/core"
+	"github.com/ktstr/ktstr/internal/fleet"
+	"github.com/ktstr/ktstr/internal/runs"
+	"github.com/ktstr/ktstr/internal/series"
+)
+
+// fleetOptions are the flags of `ktstr run` about other hosts.
+type fleetOptions struct {
+	on       string
+	detach   bool
+	resume   string
+	hostArgs []string // of ktstr run on the hosts
+}
+
+func fleetFlags(f *pflag.FlagSet, o *fleetOptions) {
+	f.StringVar(&o.on, "on", "", "make the runs on other hosts, see docs/fleet.md: `WHERE` is "+wherePlaces)
+	f.BoolVar(&o.detach, "detach", false, "with --on, start the runs and do not wait for them: ktstr run --resume SET collects them")
+	f.StringVar(&o.resume, "resume", "", "go on with the runs of --on whose client ended: collect the runs of the set `SET`")
+}
+
+// wherePlaces lists the values of --on.
+const wherePlaces = "none"
+
+// engineOf returns the engine that --on names, and the engine's name.
+func engineOf(o fleetOptions) (e fleet.Engine, name string, err error) {
+	return nil, "", fmt.Errorf("--on %s: want %s", o.on, wherePlaces)
+}
+
+// check returns an error for flags that do not go with --on, or need it.
+func (o fleetOptions) check(all runOptions) error {
+	if o.on == "" {
+		if o.detach {
+			return errors.New("--detach: goes with --on")
+		}
+		return nil
+	}
+	if all.series.until {
+		return errors.New("--until-decided: looks at the runs of one host: want --repeat with --on")
+	}
+	if all.cwd != "" && !filepath.IsAbs(all.cwd) {
+		return fmt.Errorf("--cwd %s: want an absolute path with --on", all.cwd)
+	}
+	return nil
+}
+
+// onlyHere are the flags of `ktstr run` that have their effect on the client and not on the
+// host.
+var onlyHere = []string{
+	"on", "detach", "resume", "out", "output", "quiet", "all", "plugin", "payload-dir", "log-level", "tag", "baseline", "base", "last", "bisect",
+	"metric", "min-effect", "margin", "alpha", "strict", "export",
+}
+
+// argsOnHost returns the arguments of `ktstr run` on a host: the flags that were given here,
+// the payloads and their arguments.
+func (o runOptions) argsOnHost(flags *pflag.FlagSet) (args []string) {
+	flags.Visit(func(f *pflag.Flag) {
+		values := []string{f.Value.String()}
+		if several, ok := f.Value.(pflag.SliceValue); ok {
+			values = several.GetSlice()
+		}
+		for _, v := range values {
+			if !slices.Contains(onlyHere, f.Name) {
+				args = append(args, "--"+f.Name+"="+v)
+			}
+		}
+	})
+	for _, p := range o.payloads {
+		if path, err := filepath.Abs(p); err == nil && strings.Contains(p, "/") {
+			p = path // the working directory of the host is another one
+		}
+		args = append(args, p)
+	}
+	if len(o.args) > 0 {
+		args = append(append(args, "--"), o.args...)
+	}
+	return args
+}
+
+// place gives the request the set and the labels that were chosen on another host, or by a
+// command that is resumed.
+func (a *app) place(r *series.Request, o runOptions) {
+	switch {
+	case a.placed != nil:
+		r.Set, r.Labels = a.placed.Set, map[string]string{}
+		maps.Copy(r.Labels, a.placed.Labels)
+	case a.resumed != nil:
+		r.Set = a.resumed.Set
+	case o.fleet.on != "":
+		r.Set = series.NewSet()
+	}
+}
+
+// runOnHosts makes the runs of the view on other hosts, prints them and returns the error
+// that the command ends with.
+func (a *app) runOnHosts(ctx context.Context, view *seriesView, stops *series.Stops) error {
+	for _, side := range view.Sides {
+		if err := side.Spec.Validate(); err != nil {
+			return err
+		}
+	}
+	find := a.engine
+	if find == nil {
+		find = engineOf
+	}
+	engine, name, err := find(view.o.fleet)
+	if err != nil {
+		return err
+	}
+	saved := a.resumed
+	if saved == nil {
+		if saved, err = view.order(); err != nil {
+			return err
+		}
+		saved.Command = a.args
+	}
+	if err := saved.Write(); err != nil {
+		return err
+	}
+	order := saved.Order.Order(saved.Set)
+	submitting, submitted := stops.Until(ctx)
+	var hosts []fleet.Host
+	if a.resumed != nil {
+		hosts, err = engine.Reopen(submitting, order, saved.Handles())
+	} else {
+		hosts, err = engine.Submit(submitting, order)
+	}
+	submitted()
+	stopped := submitting.Err() != nil && ctx.Err() == nil
+	if err == nil {
+		saved.Placed(hosts)
+		err = saved.Write()
+	}
+	if err != nil {
+		return view.noRun(&series.NoResult{Side: view.Sides[0], Interrupted: stopped, Err: err})
+	}
+	client := &fleet.Client{
+		Engine: name, Hosts: hosts, Order: order, Kit: saved.Order.Kit, Starts: engine.Starts(), Root: view.Root, Saved: saved,
+	}
+	view.engine = name
+	live := a.showHosts(client, view.o.quiet)
+	if order.Detach && engine.Starts() {
+		view.hosts = client.Detached()
+	} else {
+		view.hosts = client.Run(ctx, stops.Requests())
+	}
+	live.end()
+	return view.printFleet()
+}
+
+// order returns the order for the hosts.
+func (s *seriesView) order() (*fleet.Saved, error) {
+	request := fleet.Request{Set: s.Set, Args: s.o.fleet.hostArgs, Payloads: map[string]string{}}
+	var kit []fleet.File
+	for _, side := range s.Sides {
+		spec := side.Spec
+		request.Labels = spec.Labels
+		if p := spec.Payload; len(p.Raw) > 0 && filepath.IsAbs(p.Source) {
+			request.Payloads[p.Name+".yaml"] = string(p.Raw)
+		}
+		if p := spec.Plugin; p != nil && p.Path != "" {
+			file, err := fleet.NewFile(p.Path)
+			if err != nil {
+				return nil, err
+			}
+			if file.SHA256 != p.SHA256 {
+				return nil, fmt.Errorf("%s was replaced while ktstr used it: run the command again", p.Path)
+			}
+			if !slices.Contains(kit, file) {
+				kit = append(kit, file)
+				request.Plugins = append(request.Plugins, fleet.Plugin{Name: spec.Payload.Extractor, Base: filepath.Base(p.Path), File: file})
+			}
+			if p.Lock != "" {
+				text, err := os.ReadFile(p.Lock)
+				if err != nil {
+					return nil, err
+				}
+				request.Lock = string(text)
+			}
+		}
+	}
+	// The host names the set, the variant and the definition itself.
+	labels := map[string]string{}
+	for _, name := range []string{runs.LabelCommit, runs.LabelCommitTime, runs.LabelDirty} {
+		if v, ok := request.Labels[name]; ok {
+			labels[name] = v
+		}
+	}
+	request.Labels = labels
+	text, err := request.Encode()
+	if err != nil {
+		return nil, err
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	ktstr, err := fleet.NewFile(self)
+	if err != nil {
+		return nil, err
+	}
+	dir, err := os.Getwd()
+	if err != nil {
+		return nil, err
+	}
+	return &fleet.Saved{
+		Set: s.Set, Created: time.Now(), Dir: dir,
+		Order: fleet.SavedOrder{Request: text, Ktstr: ktstr, Kit: kit, Limit: s.limit(), Grace: s.o.grace, Detach: s.o.fleet.detach},
+	}, nil
+}
+
+// limit returns the longest time that the runs on one host can take, or 0 if it is not known.
+func (s *seriesView) limit() time.Duration {
+	const start = 10 * time.Second // of a run, besides the payload
+	var round time.Duration
+	for _, side := range s.Sides {
+		d := side.Spec.Deadline()
+		if stop := cmp.Or(side.Spec.StopAfter, side.Spec.Payload.StopAfter); stop > 0 && (d == 0 || stop < d) {
+			d = stop
+		}
+		if d == 0 {
+			return 0
+		}
+		round += d + s.o.grace + start
+	}
+	const begin = time.Minute
+	if rounds := s.Rounds(); rounds > 0 && s.For == 0 {
+		return begin + time.Duration(rounds)*round
+	}
+	return begin + s.For + round
+}
+
+// resume goes on with an earlier command.
+func (a *app) resume(c *cobra.Command, o runOptions) error {
+	var other string
+	c.Flags().Visit(func(f *pflag.Flag) {
+		if f.Name != "resume" {
+			other = f.Name
+		}
+	})
+	if other != "" {
+		return fmt.Errorf("--%s: goes not with --resume, which uses the flags of the first command", other)
+	}
+	saved, err := fleet.Resume(o.fleet.resume)
+	if err != nil {
+		return fmt.Errorf("--resume: %w", err)
+	}
+	if err := os.Chdir(saved.Dir); err != nil {
+		return fmt.Errorf("--resume: the working directory of the first command: %w", err)
+	}
+	saved.Order.Detach = false
+	again := &app{resumed: saved, engine: a.engine}
+	return exitWith(again.execute(c.Context(), saved.Command, a.stdin, a.stdout, a.stderr))
+}
+
+// fill gives the runs of the hosts to the sides of the series, and notes each host that gave
+// fewer runs than wanted.
+func (s *seriesView) fill() {
+	earlier := s.earlier()
+	for i := range s.hosts {
+		h := &s.hosts[i]
+		if h.Earlier {
+			h.Runs = earlier[h.Handle]
+		}
+		for _, side := range s.Sides {
+			n := len(side.Kept)
+			for _, r := range h.Runs {
+				if r.Record.Labels[runs.LabelSet] == side.Set {
+					side.Kept = append(side.Kept, r)
+				}
+			}
+			if wanted := s.Rounds(); h.Err == nil && !h.Detached && len(side.Kept)-n < max(wanted, 1) {
+				h.Err = fmt.Errorf("%d of %d runs of %s%s", len(side.Kept)-n, wanted, side.Name, lastLine(h.Log))
+			}
+		}
+		if h.Err != nil {
+			s.NoResultOn(core.Where{Engine: s.engine, Host: h.Name, Job: h.Job}, &series.NoResult{Side: s.Sides[0], Interrupted: h.Status == core.ExitInterrupted, Err: h.Err})
+		}
+	}
+}
+
+// earlier returns the runs of the sets that an earlier client kept, by host.
+func (s *seriesView) earlier() map[fleet.Handle][]runs.Run {
+	if !slices.ContainsFunc(s.hosts, func(h fleet.Result) bool { return h.Earlier }) {
+		return nil
+	}
+	of := map[fleet.Handle][]runs.Run{}
+	for _, side := range s.Sides {
+		list, _ := runs.Open(s.Root).List(runs.Filter{Set: side.Set}) // a host without runs is reported as such
+		for _, r := range list {
+			if w := r.Record.Where; w != nil {
+				h := fleet.Handle{Name: w.Host, Job: w.Job}
+				of[h] = append(of[h], r)
+			}
+		}
+	}
+	return of
+}
+
+func lastLine(log []string) string {
+	if len(log) == 0 {
+		return ""
+	}
+	return ": " + strings.TrimPrefix(log[len(log)-1], "ktstr: ")
+}

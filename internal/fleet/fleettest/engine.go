@@ -1,0 +1,92 @@
+// Package fleettest is an engine whose hosts are directories of this machine. It is for
+// tests, and shows that a new engine takes one package.
+package fleettest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+
+	"github.com/ktstr/ktstr/internal/fleet"
+)
+
+// An Engine has a host for each name. Dir/NAME has the files of the host.
+type Engine struct {
+	Dir   string
+	Names []string
+	// Wrap may change a connection, for example to cut it. nil: it changes none.
+	Wrap func(host string, c fleet.Conn) fleet.Conn
+}
+
+// Submit implements fleet.Engine.
+func (e Engine) Submit(ctx context.Context, job fleet.Order) ([]fleet.Host, error) {
+	return e.Reopen(ctx, job, nil)
+}
+
+// Reopen implements fleet.Engine.
+func (e Engine) Reopen(_ context.Context, job fleet.Order, _ []fleet.Handle) (hosts []fleet.Host, err error) {
+	for _, name := range e.Names {
+		hosts = append(hosts, host{e, name, job})
+	}
+	return hosts, nil
+}
+
+// Starts implements fleet.Engine.
+func (Engine) Starts() bool { return false }
+
+type host struct {
+	engine Engine
+	name   string
+	job    fleet.Order
+}
+
+func (h host) Handle() fleet.Handle         { return fleet.Handle{Name: h.name} }
+func (h host) Cancel(context.Context) error { return errors.ErrUnsupported }
+
+// Attach starts the process of a host here. A host whose directory is missing is down.
+func (h host) Attach(ctx context.Context, note func(string)) (fleet.Conn, error) {
+	note("connecting")
+	home := filepath.Join(h.engine.Dir, h.name)
+	if _, err := os.Stat(home); err != nil {
+		return nil, fmt.Errorf("the host is down: %w", err)
+	}
+	c := exec.CommandContext(ctx, h.job.Ktstr.Path, fleet.AttachVerb, h.job.Name)
+	c.Dir = home
+	for _, name := range []string{"HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME"} {
+		c.Env = append(c.Env, name+"="+home)
+	}
+	c.Env = append(c.Env, "PATH="+os.Getenv("PATH"))
+	in, err := c.StdinPipe()
+	if err != nil {
+		return nil, err
+	}
+	out, err := c.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := c.Start(); err != nil {
+		return nil, err
+	}
+	var conn fleet.Conn = &process{in, out, c}
+	if h.engine.Wrap != nil {
+		conn = h.engine.Wrap(h.name, conn)
+	}
+	return conn, nil
+}
+
+type process struct {
+	io.WriteCloser
+	out     io.Reader
+	command *exec.Cmd
+}
+
+func (p *process) Read(b []byte) (int, error) { return p.out.Read(b) }
+
+// Close ends the connection and waits for the process.
+func (p *process) Close() error {
+	return errors.Join(p.WriteCloser.Close(), p.command.Wait())
+}
