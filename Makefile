@@ -14,6 +14,7 @@ build: ## bin/ktstr and the stock plugins as executables of their own
 
 deps: ## what the tests need, from the distribution (root, Debian)
 	scripts/deps $(PACKAGES)
+	scripts/slurm-cluster fetch
 
 test: deps check ## all of it
 	$(MAKE) -j 2 --output-sync=target race plain
