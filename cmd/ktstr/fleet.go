@@ -276,7 +276,7 @@ func (s *seriesView) fill() {
 	for i := range s.hosts {
 		h := &s.hosts[i]
 		if h.Earlier {
-			h.Runs = earlier[h.Handle]
+			h.Runs = earlier[core.Where{Engine: s.engine, Host: h.Name, Job: h.Job}]
 		}
 		for _, side := range s.Sides {
 			n := len(side.Kept)
@@ -296,17 +296,16 @@ func (s *seriesView) fill() {
 }
 
 // earlier returns the runs of the sets that an earlier client kept, by host.
-func (s *seriesView) earlier() map[fleet.Handle][]runs.Run {
+func (s *seriesView) earlier() map[core.Where][]runs.Run {
 	if !slices.ContainsFunc(s.hosts, func(h fleet.Result) bool { return h.Earlier }) {
 		return nil
 	}
-	of := map[fleet.Handle][]runs.Run{}
+	of := map[core.Where][]runs.Run{}
 	for _, side := range s.Sides {
 		list, _ := runs.Open(s.Root).List(runs.Filter{Set: side.Set}) // a host without runs is reported as such
 		for _, r := range list {
 			if w := r.Record.Where; w != nil {
-				h := fleet.Handle{Name: w.Host, Job: w.Job}
-				of[h] = append(of[h], r)
+				of[*w] = append(of[*w], r)
 			}
 		}
 	}

@@ -58,6 +58,8 @@ type Conn interface {
 type Handle struct {
 	Name string `json:"name"`          // of the host, as its users know it, such as "n3"
 	Job  string `json:"job,omitempty"` // as the engine knows it, such as "1742"
+	// Labels are given to the runs of the host, besides their own.
+	Labels map[string]string `json:"labels,omitempty"`
 }
 
 // An Order is what an Engine places on each host.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -37,7 +38,15 @@ func (c *Client) keep(from io.Reader, at Handle) ([]runs.Run, error) {
 	if err != nil {
 		return nil, err
 	}
-	where := &core.Where{Engine: c.Engine, Host: at.Name, Job: at.Job}
+	place := func(r *core.Record) {
+		r.Where = &core.Where{Engine: c.Engine, Host: at.Name, Job: at.Job}
+		labels := maps.Clone(at.Labels)
+		if labels == nil {
+			labels = map[string]string{}
+		}
+		maps.Copy(labels, r.Labels)
+		r.Labels = labels
+	}
 	set := c.Order.Name
 	var kept []runs.Run
 	for _, name := range names {
@@ -54,7 +63,7 @@ func (c *Client) keep(from io.Reader, at Handle) ([]runs.Run, error) {
 	}
 	for _, name := range names {
 		dir := filepath.Join(c.Root, name)
-		r, err := bundle.Adopt(filepath.Join(staging.Path, name), dir, func(r *core.Record) { r.Where = where })
+		r, err := bundle.Adopt(filepath.Join(staging.Path, name), dir, place)
 		if err != nil {
 			return kept, &refusedError{err}
 		}
