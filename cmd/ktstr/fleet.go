@@ -17,6 +17,8 @@ import (
 
 	"github.com/ktstr/ktstr/core"
 	"github.com/ktstr/ktstr/internal/fleet"
+	"github.com/ktstr/ktstr/internal/fleet/hostfile"
+	"github.com/ktstr/ktstr/internal/fleet/ssh"
 	"github.com/ktstr/ktstr/internal/runs"
 	"github.com/ktstr/ktstr/internal/series"
 )
@@ -36,11 +38,33 @@ func fleetFlags(f *pflag.FlagSet, o *fleetOptions) {
 }
 
 // wherePlaces lists the values of --on.
-const wherePlaces = "none"
+const wherePlaces = "ssh:HOST,… or a file with hosts such as ./lab.yaml"
 
 // engineOf returns the engine that --on names, and the engine's name.
 func engineOf(o fleetOptions) (e fleet.Engine, name string, err error) {
+	name, rest, given := strings.Cut(o.on, ":")
+	switch {
+	case name == "ssh" && given:
+		e := ssh.Engine{Hosts: ssh.ParseHosts(rest)}
+		return e, name, e.Check()
+	case strings.Contains(o.on, "/"):
+		return engineOfFile(o)
+	}
 	return nil, "", fmt.Errorf("--on %s: want %s", o.on, wherePlaces)
+}
+
+// engineOfFile returns the engine of the file that --on names.
+func engineOfFile(o fleetOptions) (e fleet.Engine, name string, err error) {
+	f, err := hostfile.Load(o.on)
+	if err != nil {
+		return nil, "", fmt.Errorf("--on: %w", err)
+	}
+	switch name, _, _ := strings.Cut(f.Engine, ":"); name {
+	case "ssh":
+		e := ssh.Engine{Hosts: f.Hosts}
+		return e, name, e.Check()
+	}
+	return nil, "", fmt.Errorf("--on %s: engine %q: want ssh", o.on, f.Engine)
 }
 
 // check returns an error for flags that do not go with --on, or need it.

@@ -10,20 +10,15 @@ import (
 
 	"github.com/goccy/go-yaml/ast"
 
+	"github.com/ktstr/ktstr/internal/fleet"
 	"github.com/ktstr/ktstr/internal/runs"
 	"github.com/ktstr/ktstr/internal/strictyaml"
 )
 
 // A File names hosts and the engine that reaches them.
 type File struct {
-	Engine string // such as "ssh" or "slurm:bench", see `ktstr run --on`
-	Hosts  []Host // at least one, each name once
-}
-
-// A Host is one host with the labels of its runs.
-type Host struct {
-	Name   string
-	Labels map[string]string // those of the file, then its own
+	Engine string         // such as "ssh" or "slurm:bench", see `ktstr run --on`
+	Hosts  []fleet.Handle // at least one, each name once. The labels are those of the file, then those of the host.
 }
 
 // maxFile is the size limit of a file, in bytes.
@@ -84,8 +79,8 @@ type decoder struct {
 }
 
 // host reads a name, or a mapping with the name and labels.
-func (d *decoder) host(field string, node ast.Node) Host {
-	var h Host
+func (d *decoder) host(field string, node ast.Node) fleet.Handle {
+	var h fleet.Handle
 	place := node
 	if name, ok := strictyaml.Scalar(node); ok {
 		h.Name = name

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/ktstr/ktstr/internal/fleet"
 	"github.com/ktstr/ktstr/internal/fleet/hostfile"
 	"github.com/ktstr/ktstr/internal/strictyaml"
 )
@@ -23,7 +24,7 @@ hosts:
       cpu: genoa
       rack: 12
 `))
-	want := hostfile.File{Engine: "ssh", Hosts: []hostfile.Host{
+	want := hostfile.File{Engine: "ssh", Hosts: []fleet.Handle{
 		{Name: "node1", Labels: map[string]string{"site": "fra", "cpu": "milan"}},
 		{Name: "root@10.0.0.7", Labels: map[string]string{"site": "fra", "cpu": "genoa", "rack": "12"}},
 	}}
