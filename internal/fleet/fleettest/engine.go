@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"sync"
 
 	"github.com/ktstr/ktstr/internal/fleet"
 )
@@ -71,7 +72,7 @@ func (h host) Attach(ctx context.Context, note func(string)) (fleet.Conn, error)
 	if err := c.Start(); err != nil {
 		return nil, err
 	}
-	var conn fleet.Conn = &process{in, out, c}
+	var conn fleet.Conn = &process{in, out, sync.OnceValue(c.Wait)}
 	if h.engine.Wrap != nil {
 		conn = h.engine.Wrap(h.name, conn)
 	}
@@ -80,13 +81,13 @@ func (h host) Attach(ctx context.Context, note func(string)) (fleet.Conn, error)
 
 type process struct {
 	io.WriteCloser
-	out     io.Reader
-	command *exec.Cmd
+	out  io.Reader
+	wait func() error
 }
 
 func (p *process) Read(b []byte) (int, error) { return p.out.Read(b) }
 
 // Close ends the connection and waits for the process.
 func (p *process) Close() error {
-	return errors.Join(p.WriteCloser.Close(), p.command.Wait())
+	return errors.Join(p.WriteCloser.Close(), p.wait())
 }
