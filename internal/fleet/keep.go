@@ -97,7 +97,7 @@ func unpack(dir string, from io.Reader) (names []string, err error) {
 			return nil, unexpected(err)
 		}
 		name, rest, _ := strings.Cut(h.Name, "/")
-		if h.Typeflag != tar.TypeReg || !bundle.IsName(name) || !filepath.IsLocal(h.Name) || strings.Count(rest, "/") > 1 {
+		if h.Typeflag != tar.TypeReg || !bundle.IsName(name) || rest == "" || !filepath.IsLocal(h.Name) || strings.Count(rest, "/") > 1 {
 			return nil, &refusedError{fmt.Errorf("its bundles have the file %q: want regular files of bundles", h.Name)}
 		}
 		if len(names) == 0 || names[len(names)-1] != name {

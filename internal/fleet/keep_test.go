@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/iotest"
 )
 
 const bundleName = "20260102T030405Z-x-0123abcd"
@@ -78,7 +79,7 @@ func TestUnpack(t *testing.T) {
 	if _, err := unpack(dir, bytes.NewReader(archive(t, file("record.json")))); err == nil {
 		t.Error("a second file of the same name was accepted")
 	}
-	_, err = unpack(t.TempDir(), strings.NewReader(string(archive(t, file("record.json")))[:700]))
+	_, err = unpack(t.TempDir(), io.MultiReader(bytes.NewReader(archive(t, file("record.json"))[:700]), iotest.ErrReader(io.ErrUnexpectedEOF)))
 	if !errors.Is(err, io.ErrUnexpectedEOF) || errors.As(err, new(*refusedError)) {
 		t.Errorf("of a cut connection: got %v, want %v", err, io.ErrUnexpectedEOF)
 	}
