@@ -25,6 +25,7 @@ type Run struct {
 	Checked   []string       // names of the metrics that a check of the run names
 	About     []Fact         // facts that must be equal for two runs to be comparable
 	Set       string         // shared by the runs of one command; empty: unknown, or a run alone
+	Host      string         // on which the run took place; empty: unknown, which counts as a host
 }
 
 // A Fact describes the host or the configuration of a run.
@@ -101,14 +102,17 @@ const (
 //
 // Each change has an interval, see shift.bounds. If a side has several sets of runs, each
 // set counts once, with its median, because the runs of a set have the night, the boot and
-// the build in common. The test is then Student's t-test.
+// the build in common. If both sides have runs on the same hosts, B is compared with A on each
+// host, and each host counts once, see Row.divide. The test is then Student's t-test.
 func Compare(a, b Side, o Options) Report {
 	if o.Alpha == 0 {
 		o.Alpha = DefaultAlpha
 	}
-	r := Report{A: count(a), B: count(b), Alpha: o.Alpha, Differences: differences(a, b, o.Compared)}
+	r := Report{A: count(a), B: count(b), Alpha: o.Alpha}
+	a, b, shared, left := onCommonHosts(a, b)
+	r.Differences = differences(a, b, o.Compared)
 	chosen := selection(a, b, o.Select)
-	r.Notes = append(r.Notes, chosen.notes...)
+	r.Notes = append(left, chosen.notes...)
 	for _, side := range []Counted{r.A, r.B} {
 		note := fmt.Sprintf("%s: %d interrupted, left out", side.Name, side.Interrupted)
 		if side.Interrupted > 0 && !slices.Contains(r.Notes, note) { // both sides may have the same name
@@ -123,13 +127,16 @@ func Compare(a, b Side, o Options) Report {
 			}
 			continue
 		}
-		row := measure(name, inA[name], inB[name], o.Alpha)
+		row := measure(name, inA[name], inB[name], shared, o.Alpha)
 		row.Own, row.Shown, row.Decides = chosen.own[name], chosen.shows(name), chosen.decides(row)
 		o.setThresholds(&row)
-		r.PerSet = r.PerSet || row.Decides && row.PerSet
+		if row.Decides && row.Per != PerRun && r.Per != PerHost {
+			r.Per = row.Per
+		}
+		r.Paired = r.Paired || row.Decides && len(row.Hosts) > 0
 		r.Rows = append(r.Rows, row)
 	}
-	r.Drift = !r.PerSet && drift(a, b)
+	r.Drift = r.Per != PerSet && drift(a, b)
 	for _, name := range o.Absent {
 		row := Row{Metric: name, Decides: true, Shown: true, Verdict: Missing, Change: math.NaN(), P: 1, Low: math.Inf(-1), High: math.Inf(1), Note: "no run has it"}
 		o.setThresholds(&row)
@@ -152,6 +159,9 @@ func Compare(a, b Side, o Options) Report {
 	}
 	for _, family := range [][]*Row{deciding, others, ownOthers} {
 		decide(family, o.Alpha)
+	}
+	for i := range r.Rows {
+		r.Rows[i].oddHosts(o.Alpha)
 	}
 	sort.SliceStable(r.Rows, func(i, j int) bool { return before(r.Rows[i], r.Rows[j]) })
 	if r.MoreBroken() {

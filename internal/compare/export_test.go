@@ -20,6 +20,6 @@ func UTest(x, y []float64) float64 {
 // value is a set.
 func Bounds(a, b []float64, level float64, sets bool) (low, high float64) {
 	s := newShift(a, b, 1, true)
-	s.sets = sets
+	s.student = sets
 	return s.bounds(level)
 }

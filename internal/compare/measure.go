@@ -14,9 +14,9 @@ import (
 )
 
 // measure returns the row of one metric without its verdict. If the verdict can only
-// be Missing, the row has it.
-func measure(name string, a, b []sighting, alpha float64) Row {
-	row := Row{PerSet: perSet(a, b), Metric: name, Change: math.NaN(), P: 1, Low: math.Inf(-1), High: math.Inf(1)}
+// be Missing, the row has it. shared says that the sides have hosts in common.
+func measure(name string, a, b []sighting, shared bool, alpha float64) Row {
+	row := Row{Per: PerRun, Metric: name, Change: math.NaN(), P: 1, Low: math.Inf(-1), High: math.Inf(1)}
 	note := func(format string, args ...any) {
 		row.Note = strings.TrimPrefix(row.Note+"; "+fmt.Sprintf(format, args...), "; ")
 	}
@@ -32,32 +32,12 @@ func measure(name string, a, b []sighting, alpha float64) Row {
 			return row
 		}
 	}
-	notFinite := 0
-	values := func(side []sighting) []float64 {
-		var keys []string
-		var groups [][]float64 // the values that count once: those of a set, or of a run
-		for _, s := range side {
-			v, err := unit.Convert(s.value, s.unit, row.Unit)
-			if err != nil || math.IsNaN(v) || math.IsInf(v, 0) {
-				notFinite++
-				continue
-			}
-			if at := slices.Index(keys, s.set); row.PerSet && at >= 0 && s.set != "" {
-				groups[at] = append(groups[at], v)
-				continue
-			}
-			keys, groups = append(keys, s.set), append(groups, []float64{v})
-		}
-		var list []float64
-		for _, g := range groups {
-			list = append(list, median(g))
-		}
-		return list
-	}
-	row.A, row.B = summarize(values(a)), summarize(values(b))
-	if notFinite > 0 {
+	pa, pb := polarities(a), polarities(b)
+	a, b = converted(a, row.Unit), converted(b, row.Unit)
+	if notFinite := len(all) - len(a) - len(b); notFinite > 0 {
 		note("%d values that are not finite were left out", notFinite)
 	}
+	row.A, row.B = summarize(valuesOf(a)), summarize(valuesOf(b))
 	switch {
 	case row.A.N == 0 && row.B.N == 0:
 		row.Verdict = Missing
@@ -72,14 +52,45 @@ func measure(name string, a, b []sighting, alpha float64) Row {
 		note("not in the second")
 		return row
 	}
-	strict := strictest(row, all, alpha)
-	row.reading = strict
-	row.Polarity, row.Change, row.P, row.Low, row.High = strict.polarity, strict.change, strict.p, strict.low, strict.high
-	if pa, pb := polarities(a), polarities(b); pa != pb {
+	if shared {
+		var hosts, both int
+		if a, b, hosts, both = common(a, b); both == 0 {
+			row.Verdict = Missing
+			note("no host has it on both sides")
+			return row
+		} else if both < hosts {
+			note("on %d of %d hosts, because the others have it on one side only", both, hosts)
+		}
+	}
+	row.divide(a, b)
+	row.reading = strictest(row, all, alpha)
+	row.Polarity, row.Change, row.P, row.Low, row.High = row.polarity, row.change, row.p, row.low, row.high
+	row.onHosts(alpha)
+	if pa != pb {
 		row.disagreement = fmt.Sprintf("A: %s, B: %s", pa, pb)
 		note("judged as %s, because the sides disagree about the polarity (%s)", row.Polarity, row.disagreement)
 	}
 	return row
+}
+
+// converted returns the finite values of one side in the unit u.
+func converted(side []sighting, u string) (list []sighting) {
+	for _, s := range side {
+		v, err := unit.Convert(s.value, s.unit, u)
+		if err != nil || math.IsNaN(v) || math.IsInf(v, 0) {
+			continue
+		}
+		s.value = v
+		list = append(list, s)
+	}
+	return list
+}
+
+func valuesOf(side []sighting) (values []float64) {
+	for _, s := range side {
+		values = append(values, s.value)
+	}
+	return values
 }
 
 // A reading is the change of a metric as one polarity sees it.
@@ -89,6 +100,7 @@ type reading struct {
 	low, high float64 // the one-sided bounds of the change, at alpha each
 	direction int     // in which the test sees the change: -1, 0 or 1
 	shift     shift
+	like      sighting // has the polarity, and the unit of its target
 }
 
 // worse reports whether the change is in the bad direction.
@@ -155,6 +167,29 @@ func strictest(row Row, all []sighting, alpha float64) reading {
 // read compares the two sides of row by the polarity of a metric. A target is in the
 // unit of that metric.
 func read(row Row, like sighting, alpha float64) reading {
+	r := reading{polarity: like.polarity, like: like}
+	r.shift, r.change = shiftOf(row, like, row.positive())
+	if row.Per == PerHost && len(row.Hosts) > 0 {
+		for _, h := range row.Hosts {
+			s, _ := shiftOf(h.on, like, r.shift.logs)
+			s.student = h.on.Per != PerRun
+			r.shift.pairs = append(r.shift.pairs, s.center())
+		}
+		r.change = r.shift.fraction(r.shift.center())
+	}
+	r.shift.student = row.Per != PerRun
+	if r.shift.student && r.polarity != ktstr.Unknown {
+		// With few sets or hosts a two-sided test hardly finds anything. Each direction has alpha.
+		r.shift.tails = 1
+	}
+	r.p, r.direction = r.shift.test()
+	r.low, r.high = r.shift.bounds(alpha)
+	return r
+}
+
+// shiftOf returns the shift between the sides of row, and the change of the median, by the
+// polarity of a metric. The shift is a factor only if factor is true.
+func shiftOf(row Row, like sighting, factor bool) (s shift, changed float64) {
 	x, y := row.A.Values, row.B.Values
 	from, to, whole := row.A.Median, row.B.Median, math.Abs(row.A.Median)
 	target, ok := like.polarity.Target()
@@ -172,15 +207,7 @@ func read(row Row, like sighting, alpha float64) reading {
 			whole = from
 		}
 	}
-	r := reading{polarity: like.polarity, change: rounded(change(from, to, whole)), shift: newShift(x, y, whole, !ok)}
-	r.shift.sets = row.PerSet
-	if row.PerSet && r.polarity != ktstr.Unknown {
-		// With few sets a two-sided test hardly finds anything. Each direction has alpha.
-		r.shift.tails = 1
-	}
-	r.p, r.direction = r.shift.test()
-	r.low, r.high = r.shift.bounds(alpha)
-	return r
+	return newShift(x, y, whole, factor && !ok), rounded(change(from, to, whole))
 }
 
 // polarities returns the polarities of one side, such as "lower" or "lower or unknown".

@@ -1,6 +1,7 @@
 package compare
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -46,7 +47,7 @@ type Row struct {
 	Polarity ktstr.Polarity // if the runs disagree, the one by which B is worst
 	Decides  bool           // the exit status depends on this row
 	Shown    bool           // the table has it without Table.All
-	PerSet   bool           // each set of runs counts once, because a side has several; the values are medians of sets
+	Per      Per            // what counts once: the values are of runs, or medians of sets or of hosts
 	Own      bool           // ktstr measured it around the run, and it is not of the payload's output
 	A, B     Sample
 	// Change is the change from the median of A to the median of B, as a fraction of
@@ -65,11 +66,20 @@ type Row struct {
 	Margin      float64 // percent; the loss that must be excluded
 	MarginGiven bool    // the payload or the user gave it
 	Verdict     Verdict
-	// Need is the number of runs per side, or of sets if PerSet, with which a
+	// Need is the number of runs per side, or what else counts once, with which a
 	// difference could be shown (TooFew), or a change of the margin (Unclear).
 	Need int
-	Seen float64 // with Unclear: the smallest change, a fraction, that these runs would have shown with a probability of 80 %
-	Note string  // for the user, such as "not in the first"; may be empty
+	// NeedRuns is the number of runs per side on each of these hosts that has the same effect
+	// as Need hosts. It is 0 if more runs on these hosts do not help, or if Per is not PerHost.
+	NeedRuns int
+	Seen     float64 // with Unclear: the smallest change, a fraction, that these runs would have shown with a probability of 80 %
+	Note     string  // for the user, such as "not in the first"; may be empty
+	// Hosts has the comparison on each host, if both sides have runs on the same hosts, of
+	// which there are several.
+	Hosts []HostRow
+	// OddFrom is the difference between the change on a host and that on the others, a
+	// fraction, from which the host is odd at the latest.
+	OddFrom float64
 
 	reading
 	disagreement string  // the polarities of the sides, if they differ
@@ -94,9 +104,11 @@ type Difference struct {
 type Report struct {
 	A, B   Counted
 	Alpha  float64
-	PerSet bool // of a deciding row
+	Per    Per  // of the deciding rows, if it is not PerRun
+	Paired bool // deciding rows compare B with A on the same hosts, see Row.Hosts
 	// Drift says that the runs of the sides were not made in turns by one command, and
-	// that PerSet is false. The intervals then do not include changes of the host.
+	// that Per is not PerSet. The intervals then do not include changes of the host, or
+	// of all hosts together.
 	Drift       bool
 	Differences []Difference
 	Rows        []Row // first the rows that decide, then the worst verdict first
@@ -110,7 +122,8 @@ type Counted struct {
 	Runs        int    `json:"runs"` // without interrupted ones
 	Broken      int    `json:"broken"`
 	Interrupted int    `json:"interrupted"`
-	Sets        int    `json:"sets,omitempty"` // of the runs that are not broken; a run alone is a set; 0: unknown
+	Sets        int    `json:"sets,omitempty"`  // of the runs that are not broken; a run alone is a set; 0: unknown
+	Hosts       int    `json:"hosts,omitempty"` // of all runs; 0: one host, or unknown
 }
 
 // MoreBroken reports whether the fraction of broken runs is larger on side B than on
@@ -168,7 +181,7 @@ func (r Report) Summary() string {
 		}
 		part := fmt.Sprintf("%d %s", counts[w], w)
 		if need := r.need(w); need != "" {
-			part += fmt.Sprintf(" (%s a side could tell)", need)
+			part += fmt.Sprintf(" (%s could tell)", need)
 		}
 		parts = append(parts, part)
 	}
@@ -189,8 +202,8 @@ func (r Report) Summary() string {
 	return fmt.Sprintf("%s: %d of %s judged", words, judged, all)
 }
 
-// need returns the largest number of runs or sets that the deciding rows with a verdict
-// need, such as "14 runs", or "".
+// need returns the most that the deciding rows with a verdict need, such as "14 runs a
+// side", or "".
 func (r Report) need(w Verdict) string {
 	var most Row
 	for _, row := range r.Rows {
@@ -201,15 +214,19 @@ func (r Report) need(w Verdict) string {
 	if most.Need == 0 {
 		return ""
 	}
-	return most.needed()
+	return most.enough()
 }
 
-// needed returns Need as text, such as "14 runs" or "3 sets".
-func (r Row) needed() string {
-	if r.PerSet {
-		return text.Count(r.Need, "set")
+// enough returns what an open verdict needs, such as "14 runs a side" or "12 hosts".
+func (r Row) enough() string {
+	enough := text.Count(r.Need, string(cmp.Or(r.Per, PerRun)))
+	switch {
+	case len(r.Hosts) == 0 || r.Per != PerHost:
+		return enough + " a side"
+	case r.NeedRuns > 0:
+		return text.Count(r.NeedRuns, "run") + " a side on each of these hosts, or " + enough
 	}
-	return text.Count(r.Need, "run")
+	return enough
 }
 
 // unjudgeable reports whether there are metrics and none of them decides, because none

@@ -28,7 +28,7 @@ func TestEachOfSeveralSetsCountsOnce(t *testing.T) {
 	a, b := nights("a", 100, 102, 98, 101), nights("b", 103)
 	r := compare.Compare(a, b, compare.Options{})
 	row := r.Rows[0]
-	if !row.PerSet || !slices.Equal(row.A.Values, []float64{100, 102, 98, 101}) || !slices.Equal(row.B.Values, []float64{103}) {
+	if row.Per != compare.PerSet || !slices.Equal(row.A.Values, []float64{100, 102, 98, 101}) || !slices.Equal(row.B.Values, []float64{103}) {
 		t.Errorf("values %v and %v, want the medians of the sets", row.A.Values, row.B.Values)
 	}
 	if row.Verdict != compare.Unclear || !strings.HasSuffix(row.Open(), " sets a side") {

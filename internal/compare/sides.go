@@ -17,6 +17,9 @@ func count(s Side) Counted {
 	if !s.unlabelled() {
 		c.Sets = len(setsOf(s))
 	}
+	if hosts := hostsOf(s, func(Run) bool { return true }); len(hosts) > 1 {
+		c.Hosts = len(hosts)
+	}
 	for _, r := range s.Runs {
 		if r.Broken {
 			c.Broken++
@@ -310,23 +313,6 @@ func lowered(rows []Row) []string {
 	return []string{"the margin is smaller than the smallest effect, which it lowers: " + listed(names)}
 }
 
-// perSet reports whether each set of runs counts once, because at least one side has
-// several sets with the metric.
-func perSet(a, b []sighting) bool {
-	known, sets := false, 0
-	for _, side := range [][]sighting{a, b} {
-		var seen []string
-		for _, s := range side {
-			known = known || s.set != ""
-			if s.set == "" || !slices.Contains(seen, s.set) {
-				seen = append(seen, s.set)
-			}
-		}
-		sets += len(seen)
-	}
-	return known && len(a) > 0 && len(b) > 0 && sets > 2
-}
-
 // drift reports whether the runs of the sides were not made in turns by the same commands,
 // so that the host may have changed in between.
 func drift(a, b Side) bool {
@@ -355,6 +341,7 @@ type sighting struct {
 	unit     string
 	polarity ktstr.Polarity
 	set      string
+	host     string
 }
 
 // collect gathers the first metric of each name in each run that is not broken.
@@ -368,7 +355,7 @@ func collect(s Side) map[string][]sighting {
 		for _, m := range r.Metrics {
 			if !seen[m.Name] {
 				seen[m.Name] = true
-				all[m.Name] = append(all[m.Name], sighting{m.Value, m.Unit, m.Polarity, r.Set})
+				all[m.Name] = append(all[m.Name], sighting{m.Value, m.Unit, m.Polarity, r.Set, r.Host})
 			}
 		}
 	}

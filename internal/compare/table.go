@@ -35,13 +35,11 @@ const (
 // Format returns the report as text: the sides, their differences, the notes, one line
 // per metric, and the summary.
 func (t Table) Format(r Report) string {
-	if t.Width <= 0 {
-		t.Width = 80
-	}
+	t.Width = t.width()
 	var b strings.Builder
 	t.header(&b, r)
 	b.WriteByte('\n')
-	t.line(&b, []string{"metric", "A", "B", "change", strconv.FormatFloat(100-200*r.Alpha, 'g', 3, 64) + "% interval", "margin", "test"}, "verdict")
+	t.line(&b, []string{"metric", "A", "B", "change", intervalTitle(r.Alpha), "margin", "test"}, "verdict")
 	more := r.LeftOut
 	var most Row // of those that do not decide, the one that needs the most runs
 	for _, row := range r.Rows {
@@ -57,7 +55,7 @@ func (t Table) Format(r Report) string {
 		}
 	}
 	if most.Need > 0 {
-		wrap(&b, "", fmt.Sprintf("the metrics that do not decide: %s a side could tell", most.needed()), t.Width)
+		wrap(&b, "", fmt.Sprintf("the metrics that do not decide: %s could tell", most.enough()), t.Width)
 	}
 	if more > 0 {
 		fmt.Fprintf(&b, "%d more do not decide (--all shows them)\n", more)
@@ -73,8 +71,11 @@ func (t Table) header(b *strings.Builder, r Report) {
 		Counted
 	}{{"A", r.A}, {"B", r.B}} {
 		fmt.Fprintf(b, "%s  %s, %s", side.letter, text.Line(side.Name), text.Count(side.Runs, "run"))
-		if r.PerSet {
+		if r.Per == PerSet {
 			fmt.Fprintf(b, " in %s", text.Count(side.Sets, "set"))
+		}
+		if side.Hosts > 0 {
+			fmt.Fprintf(b, " on %s", text.Count(side.Hosts, "host"))
 		}
 		if side.Broken > 0 {
 			fmt.Fprintf(b, ", %d failed (not in the medians)", side.Broken)
@@ -149,8 +150,16 @@ func (t Table) line(b *strings.Builder, columns []string, verdict Verdict) {
 func (r Report) Interval() string {
 	text := "for each metric alone"
 	switch {
-	case r.PerSet:
+	case r.Per == PerSet && r.Paired:
+		text += ", and each set of runs counts once, without the differences between the hosts"
+	case r.Per == PerSet:
 		text += ", and each set of runs counts once"
+	case r.Paired && r.Drift:
+		text += ", and each host counts once, B against A on the same host; drift that the hosts have in common is not in this interval"
+	case r.Paired:
+		text += ", and each host counts once, B against A on the same host"
+	case r.Per == PerHost:
+		text += ", and each host counts once; A and B have no host in common"
 	case r.Drift:
 		text += "; drift between sessions is not in this interval"
 	}
@@ -166,15 +175,16 @@ func (r Row) Open() string {
 	switch r.Verdict {
 	case Unclear:
 	case TooFew:
-		return r.needed() + " a side could tell"
+		return r.enough() + " could tell"
 	default:
 		return ""
 	}
 	const large = 10
+	seen := points(r.Seen * 100)
 	if r.Seen > large {
-		return fmt.Sprintf("could have seen nothing below 1000%%; %s needs about %s a side", points(r.Margin), r.needed())
+		seen = "nothing below 1000%"
 	}
-	return fmt.Sprintf("could have seen %s; %s needs about %s a side", points(r.Seen*100), points(r.Margin), r.needed())
+	return fmt.Sprintf("could have seen %s; %s needs about %s", seen, points(r.Margin), r.enough())
 }
 
 const none = "none" // the interval of too few runs

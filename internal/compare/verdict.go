@@ -24,9 +24,12 @@ func decide(rows []*Row, alpha float64) {
 		row.Verdict = row.verdict(k < rejected, reachable(*row, byP, rejected, alpha))
 		switch row.Verdict {
 		case TooFew:
-			row.Need = needed(alpha / float64(m))
+			if row.Need = needed(alpha / float64(m)); row.shift.student {
+				row.Need = row.shift.least()
+			}
 		case Unclear:
 			row.Seen, row.Need = row.shift.detectable(row.Level, alpha, row.Margin/100)
+			row.NeedRuns = row.neededRuns(alpha)
 		}
 	}
 }
@@ -63,8 +66,9 @@ func (r *Row) verdict(significant, reachable bool) Verdict {
 // other side. The other rows stay as they are.
 func reachable(r Row, byP []*Row, rejected int, alpha float64) bool {
 	least := leastP(r.A.N, r.B.N)
-	if r.shift.sets {
-		return r.A.N+r.B.N > 2
+	if r.shift.student {
+		_, _, freedom := r.shift.means()
+		return freedom >= leastFreedom
 	}
 	// It would come after the rows with a smaller P, which must all be significant.
 	// (The row itself is not one of them, because its P is at least the least.)

@@ -66,7 +66,7 @@ func benchfmtReport(w io.Writer, s Source) error {
 type pair struct{ key, value string }
 
 func kernel(r runs.Run) pair { return pair{"kernel", r.Record.Host.Kernel} }
-func host(r runs.Run) pair   { return pair{"host", r.Record.Host.Name} }
+func host(r runs.Run) pair   { return pair{"host", runs.Host(r.Record)} }
 
 // facts are the lines that each run has for itself.
 var facts = []func(runs.Run) pair{

@@ -20,7 +20,7 @@ func influxRuns(w io.Writer, s Source) error {
 		if r.NotStarted != "" {
 			continue // nothing ran, so there is no time
 		}
-		tags := []string{"payload", r.Payload, "variant", runs.Variant(r), "host", r.Host.Name, "kernel", r.Host.Kernel, "set", r.Labels[runs.LabelSet]}
+		tags := []string{"payload", r.Payload, "variant", runs.Variant(r), "host", runs.Host(r), "kernel", r.Host.Kernel, "set", r.Labels[runs.LabelSet]}
 		about := influxStrings("run", run.Name, "commit", r.Labels[runs.LabelCommit], "tags", strings.Join(run.Tags, ","))
 		fields := append([]string{
 			"verdict=" + influxString(r.Verdict), fmt.Sprintf("exit_code=%di", r.ExitCode),

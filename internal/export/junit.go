@@ -236,7 +236,7 @@ func junitComparison(r compare.Report) junitSuite {
 		case compare.Worse, compare.Missing:
 			c.Failure = &junitProblem{Message: message, Type: string(row.Verdict), Text: message}
 		case compare.TooFew:
-			c.open(row, fmt.Sprintf("too few runs to tell: %d a side could", row.Need))
+			c.open(row, message+": "+row.Open())
 		case compare.Unclear:
 			c.open(row, message+": "+row.Open())
 		case compare.Changed:

@@ -91,7 +91,7 @@ func kcidbTests(run runs.Run, build string) []kcidbTest {
 	path := kcidbPath("ktstr", r.Payload, runs.Variant(r))
 	test := kcidbTest{
 		ID: kcidbOrigin + ":" + runs.Identity(r), BuildID: build, Origin: kcidbOrigin, Path: path, Status: kcidbStatus(r), Comment: kcidbText(Title(r)),
-		Environment: &kcidbEnvironment{Comment: kcidbText(r.Host.Name), Misc: map[string]any{"cpu": r.Host.CPU, "cpus": r.Host.CPUs, "memory": r.Host.Memory, "governor": r.Host.Governor}},
+		Environment: &kcidbEnvironment{Comment: kcidbText(runs.Host(r)), Misc: map[string]any{"cpu": r.Host.CPU, "cpus": r.Host.CPUs, "memory": r.Host.Memory, "governor": r.Host.Governor}},
 		Misc:        map[string]any{"labels": r.Labels, "tags": append([]string{}, run.Tags...)},
 	}
 	if r.NotStarted == "" {

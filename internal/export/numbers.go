@@ -55,10 +55,10 @@ func byHost(list []runs.Run) (groups [][]runs.Run) {
 	for _, sameTitle := range ByTitle(list) {
 		at := map[string]int{}
 		for _, r := range sameTitle {
-			i, ok := at[r.Record.Host.Name]
+			i, ok := at[runs.Host(r.Record)]
 			if !ok {
 				i = len(groups)
-				at[r.Record.Host.Name], groups = i, append(groups, nil)
+				at[runs.Host(r.Record)], groups = i, append(groups, nil)
 			}
 			groups[i] = append(groups[i], r)
 		}

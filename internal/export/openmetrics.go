@@ -68,7 +68,7 @@ func openMetricsRuns(w io.Writer, s Source) error {
 	about := family{name: "ktstr_last_run_info", help: "Facts of the newest run."}
 	for _, group := range byHost(s.Runs) {
 		r := newest(group).Record
-		base := []string{"payload", r.Payload, "variant", runs.Variant(r), "host", r.Host.Name}
+		base := []string{"payload", r.Payload, "variant", runs.Variant(r), "host", runs.Host(r)}
 		with := func(more ...string) []string { return append(base[:len(base):len(base)], more...) }
 		for _, row := range summaries(group) {
 			labels := with("metric", row.Metric, "unit", row.Unit, "better", polarityWord(row.Polarity))

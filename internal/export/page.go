@@ -390,6 +390,9 @@ func comparisonOf(r compare.Report) pageComparison {
 		Summary: r.Summary(), Status: r.ExitStatus(false), Differences: append([]compare.Difference{}, r.Differences...),
 		Notes: append([]string{}, r.Notes...), Rows: []pageRow{},
 	}
+	if r.Per != "" {
+		c.Notes = append(c.Notes, "interval: "+r.Interval())
+	}
 	for _, row := range r.Rows {
 		x := pageRow{
 			Metric: row.Metric, Verdict: string(row.Verdict), Decides: row.Decides, Shown: row.Shown, Better: row.Polarity.String(),

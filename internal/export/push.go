@@ -38,7 +38,7 @@ func Push(ctx context.Context, gateway *url.URL, s Source) error {
 	of := map[group][]runs.Run{}
 	if s.Report == nil {
 		for _, r := range s.Runs {
-			g := group{r.Record.Payload, r.Record.Host.Name}
+			g := group{r.Record.Payload, runs.Host(r.Record)}
 			if of[g] == nil {
 				order = append(order, g)
 			}

@@ -97,6 +97,7 @@ func newRedaction(list []runs.Run) redaction {
 	}
 	for _, run := range list {
 		host(run.Record.Host.Name)
+		host(runs.Host(run.Record))
 		text, err := json.Marshal(run.Record)
 		if err != nil {
 			continue // runs reports it
@@ -209,6 +210,10 @@ func (r redaction) report(c compare.Report) compare.Report {
 	}
 	for i := range c.Rows {
 		c.Rows[i].Metric, c.Rows[i].Note = r.text(c.Rows[i].Metric), r.text(c.Rows[i].Note)
+		c.Rows[i].Hosts = slices.Clone(c.Rows[i].Hosts)
+		for j := range c.Rows[i].Hosts {
+			c.Rows[i].Hosts[j].Host = r.text(c.Rows[i].Hosts[j].Host)
+		}
 	}
 	return c
 }

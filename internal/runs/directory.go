@@ -136,7 +136,7 @@ func (f Filter) chooses(r Run) bool {
 	return (f.Payload == "" || rec.Payload == f.Payload) &&
 		(f.Set == "" || rec.Labels[LabelSet] == f.Set) &&
 		strings.HasPrefix(rec.Labels[LabelCommit], f.Commit) &&
-		(f.Host == "" || rec.Host.Name == f.Host) &&
+		(f.Host == "" || Host(rec) == f.Host) &&
 		(f.Since.IsZero() || !rec.Start.Before(f.Since)) &&
 		(f.Until.IsZero() || !rec.Start.After(f.Until))
 }

@@ -43,3 +43,12 @@ func Distinct(list []Run) (distinct []Run, repeated int) {
 	}
 	return distinct, repeated
 }
+
+// Host returns the host of a run: the name by which a fleet knows it, or else the hostname. It
+// tells hosts apart, for example two Slurm nodes on one machine.
+func Host(r core.Record) string {
+	if r.Where != nil && r.Where.Host != "" {
+		return r.Where.Host
+	}
+	return r.Host.Name
+}

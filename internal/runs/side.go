@@ -139,6 +139,7 @@ func side(name string, list []Run, n naming) compare.Side {
 			Checked:   checked(r.Record),
 			About:     Facts(r.Record),
 			Set:       session(r.Record),
+			Host:      Host(r.Record),
 		}
 		prefix, payload := n.prefixes(r.Record)
 		if prefix != "" {
@@ -221,7 +222,7 @@ func Facts(r core.Record) []compare.Fact {
 		cpus = strconv.Itoa(r.Host.CPUs)
 	}
 	return []compare.Fact{
-		{Name: "host", Value: r.Host.Name},
+		{Name: "host", Value: Host(r)},
 		{Name: "kernel", Value: r.Host.Kernel},
 		{Name: "cpu", Value: r.Host.CPU},
 		{Name: "cpus", Value: cpus},
