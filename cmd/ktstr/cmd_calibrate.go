@@ -94,7 +94,7 @@ func (s *seriesView) printCalibration() error {
 func (a *app) calibrated(c runs.Comparison, list []runs.Run) runs.Comparison {
 	here := core.ThisHost().Name
 	if len(list) == 0 || slices.ContainsFunc(list, func(r runs.Run) bool {
-		return r.Record.Payload != list[0].Record.Payload || r.Record.Host.Name != here
+		return r.Record.Payload != list[0].Record.Payload || runs.Host(r.Record) != here
 	}) {
 		return c
 	}

@@ -22,6 +22,7 @@ type compareOptions struct {
 	last    int
 	out     string
 	all     bool
+	by      string
 	output  format
 	exports exports
 }
@@ -43,6 +44,9 @@ The verdict of a metric is one of:
   changed        the medians differ, and the metric has no polarity
   missing        only one side has the metric, or no run has a --metric
   too few        this number of runs cannot show a difference
+
+If both sides have runs on the same hosts, B is compared with A on each host, and
+each host counts once. --by host shows the hosts.
 
 The medians differ if the Mann-Whitney U test is significant (corrected for the
 number of metrics) and the difference exceeds --min-effect.
@@ -75,6 +79,7 @@ The headline metrics with a polarity decide the exit status, or those of --metri
 	hintFlags(f, &o.hints)
 	f.IntVar(&o.last, "last", 0, "compare with the last `N` sets of A, such as 10 (default: all)")
 	f.BoolVar(&o.all, "all", false, "also show the metrics that do not decide")
+	byFlag(f, &o.by, "also show the change on each host, and which host is odd: --by host")
 	outFlag(f, &o.out)
 	outputFlag(f, &o.output)
 	exportFlag(f, &o.exports)
@@ -83,7 +88,7 @@ The headline metrics with a polarity decide the exit status, or those of --metri
 }
 
 func (a *app) compare(nameA, nameB string, o compareOptions) error {
-	if err := errors.Join(o.check(), o.exports.check()); err != nil {
+	if err := errors.Join(o.check(), o.exports.check(), checkBy(o.by)); err != nil {
 		return err
 	}
 	hints, err := o.hints.hints()
@@ -111,6 +116,10 @@ func (a *app) compare(nameA, nameB string, o compareOptions) error {
 	var printed error
 	if !o.exports.toStdout() {
 		printed = a.printReport(r, o.output, o.all)
+		if o.by != "" && o.output != formatJSON && printed == nil {
+			_, err := fmt.Fprint(a.stdout, tableFor(a.stdout, o.all).ByHost(r))
+			printed = outputError(err)
+		}
 	}
 	return a.joinErrors(
 		printed,
@@ -130,7 +139,21 @@ func (a *app) printReport(r compare.Report, f format, all bool) error {
 
 // reportTable returns a comparison as it is printed on w.
 func reportTable(w io.Writer, r compare.Report, all bool) string {
-	return compare.Table{Width: terminal(w), Color: bool(styleOf(w)), All: all}.Format(r)
+	return tableFor(w, all).Format(r)
+}
+
+func tableFor(w io.Writer, all bool) compare.Table {
+	return compare.Table{Width: terminal(w), Color: bool(styleOf(w)), All: all}
+}
+
+func byFlag(f *pflag.FlagSet, by *string, usage string) { f.StringVar(by, "by", "", usage) }
+
+// checkBy checks the value of --by.
+func checkBy(by string) error {
+	if by != "" && by != "host" {
+		return fmt.Errorf("--by %q: want host", by)
+	}
+	return nil
 }
 
 // statisticsOptions are the flags that both `ktstr compare` and `ktstr run --baseline`

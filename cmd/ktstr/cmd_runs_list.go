@@ -33,7 +33,7 @@ func listRuns(list []runs.Run) []listedRun {
 		rec := r.Record
 		row := listedRun{
 			Name: r.Name, Bundle: r.Dir, Payload: rec.Payload, Start: rec.Start, Duration: rec.Duration, Verdict: rec.Verdict,
-			Set: rec.Labels[runs.LabelSet], Variant: rec.Labels[runs.LabelVariant], Commit: rec.Labels[runs.LabelCommit], Host: rec.Host.Name,
+			Set: rec.Labels[runs.LabelSet], Variant: rec.Labels[runs.LabelVariant], Commit: rec.Labels[runs.LabelCommit], Host: runs.Host(rec),
 			Tags: append([]string{}, r.Tags...),
 		}
 		if r.Err != nil {

@@ -1,10 +1,12 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
 
+	"github.com/ktstr/ktstr/internal/compare"
 	"github.com/ktstr/ktstr/internal/export"
 	"github.com/ktstr/ktstr/internal/runs"
 )
@@ -14,6 +16,7 @@ type showOptions struct {
 	out     string
 	output  format
 	all     bool
+	by      string
 	exports exports
 }
 
@@ -28,10 +31,12 @@ exit code, and the CPU time and context switches of the payload and of ktstr.
 Or show several runs together: the median and the spread of each metric (half the
 interquartile range) over the runs that succeeded, the failures, and the facts
 that the runs have in common, such as the kernel. -o json prints the records.
+--by host shows each metric on each host, and which host is odd.
 --export writes them for other tools.`,
 		Example: `  ktstr runs show nightly
   ktstr runs show nightly --export csv=nightly.csv --export junit=nightly.xml
-  ktstr runs show before --export benchfmt=before.txt`,
+  ktstr runs show before --export benchfmt=before.txt
+  ktstr runs show nightly --by host`,
 		Args:              oneOrMore("show"),
 		ValidArgsFunction: a.completeRuns,
 		RunE:              func(_ *cobra.Command, args []string) error { return a.showRuns(args, o) },
@@ -40,12 +45,13 @@ that the runs have in common, such as the kernel. -o json prints the records.
 	outputFlag(c.Flags(), &o.output)
 	exportFlag(c.Flags(), &o.exports)
 	c.RegisterFlagCompletionFunc("export", completeExport)
+	byFlag(c.Flags(), &o.by, "show each metric on each host, and which host is odd: --by host")
 	c.Flags().BoolVar(&o.all, "all", false, "show all metrics (default: the headlines, if there are any)")
 	return c
 }
 
 func (a *app) showRuns(names []string, o showOptions) error {
-	if err := o.exports.check(); err != nil {
+	if err := errors.Join(o.exports.check(), checkBy(o.by)); err != nil {
 		return err
 	}
 	store, err := openStore(o.out)
@@ -63,7 +69,11 @@ func (a *app) showRuns(names []string, o showOptions) error {
 	list, _ = runs.Distinct(list)
 	var failed error
 	if !o.exports.toStdout() {
-		failed = outputError(a.printRuns(list, o.output, o.all))
+		show := a.printRuns
+		if o.by != "" {
+			show = a.printHosts
+		}
+		failed = outputError(show(list, o.output, o.all))
 	}
 	return a.joinErrors(failed, a.writeExports(o.exports, export.Source{Runs: list}))
 }
@@ -100,6 +110,43 @@ func (a *app) printRuns(list []runs.Run, output format, all bool) error {
 		if err := a.printFacts(group); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// printHosts prints each metric on each host.
+func (a *app) printHosts(list []runs.Run, output format, all bool) error {
+	type group struct {
+		Payload string              `json:"payload"`
+		Variant string              `json:"variant,omitempty"`
+		Metrics []compare.HostTable `json:"metrics"`
+	}
+	var groups []group
+	list, interrupted := runs.Uninterrupted(list)
+	for i, same := range export.ByTitle(list) {
+		first := same[0].Record
+		_, side, t := runs.Sides("", nil, "", same)
+		o := compare.Options{MinEffects: t.MinEffects, OnlyShown: !all && output != formatJSON}
+		g := group{first.Payload, runs.Variant(first), compare.Hosts(side, o)}
+		if groups = append(groups, g); output == formatJSON {
+			continue
+		}
+		if i > 0 {
+			fmt.Fprintln(a.stdout)
+		}
+		fmt.Fprintf(a.stdout, "%s\n\n%s", printable(export.Title(first)), tableFor(a.stdout, all).Hosts(g.Metrics))
+		if len(g.Metrics) == 0 {
+			fmt.Fprintf(a.stdout, "no successful run has a metric: %s\n", count(len(same), "failed run"))
+		}
+	}
+	if output == formatJSON {
+		return a.printJSON(struct {
+			Schema string  `json:"schema"`
+			Groups []group `json:"groups"`
+		}{"ktstr.hosts/v1", groups})
+	}
+	if interrupted > 0 {
+		fmt.Fprintf(a.stdout, "%d interrupted, left out\n", interrupted)
 	}
 	return nil
 }
