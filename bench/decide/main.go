@@ -5,6 +5,7 @@
 //	go run ./bench/decide intervals   # coverage of the exact interval and of the bootstrap
 //	go run ./bench/decide sessions    # nights as the unit
 //	go run ./bench/decide looks       # runs until decided
+//	go run ./bench/decide hosts       # several hosts, and the odd one
 //
 // Each cell has its own fixed seed.
 package main
@@ -31,9 +32,9 @@ var gates = flag.Int("gates", 10000, "simulate `N` gates per cell")
 func main() {
 	flag.Parse()
 	debug.SetGCPercent(1000)
-	tables := map[string]func(){"gates": tableOfGates, "intervals": tableOfIntervals, "sessions": tableOfSessions, "looks": tableOfLooks}
+	tables := map[string]func(){"gates": tableOfGates, "intervals": tableOfIntervals, "sessions": tableOfSessions, "looks": tableOfLooks, "hosts": tableOfHosts}
 	if flag.NArg() != 1 || tables[flag.Arg(0)] == nil {
-		fmt.Fprintln(os.Stderr, "usage: decide [-gates N] gates | intervals | sessions | looks")
+		fmt.Fprintln(os.Stderr, "usage: decide [-gates N] gates | intervals | sessions | looks | hosts")
 		os.Exit(2)
 	}
 	tables[flag.Arg(0)]()
