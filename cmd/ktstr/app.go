@@ -18,6 +18,7 @@ import (
 	"github.com/ktstr/ktstr/internal/catalog"
 	"github.com/ktstr/ktstr/internal/fleet"
 	"github.com/ktstr/ktstr/internal/nearest"
+	"github.com/ktstr/ktstr/internal/series"
 )
 
 // app holds the standard streams and the flags of the root command. Every command
@@ -32,9 +33,10 @@ type app struct {
 	logLevel    string       // --log-level
 	log         hclog.Logger // of the plugin host; nil: no log
 
-	args    []string     // of the command line
-	placed  *fleet.Setup // what an engine placed on this host; nil: the user runs ktstr here
-	resumed *fleet.Saved // the command that goes on; nil: it is a new one
+	args    []string      // of the command line
+	placed  *fleet.Setup  // what an engine placed on this host; nil: the user runs ktstr here
+	stops   *series.Stops // were caught before ktstr run began; nil: it catches them
+	resumed *fleet.Saved  // the command that goes on; nil: it is a new one
 	// engine finds the engine that --on names, and its name; nil: engineOf
 	engine func(o fleetOptions) (fleet.Engine, string, error)
 

@@ -254,8 +254,11 @@ func (a *app) run(ctx context.Context, o runOptions) error {
 	}
 	defer surviveReader()()
 	a.place(&request, o)
-	stops := series.CatchStops()
-	defer stops.Close()
+	stops := a.stops
+	if stops == nil {
+		stops = series.CatchStops()
+		defer stops.Close()
+	}
 	preparing, prepared := stops.Until(ctx)
 	s := series.New(a.catalog(o.quiet), request)
 	defer s.Close()

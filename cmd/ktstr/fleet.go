@@ -176,6 +176,7 @@ func (a *app) runOnHosts(ctx context.Context, view *seriesView, stops *series.St
 	}
 	client := &fleet.Client{
 		Engine: name, Hosts: hosts, Order: order, Kit: saved.Order.Kit, Starts: engine.Starts(), Root: view.Root, Saved: saved,
+		Resumed: a.resumed != nil,
 	}
 	view.engine = name
 	live := a.showHosts(client, view.o.quiet)

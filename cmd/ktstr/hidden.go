@@ -10,6 +10,7 @@ import (
 	"github.com/ktstr/ktstr/extractors/plugin"
 	"github.com/ktstr/ktstr/extractors/plugin/verify"
 	"github.com/ktstr/ktstr/internal/fleet"
+	"github.com/ktstr/ktstr/internal/series"
 	"github.com/ktstr/ktstr/plugins"
 	"github.com/ktstr/ktstr/plugins/noise"
 	"github.com/ktstr/ktstr/sdk"
@@ -68,6 +69,8 @@ func hostJob(args []string) int {
 		fmt.Fprintf(os.Stderr, "ktstr: %s: want NAME FILE MODE\n", fleet.JobVerb)
 		return 2
 	}
+	stops := series.CatchStops() // a client can stop the job at any time after its start
+	defer stops.Close()
 	return fleet.Job(args[0], args[1], args[2], func(s fleet.Setup) int {
 		command := []string{"run", "--out", s.Out}
 		for _, p := range s.Plugins {
@@ -76,7 +79,7 @@ func hostJob(args []string) int {
 		for _, dir := range s.PayloadDirs {
 			command = append(command, "--payload-dir", dir)
 		}
-		a := &app{placed: &s}
+		a := &app{placed: &s, stops: stops}
 		return a.execute(context.Background(), append(command, s.Args...), strings.NewReader(""), io.Discard, s.Stderr)
 	})
 }

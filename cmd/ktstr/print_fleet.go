@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"time"
 
 	"golang.org/x/term"
 
@@ -22,8 +21,7 @@ type hostRows struct {
 	w     io.Writer // nil: nothing is shown
 	rows  []string  // the state of each host
 	names func(int) string
-	shown int       // rows on the terminal; -1: w is no terminal
-	drawn time.Time // of the last drawing
+	shown int // rows on the terminal; -1: w is no terminal
 }
 
 // showHosts makes the client show its hosts. The caller calls end on the result.
@@ -53,8 +51,7 @@ func (h *hostRows) note(host int, state string) {
 	h.rows[host] = state
 	if h.shown < 0 {
 		fmt.Fprintf(h.w, "%s: %s\n", line(h.names(host)), state)
-	} else if now := time.Now(); now.Sub(h.drawn) > 50*time.Millisecond {
-		h.drawn = now
+	} else {
 		h.draw()
 	}
 }
@@ -67,12 +64,13 @@ func (h *hostRows) draw() {
 	if h.shown > 0 {
 		fmt.Fprintf(&text, "\x1b[%dA", h.shown)
 	}
-	text.WriteString("\r\x1b[J")
+	text.WriteString("\r")
 	first := max(0, len(h.rows)-max(1, lines-1))
 	for i, state := range h.rows[first:] {
 		row := []rune(fmt.Sprintf("%-12s  %s", line(h.names(first+i)), cmp.Or(state, "…")))
-		text.WriteString(string(row[:min(len(row), max(0, columns-1))]) + "\n")
+		text.WriteString(string(row[:min(len(row), max(0, columns-1))]) + "\x1b[K\n")
 	}
+	text.WriteString("\x1b[J")
 	h.shown = len(h.rows) - first
 	io.WriteString(h.w, text.String())
 }

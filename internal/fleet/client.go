@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/ktstr/ktstr/core"
 	"github.com/ktstr/ktstr/internal/runs"
 )
 
@@ -21,7 +22,9 @@ type Client struct {
 	Kit    []File // of the request, without Order.Ktstr
 	Starts bool   // as of the Engine
 	Root   string // the directory of the bundles
-	Saved  *Saved // is kept up to date; hosts that are done in it are left out
+
+	Resumed bool   // an earlier client may have started the jobs
+	Saved   *Saved // is kept up to date; hosts that are done in it are left out
 
 	// Note is called with each change of the state of a host, such as "queued" or a line
 	// that ktstr printed there. The calls come from several goroutines, one at a time.
@@ -100,6 +103,8 @@ type follower struct {
 	at     int // index of the host
 	result *Result
 	stops  chan struct{}
+
+	connected bool // at least once
 
 	mu     sync.Mutex
 	to     *sender // of the connection; nil: there is none
@@ -198,12 +203,17 @@ func (f *follower) attach(ctx context.Context) error {
 	c := f.client
 	conn, err := f.host.Attach(ctx, func(state string) { c.note(f.at, state) })
 	if err != nil {
-		if ctx.Err() != nil {
-			return errors.New("stopped before it began")
+		switch {
+		case ctx.Err() == nil:
+			return err
+		case f.connected || c.Resumed: // the job may go on
+			return fmt.Errorf("stopped: %w", err)
 		}
-		return err
+		f.result.Status = core.ExitInterrupted
+		return &LostError{errors.New("stopped before it began")}
 	}
 	c.save(f, false)
+	f.connected = true
 	err = f.converse(conn)
 	said := conn.Close()
 	var refused *refusedError
