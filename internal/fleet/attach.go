@@ -38,7 +38,9 @@ func Attach(name string, in io.Reader, out io.Writer) int {
 	if err == nil || errors.Is(err, io.EOF) {
 		return 0
 	}
-	a.to.send(message{Error: err.Error()})
+	if !errors.Is(err, errQuiet) { // a client that is there after all connects again
+		a.to.send(message{Error: err.Error()})
+	}
 	fmt.Fprintf(os.Stderr, "ktstr: job %s: %v\n", name, err)
 	return 3
 }
@@ -67,9 +69,9 @@ func (a *attachment) converse() error {
 	if err := os.MkdirAll(a.dir, 0o700); err != nil {
 		return err
 	}
-	collecting, err := lock(filepath.Join(a.dir, collectLock), false)
+	collecting, err := a.waitForTurn()
 	if err != nil {
-		return fmt.Errorf("another client is attached: %w", err)
+		return err
 	}
 	defer collecting.Close()
 	if err := a.receiveKit(b.Kit); err != nil {
@@ -100,6 +102,40 @@ func (a *attachment) converse() error {
 	}
 	return err
 }
+
+// turnTime is how long Attach waits for the one of another client. If the connection of that client is dead, it ends after
+// quietTime.
+const turnTime = quietTime + 15*time.Second
+
+// waitForTurn returns the lock that one client has at a time.
+func (a *attachment) waitForTurn() (*os.File, error) {
+	path := filepath.Join(a.dir, collectLock)
+	held, err := lock(path, false)
+	if !errors.Is(err, unix.EAGAIN) && !errors.Is(err, unix.EACCES) {
+		return held, err
+	}
+	if err := a.to.send(message{Line: "waits for the end of an earlier connection"}); err != nil {
+		return nil, err
+	}
+	type result struct {
+		held *os.File
+		err  error
+	}
+	done := make(chan result, 1)
+	go func() {
+		held, err := lock(path, true)
+		done <- result{held, err}
+	}()
+	select {
+	case r := <-done:
+		return r.held, r.err
+	case <-time.After(turnTime):
+		return nil, errors.New("another client is attached: end it, or wait until it ends")
+	}
+}
+
+// errQuiet says that the client or the connection is dead.
+var errQuiet = fmt.Errorf("nothing was heard from the client for %v", quietTime)
 
 // errKept says that the client has kept the runs.
 var errKept = errors.New("the runs are kept")
@@ -182,7 +218,7 @@ func (a *attachment) start(b *begin) error {
 // listen obeys the client until the connection ends.
 func (a *attachment) listen() error {
 	end := make(chan error, 2)
-	alarm := time.AfterFunc(quietTime, func() { end <- fmt.Errorf("nothing was heard from the client for %v", quietTime) })
+	alarm := time.AfterFunc(quietTime, func() { end <- errQuiet })
 	defer alarm.Stop()
 	go func() {
 		for {
