@@ -49,7 +49,9 @@ type Record struct {
 	Capture    map[string]Seen   `json:"capture"`   // by stream
 	Bundle     string            `json:"bundle"`    // absolute path of the run's directory; empty: there is none
 	Host       Host              `json:"host"`
-	Where      *Where            `json:"where,omitempty"` // the place of the run in a fleet; nil: it was not started by --on
+	Where      *Where            `json:"where,omitempty"`      // the place of the run in a fleet; nil: it was not started by --on
+	Exclusive  bool              `json:"exclusive,omitempty"`  // no other exclusive run went on on the host
+	Overlapped []Overlap         `json:"overlapped,omitempty"` // other runs that went on during an exclusive run, at most 100
 	Scratch    *Scratch          `json:"scratch,omitempty"`
 	Killed     []Killed          `json:"killed,omitempty"` // descendants that were killed with the payload or after it
 	Notices    []string          `json:"notices,omitempty"`
@@ -73,6 +75,15 @@ type Where struct {
 	Engine string `json:"engine"`        // "slurm" or "ssh", for example
 	Host   string `json:"host"`          // as the engine calls it, for example "n3"
 	Job    string `json:"job,omitempty"` // as the engine calls it, for example "1742"
+}
+
+// Overlap is a run of another command that went on on the host at the same time.
+type Overlap struct {
+	Pid     int       `json:"pid"`            // of the command; 0: in a container, and not known
+	User    string    `json:"user,omitempty"` // empty: not known
+	Payload string    `json:"payload"`        // empty: not known
+	Set     string    `json:"set,omitempty"`
+	Start   time.Time `json:"start,omitzero"`
 }
 
 // Cgroup has the counters of the cgroup that a run had to itself. They begin at zero

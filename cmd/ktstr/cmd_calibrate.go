@@ -38,6 +38,9 @@ so. --margin of run and compare takes precedence.`,
 			if o.series.repeat < least {
 				return fmt.Errorf("--repeat %d: want %d or more", o.series.repeat, least)
 			}
+			if err := o.host.check(c.Flags().Changed); err != nil {
+				return err
+			}
 			return a.run(c.Context(), o)
 		},
 	}
@@ -52,6 +55,7 @@ so. --margin of run and compare takes precedence.`,
 	f.StringVar(&o.extractor, "extractor", "", "read the output with the extractor `NAME`, such as fio (default: the payload's, json for a path)")
 	f.StringVar(&o.out, "out", "", "keep the bundles in `DIR`, such as ./runs (default $XDG_STATE_HOME/ktstr/runs)")
 	f.BoolVar(&o.quiet, "quiet", false, "print nothing on stderr except errors and warnings that change the meaning of a result")
+	exclusiveFlags(f, &o.host)
 	matchFlags(f, &o.match)
 	hintFlags(f, &o.hints)
 	return c

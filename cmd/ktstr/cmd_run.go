@@ -48,6 +48,7 @@ type runOptions struct {
 	quiet           bool
 	all             bool
 	series          seriesOptions
+	host            exclusiveOptions
 	fleet           fleetOptions
 	calibrate       bool // of ktstr calibrate
 }
@@ -118,6 +119,7 @@ so that a slow change of the host affects all of them equally.`,
 	f.BoolVar(&o.quiet, "quiet", false, "print nothing on stderr except errors and warnings that change the meaning of a result, such as missing-headline")
 	f.BoolVar(&o.all, "all", false, "print all metrics (default: the headlines, if there are any)")
 	seriesFlags(f, &o.series)
+	exclusiveFlags(f, &o.host)
 	fleetFlags(f, &o.fleet)
 	c.MarkFlagsMutuallyExclusive("cgroup", "no-cgroup")
 	c.RegisterFlagCompletionFunc("baseline", a.completeRuns)
@@ -234,7 +236,7 @@ func (o runOptions) check(given func(flag string) bool) error {
 	case s.base != "" && s.baseline != "":
 		return errors.New("--base: names one of several variants or payloads, and --baseline earlier runs: want one of the two")
 	}
-	if err := o.fleet.check(o); err != nil {
+	if err := errors.Join(o.host.check(given), o.fleet.check(o)); err != nil {
 		return err
 	}
 	for _, flag := range []string{"metric", "min-effect", "margin", "alpha", "strict", "base"} {
@@ -279,6 +281,9 @@ func (a *app) run(ctx context.Context, o runOptions) error {
 		defer a.guardRuns(o.quiet)()
 		err = s.Prepare(preparing)
 	}
+	if err == nil {
+		err = s.Lock(preparing)
+	}
 	prepared()
 	if stop := stops.Take(); stop != nil {
 		return view.noRun(s.Interrupt(fmt.Errorf("%v: nothing was started", stop)))
@@ -306,6 +311,7 @@ func (o runOptions) request() (series.Request, []runs.Run, error) {
 	r := series.Request{
 		Payloads: o.payloads, Variants: o.series.variants, Extractor: o.extractor,
 		Repeat: o.series.repeat, For: o.series.duration, Tags: o.series.tags, Version: version(),
+		Exclusive: o.host.exclusive, Wait: o.host.wait,
 	}
 	if o.series.until {
 		r.Repeat, r.For = o.series.maxRuns, o.series.maxTime

@@ -55,6 +55,9 @@ func TestScripts(t *testing.T) {
 			home := e.WorkDir + "/home"
 			// Unmounts the file system of a script that failed half-way.
 			e.Defer(func() { unix.Unmount(e.WorkDir+"/full", unix.MNT_DETACH) })
+			node := filepath.Base(filepath.Dir(e.WorkDir)) + "-" + filepath.Base(e.WorkDir)
+			e.Setenv("SLURMD_NODENAME", node) // a host lock of its own
+			e.Defer(func() { os.Remove("/run/ktstr-" + node + ".lock") })
 			e.Setenv("PATH", path)
 			e.Setenv("HOME", home)
 			e.Setenv("XDG_STATE_HOME", home+"/state")

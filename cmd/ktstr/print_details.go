@@ -48,6 +48,12 @@ func (a *app) printDetails(run runs.Run) error {
 	}
 	row("ended", endText(r))
 	row("host", hostText(r.Host))
+	if r.Exclusive && len(r.Overlapped) == 0 {
+		row("exclusive", "no other run of ktstr on the host")
+	}
+	for _, o := range r.Overlapped {
+		row("overlapped", overlapText(o))
+	}
 	row("tool", r.Tool)
 	row("extractor", extractorText(r))
 	for _, d := range r.Extraction.Diagnostics {

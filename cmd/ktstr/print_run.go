@@ -186,6 +186,7 @@ func (a *app) printProblems(r core.Record, quiet bool, limit string) {
 			say("note: %s", n)
 		}
 	}
+	a.printOverlap(r)
 	if r.Interrupted {
 		say("interrupted after %v", time.Duration(r.Duration).Round(time.Millisecond))
 	}

@@ -45,6 +45,7 @@ func (s *seriesView) printEnded(side *series.Side, r core.Record) {
 	if r.ExitStatus() != core.ExitPass && !failedAlike(side, r) {
 		s.app.printProblems(r, s.o.quiet, limitText(side))
 	} else {
+		s.app.printOverlap(r)
 		for _, d := range r.Extraction.Diagnostics {
 			if changesMeaning(d) && !wasPrinted(side, d) {
 				fmt.Fprintf(s.app.stderr, "%s\n", line(export.DiagnosticText(d)))

@@ -40,12 +40,12 @@ type HeldError struct {
 func (e *HeldError) Error() string {
 	since := "it has just taken it"
 	if t := e.Owner.Start; !t.IsZero() {
-		since = fmt.Sprintf("since %s (%v)", t.UTC().Format("2006-01-02 15:04:05 UTC"), time.Since(t).Round(time.Second))
+		since = fmt.Sprintf("since %s (%v ago)", t.UTC().Format("2006-01-02 15:04:05 UTC"), time.Since(t).Round(time.Second))
 	}
 	return fmt.Sprintf("the host lock %s is held by %s, %s", e.File, e.Owner, since)
 }
 
-// Acquire takes the host lock for this process, which is described by me. If another
+// Acquire takes the host lock for this process. me has the payload and the set. If another
 // command holds the lock, Acquire calls waiting and waits until wait is over. Then the
 // error is a *HeldError. It is ctx.Err() if ctx ended first. Close releases the lock, and
 // so does the end of the process.
@@ -64,7 +64,7 @@ func (h *Host) Acquire(ctx context.Context, me Run, wait time.Duration, waiting 
 		for _, f := range h.files {
 			err := acquire(limited, f, wait > 0, waiting)
 			if ctx.Err() != nil {
-				return ctx.Err()
+				err = ctx.Err()
 			}
 			if err != nil {
 				h.Close()
@@ -72,7 +72,8 @@ func (h *Host) Acquire(ctx context.Context, me Run, wait time.Duration, waiting 
 			}
 		}
 		if h.current() {
-			h.exclusive, me.Exclusive = true, true
+			h.exclusive = true
+			me.Exclusive, me.Start = true, time.Now()
 			for _, f := range h.files {
 				if len(present(f)) == 0 {
 					f.Truncate(0) // the lines of runs that have ended
@@ -104,7 +105,8 @@ func acquire(ctx context.Context, f *os.File, wait bool, waiting func(*HeldError
 		waiting(held)
 		// The kernel wakes a waiting process when the lock is released, so nothing polls.
 		// Only a signal could end the call early. The goroutine is therefore left behind if
-		// ctx ends first. The command is then over, and the lock ends with the process.
+		// ctx ends first. The caller then closes f, so that the kernel releases the lock as
+		// soon as it is granted.
 		got := make(chan error, 1)
 		go func() { got <- setLock(f, unix.F_SETLKW, unix.F_WRLCK, hostByte, 1) }()
 		select {
@@ -119,7 +121,8 @@ func acquire(ctx context.Context, f *os.File, wait bool, waiting func(*HeldError
 	}
 }
 
-// Begin notes the beginning of a run, which is described by me. It never waits. The caller
+// Begin notes the beginning of a run. me has the payload, the set and the start. Begin never
+// waits. The caller
 // calls end after the run. If this process has the host to itself, end returns the runs of
 // other processes that took place in between, at most 100 of them.
 func (h *Host) Begin(me Run) (end func() []Run) {

@@ -81,10 +81,29 @@ func (c Comparison) Compare(nameA string, a []Run, nameB string, b []Run) compar
 			r.Notes = append(r.Notes, note)
 		}
 	}
+	for _, note := range append(overlapped(nameA, a), overlapped(nameB, b)...) {
+		if !slices.Contains(r.Notes, note) {
+			r.Notes = append(r.Notes, note)
+		}
+	}
 	if note := common(a, b); note != "" {
 		r.Notes = append(r.Notes, note)
 	}
 	return r
+}
+
+// overlapped returns a note if other runs on their host overlapped exclusive runs of a side.
+func overlapped(name string, list []Run) []string {
+	n := 0
+	for _, r := range list {
+		if len(r.Record.Overlapped) > 0 {
+			n++
+		}
+	}
+	if n == 0 {
+		return nil
+	}
+	return []string{fmt.Sprintf("%s: other runs on the host overlapped %d of %s", name, n, text.Count(len(list), "exclusive run"))}
 }
 
 // absent returns the patterns of c.Metrics that match no metric, and a note about

@@ -28,7 +28,9 @@ func (s *Series) attended(ctx context.Context, side *Side, sink core.Sink) (r co
 		err := fmt.Errorf("%v: payload %s was not started", signal, side.Spec.Payload.Name)
 		return r, false, &NoResult{Side: side, Interrupted: true, Err: err}
 	}
-	h, err := side.prepared.Start(ctx, sink)
+	others := s.beginRun(side)
+	defer others.end()
+	h, err := side.prepared.Start(ctx, others, sink)
 	if err != nil {
 		return r, false, err
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/ktstr/ktstr/internal/bundle"
 	"github.com/ktstr/ktstr/internal/catalog"
 	"github.com/ktstr/ktstr/internal/compare"
+	"github.com/ktstr/ktstr/internal/hostlock"
 	"github.com/ktstr/ktstr/internal/runs"
 )
 
@@ -35,6 +36,9 @@ type Request struct {
 
 	Set    string            // the beginning of the names of the sets, as of NewSet; empty: a new one, or none for a run alone
 	Labels map[string]string // of every run; nil: those of the working directory
+
+	Exclusive bool          // the runs have the host to themselves, see Lock
+	Wait      time.Duration // for the host; 0: not at all
 }
 
 // Rounds returns the number of runs of each side. 0 means as many as fit into r.For.
@@ -64,6 +68,7 @@ type Series struct {
 
 	store      runs.Store
 	extractors catalog.Pool
+	host       hostlock.Host
 	started    time.Time
 	begun      int // runs that were started or failed to start
 }
@@ -141,8 +146,11 @@ func (s *Series) Find(ctx context.Context) error {
 	return nil
 }
 
-// Close stops the extractors.
-func (s *Series) Close() { s.extractors.Close() }
+// Close stops the extractors, and releases the host.
+func (s *Series) Close() {
+	s.extractors.Close()
+	s.host.Close()
+}
 
 // Prepare prepares every side, so that a mistake in the second is found before the
 // first runs. The error is a *NoResult if the program of a side is too old.
@@ -176,6 +184,7 @@ func (s *Series) Prepare(ctx context.Context) error {
 // could be run. If Enough or For ends a series with an Enough, Repeat becomes the number of
 // rounds.
 func (s *Series) Run(ctx context.Context) error {
+	defer s.host.Close()
 	s.started = time.Now()
 	for round := 0; s.Rounds() == 0 || round < s.Rounds(); round++ {
 		if round > 0 && (s.For > 0 && time.Since(s.started) >= s.For || s.Enough != nil && s.Enough(round)) {
