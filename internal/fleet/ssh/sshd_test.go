@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/ktstr/ktstr/internal/fleet"
+	"github.com/ktstr/ktstr/internal/fleet/remote"
 	"github.com/ktstr/ktstr/internal/testenv"
 )
 
@@ -52,7 +53,7 @@ func talk(t testing.TB, c fleet.Conn, send string) string {
 	if _, err := io.WriteString(c, send); err != nil {
 		t.Error(err)
 	}
-	c.(*conn).stdin.Close()
+	c.(*remote.Conn).CloseWrite()
 	got, err := io.ReadAll(c)
 	if err != nil {
 		t.Error(err)

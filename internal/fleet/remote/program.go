@@ -1,6 +1,7 @@
-package ssh
+package remote
 
 import (
+	"crypto/rand"
 	"fmt"
 	"regexp"
 	"strings"
@@ -19,7 +20,7 @@ const magic = "ktstr-host:"
 // Its arguments are the SHA-256 and the size of the executable, a nonce for the name of a temporary file, and the arguments
 // of ktstr. On a filesystem that several hosts share, the process id would not be a unique name.
 //
-// The login shell of the user reads this text. It can be any shell, so the text is one line in single quotes. It has no
+// With ssh, the login shell of the user reads this text. It can be any shell, so the text is one line in single quotes. It has no
 // single quote, no backslash (fish), and no exclamation mark and no line feed (csh). A umask is set in subshells only,
 // because the payload inherits the one of the user.
 const program = `
@@ -53,18 +54,19 @@ whole "$f" || {
 say exec; exec "$f" "$@"
 `
 
-// plain matches the words that command inserts.
+// plain matches the words that a shell takes as they are.
 var plain = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9._-]*$`) })
 
-// command returns the command for the login shell of a host.
-func command(ktstr fleet.File, nonce, job string) (string, error) {
-	words := []string{"ktstr", ktstr.SHA256, fmt.Sprint(ktstr.Size), nonce, fleet.AttachVerb, job}
+// Words returns the command to run on the host, for the job of that name: sh, -c, a text without a single quote, a
+// backslash, an exclamation mark or a line feed, and its arguments, which no shell changes.
+func Words(ktstr fleet.File, job string) ([]string, error) {
+	words := []string{"ktstr", ktstr.SHA256, fmt.Sprint(ktstr.Size), strings.ToLower(rand.Text()), fleet.AttachVerb, job}
 	for _, w := range words {
 		if !plain().MatchString(w) {
-			return "", fmt.Errorf("%q: want letters, digits, and . _ - for a remote shell", w)
+			return nil, fmt.Errorf("%q: want letters, digits, and . _ - for a remote shell", w)
 		}
 	}
-	return "exec sh -c '" + oneLine() + "' " + strings.Join(words, " "), nil
+	return append([]string{"sh", "-c", oneLine()}, words...), nil
 }
 
 // oneLine returns the program without line feeds and indentation.
