@@ -78,9 +78,12 @@ func (a *attachment) converse() error {
 		return err
 	}
 	if b.Start {
-		if err := a.start(b); err != nil {
-			return err
-		}
+		err = a.start(b)
+	} else {
+		err = a.begun()
+	}
+	if err != nil {
+		return err
 	}
 	if b.Detach {
 		return a.to.send(message{Started: true})
@@ -172,6 +175,21 @@ func (a *attachment) receiveKit(files []File) error {
 	return nil
 }
 
+// beginTime is how long Attach waits for a job that a scheduler starts. The scheduler says that the job runs before ktstr does.
+const beginTime = 20 * time.Second
+
+// begun waits until the job holds its lock or has ended.
+func (a *attachment) begun() error {
+	again := time.NewTicker(20 * time.Millisecond)
+	defer again.Stop()
+	for late := time.Now().Add(beginTime); time.Now().Before(late); <-again.C {
+		if _, ended, err := readExit(a.dir); err != nil || ended || holder(filepath.Join(a.dir, jobLock)) != 0 {
+			return err
+		}
+	}
+	return nil
+}
+
 // start starts the job, unless it was started before.
 func (a *attachment) start(b *begin) error {
 	if _, err := os.Stat(filepath.Join(a.dir, requestFile)); err == nil {
@@ -252,7 +270,7 @@ func (a *attachment) stop() {
 	}
 	defer unix.Close(p)
 	if holder(path) == pid { // the number was not given to another process before PidfdOpen
-		unix.PidfdSendSignal(p, unix.SIGTERM, nil, 0)
+		unix.PidfdSendSignal(p, askSignal, nil, 0)
 	}
 }
 
@@ -270,16 +288,19 @@ func (a *attachment) follow() error {
 		close(dead)
 	}()
 	log := tail{path: filepath.Join(a.dir, logFile)}
-	for isDead := false; ; {
+	for first, isDead := true, false; ; first = false {
 		end, ended, err := readExit(a.dir)
 		if err != nil {
 			return err
+		}
+		if ended && end.Foreign && !first {
+			return nil // the scheduler ends this connection with the job, and tells the client why
 		}
 		if err := log.lines(func(line string) error { return a.to.send(message{Line: line}) }); err != nil {
 			return err
 		}
 		if !ended && isDead {
-			end, ended = exit{Lost: "ktstr was killed there"}, true
+			end, ended = exit{Lost: "ktstr did not begin there, or was killed"}, true
 		}
 		if ended {
 			if err := a.to.data(message{Runs: true}, func(w io.Writer) error { return pack(w, filepath.Join(a.dir, runsDir)) }); err != nil {

@@ -163,7 +163,7 @@ func (c *Client) save(f *follower, done bool) {
 	}
 }
 
-// stop asks the job to end. Without a connection, it takes the job from the queue.
+// stop asks the job to end. If the engine takes it from the queue, Attach returns the reason.
 func (f *follower) stop(ctx context.Context) {
 	f.mu.Lock()
 	to := f.to
@@ -172,16 +172,14 @@ func (f *follower) stop(ctx context.Context) {
 	f.mu.Unlock()
 	f.client.note(f.at, "asked to stop")
 	err := f.host.Cancel(ctx)
+	unsupported := errors.Is(err, errors.ErrUnsupported)
 	switch {
-	case err != nil && !errors.Is(err, errors.ErrUnsupported):
-		f.client.note(f.at, err.Error())
-	case err != nil && to != nil:
+	case unsupported && to != nil:
 		to.send(message{Stop: true}) // an error also ends the conversation
-	case to == nil:
+	case to == nil && (unsupported || asked > 1) || asked > 2:
 		f.cancel()
-	}
-	if asked > 2 {
-		f.cancel()
+	case err != nil:
+		f.client.note(f.at, err.Error())
 	}
 }
 
@@ -216,6 +214,9 @@ func (f *follower) attach(ctx context.Context) error {
 	f.connected = true
 	err = f.converse(conn)
 	said := conn.Close()
+	if err == nil && f.result.Err != nil && said != nil {
+		f.result.Err = fmt.Errorf("%w: %w", said, f.result.Err)
+	}
 	var refused *refusedError
 	if err == nil || errors.As(err, &refused) {
 		return err
@@ -279,8 +280,11 @@ func (f *follower) converse(conn Conn) error {
 			}
 		case m.Exit != nil:
 			f.result.Runs, f.result.Status = kept, m.Exit.Status
-			if m.Exit.Lost != "" {
+			switch {
+			case m.Exit.Lost != "":
 				f.result.Err = errors.New(m.Exit.Lost)
+			case m.Exit.Foreign:
+				f.result.Err = errors.New("it was interrupted there, for example at the time limit of its job")
 			}
 			c.save(f, true)              // before the host removes its copy: the runs must not be made again
 			to.send(message{Done: true}) // if it is lost, the host keeps a copy that nobody needs

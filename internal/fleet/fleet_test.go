@@ -38,7 +38,7 @@ func TestMain(m *testing.M) {
 // makeRuns makes as many runs as the first argument of the request says. The others are the
 // payload's command line.
 func makeRuns(s fleet.Setup) int {
-	ctx, done := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	ctx, done := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer done()
 	n, _ := strconv.Atoi(s.Args[0])
 	spec := core.Spec{

@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -15,6 +16,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/ktstr/ktstr/core"
 )
 
 // The files of a job's directory.
@@ -33,8 +36,11 @@ const (
 const (
 	// kitTime is how long a job waits for files of the kit that are not there yet.
 	kitTime = time.Minute
+	// attachTime is how long after its beginning a job waits for a client to attach. A client that lives attaches within
+	// seconds.
+	attachTime = 30 * time.Second
 	// collectTime is how long a job waits at its end for an attached client.
-	collectTime = time.Minute
+	collectTime = 10 * time.Minute
 )
 
 var namePattern = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,199}$`) })
@@ -113,6 +119,14 @@ func job(name, file, mode string, run func(Setup) int) (int, error) {
 	}
 	defer held.Close()
 	ready.Close()
+	began := time.Now()
+	if end, ended, err := readExit(dir); err != nil || ended && end.Status != core.ExitInterrupted {
+		// The job was submitted twice, and the runs of the first one are not collected yet. They must not be made again.
+		if mode == Collect && err == nil {
+			waitForCollector(dir, began)
+		}
+		return end.Status, err
+	}
 	if err := discard(dir); err != nil {
 		return 0, err
 	}
@@ -127,16 +141,22 @@ func job(name, file, mode string, run func(Setup) int) (int, error) {
 		end.Lost = err.Error()
 	} else {
 		s.Stderr = log
+		asked := make(chan os.Signal, 1)
+		signal.Notify(asked, askSignal)
 		end.Status = run(s)
+		end.Foreign = mode == Collect && end.Status == core.ExitInterrupted && len(asked) == 0
 	}
 	if err := writeExit(dir, end); err != nil {
 		return 0, err
 	}
-	if mode == Collect {
-		waitForCollector(dir)
+	if mode == Collect && !end.Foreign {
+		waitForCollector(dir, began)
 	}
 	return end.Status, nil
 }
+
+// askSignal asks a job to end. A scheduler uses SIGTERM, for example at the time limit.
+const askSignal = unix.SIGINT
 
 // Descriptors of a job that Attach started.
 const (
@@ -265,18 +285,18 @@ func writeExit(dir string, e exit) error {
 	return os.Rename(path+".new", path)
 }
 
-// waitForCollector waits until no client is attached, but not longer than collectTime.
-func waitForCollector(dir string) {
-	free := make(chan struct{})
-	go func() {
-		if f, err := lock(filepath.Join(dir, collectLock), true); err == nil {
-			f.Close()
+// waitForCollector waits until a client has kept the runs, which removes the exit file. If no client is attached, it waits
+// until attachTime after the beginning of the job.
+func waitForCollector(dir string, began time.Time) {
+	again := time.NewTicker(50 * time.Millisecond)
+	defer again.Stop()
+	late := time.Now().Add(collectTime)
+	for now := range again.C {
+		_, ended, err := readExit(dir)
+		attached := holder(filepath.Join(dir, collectLock)) != 0
+		if err != nil || !ended || !attached && now.Sub(began) > attachTime || now.After(late) {
+			return
 		}
-		close(free)
-	}()
-	select {
-	case <-free:
-	case <-time.After(collectTime):
 	}
 }
 

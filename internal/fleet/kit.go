@@ -92,3 +92,20 @@ func put(kit string, f File, from io.Reader) error {
 	}
 	return os.Rename(path, filepath.Join(kit, f.SHA256))
 }
+
+// Keep adds the file to the kit of this host, for hosts that share the directory.
+func (f File) Keep() error {
+	kit, err := kitDir()
+	if err != nil {
+		return err
+	}
+	if need, err := missing(kit, []File{f}); err != nil || len(need) == 0 {
+		return err
+	}
+	from, err := os.Open(f.Path)
+	if err != nil {
+		return err
+	}
+	defer from.Close()
+	return put(kit, f, from)
+}

@@ -39,6 +39,9 @@ type begin struct {
 type exit struct {
 	Status int    `json:"status"`         // exit status of ktstr run
 	Lost   string `json:"lost,omitempty"` // why there is no exit status, such as "it was killed"
+	// Foreign says that the scheduler or another person interrupted the job. The job does not wait for a client then, because
+	// a scheduler may want to start it again.
+	Foreign bool `json:"foreign,omitempty"`
 }
 
 const (
