@@ -18,6 +18,7 @@ import (
 	"github.com/ktstr/ktstr/core"
 	"github.com/ktstr/ktstr/internal/fleet"
 	"github.com/ktstr/ktstr/internal/fleet/hostfile"
+	"github.com/ktstr/ktstr/internal/fleet/slurm"
 	"github.com/ktstr/ktstr/internal/fleet/ssh"
 	"github.com/ktstr/ktstr/internal/runs"
 	"github.com/ktstr/ktstr/internal/series"
@@ -25,20 +26,26 @@ import (
 
 // fleetOptions are the flags of `ktstr run` about other hosts.
 type fleetOptions struct {
-	on       string
-	detach   bool
-	resume   string
-	hostArgs []string // of ktstr run on the hosts
+	on         string
+	nodes      string // of Slurm
+	constraint string // of Slurm
+	sbatchArgs []string
+	detach     bool
+	resume     string
+	hostArgs   []string // of ktstr run on the hosts
 }
 
 func fleetFlags(f *pflag.FlagSet, o *fleetOptions) {
 	f.StringVar(&o.on, "on", "", "make the runs on other hosts, see docs/fleet.md: `WHERE` is "+wherePlaces)
+	f.StringVar(&o.nodes, "nodes", "", "with --on slurm, the nodes: `NODES` is their names, such as n[1-20], or their number")
+	f.StringVar(&o.constraint, "constraint", "", "with --on slurm, nodes with these features only, all of them without --nodes. `EXPR` is as for sbatch, such as milan")
+	f.StringArrayVar(&o.sbatchArgs, "sbatch-arg", nil, "with --on slurm, give sbatch the option `ARG`, such as --sbatch-arg=--qos=low (repeatable)")
 	f.BoolVar(&o.detach, "detach", false, "with --on, start the runs and do not wait for them: ktstr run --resume SET collects them")
 	f.StringVar(&o.resume, "resume", "", "go on with the runs of --on whose client ended: collect the runs of the set `SET`")
 }
 
 // wherePlaces lists the values of --on.
-const wherePlaces = "ssh:HOST,… or a file with hosts such as ./lab.yaml"
+const wherePlaces = "ssh:HOST,…, slurm, slurm:PARTITION or a file with hosts such as ./lab.yaml"
 
 // engineOf returns the engine that --on names, and the engine's name.
 func engineOf(o fleetOptions) (e fleet.Engine, name string, err error) {
@@ -46,6 +53,9 @@ func engineOf(o fleetOptions) (e fleet.Engine, name string, err error) {
 	switch {
 	case name == "ssh" && given:
 		e := ssh.Engine{Hosts: ssh.ParseHosts(rest)}
+		return e, name, e.Check()
+	case name == "slurm":
+		e := slurm.Engine{Partition: rest, Nodes: o.nodes, Constraint: o.constraint, SbatchArgs: o.sbatchArgs}
 		return e, name, e.Check()
 	case strings.Contains(o.on, "/"):
 		return engineOfFile(o)
@@ -59,12 +69,15 @@ func engineOfFile(o fleetOptions) (e fleet.Engine, name string, err error) {
 	if err != nil {
 		return nil, "", fmt.Errorf("--on: %w", err)
 	}
-	switch name, _, _ := strings.Cut(f.Engine, ":"); name {
+	switch name, rest, _ := strings.Cut(f.Engine, ":"); name {
+	case "slurm":
+		e := slurm.Engine{Partition: rest, Hosts: f.Hosts, Nodes: o.nodes, Constraint: o.constraint, SbatchArgs: o.sbatchArgs}
+		return e, name, e.Check()
 	case "ssh":
 		e := ssh.Engine{Hosts: f.Hosts}
 		return e, name, e.Check()
 	}
-	return nil, "", fmt.Errorf("--on %s: engine %q: want ssh", o.on, f.Engine)
+	return nil, "", fmt.Errorf("--on %s: engine %q: want ssh, slurm or slurm:PARTITION", o.on, f.Engine)
 }
 
 // check returns an error for flags that do not go with --on, or need it.
@@ -72,6 +85,9 @@ func (o fleetOptions) check(all runOptions) error {
 	if o.on == "" {
 		if o.detach {
 			return errors.New("--detach: goes with --on")
+		}
+		if o.nodes != "" || o.constraint != "" || len(o.sbatchArgs) > 0 {
+			return errors.New("--nodes, --constraint and --sbatch-arg: go with --on slurm")
 		}
 		return nil
 	}
@@ -87,7 +103,7 @@ func (o fleetOptions) check(all runOptions) error {
 // onlyHere are the flags of `ktstr run` that have their effect on the client and not on the
 // host.
 var onlyHere = []string{
-	"on", "detach", "resume", "out", "output", "quiet", "all", "plugin", "payload-dir", "log-level", "tag", "baseline", "base", "last", "bisect",
+	"on", "nodes", "constraint", "sbatch-arg", "detach", "resume", "out", "output", "quiet", "all", "plugin", "payload-dir", "log-level", "tag", "baseline", "base", "last", "bisect",
 	"metric", "min-effect", "margin", "alpha", "strict", "export",
 }
 
@@ -158,6 +174,13 @@ func (a *app) runOnHosts(ctx context.Context, view *seriesView, stops *series.St
 		return err
 	}
 	order := saved.Order.Order(saved.Set)
+	if engine.Starts() { // a job may start without a client, on a host that shares the directory of the kit
+		for _, file := range append(saved.Order.Kit[:len(saved.Order.Kit):len(saved.Order.Kit)], saved.Order.Ktstr) {
+			if err := file.Keep(); err != nil {
+				return fmt.Errorf("the files for the hosts: %w", err)
+			}
+		}
+	}
 	submitting, submitted := stops.Until(ctx)
 	var hosts []fleet.Host
 	if a.resumed != nil {
