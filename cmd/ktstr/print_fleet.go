@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"golang.org/x/term"
@@ -117,7 +118,13 @@ func (s *seriesView) printFleet() error {
 		err := s.noRun(&series.NoResult{Side: s.Sides[0], Interrupted: s.hostStatus() == core.ExitInterrupted, Err: s.hostErrors()})
 		return s.app.joinErrors(err, outputError(s.printCount()))
 	}
-	return s.app.joinErrors(s.print(nil), exitWith(s.hostStatus()))
+	err := s.app.joinErrors(s.print(nil), exitWith(s.hostStatus()))
+	var exit *exitError
+	stopped := slices.ContainsFunc(s.hosts, func(h fleet.Result) bool { return h.Stopped })
+	if errors.As(err, &exit) && exit.status == core.ExitInterrupted && !stopped {
+		exit.status = core.ExitRun // a connection that was lost ended a run, and no person
+	}
+	return err
 }
 
 // hostErrors returns the errors of the hosts, each with its host.
@@ -137,7 +144,7 @@ func (s *seriesView) hostStatus() int {
 	for _, h := range s.hosts {
 		switch {
 		case h.Err == nil:
-		case h.Status == core.ExitInterrupted:
+		case h.Status == core.ExitInterrupted && h.Stopped:
 			status = worstStatus(status, core.ExitInterrupted)
 		default:
 			status = worstStatus(status, core.ExitRun)

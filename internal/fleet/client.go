@@ -40,6 +40,7 @@ type Result struct {
 	Status   int      // exit status of ktstr run on the host
 	Log      []string // the last lines that ktstr printed there
 	Detached bool     // the job goes on, and its runs are collected later
+	Stopped  bool     // the job was asked to end
 	Earlier  bool     // an earlier client kept the runs, and Runs is empty
 	Err      error    // why there are no runs, or fewer than wanted
 }
@@ -150,6 +151,9 @@ func (f *follower) run(ctx context.Context) {
 		default:
 			f.result.Err = err
 		}
+		f.mu.Lock()
+		f.result.Stopped = f.asked > 0
+		f.mu.Unlock()
 		f.client.save(f, errors.As(err, new(*LostError)))
 		return
 	}

@@ -17,8 +17,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// An SSHD is an OpenSSH server for a test. If the test runs as root, the server has a mount namespace of its own, and an
-// /etc/passwd in which its user has a home directory and a shell that the test chooses.
+// An SSHD is an OpenSSH server for a test. If the test runs as root, the server is like another host: it has a mount namespace
+// with an empty /run, and an /etc/passwd in which its user has a home directory and a shell that the test chooses.
 type SSHD struct {
 	User   string // who logs in; empty: the user of the test. Another one needs root.
 	Shell  string // the login shell; empty: /bin/sh. Needs root.
@@ -99,16 +99,13 @@ func (srv *Server) asRoot(t testing.TB, shell string) (setup string) {
 		}
 	}
 	srv.write(t, "passwd", accounts)
-	if err := os.MkdirAll("/run/sshd", 0o755); err != nil { // sshd wants it, and the system's service makes it
-		t.Fatal(err)
-	}
 	if out, err := exec.Command("chown", "-R", u.Uid+":"+u.Gid, srv.Home).CombinedOutput(); err != nil {
 		t.Fatalf("chown: %v\n%s", err, out)
 	}
 	if err := os.Chmod(srv.Dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	return "mount --bind passwd /etc/passwd || exit\n"
+	return "mount --bind passwd /etc/passwd && mount -t tmpfs none /run && mkdir /run/sshd || exit\n" // sshd wants /run/sshd
 }
 
 func (srv *Server) write(t testing.TB, name, text string) {

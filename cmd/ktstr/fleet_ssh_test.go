@@ -1,0 +1,197 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/ktstr/ktstr/core"
+	"github.com/ktstr/ktstr/internal/linux"
+	"github.com/ktstr/ktstr/internal/runs"
+	"github.com/ktstr/ktstr/internal/testenv"
+)
+
+// An sshLab has hosts node1, node2, … which are servers on this machine.
+type sshLab struct {
+	dir     string // of the client, with its home
+	ssh     string // directory of the program ssh, whose configuration has the hosts
+	servers []*testenv.Server
+}
+
+func newSSHLab(t *testing.T, servers ...testenv.SSHD) *sshLab {
+	t.Helper()
+	l := &sshLab{dir: t.TempDir()}
+	var config strings.Builder
+	for i, s := range servers {
+		srv := s.Start(t)
+		l.servers = append(l.servers, srv)
+		config.WriteString(srv.Host(t, fmt.Sprintf("node%d", i+1)))
+	}
+	l.ssh = testenv.SSHClient(t, config.String())
+	return l
+}
+
+// bench writes a benchmark that every user can execute.
+func (l *sshLab) bench(t *testing.T, script string) (path string) {
+	t.Helper()
+	path = filepath.Join(l.servers[0].Dir, "bench")
+	if err := os.WriteFile(path, []byte("#!/bin/sh\n"+script+"\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// command returns ktstr to be run on the client.
+func (l *sshLab) command(t *testing.T, args ...string) (cmd *exec.Cmd, out *bytes.Buffer) {
+	t.Helper()
+	cmd, out = newCommand(t, args...), new(bytes.Buffer)
+	cmd.Env = append(cmd.Env, "PATH="+l.ssh+":"+os.Getenv("PATH"), "HOME="+l.dir, "XDG_STATE_HOME="+l.dir, "XDG_CONFIG_HOME="+l.dir, "XDG_DATA_HOME="+l.dir)
+	cmd.Stdout, cmd.Stderr = out, out
+	return cmd, out
+}
+
+// kept returns the runs in the client's store.
+func (l *sshLab) kept(t *testing.T) []runs.Run {
+	t.Helper()
+	list, err := runs.Open(filepath.Join(l.dir, "ktstr", "runs")).List(runs.Filter{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return list
+}
+
+// awaitNothing waits until no process of the server's user is left, and reports job directories that are left.
+func awaitNothing(t *testing.T, srv *testenv.Server) {
+	t.Helper()
+	for {
+		left := processesOf(srv)
+		for _, pid := range left {
+			fd, err := unix.PidfdOpen(pid, 0)
+			if err != nil {
+				continue
+			}
+			err = awaitEnd(fd)
+			unix.Close(fd)
+			if err != nil {
+				line, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
+				t.Fatalf("process %d %q: %v", pid, line, err)
+			}
+		}
+		if len(left) == 0 {
+			return
+		}
+	}
+}
+
+// processesOf returns the processes that have the home directory of the server's user.
+func processesOf(srv *testenv.Server) (pids []int) {
+	all, _ := linux.Processes()
+	for _, pid := range all {
+		env, _ := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid))
+		if slices.Contains(strings.Split(string(env), "\x00"), "HOME="+srv.Home) {
+			pids = append(pids, pid)
+		}
+	}
+	return pids
+}
+
+// The runs of --on are like those on this host, and have the place and the labels of the file.
+func TestRunsOverSSH(t *testing.T) { // C47
+	t.Parallel()
+	l := newSSHLab(t, testenv.SSHD{})
+	bench := l.bench(t, `echo '{"iops": 1234}'`)
+	lab := filepath.Join(l.dir, "lab.yaml")
+	if err := os.WriteFile(lab, []byte("engine: ssh\nlabels: {site: fra}\nhosts:\n- name: node1\n  labels: {rack: 12}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd, out := l.command(t, "run", bench, "--on", lab, "--repeat", "2", "-o", "json", "--quiet")
+	if err := cmd.Run(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	if !json.Valid(out.Bytes()) {
+		t.Errorf("the output is not JSON: %s", out)
+	}
+	kept := l.kept(t)
+	if len(kept) != 2 {
+		t.Fatalf("%d runs: want 2\n%s", len(kept), out)
+	}
+	for _, r := range kept {
+		got, want := r.Record.Where, core.Where{Engine: "ssh", Host: "node1"}
+		if got == nil || *got != want {
+			t.Errorf("the place of the run: got %+v, want %+v", got, want)
+		}
+		if labels := r.Record.Labels; labels["site"] != "fra" || labels["rack"] != "12" {
+			t.Errorf("labels %v: want site and rack of the file", labels)
+		}
+	}
+	awaitNothing(t, l.servers[0])
+}
+
+// If the connection is cut, the run ends with all its processes.
+func TestCutConnectionEndsTheRunOverSSH(t *testing.T) { // C47
+	for _, tt := range []struct {
+		name   string
+		server testenv.SSHD
+		cut    func(ktstr, session int) error
+		exit   int
+		want   string
+		soak   bool
+	}{
+		{"ssh killed", testenv.SSHD{}, func(ktstr, _ int) error { return signalChild(ktstr, unix.SIGKILL) }, core.ExitRun, "the connection was lost: ssh ended with signal: killed", false},
+		{"ktstr killed", testenv.SSHD{}, func(ktstr, _ int) error { return unix.Kill(ktstr, unix.SIGKILL) }, -1, "", false},
+		{"ssh killed, ordinary user", testenv.SSHD{User: "nobody"}, func(ktstr, _ int) error { return signalChild(ktstr, unix.SIGKILL) }, core.ExitRun, "the connection was lost: ssh ended with signal: killed", true},
+		{"sshd killed", testenv.SSHD{}, func(_, session int) error { return unix.Kill(session, unix.SIGKILL) }, core.ExitRun, "the connection was lost: ", true},
+		{"sshd stopped", testenv.SSHD{}, func(_, session int) error { return unix.Kill(session, unix.SIGSTOP) }, core.ExitRun, "the connection was lost: Timeout, server 127.0.0.1 not responding", true},
+		{"ssh stopped", testenv.SSHD{}, func(ktstr, _ int) error { return signalChild(ktstr, unix.SIGSTOP) }, core.ExitRun, "the connection was lost: ", true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			if tt.soak && os.Getenv("KTSTR_SOAK") == "" {
+				t.Skip("takes a minute: KTSTR_SOAK=1 runs it")
+			}
+			l := newSSHLab(t, tt.server)
+			ready := newNamedPipe(t)
+			os.Chmod(ready.path, 0o666)
+			cmd, out := l.command(t, "run", l.bench(t, "setsid sleep 1000 &\nsetsid env -i sleep 1000 </dev/null >/dev/null 2>&1 &\necho > "+ready.path+"\nexec sleep 1000"), "--on", "ssh:node1")
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			ready.line(t)
+			sessions, _ := linux.Children(l.servers[0].Pid)
+			if len(sessions) != 1 {
+				t.Fatalf("sshd has the connections %v: want one", sessions)
+			}
+			if err := tt.cut(cmd.Process.Pid, sessions[0]); err != nil {
+				t.Fatal(err)
+			}
+			cmd.Wait()
+			awaitNothing(t, l.servers[0])
+			if got := cmd.ProcessState.ExitCode(); got != tt.exit || !strings.Contains(out.String(), tt.want) {
+				t.Errorf("exit status %d: want %d, and the output %q\n%s", got, tt.exit, tt.want, out)
+			}
+			if kept := l.kept(t); tt.exit >= 0 && (len(kept) != 1 || !kept[0].Record.Interrupted) {
+				t.Errorf("%d runs are kept: want the interrupted one\n%s", len(kept), out)
+			}
+		})
+	}
+}
+
+// signalChild sends a signal to the ssh that ktstr has started.
+func signalChild(ktstr int, s syscall.Signal) error {
+	children, err := linux.Children(ktstr)
+	for _, pid := range children {
+		if linux.Name(pid) == "ssh" {
+			return unix.Kill(pid, s)
+		}
+	}
+	return fmt.Errorf("no ssh among the children %v: %v", children, err)
+}
