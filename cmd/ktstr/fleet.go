@@ -219,7 +219,7 @@ func (s *seriesView) order() (*fleet.Saved, error) {
 	for _, side := range s.Sides {
 		spec := side.Spec
 		request.Labels = spec.Labels
-		if p := spec.Payload; len(p.Raw) > 0 && filepath.IsAbs(p.Source) {
+		if p := spec.Payload; len(p.Raw) > 0 && strings.Contains(p.Source, "/") {
 			request.Payloads[p.Name+".yaml"] = string(p.Raw)
 		}
 		if p := spec.Plugin; p != nil && p.Path != "" {
@@ -329,9 +329,14 @@ func (s *seriesView) fill() {
 		for _, side := range s.Sides {
 			n := len(side.Kept)
 			for _, r := range h.Runs {
-				if r.Record.Labels[runs.LabelSet] == side.Set {
-					side.Kept = append(side.Kept, r)
+				if r.Record.Labels[runs.LabelSet] != side.Set {
+					continue
 				}
+				if err := s.Keep(side, r); err != nil {
+					h.Err = err
+					continue
+				}
+				s.printProblemsOnce(side, r.Record)
 			}
 			if wanted := s.Rounds(); h.Err == nil && !h.Detached && len(side.Kept)-n < max(wanted, 1) {
 				h.Err = fmt.Errorf("%d of %d runs of %s%s", len(side.Kept)-n, wanted, side.Name, lastLine(h.Log))

@@ -82,7 +82,6 @@ func TestRunsOnSeveralHosts(t *testing.T) {
 	if got := f.ktstr("run", f.bench, "--on", "test", "--repeat", "2", "--higher", "iops"); got != core.ExitPass {
 		t.Fatalf("exit status %d\n%s%s", got, &f.stdout, &f.stderr)
 	}
-	t.Logf("%s%s", &f.stdout, &f.stderr)
 	f.wantOutput("n1    2     pass", "n2    2     pass", "2 hosts: 2 passed\n")
 	kept := f.kept()
 	if len(kept) != 4 {
@@ -103,5 +102,98 @@ func TestRunsOnSeveralHosts(t *testing.T) {
 		if left, _ := filepath.Glob(filepath.Join(f.engine.Dir, host, "ktstr", "jobs", "*")); left != nil {
 			t.Errorf("files are left on %s: %v", host, left)
 		}
+	}
+}
+
+// The payload file, the plugin and the lock of the client are those of the runs on a host.
+func TestHostsUseThePayloadPluginAndLockOfTheClient(t *testing.T) {
+	f := newTestFleet(t, "n1")
+	payloads := filepath.Join(f.home, "payloads")
+	if err := os.Mkdir(payloads, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	talk := "name: talk\nsummary: Says its speed\nbinary: /bin/echo\nargs: [-e, 'speed 1.0\\nthroughput: 12.5']\nextractor: speed\n"
+	if err := os.WriteFile(filepath.Join(payloads, "talk.yaml"), []byte(talk), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Chdir(f.home)
+	for _, line := range []string{
+		"plugin new speed --lang table", "plugin install ktstr-plugin-speed/speed.ktstr.yaml --corpus ktstr-plugin-speed/corpus", "plugin lock",
+		"run talk --on test --payload-dir payloads",
+	} {
+		if got := f.ktstr(strings.Fields(line)...); got != core.ExitPass {
+			t.Fatalf("ktstr %s: exit status %d\n%s%s", line, got, &f.stdout, &f.stderr)
+		}
+	}
+	kept := f.kept()
+	if len(kept) != 1 {
+		t.Fatalf("%d runs were kept, want 1\n%s", len(kept), &f.stderr)
+	}
+	r := kept[0].Record
+	if len(r.Metrics) == 0 || r.Metrics[0].Name != "throughput" || r.Metrics[0].Value != 12.5 {
+		t.Errorf("metrics %v, want throughput 12.5", r.Metrics)
+	}
+	if p := r.Plugin; p == nil || !p.Locked || !strings.HasPrefix(p.Lock, f.engine.Dir) {
+		t.Errorf("plugin %+v, want one that the lock of the client names", p)
+	}
+}
+
+// Variants run in turns on each host, and the comparison is of all hosts.
+func TestVariantsOnHosts(t *testing.T) {
+	f := newTestFleet(t, "n1", "n2", "n3")
+	f.write("echo \"{\\\"iops\\\": $1}\"")
+	got := f.ktstr("run", f.bench, "--on", "test", "--repeat", "2", "--higher", "iops", "--variant", "old=100", "--variant", "new=90", "--tag", "t")
+	if got != core.ExitCheck {
+		t.Errorf("exit status %d, want %d for a loss\n%s%s", got, core.ExitCheck, &f.stdout, &f.stderr)
+	}
+	f.wantOutput("worse", "3 hosts: 3 passed\n")
+	if got := f.ktstr("runs", "list", "--tag", "t"); got != core.ExitPass || strings.Count(f.stdout.String(), "set-") < 12 {
+		t.Errorf("runs list --tag t: exit status %d, want the 12 runs\n%s%s", got, &f.stdout, &f.stderr)
+	}
+}
+
+// A host that is down is named, and the runs of the others count.
+func TestHostThatIsDownIsNamed(t *testing.T) {
+	f := newTestFleet(t, "n1")
+	f.engine.Names = append(f.engine.Names, "n2")
+	if got := f.ktstr("run", f.bench, "--on", "test"); got != core.ExitRun {
+		t.Errorf("exit status %d, want %d", got, core.ExitRun)
+	}
+	f.wantOutput("n2    0     no result  the host is down", "2 hosts: 1 passed, 1 without a result (n2)\n", "1 of 2 runs")
+	if got := f.ktstr("run", f.bench, "--on", "test", "-o", "json"); got != core.ExitRun || !strings.Contains(f.stdout.String(), `"host": "n2"`) {
+		t.Errorf("-o json: exit status %d, want %d and a record of n2\n%s", got, core.ExitRun, &f.stdout)
+	}
+	// The saved command goes on with the host that is missing.
+	if err := os.Mkdir(filepath.Join(f.engine.Dir, "n2"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	set, _, _ := strings.Cut(f.kept()[0].Record.Labels[runs.LabelSet], ".")
+	if got := f.ktstr("run", "--resume", set); got != core.ExitPass {
+		t.Errorf("--resume: exit status %d\n%s%s", got, &f.stdout, &f.stderr)
+	}
+	f.wantOutput("2 hosts: 2 passed\n")
+	if got := f.ktstr("run", "--resume", set); got != core.ExitUsage {
+		t.Errorf("--resume of a set that is complete: exit status %d, want %d", got, core.ExitUsage)
+	}
+}
+
+// A mistake that a host finds is reported with the host, and a mistake that can be found
+// here starts no job.
+func TestMistakesWithHosts(t *testing.T) {
+	f := newTestFleet(t, "n1")
+	if got := f.ktstr("run", "/no/such/program", "--on", "test"); got != core.ExitRun {
+		t.Errorf("exit status %d, want %d", got, core.ExitRun)
+	}
+	f.wantOutput("n1: ", "/no/such/program", "1 without a result (n1)")
+	for _, args := range [][]string{
+		{"--check", "iops >"}, {"--on", "test", "--until-decided", "--baseline", "x"},
+		{"--detach"}, {"--on", "test", "--cwd", "here"}, {"--resume", "set-1", "--quiet"}, {"--resume", "../x"},
+	} {
+		if got := f.ktstr(append([]string{"run", f.bench}, args...)...); got != core.ExitUsage {
+			t.Errorf("%v: exit status %d, want %d\n%s", args, got, core.ExitUsage, &f.stderr)
+		}
+	}
+	if left, _ := filepath.Glob(filepath.Join(f.home, "ktstr", "fleet", "*")); len(left) != 0 {
+		t.Errorf("%v are saved, want none", left)
 	}
 }

@@ -39,9 +39,9 @@ func limitText(s *series.Side) string {
 	return ""
 }
 
-// printEnded prints the result of one run of a series on stderr. Messages that an earlier
-// run had, too, are not repeated.
-func (s *seriesView) printEnded(side *series.Side, r core.Record) {
+// printProblemsOnce prints the problems of the last run of a side on stderr. Messages that
+// an earlier run had, too, are not repeated.
+func (s *seriesView) printProblemsOnce(side *series.Side, r core.Record) {
 	if r.ExitStatus() != core.ExitPass && !failedAlike(side, r) {
 		s.app.printProblems(r, s.o.quiet, limitText(side))
 	} else {
@@ -51,6 +51,14 @@ func (s *seriesView) printEnded(side *series.Side, r core.Record) {
 				fmt.Fprintf(s.app.stderr, "%s\n", line(export.DiagnosticText(d)))
 			}
 		}
+	}
+}
+
+// printEnded prints the result of one run of a series on stderr. The client of a fleet prints
+// the problems, because it has the bundle in the end.
+func (s *seriesView) printEnded(side *series.Side, r core.Record) {
+	if s.app.placed == nil {
+		s.printProblemsOnce(side, r)
 	}
 	if s.o.quiet {
 		return

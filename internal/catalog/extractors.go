@@ -292,7 +292,7 @@ func (c *Catalog) Start(ctx context.Context, name string) (Started, error) {
 	switch {
 	case !locked:
 		c.notice(fmt.Sprintf("plugin %s (%s) is not in a %s", name, x.Path, store.LockFile))
-	case filepath.IsAbs(x.lock):
+	case filepath.IsAbs(x.lock) && c.Lock == "":
 		c.notice(fmt.Sprintf("plugin %s: its lock is %s, above the working directory", name, x.lock))
 	}
 	if x.lock != "" {

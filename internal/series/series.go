@@ -274,6 +274,17 @@ func (s *Series) one(ctx context.Context, side *Side) (core.Record, error) {
 	return r.Record, nil
 }
 
+// Keep adds a run that another host made, and gives it the tags of the request.
+func (s *Series) Keep(side *Side, r runs.Run) error {
+	for _, tag := range s.Tags {
+		if err := s.store.Tag(tag, r.Name); err != nil {
+			return fmt.Errorf("--tag %s: %w", tag, err)
+		}
+	}
+	side.Kept = append(side.Kept, r)
+	return nil
+}
+
 func (s *Series) notice(text string) {
 	if s.Notice != nil {
 		s.Notice(text)
