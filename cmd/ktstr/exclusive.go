@@ -26,7 +26,7 @@ func exclusiveFlags(f *pflag.FlagSet, o *exclusiveOptions) {
 func (o exclusiveOptions) check(given func(flag string) bool) error {
 	switch {
 	case !given("wait"):
-	case !o.exclusive:
+	case !o.exclusive && !given("on"):
 		return errors.New("--wait: goes with --exclusive")
 	case o.wait <= 0:
 		return fmt.Errorf("--wait %v: want a duration above 0, or leave the flag out", o.wait)

@@ -121,6 +121,9 @@ func (o runOptions) argsOnHost(flags *pflag.FlagSet) (args []string) {
 			}
 		}
 	})
+	if !o.host.exclusive {
+		args = append(args, "--exclusive")
+	}
 	for _, p := range o.payloads {
 		if path, err := filepath.Abs(p); err == nil && strings.Contains(p, "/") {
 			p = path // the working directory of the host is another one
@@ -287,7 +290,7 @@ func (s *seriesView) limit() time.Duration {
 		}
 		round += d + s.o.grace + start
 	}
-	const begin = time.Minute
+	begin := time.Minute + s.o.host.wait
 	if rounds := s.Rounds(); rounds > 0 && s.For == 0 {
 		return begin + time.Duration(rounds)*round
 	}

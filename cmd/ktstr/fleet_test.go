@@ -31,6 +31,7 @@ func newTestFleet(t *testing.T, up ...string) *testFleet {
 		t.Setenv(name, f.home)
 	}
 	f.engine = fleettest.Engine{Dir: filepath.Join(f.home, "hosts"), Names: up}
+	t.Cleanup(func() { f.engine.Close() })
 	for _, name := range up {
 		if err := os.MkdirAll(filepath.Join(f.engine.Dir, name), 0o700); err != nil {
 			t.Fatal(err)
@@ -94,6 +95,9 @@ func TestRunsOnSeveralHosts(t *testing.T) {
 			continue
 		}
 		hosts[r.Record.Where.Host]++
+		if !r.Record.Exclusive {
+			t.Error("the run had not the host to itself")
+		}
 	}
 	if hosts["n1"] != 2 || hosts["n2"] != 2 {
 		t.Errorf("runs by host: %v, want 2 of each", hosts)

@@ -4,6 +4,8 @@ package fleettest
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -48,6 +50,20 @@ type host struct {
 func (h host) Handle() fleet.Handle         { return fleet.Handle{Name: h.name} }
 func (h host) Cancel(context.Context) error { return errors.ErrUnsupported }
 
+func (h host) node() string {
+	sum := sha256.Sum256([]byte(filepath.Join(h.engine.Dir, h.name)))
+	return "fleettest-" + hex.EncodeToString(sum[:8])
+}
+
+// Close removes the lock files of the hosts.
+func (e Engine) Close() {
+	for _, name := range e.Names {
+		for _, dir := range []string{"/run", "/dev/shm"} {
+			os.Remove(filepath.Join(dir, "ktstr-"+host{engine: e, name: name}.node()+".lock"))
+		}
+	}
+}
+
 // Attach starts the process of a host here. A host whose directory is missing is down.
 func (h host) Attach(ctx context.Context, note func(string)) (fleet.Conn, error) {
 	note("connecting")
@@ -60,7 +76,8 @@ func (h host) Attach(ctx context.Context, note func(string)) (fleet.Conn, error)
 	for _, name := range []string{"HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME"} {
 		c.Env = append(c.Env, name+"="+home)
 	}
-	c.Env = append(c.Env, "PATH="+os.Getenv("PATH"))
+	// Each host has a lock of its own, as each node of Slurm on one machine.
+	c.Env = append(c.Env, "PATH="+os.Getenv("PATH"), "SLURMD_NODENAME="+h.node())
 	in, err := c.StdinPipe()
 	if err != nil {
 		return nil, err
