@@ -10,6 +10,7 @@ import (
 	"github.com/ktstr/ktstr/core"
 	"github.com/ktstr/ktstr/internal/fleet"
 	"github.com/ktstr/ktstr/internal/fleet/fleettest"
+	"github.com/ktstr/ktstr/internal/hostlock"
 	"github.com/ktstr/ktstr/internal/runs"
 )
 
@@ -199,5 +200,23 @@ func TestMistakesWithHosts(t *testing.T) {
 	}
 	if left, _ := filepath.Glob(filepath.Join(f.home, "ktstr", "fleet", "*")); len(left) != 0 {
 		t.Errorf("%v are saved, want none", left)
+	}
+}
+
+// C47: a host in use gives an error that names it and the owner of its lock.
+func TestHostInUse(t *testing.T) {
+	f := newTestFleet(t, "n1", "n2")
+	t.Setenv("SLURMD_NODENAME", f.engine.Node("n1"))
+	var other hostlock.Host
+	defer other.Close()
+	if err := other.Acquire(t.Context(), hostlock.Run{Payload: "theirs"}, 0, nil); err != nil {
+		t.Fatal(err)
+	}
+	if got := f.ktstr("run", f.bench, "--on", "test", "--wait", "1ms"); got != core.ExitRun {
+		t.Errorf("exit status %d, want %d", got, core.ExitRun)
+	}
+	f.wantOutput("2 hosts: 1 passed, 1 without a result (n1)", "after 1ms (--wait): the host lock /run/ktstr-"+f.engine.Node("n1")+".lock is held by theirs of root")
+	if kept := f.kept(); len(kept) != 1 || kept[0].Record.Where.Host != "n2" {
+		t.Errorf("kept %+v, want one run of n2", kept)
 	}
 }

@@ -46,7 +46,12 @@ func (s SSHD) Start(t testing.TB) *Server {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
+	t.Cleanup(func() {
+		os.RemoveAll(dir)
+		for _, shared := range []string{"/run", "/dev/shm"} {
+			os.Remove(filepath.Join(shared, "ktstr-"+filepath.Base(dir)+".lock"))
+		}
+	})
 	srv := &Server{Dir: dir, Home: filepath.Join(dir, "home"), User: s.User}
 	if srv.User == "" {
 		me, err := user.Current()
@@ -125,7 +130,8 @@ func (srv *Server) start(t testing.TB, setup, sshd, config string) error {
 	srv.Port = free.Addr().(*net.TCPAddr).Port
 	free.Close()
 	srv.write(t, "sshd_config", fmt.Sprintf("ListenAddress 127.0.0.1:%d\nHostKey %s/host\nAuthorizedKeysFile %[2]s/key.pub\nPidFile none\nUsePAM no\n"+
-		"StrictModes no\nPermitRootLogin yes\nPasswordAuthentication no\nKbdInteractiveAuthentication no\nPrintMotd no\n%s\n", srv.Port, srv.Dir, config))
+		"StrictModes no\nPermitRootLogin yes\nPasswordAuthentication no\nKbdInteractiveAuthentication no\nPrintMotd no\n%s\n"+
+		"SetEnv SLURMD_NODENAME=%s\n", srv.Port, srv.Dir, config, filepath.Base(srv.Dir))) // each server is a host with a lock of its own
 	cmd := exec.Command("/bin/sh", "-c", setup+"\nexec "+sshd+" -D -e -f sshd_config")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if os.Geteuid() == 0 {

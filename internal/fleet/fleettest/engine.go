@@ -50,8 +50,9 @@ type host struct {
 func (h host) Handle() fleet.Handle         { return fleet.Handle{Name: h.name} }
 func (h host) Cancel(context.Context) error { return errors.ErrUnsupported }
 
-func (h host) node() string {
-	sum := sha256.Sum256([]byte(filepath.Join(h.engine.Dir, h.name)))
+// Node returns the SLURMD_NODENAME of a host, by which it has a host lock of its own.
+func (e Engine) Node(name string) string {
+	sum := sha256.Sum256([]byte(filepath.Join(e.Dir, name)))
 	return "fleettest-" + hex.EncodeToString(sum[:8])
 }
 
@@ -59,7 +60,7 @@ func (h host) node() string {
 func (e Engine) Close() {
 	for _, name := range e.Names {
 		for _, dir := range []string{"/run", "/dev/shm"} {
-			os.Remove(filepath.Join(dir, "ktstr-"+host{engine: e, name: name}.node()+".lock"))
+			os.Remove(filepath.Join(dir, "ktstr-"+e.Node(name)+".lock"))
 		}
 	}
 }
@@ -77,7 +78,7 @@ func (h host) Attach(ctx context.Context, note func(string)) (fleet.Conn, error)
 		c.Env = append(c.Env, name+"="+home)
 	}
 	// Each host has a lock of its own, as each node of Slurm on one machine.
-	c.Env = append(c.Env, "PATH="+os.Getenv("PATH"), "SLURMD_NODENAME="+h.node())
+	c.Env = append(c.Env, "PATH="+os.Getenv("PATH"), "SLURMD_NODENAME="+h.engine.Node(h.name))
 	in, err := c.StdinPipe()
 	if err != nil {
 		return nil, err
