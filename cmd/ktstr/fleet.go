@@ -342,13 +342,26 @@ func (s *seriesView) fill() {
 				s.printProblemsOnce(side, r.Record)
 			}
 			if wanted := s.Rounds(); h.Err == nil && !h.Detached && len(side.Kept)-n < max(wanted, 1) {
-				h.Err = fmt.Errorf("%d of %d runs of %s%s", len(side.Kept)-n, wanted, side.Name, lastLine(h.Log))
+				h.Err = s.fewer(*h, side, len(side.Kept)-n)
 			}
 		}
 		if h.Err != nil {
 			s.NoResultOn(core.Where{Engine: s.engine, Host: h.Name, Job: h.Job}, &series.NoResult{Side: s.Sides[0], Interrupted: h.Status == core.ExitInterrupted, Err: h.Err})
 		}
 	}
+}
+
+// fewer returns the error of a host that made only some of the wanted runs of a side. The
+// last line that ktstr printed there is the reason.
+func (s *seriesView) fewer(h fleet.Result, side *series.Side, made int) error {
+	text := fmt.Sprintf("%d of %s of %s", made, count(max(s.Rounds(), 1), "run"), side.Name)
+	switch {
+	case h.Status == core.ExitInterrupted:
+		return errors.New(text + ", then it was interrupted")
+	case len(h.Log) > 0:
+		return fmt.Errorf("%s: %s", text, strings.TrimPrefix(h.Log[len(h.Log)-1], "ktstr: "))
+	}
+	return errors.New(text)
 }
 
 // earlier returns the runs of the sets that an earlier client kept, by host.
@@ -366,11 +379,4 @@ func (s *seriesView) earlier() map[core.Where][]runs.Run {
 		}
 	}
 	return of
-}
-
-func lastLine(log []string) string {
-	if len(log) == 0 {
-		return ""
-	}
-	return ": " + strings.TrimPrefix(log[len(log)-1], "ktstr: ")
 }

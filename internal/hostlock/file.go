@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -30,7 +31,7 @@ func (h *Host) paths() []string {
 	return paths
 }
 
-var nodeName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,199}$`)
+var nodeName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,199}$`) })
 
 // name returns the name of the lock file. Slurm can have several nodes on one host, for
 // tests. Each of them has its own lock, and a node with the name of the host has the
@@ -39,7 +40,7 @@ func name() string {
 	node := os.Getenv("SLURMD_NODENAME")
 	host, _ := os.Hostname()
 	host, _, _ = strings.Cut(host, ".")
-	if node == host || !nodeName.MatchString(node) {
+	if node == host || !nodeName().MatchString(node) {
 		return "ktstr.lock"
 	}
 	return "ktstr-" + node + ".lock"
