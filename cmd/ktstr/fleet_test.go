@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -218,5 +219,22 @@ func TestHostInUse(t *testing.T) {
 	f.wantOutput("2 hosts: 1 passed, 1 without a result (n1)", "after 1ms (--wait): the host lock /run/ktstr-"+f.engine.Node("n1")+".lock is held by theirs of root")
 	if kept := f.kept(); len(kept) != 1 || kept[0].Record.Where.Host != "n2" {
 		t.Errorf("kept %+v, want one run of n2", kept)
+	}
+}
+
+// On a terminal with fewer lines than hosts, the hosts with news have a row.
+func TestRowsOfManyHosts(t *testing.T) {
+	h := hostRows{rows: []string{"a", "b", "c", "d"}, recent: []int{3, 1, 0, 2}, names: func(i int) string { return fmt.Sprint("n", i+1) }}
+	for _, tt := range []struct {
+		columns, lines int
+		want           string
+	}{
+		{80, 10, "\rn1            a\x1b[K\nn2            b\x1b[K\nn3            c\x1b[K\nn4            d\x1b[K\n\x1b[J"},
+		{80, 4, "\x1b[4A\rn1            a\x1b[K\nn3            c\x1b[K\n… and 2 more hosts\x1b[K\n\x1b[J"},
+		{10, 4, "\x1b[3A\rn1       \x1b[K\nn3       \x1b[K\n… and 2 m\x1b[K\n\x1b[J"},
+	} {
+		if got := h.draw(tt.columns, tt.lines); got != tt.want {
+			t.Errorf("%d columns, %d lines:\n got %q\nwant %q", tt.columns, tt.lines, got, tt.want)
+		}
 	}
 }

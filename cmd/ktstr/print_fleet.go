@@ -19,21 +19,25 @@ import (
 // hostRows shows what happens on each host: on a terminal one row per host, elsewhere a line
 // for each change.
 type hostRows struct {
-	w     io.Writer // nil: nothing is shown
-	rows  []string  // the state of each host
-	names func(int) string
-	shown int // rows on the terminal; -1: w is no terminal
+	w       io.Writer // nil: nothing is shown
+	rows    []string  // the state of each host
+	recent  []int     // the hosts, the one with the latest change last
+	names   func(int) string
+	visible int // rows on the terminal; -1: w is no terminal
 }
 
 // showHosts makes the client show its hosts. The caller calls end on the result.
 func (a *app) showHosts(c *fleet.Client, quiet bool) *hostRows {
-	h := &hostRows{w: a.stderr, rows: make([]string, len(c.Hosts)), shown: -1}
+	h := &hostRows{w: a.stderr, rows: make([]string, len(c.Hosts)), visible: -1}
 	h.names = func(i int) string { return hostName(c.Hosts[i].Handle()) }
+	for i := range c.Hosts {
+		h.recent = append(h.recent, i)
+	}
 	if quiet {
 		h.w = nil
 	}
 	if steerable(a.stderr) {
-		h.shown = 0
+		h.visible = 0
 	}
 	c.Note = h.note
 	return h
@@ -50,36 +54,47 @@ func (h *hostRows) note(host int, state string) {
 		return
 	}
 	h.rows[host] = state
-	if h.shown < 0 {
+	h.recent = append(slices.DeleteFunc(h.recent, func(i int) bool { return i == host }), host)
+	if h.visible < 0 {
 		fmt.Fprintf(h.w, "%s: %s\n", line(h.names(host)), state)
 	} else {
-		h.draw()
+		io.WriteString(h.w, h.draw(terminal(h.w), height(h.w)))
 	}
 }
 
-// draw draws the rows again. If the terminal has fewer lines than hosts, the first rows are
-// left out.
-func (h *hostRows) draw() {
-	columns, lines := terminal(h.w), height(h.w)
+// draw returns what draws the rows again on a terminal of that size. If there are more hosts
+// than lines, it shows those whose state changed last.
+func (h *hostRows) draw(columns, lines int) string {
 	var text strings.Builder
-	if h.shown > 0 {
-		fmt.Fprintf(&text, "\x1b[%dA", h.shown)
+	if h.visible > 0 {
+		fmt.Fprintf(&text, "\x1b[%dA", h.visible)
 	}
 	text.WriteString("\r")
-	first := max(0, len(h.rows)-max(1, lines-1))
-	for i, state := range h.rows[first:] {
-		row := []rune(fmt.Sprintf("%-12s  %s", line(h.names(first+i)), cmp.Or(state, "…")))
-		text.WriteString(string(row[:min(len(row), max(0, columns-1))]) + "\x1b[K\n")
+	shown := slices.Clone(h.recent)
+	if most := max(1, lines-2); len(shown) > most { // below them are the count and the cursor
+		shown = shown[len(shown)-most:]
+	}
+	slices.Sort(shown)
+	h.visible = 0
+	row := func(text string) string {
+		h.visible++
+		all := []rune(text)
+		return string(all[:min(len(all), max(0, columns-1))]) + "\x1b[K\n" // a wrapped row could not be erased
+	}
+	for _, i := range shown {
+		text.WriteString(row(fmt.Sprintf("%-12s  %s", line(h.names(i)), cmp.Or(h.rows[i], "…"))))
+	}
+	if more := len(h.rows) - len(shown); more > 0 {
+		text.WriteString(row(fmt.Sprintf("… and %s", count(more, "more host"))))
 	}
 	text.WriteString("\x1b[J")
-	h.shown = len(h.rows) - first
-	io.WriteString(h.w, text.String())
+	return text.String()
 }
 
 // end removes the rows from the terminal.
 func (h *hostRows) end() {
-	if h.w != nil && h.shown > 0 {
-		fmt.Fprintf(h.w, "\x1b[%dA\r\x1b[J", h.shown)
+	if h.w != nil && h.visible > 0 {
+		fmt.Fprintf(h.w, "\x1b[%dA\r\x1b[J", h.visible)
 	}
 }
 
