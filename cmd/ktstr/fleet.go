@@ -173,17 +173,15 @@ func (a *app) runOnHosts(ctx context.Context, view *seriesView, stops *series.St
 		}
 		saved.Command = a.args
 	}
+	if engine.Starts() { // a job may start without a client, on a host that shares the directory of the kit
+		if err := saved.Order.Keep(); err != nil {
+			return fmt.Errorf("the files for the hosts: %w", err)
+		}
+	}
 	if err := saved.Write(); err != nil {
 		return err
 	}
 	order := saved.Order.Order(saved.Set)
-	if engine.Starts() { // a job may start without a client, on a host that shares the directory of the kit
-		for _, file := range append(saved.Order.Kit[:len(saved.Order.Kit):len(saved.Order.Kit)], saved.Order.Ktstr) {
-			if err := file.Keep(); err != nil {
-				return fmt.Errorf("the files for the hosts: %w", err)
-			}
-		}
-	}
 	submitting, submitted := stops.Until(ctx)
 	var hosts []fleet.Host
 	if a.resumed != nil {
@@ -191,13 +189,16 @@ func (a *app) runOnHosts(ctx context.Context, view *seriesView, stops *series.St
 	} else {
 		hosts, err = engine.Submit(submitting, order)
 	}
-	submitted()
 	stopped := submitting.Err() != nil && ctx.Err() == nil
+	submitted()
 	if err == nil {
 		saved.Placed(hosts)
 		err = saved.Write()
 	}
 	if err != nil {
+		if a.resumed == nil {
+			err = errors.Join(err, saved.Remove())
+		}
 		return view.noRun(&series.NoResult{Side: view.Sides[0], Interrupted: stopped, Err: err})
 	}
 	client := &fleet.Client{

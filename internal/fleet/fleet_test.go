@@ -284,3 +284,20 @@ func killJob(t *testing.T, w *world) {
 		}
 	}
 }
+
+// A scheduler takes the request as one line, also that of a resumed order.
+func TestSavedRequestIsOneLine(t *testing.T) {
+	w := newWorld(t, nil, "2", "/bin/true")
+	want := string(w.saved.Order.Request)
+	w.saved.Placed(nil)
+	if err := w.saved.Write(); err != nil {
+		t.Fatal(err)
+	}
+	saved, err := fleet.Resume("set-1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := string(saved.Order.Order("set-1").Request); got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+}

@@ -93,19 +93,20 @@ func put(kit string, f File, from io.Reader) error {
 	return os.Rename(path, filepath.Join(kit, f.SHA256))
 }
 
-// Keep adds the file to the kit of this host, for hosts that share the directory.
-func (f File) Keep() error {
+// Keep adds the file to the kit of this host, for hosts that share the directory, and returns the File there.
+func (f File) Keep() (File, error) {
 	kit, err := kitDir()
 	if err != nil {
-		return err
+		return f, err
 	}
+	kept := File{Path: filepath.Join(kit, f.SHA256), SHA256: f.SHA256, Size: f.Size}
 	if need, err := missing(kit, []File{f}); err != nil || len(need) == 0 {
-		return err
+		return kept, err
 	}
 	from, err := os.Open(f.Path)
 	if err != nil {
-		return err
+		return f, err
 	}
 	defer from.Close()
-	return put(kit, f, from)
+	return kept, put(kit, f, from)
 }

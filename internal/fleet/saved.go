@@ -1,6 +1,7 @@
 package fleet
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -74,7 +75,20 @@ func Resume(set string) (*Saved, error) {
 
 // Order returns the order of that name.
 func (s SavedOrder) Order(name string) Order {
-	return Order{Name: name, Request: s.Request, Ktstr: s.Ktstr, Limit: s.Limit, Grace: s.Grace, Detach: s.Detach}
+	line := new(bytes.Buffer)
+	json.Compact(line, s.Request) // it is valid JSON: it was read as such, or written by Encode
+	return Order{Name: name, Request: line.Bytes(), Ktstr: s.Ktstr, Limit: s.Limit, Grace: s.Grace, Detach: s.Detach}
+}
+
+// Keep adds the files to the kit of this host. The order uses them from there, so that the originals may change.
+func (s *SavedOrder) Keep() (err error) {
+	s.Ktstr, err = s.Ktstr.Keep()
+	for i := range s.Kit {
+		if err == nil {
+			s.Kit[i], err = s.Kit[i].Keep()
+		}
+	}
+	return err
 }
 
 // Handles returns the handles of all hosts.
@@ -102,6 +116,15 @@ func (s *Saved) set(at int, h Handle, done bool) {
 	defer s.mu.Unlock()
 	s.Hosts[at].Handle = h
 	s.Hosts[at].Done = s.Hosts[at].Done || done
+}
+
+// Remove forgets the set.
+func (s *Saved) Remove() error {
+	path, err := savedPath(s.Set)
+	if err != nil {
+		return err
+	}
+	return os.Remove(path)
 }
 
 // Write saves s, by an atomic rename. After the last host is done, it removes the file.
