@@ -20,7 +20,9 @@ func New() ktstr.Extractor {
 		Version: "1",
 		Tools:   []ktstr.Tool{{Name: "perf", Versions: []string{"4.15", "5.18", "6.1", "6.5"}}},
 		Hints: []ktstr.Hint{
-			{Name: "*", Headline: true}, // the events
+			{Name: "*", Headline: true},            // the events
+			{Name: "interval.*.*", Headline: true}, // and those of -I
+			{Name: "interval.*.*.*"},
 			{Name: "time.elapsed", Unit: "s", Polarity: ktstr.Lower, Headline: true},
 			{Name: "time.elapsed.stddev", Unit: "s"},
 			{Name: "time.user", Unit: "s"},
@@ -42,11 +44,26 @@ var header = []byte("Performance counter stats for ")
 // reading is the state of a parse.
 type reading struct {
 	*report.Report
-	intervals map[string]int // numbers of the time stamps of -I
-	events    map[string][]string
-	order     []string // the keys of events: where a row was counted
-	text      bool     // the text form was read
-	rows      int
+	interval string            // the last time stamp of -I
+	number   int               // of that interval, from 1
+	places   map[string]*place // of that interval, by the printed place
+	order    []*place          // of all intervals, as in the text
+	names    map[string]string // segments of metric names by the printed text
+	columns  map[string]column // by the printed unit of a derived number
+	text     bool              // the text form was read
+	rows     int
+}
+
+// place is where and when rows were counted, such as CPU0 in the third interval.
+type place struct {
+	prefix string   // of the names of its metrics, such as "interval.3.CPU0."
+	events []string // in the order of the text
+}
+
+// column is the meaning of a derived number, such as insn_per_cycle.
+type column struct {
+	slug, unit string
+	polarity   ktstr.Polarity
 }
 
 // row is one event of one place and interval, as printed.
@@ -66,7 +83,12 @@ type row struct {
 type derived struct{ value, unit string }
 
 func parse(out ktstr.Output) (ktstr.Extraction, error) {
-	r := reading{Report: report.New("perf stat", out), intervals: map[string]int{}, events: map[string][]string{}}
+	r := reading{
+		Report:  report.New("perf stat", out),
+		places:  map[string]*place{},
+		names:   map[string]string{},
+		columns: map[string]column{},
+	}
 	if out.Stream == ktstr.Stdout || out.Stream == ktstr.Stderr && writesFile(out.Argv) {
 		if exit := out.ExitCode; out.Stream == ktstr.Stderr && exit != nil && (*exit == 255 || *exit == 129) {
 			r.failures(out.Data)
@@ -145,37 +167,24 @@ func (r *reading) failures(data []byte) {
 
 // add adds the metrics of a row. comma tells that the locale writes 1,5 for 1.5.
 func (r *reading) add(w row, comma bool) {
-	prefix := ""
-	if w.interval != "" {
-		if _, known := r.intervals[w.interval]; !known {
-			r.intervals[w.interval] = len(r.intervals) + 1
-		}
-		prefix = "interval." + strconv.Itoa(r.intervals[w.interval]) + "."
-	}
-	if w.where != "" {
-		prefix += text.Segment(w.where) + "."
-	}
-	event := text.Segment(w.event)
+	p, event := r.place(w), r.segment(w.event)
 	r.Ours = true
 	r.rows++
-	if _, known := r.events[prefix]; !known {
-		r.order = append(r.order, prefix)
-	}
-	r.events[prefix] = append(r.events[prefix], event)
+	p.events = append(p.events, event)
 	value, ok := number(w.value, comma)
 	if !ok {
 		if !strings.HasPrefix(w.value, "<not ") {
-			r.Note(ktstr.Malformed, w.line, "%s%s is %q: want a decimal number", prefix, event, w.value)
+			r.Note(ktstr.Malformed, w.line, "%s%s is %q: want a decimal number", p.prefix, event, w.value)
 		}
 		return
 	}
-	name := prefix + event
+	name := p.prefix + event
 	r.Add(name, value, unitOf(w.unit, w.event), ktstr.Unknown, w.line)
-	if prefix != "" {
+	if w.where != "" {
 		r.Hints = append(r.Hints, ktstr.Hint{Name: name, Headline: true})
 	}
 	for _, d := range w.derived {
-		r.derived(name, d, comma, w.line)
+		r.derived(w, name, d, comma)
 	}
 	if v, ok := number(w.stddev, comma); ok {
 		r.Add(name+".stddev_percent", v, "%", ktstr.Unknown, w.line)
@@ -185,42 +194,85 @@ func (r *reading) add(w row, comma bool) {
 	}
 }
 
+// place returns the place of a row. The rows of one interval follow each other.
+func (r *reading) place(w row) *place {
+	if w.interval != r.interval {
+		r.interval = w.interval
+		r.number++
+		clear(r.places)
+	}
+	if p, known := r.places[w.where]; known {
+		return p
+	}
+	p := &place{}
+	if w.interval != "" {
+		p.prefix = "interval." + strconv.Itoa(r.number) + "."
+	}
+	if w.where != "" {
+		p.prefix += r.segment(w.where) + "."
+	}
+	r.places[w.where] = p
+	r.order = append(r.order, p)
+	return p
+}
+
+// segment returns a printed text as a segment of a name. Long outputs repeat few texts.
+func (r *reading) segment(printed string) string {
+	s, known := r.names[printed]
+	if !known {
+		s = text.Segment(printed)
+		r.names[printed] = s
+	}
+	return s
+}
+
 // derived adds a number of the metric column.
-func (r *reading) derived(event string, d derived, comma bool, line int) {
+func (r *reading) derived(w row, event string, d derived, comma bool) {
 	value, ok := number(d.value, comma)
 	if !ok || d.unit == "" || d.unit == "(null)" {
 		return
 	}
-	slug, unit, polarity := d.unit, "", ktstr.Unknown
-	rate, isRate := strings.CutSuffix(slug, "/sec")
-	switch {
-	case isRate && len(rate) <= 2 && !strings.Contains(rate, " "):
-		slug, unit = "rate", rate+"/s"
-	case slug == "GHz" || slug == "MHz":
-		slug, unit = "frequency", slug
-	case slug == "insn per cycle" || slug == "insns per cycle":
-		slug, polarity = "insn_per_cycle", ktstr.Higher
-	default:
-		if rest, percent := strings.CutPrefix(slug, "%"); percent {
-			slug, unit = strings.TrimSpace(rest), "%"
-		} else if strings.HasPrefix(slug, "of all ") || strings.HasSuffix(slug, " cycles idle") {
-			unit = "%"
-		}
-		slug = strings.Map(func(c rune) rune {
-			switch c {
-			case ' ', '-', '/', '.':
-				return '_'
-			}
-			return c
-		}, strings.ToLower(text.Segment(slug)))
+	c, known := r.columns[d.unit]
+	if !known {
+		c = columnOf(d.unit)
+		r.columns[d.unit] = c
 	}
-	if slug == "" {
+	if c.slug == "" {
 		return
 	}
-	r.Add(event+"."+slug, value, unit, polarity, line)
-	if unit == "" && polarity == ktstr.Unknown {
-		r.Hints = append(r.Hints, ktstr.Hint{Name: event + "." + slug}) // a ratio: perf prints no unit
+	name := event + "." + c.slug
+	r.Add(name, value, c.unit, c.polarity, w.line)
+	if w.where != "" && c.unit == "" && c.polarity == ktstr.Unknown {
+		r.Hints = append(r.Hints, ktstr.Hint{Name: name}) // a ratio: perf prints no unit
 	}
+}
+
+// columnOf returns the meaning of a derived number with a printed unit, such as
+// "insn per cycle". It has no slug if the number has no name.
+func columnOf(printed string) column {
+	rate, isRate := strings.CutSuffix(printed, "/sec")
+	switch {
+	case isRate && len(rate) <= 2 && !strings.Contains(rate, " "):
+		return column{slug: "rate", unit: rate + "/s"}
+	case printed == "GHz" || printed == "MHz":
+		return column{slug: "frequency", unit: printed}
+	case printed == "insn per cycle" || printed == "insns per cycle":
+		return column{slug: "insn_per_cycle", polarity: ktstr.Higher}
+	}
+	slug, unit := printed, ""
+	if rest, percent := strings.CutPrefix(slug, "%"); percent {
+		slug, unit = strings.TrimSpace(rest), "%"
+	} else if strings.HasPrefix(slug, "of all ") || strings.HasSuffix(slug, " cycles idle") {
+		unit = "%"
+	}
+	slug = strings.Map(func(c rune) rune {
+		switch c {
+		case ' ', '-', '/', '.':
+			return '_'
+		}
+		return c
+	}, strings.ToLower(text.Segment(slug)))
+	return column{slug: slug, unit: unit, polarity: ktstr.Unknown}
 }
 
 // unitOf returns the unit of an event. A clock whose unit is not printed is in ns.
@@ -273,21 +325,21 @@ func (r *reading) incomplete(argv []string) {
 		}
 		return
 	}
-	first := r.events[r.order[0]]
+	first := r.order[0].events
 	want := wanted(argv, first)
 	both := append(slices.Clone(want), first...)
 	for _, place := range r.order {
-		have := r.events[place]
+		have := place.events
 		missing := func(event string) bool {
 			return !slices.ContainsFunc(have, func(e string) bool { return strings.Contains(e, event) })
 		}
 		for _, event := range both {
 			if (slices.Contains(want, event) || len(have) != len(first)) && missing(event) {
-				r.Note(ktstr.MissingHeadline, 0, "%s%s is missing: a line of the report may be lost", place, event)
+				r.Note(ktstr.MissingHeadline, 0, "%s%s is missing: a line of the report may be lost", place.prefix, event)
 			}
 		}
 		if len(have) > len(first) && len(first) > 0 {
-			r.Note(ktstr.MissingHeadline, 0, "%s has %d events and %s has %d: a line of the report may be lost", r.order[0], len(first), place, len(have))
+			r.Note(ktstr.MissingHeadline, 0, "%s has %d events and %s has %d: a line of the report may be lost", r.order[0].prefix, len(first), place.prefix, len(have))
 		}
 		if len(r.Diagnostics) > 100 {
 			return

@@ -80,6 +80,9 @@ func (r *Report) Add(name string, value float64, unit string, polarity ktstr.Pol
 		return
 	}
 	r.index[name] = len(r.Metrics)
+	if len(r.Metrics) == cap(r.Metrics) {
+		r.Metrics = slices.Grow(r.Metrics, len(r.Metrics)+1) // append grows by a quarter and copies often
+	}
 	r.Metrics = append(r.Metrics, m)
 }
 
