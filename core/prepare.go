@@ -190,10 +190,18 @@ func (s Spec) settle(p payload.Payload) (payload.Payload, error) {
 		return p, err
 	}
 	if err := CheckOptions(description, p.Options); err != nil {
+		if len(s.Options) == 0 {
+			err = p.ErrorAt("options", err)
+		}
 		return p, err
 	}
-	if err := counters.Check(p.Counters); err != nil {
-		return p, err
+	for i, name := range p.Counters {
+		if err := counters.Check([]string{name}); err != nil {
+			if s.Counters == nil {
+				err = p.ErrorAt(fmt.Sprintf("counters[%d]", i), err)
+			}
+			return p, err
+		}
 	}
 	if err := check.Preflight(p.Checks, hintUnit(p, s.Hints, p.MetricHints(), description.Hints)); err != nil { // C34
 		return p, err

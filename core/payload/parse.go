@@ -1,6 +1,7 @@
 package payload
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -57,6 +58,18 @@ func Parse(file string, text []byte) (Payload, error) {
 		return Payload{}, d.Err
 	}
 	return p, nil
+}
+
+// ErrorAt returns an error about a field, such as "counters[1]", that only a user of the
+// payload can find. It gives the place in the file that Parse read.
+func (p Payload) ErrorAt(field string, problem error) error {
+	d := decoder{strictyaml.Decoder{File: cmp.Or(p.Source, p.Name)}}
+	if root, err := strictyaml.Parse(d.File, p.Raw, "a payload"); err == nil {
+		d.payload(root)
+	}
+	d.Err = nil
+	d.Fail(field, nil, "%v", problem)
+	return d.Err
 }
 
 // A decoder reads the nodes of a payload or of a table.

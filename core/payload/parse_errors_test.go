@@ -110,3 +110,23 @@ func TestParseErrorsGiveThePlace(t *testing.T) {
 		t.Errorf("many args: %v", err)
 	}
 }
+
+// An error that a later stage finds has the place in the file, and the name alone for a
+// payload made in code.
+func TestErrorAt(t *testing.T) {
+	p, err := payload.Parse("dir/x.yaml", []byte("summary: x\nbinary: y\ncounters: [a,\n  b]\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for field, want := range map[string]string{
+		"counters[1]": "dir/x.yaml:4:3: counters[1]: no",
+		"options":     "dir/x.yaml: options: no",
+	} {
+		if got := p.ErrorAt(field, errors.New("no")).Error(); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+	if got, want := (payload.Payload{Name: "x"}).ErrorAt("counters[1]", errors.New("no")).Error(), "x: counters[1]: no"; got != want {
+		t.Errorf("made in code: %q, want %q", got, want)
+	}
+}
