@@ -144,6 +144,7 @@ func OwnsPayload(extractor, payload string) bool {
 // process and cheap to make.
 type Description struct {
 	Name       string // [a-z][a-z0-9-]*
+	Summary    string // one sentence for users: what the tools measure; may be empty
 	Version    string // the extractor's own version
 	Tools      []Tool
 	Hints      []Hint

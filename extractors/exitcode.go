@@ -9,7 +9,7 @@ import "github.com/ktstr/ktstr"
 // output, and that is a success.
 func ExitCode() ktstr.Extractor {
 	return ktstr.Parser{
-		Description: ktstr.Description{Name: "exit-code", Version: "1", NoMetrics: true},
+		Description: ktstr.Description{Name: "exit-code", Summary: "No number of the output: the exit status, and the cost of the run.", Version: "1", NoMetrics: true},
 		Parse:       func(ktstr.Output) (ktstr.Extraction, error) { return ktstr.Extraction{}, nil },
 	}
 }

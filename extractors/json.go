@@ -26,6 +26,7 @@ func JSON() ktstr.Extractor {
 	return ktstr.Parser{
 		Description: ktstr.Description{
 			Name:    "json",
+			Summary: "Each number of a JSON document.",
 			Version: "1",
 			Options: []ktstr.Option{{
 				Name:    documents,

@@ -43,6 +43,7 @@ func (a *app) describeExtractor(ctx context.Context, name string, f format) erro
 		}
 	}
 	row("name", d.Name)
+	row("summary", d.Summary)
 	row("version", d.Version)
 	row("from", strings.TrimSpace(s.From+" "+s.Path))
 	for _, tool := range d.Tools {

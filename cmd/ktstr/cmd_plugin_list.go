@@ -29,7 +29,7 @@ func (a *app) listExtractors(f format) error {
 	}
 	t := tableTo(a.stdout)
 	for _, x := range all {
-		note := x.Path
+		note := cmp.Or(x.Path, x.Summary)
 		switch {
 		case x.Hidden != "":
 			note += " (hidden by: " + x.Hidden + ")"

@@ -61,14 +61,13 @@ func ParseTable(file string, text []byte) (TableFile, error) {
 
 func (d *decoder) tableFile(root ast.Node, name string) TableFile {
 	t := TableFile{Description: ktstr.Description{Name: name, Version: "1"}}
-	var summary string
 	keys := map[string]func(string, ast.Node){
 		"name": func(f string, n ast.Node) {
 			if given := d.Text(f, n); given != name {
 				d.Fail(f, n, "%q in a file called %s%s: want the same name", given, name, TableSuffix)
 			}
 		},
-		"description": d.Into(&summary), // for readers of the file
+		"description": d.Into(&t.Description.Summary),
 		"version":     d.Word(&t.Description.Version, "the version of this table"),
 		"tools": func(f string, n ast.Node) {
 			for _, e := range d.Entries(f, n, "a mapping of tools to lists of versions") {

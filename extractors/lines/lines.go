@@ -20,7 +20,7 @@ var ErrNoTable = errors.New("the extractor lines has no patterns: want --match P
 // Extract returns ErrNoTable. Table.Compile makes one that can extract.
 func Extractor() ktstr.Extractor {
 	return ktstr.Parser{
-		Description: ktstr.Description{Name: Name, Version: "1"},
+		Description: ktstr.Description{Name: Name, Summary: "Numbers on lines of text, by patterns such as those of --match.", Version: "1"},
 		Parse:       func(ktstr.Output) (ktstr.Extraction, error) { return ktstr.Extraction{}, ErrNoTable },
 	}
 }

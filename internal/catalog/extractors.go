@@ -24,6 +24,7 @@ type Extractor struct {
 	Name    string `json:"name"`
 	From    string `json:"from"`              // "built in", "bundled", "installed", "--plugin" or "KTSTR_PLUGIN_PATH"
 	Version string `json:"version,omitempty"` // empty: unknown until the plugin is started
+	Summary string `json:"summary,omitempty"` // the description's; empty: unknown, or there is none
 	Path    string `json:"path,omitempty"`    // of the executable; empty: inside ktstr
 	SHA256  string `json:"sha256,omitempty"`  // that the executable must have; empty: any
 	Hidden  string `json:"hidden,omitempty"`  // the place of the extractor of the same name that is used instead
@@ -55,6 +56,9 @@ func (c *Catalog) Extractors() ([]Extractor, error) {
 	all, err := c.unparsed()
 	for i := range all {
 		all[i].parse()
+		if d := all[i].Description; d != nil {
+			all[i].Summary = d.Summary
+		}
 	}
 	return all, err
 }

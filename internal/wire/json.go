@@ -28,6 +28,7 @@ const (
 // describeJSON is the format of the output of `describe`, and of a lock's entry.
 type describeJSON struct {
 	Name       string        `json:"name"`
+	Summary    string        `json:"summary,omitempty"`
 	Version    string        `json:"version"`
 	Interface  Interface     `json:"interface,omitempty"`
 	Protocol   int           `json:"protocol,omitempty"`
@@ -65,7 +66,7 @@ type optionJSON struct {
 // DescriptionJSON returns the output of `describe`: one indented object and a
 // newline.
 func DescriptionJSON(d ktstr.Description, i Interface) []byte {
-	v := describeJSON{Name: d.Name, Version: d.Version, Interface: i, AllStreams: d.AllStreams, NoMetrics: d.NoMetrics}
+	v := describeJSON{Name: d.Name, Summary: d.Summary, Version: d.Version, Interface: i, AllStreams: d.AllStreams, NoMetrics: d.NoMetrics}
 	if i == GRPC {
 		v.Protocol = Protocol
 	}
@@ -106,7 +107,7 @@ func ParseDescription(text []byte) (ktstr.Description, Interface, error) {
 	default:
 		return ktstr.Description{}, "", fmt.Errorf("description: interface %s: want %q or %q", Quote(string(v.Interface)), GRPC, Script)
 	}
-	x := ktstr.Description{Name: v.Name, Version: v.Version, AllStreams: v.AllStreams, NoMetrics: v.NoMetrics}
+	x := ktstr.Description{Name: v.Name, Summary: v.Summary, Version: v.Version, AllStreams: v.AllStreams, NoMetrics: v.NoMetrics}
 	for _, t := range v.Tools {
 		x.Tools = append(x.Tools, ktstr.Tool(t))
 	}

@@ -115,6 +115,7 @@ type Description struct {
 	AllStreams    bool                   `protobuf:"varint,6,opt,name=all_streams,json=allStreams,proto3" json:"all_streams,omitempty"` // call Extract for every stream, not for stdout with the others to fall back on
 	NoMetrics     bool                   `protobuf:"varint,7,opt,name=no_metrics,json=noMetrics,proto3" json:"no_metrics,omitempty"`    // gives no metrics by design
 	Options       []*Option              `protobuf:"bytes,8,rep,name=options,proto3" json:"options,omitempty"`
+	Summary       string                 `protobuf:"bytes,9,opt,name=summary,proto3" json:"summary,omitempty"` // one sentence for people: what the tools measure
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -203,6 +204,13 @@ func (x *Description) GetOptions() []*Option {
 		return x.Options
 	}
 	return nil
+}
+
+func (x *Description) GetSummary() string {
+	if x != nil {
+		return x.Summary
+	}
+	return ""
 }
 
 type Tool struct {
@@ -872,7 +880,7 @@ const file_ktstr_plugin_v1_plugin_proto_rawDesc = "" +
 	"\x1cktstr/plugin/v1/plugin.proto\x12\x0fktstr.plugin.v1\"\x11\n" +
 	"\x0fDescribeRequest\"R\n" +
 	"\x10DescribeResponse\x12>\n" +
-	"\vdescription\x18\x01 \x01(\v2\x1c.ktstr.plugin.v1.DescriptionR\vdescription\"\xc2\x02\n" +
+	"\vdescription\x18\x01 \x01(\v2\x1c.ktstr.plugin.v1.DescriptionR\vdescription\"\xdc\x02\n" +
 	"\vDescription\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\tR\aversion\x12+\n" +
@@ -883,7 +891,8 @@ const file_ktstr_plugin_v1_plugin_proto_rawDesc = "" +
 	"allStreams\x12\x1d\n" +
 	"\n" +
 	"no_metrics\x18\a \x01(\bR\tnoMetrics\x121\n" +
-	"\aoptions\x18\b \x03(\v2\x17.ktstr.plugin.v1.OptionR\aoptions\"6\n" +
+	"\aoptions\x18\b \x03(\v2\x17.ktstr.plugin.v1.OptionR\aoptions\x12\x18\n" +
+	"\asummary\x18\t \x01(\tR\asummary\"6\n" +
 	"\x04Tool\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1a\n" +
 	"\bversions\x18\x02 \x03(\tR\bversions\"N\n" +

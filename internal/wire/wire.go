@@ -51,7 +51,7 @@ const (
 
 // FromDescription returns d as a message.
 func FromDescription(d ktstr.Description) *Description {
-	m := &Description{Name: d.Name, Version: d.Version, AllStreams: d.AllStreams, NoMetrics: d.NoMetrics, Hints: fromHints(d.Hints)}
+	m := &Description{Name: d.Name, Summary: d.Summary, Version: d.Version, AllStreams: d.AllStreams, NoMetrics: d.NoMetrics, Hints: fromHints(d.Hints)}
 	for _, t := range d.Tools {
 		m.Tools = append(m.Tools, &Tool{Name: t.Name, Versions: t.Versions})
 	}
@@ -71,7 +71,7 @@ func ToDescription(m *Description) (ktstr.Description, error) {
 	if err != nil {
 		return ktstr.Description{}, err
 	}
-	d := ktstr.Description{Name: m.GetName(), Version: m.GetVersion(), AllStreams: m.GetAllStreams(), NoMetrics: m.GetNoMetrics(), Hints: hints}
+	d := ktstr.Description{Name: m.GetName(), Summary: m.GetSummary(), Version: m.GetVersion(), AllStreams: m.GetAllStreams(), NoMetrics: m.GetNoMetrics(), Hints: hints}
 	for _, t := range m.GetTools() {
 		d.Tools = append(d.Tools, ktstr.Tool{Name: t.GetName(), Versions: t.GetVersions()})
 	}
@@ -116,6 +116,9 @@ func CheckDescription(d ktstr.Description) error {
 		if !ok || len(d.Version) > 64 {
 			return bad("version %s: want at most 64 of A-Z a-z 0-9 . - + _ ~, a letter or digit first", Quote(d.Version))
 		}
+	}
+	if err := checkText("summary", d.Summary, MaxMessage); err != nil {
+		return bad("%w", err)
 	}
 	for _, l := range []struct {
 		what string

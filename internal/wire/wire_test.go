@@ -56,6 +56,7 @@ var full = ktstr.Description{
 	Tools:    []ktstr.Tool{{Name: "sysbench", Versions: []string{"1.0", "1.1"}}, {Name: "other"}},
 	Hints:    []ktstr.Hint{{Name: "cpu.*", Unit: "ops/s", Polarity: ktstr.Higher, Headline: true}, {Name: "t", Polarity: "target=2.5"}},
 	Payloads: []ktstr.PayloadFile{{Name: "sysbench", YAML: []byte("name: sysbench\n")}, {Name: "sysbench-cpu", YAML: []byte("# ü\n")}},
+	Summary:  "counts",
 	Options:  []ktstr.Option{{Name: "report", Values: []string{"last", "first"}, Summary: "which"}, {Name: "any"}},
 }
 

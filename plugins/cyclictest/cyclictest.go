@@ -20,6 +20,7 @@ import (
 func New() ktstr.Extractor {
 	return ktstr.Parser{Parse: parse, Description: ktstr.Description{
 		Name:    "cyclictest",
+		Summary: "cyclictest measures how late real-time threads wake up.",
 		Version: "1",
 		Tools:   []ktstr.Tool{{Name: "cyclictest", Versions: []string{"1.0", "2.40", "2.80"}}},
 		Hints: []ktstr.Hint{

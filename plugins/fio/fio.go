@@ -27,6 +27,7 @@ func New() ktstr.Extractor {
 	return ktstr.Parser{
 		Description: ktstr.Description{
 			Name:     "fio",
+			Summary:  "fio reads and writes files and disks, and measures rate and latency.",
 			Version:  "1.0.0",
 			Tools:    []ktstr.Tool{{Name: "fio", Versions: append([]string(nil), proven...)}},
 			Hints:    hints(),

@@ -19,6 +19,7 @@ import (
 func New() ktstr.Extractor {
 	return ktstr.Parser{Parse: parse, Description: ktstr.Description{
 		Name:    "ioping",
+		Summary: "ioping measures the latency of single requests to a disk.",
 		Version: "1",
 		Tools:   []ktstr.Tool{{Name: "ioping", Versions: []string{"0.6", "0.8", "1.3"}}},
 		Hints: []ktstr.Hint{

@@ -18,6 +18,7 @@ import (
 func New() ktstr.Extractor {
 	return ktstr.Parser{Description: ktstr.Description{
 		Name:    "iperf3",
+		Summary: "iperf3 measures the bandwidth between two hosts.",
 		Version: "1.0.0",
 		Tools:   []ktstr.Tool{{Name: "iperf3", Versions: []string{"3.1", "3.6", "3.9", "3.12", "3.16", "3.21"}}},
 		Hints:   hints(),

@@ -17,6 +17,7 @@ const newest = "3.5"
 func New() ktstr.Extractor {
 	return ktstr.Parser{Parse: parse, Description: ktstr.Description{
 		Name:    "openssl-speed",
+		Summary: "openssl speed measures the rate of ciphers, hashes and signatures.",
 		Version: "1",
 		Tools:   []ktstr.Tool{{Name: "openssl", Versions: []string{"0.9.8zh", "1.1.1", "3.0.19", "3.5"}}},
 		Hints: []ktstr.Hint{

@@ -18,6 +18,7 @@ import (
 func New() ktstr.Extractor {
 	return ktstr.Parser{Parse: parse, Description: ktstr.Description{
 		Name:    "perf-bench",
+		Summary: "perf bench measures the scheduler, system calls, memory copies and futexes.",
 		Version: "1",
 		Tools:   []ktstr.Tool{{Name: "perf", Versions: []string{"2.6", "3.10", "4.4", "6.1", "6.6"}}},
 		Hints: []ktstr.Hint{

@@ -17,6 +17,7 @@ import (
 func New() ktstr.Extractor {
 	return ktstr.Parser{Parse: parse, Description: ktstr.Description{
 		Name:    "perf-stat",
+		Summary: "perf stat counts events of the kernel and of the processor while a command runs.",
 		Version: "1",
 		Tools:   []ktstr.Tool{{Name: "perf", Versions: []string{"4.15", "5.18", "6.1", "6.5"}}},
 		Hints: []ktstr.Hint{

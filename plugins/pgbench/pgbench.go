@@ -19,6 +19,7 @@ const newest = "17"
 func New() ktstr.Extractor {
 	return ktstr.Parser{Parse: parse, Description: ktstr.Description{
 		Name:    "pgbench",
+		Summary: "pgbench runs transactions on PostgreSQL and measures their rate and latency.",
 		Version: "1",
 		Tools:   []ktstr.Tool{{Name: "pgbench", Versions: []string{"9.4", "12.4", "14.5", "15.18", "15.20", "17.0"}}},
 		Hints: []ktstr.Hint{

@@ -17,6 +17,7 @@ import (
 func New() ktstr.Extractor {
 	return ktstr.Parser{Parse: parse, Description: ktstr.Description{
 		Name:    "redis-benchmark",
+		Summary: "redis-benchmark sends requests to Redis and measures their rate and latency.",
 		Version: "1",
 		Tools:   []ktstr.Tool{{Name: "redis-benchmark", Versions: []string{"3", "5", "6", "7.0.15"}}},
 		Hints: []ktstr.Hint{

@@ -27,6 +27,7 @@ func New() ktstr.Extractor {
 func description() ktstr.Description {
 	return ktstr.Description{
 		Name:       "schbench",
+		Summary:    "schbench measures how long threads wait for a CPU.",
 		Version:    "1.0.0",
 		AllStreams: true,
 		// git revisions, for want of versions

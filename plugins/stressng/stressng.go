@@ -30,6 +30,7 @@ var proven = []string{"0.15.06", "0.19.06", "0.22.00"}
 func description() ktstr.Description {
 	return ktstr.Description{
 		Name:       "stressng",
+		Summary:    "stress-ng puts load on CPUs, memory and the kernel, and counts its operations.",
 		Version:    "1.0.0",
 		AllStreams: true,
 		Tools:      []ktstr.Tool{{Name: "stress-ng", Versions: proven}},
