@@ -38,7 +38,7 @@ func TestParseTableReadsEveryKey(t *testing.T) {
 	}
 	want := payload.TableFile{
 		Description: ktstr.Description{
-			Name: "tool", Version: "2.10", Tools: []ktstr.Tool{{Name: "tool", Versions: []string{"1.0", "1.10"}}},
+			Name: "tool", Summary: "Reads the tool.", Version: "2.10", Tools: []ktstr.Tool{{Name: "tool", Versions: []string{"1.0", "1.10"}}},
 			Hints: []ktstr.Hint{{Name: "x.*", Unit: "ms"}},
 			Payloads: []ktstr.PayloadFile{{
 				Name: "tool-fast",
