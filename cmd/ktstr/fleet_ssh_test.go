@@ -136,52 +136,81 @@ func TestRunsOverSSH(t *testing.T) { // C47
 	awaitNothing(t, l.servers[0])
 }
 
+// A cut is a way in which a connection ends before its run.
+type cut struct {
+	name   string
+	server testenv.SSHD
+	cut    func(ktstr, session int) error // processes of the client and of the server
+	mend   func(ktstr, session int) error // is called after the run has ended on the host; nil: nothing
+	exit   int
+	want   string // part of the output
+}
+
+func killSSH(ktstr, _ int) error  { return signalChild(ktstr, unix.SIGKILL) }
+func stopSSH(ktstr, _ int) error  { return signalChild(ktstr, unix.SIGSTOP) }
+func contSSH(ktstr, _ int) error  { return signalChild(ktstr, unix.SIGCONT) }
+func killKtstr(pid, _ int) error  { return unix.Kill(pid, unix.SIGKILL) }
+func killServer(_, pid int) error { return unix.Kill(pid, unix.SIGKILL) }
+func stopServer(_, pid int) error { return unix.Kill(pid, unix.SIGSTOP) }
+func contServer(_, pid int) error { return unix.Kill(pid, unix.SIGCONT) }
+
 // If the connection is cut, the run ends with all its processes.
 func TestCutConnectionEndsTheRunOverSSH(t *testing.T) { // C47
-	for _, tt := range []struct {
-		name   string
-		server testenv.SSHD
-		cut    func(ktstr, session int) error
-		exit   int
-		want   string
-		soak   bool
-	}{
-		{"ssh killed", testenv.SSHD{}, func(ktstr, _ int) error { return signalChild(ktstr, unix.SIGKILL) }, core.ExitRun, "the connection was lost: ssh ended with signal: killed", false},
-		{"ktstr killed", testenv.SSHD{}, func(ktstr, _ int) error { return unix.Kill(ktstr, unix.SIGKILL) }, -1, "", false},
-		{"ssh killed, ordinary user", testenv.SSHD{User: "nobody"}, func(ktstr, _ int) error { return signalChild(ktstr, unix.SIGKILL) }, core.ExitRun, "the connection was lost: ssh ended with signal: killed", true},
-		{"sshd killed", testenv.SSHD{}, func(_, session int) error { return unix.Kill(session, unix.SIGKILL) }, core.ExitRun, "the connection was lost: ", true},
-		{"sshd stopped", testenv.SSHD{}, func(_, session int) error { return unix.Kill(session, unix.SIGSTOP) }, core.ExitRun, "the connection was lost: Timeout, server 127.0.0.1 not responding", true},
-		{"ssh stopped", testenv.SSHD{}, func(ktstr, _ int) error { return signalChild(ktstr, unix.SIGSTOP) }, core.ExitRun, "the connection was lost: ", true},
+	for _, c := range []cut{
+		{"ssh killed", testenv.SSHD{}, killSSH, nil, core.ExitRun, "the connection was lost: ssh ended with signal: killed"},
+		{"ktstr killed", testenv.SSHD{}, killKtstr, nil, -1, ""},
 	} {
-		t.Run(tt.name, func(t *testing.T) {
-			t.Parallel()
-			if tt.soak && os.Getenv("KTSTR_SOAK") == "" {
-				t.Skip("takes a minute: KTSTR_SOAK=1 runs it")
-			}
-			l := newSSHLab(t, tt.server)
-			ready := newNamedPipe(t)
-			os.Chmod(ready.path, 0o666)
-			cmd, out := l.command(t, "run", l.bench(t, "setsid sleep 1000 &\nsetsid env -i sleep 1000 </dev/null >/dev/null 2>&1 &\necho > "+ready.path+"\nexec sleep 1000"), "--on", "ssh:node1")
-			if err := cmd.Start(); err != nil {
-				t.Fatal(err)
-			}
-			ready.line(t)
-			sessions, _ := linux.Children(l.servers[0].Pid)
-			if len(sessions) != 1 {
-				t.Fatalf("sshd has the connections %v: want one", sessions)
-			}
-			if err := tt.cut(cmd.Process.Pid, sessions[0]); err != nil {
-				t.Fatal(err)
-			}
-			cmd.Wait()
-			awaitNothing(t, l.servers[0])
-			if got := cmd.ProcessState.ExitCode(); got != tt.exit || !strings.Contains(out.String(), tt.want) {
-				t.Errorf("exit status %d: want %d, and the output %q\n%s", got, tt.exit, tt.want, out)
-			}
-			if kept := l.kept(t); tt.exit >= 0 && (len(kept) != 1 || !kept[0].Record.Interrupted) {
-				t.Errorf("%d runs are kept: want the interrupted one\n%s", len(kept), out)
-			}
-		})
+		t.Run(c.name, func(t *testing.T) { t.Parallel(); c.test(t) })
+	}
+}
+
+// The same in ways that the host sees only after 45 seconds, and for an ordinary user.
+func TestSoakCutConnectionEndsTheRunOverSSH(t *testing.T) { // C47
+	soak(t)
+	for _, c := range []cut{
+		{"ordinary user", testenv.SSHD{User: "nobody"}, killSSH, nil, core.ExitRun, "the connection was lost: ssh ended with signal: killed"},
+		{"sshd killed", testenv.SSHD{}, killServer, nil, core.ExitRun, "the connection was lost: "},
+		{"sshd stopped", testenv.SSHD{}, stopServer, contServer, core.ExitRun, "the connection was lost: Timeout, server 127.0.0.1 not responding"},
+		{"ssh stopped", testenv.SSHD{}, stopSSH, contSSH, core.ExitRun, "the connection was lost: "},
+	} {
+		t.Run(c.name, func(t *testing.T) { t.Parallel(); c.test(t) })
+	}
+}
+
+func (c cut) test(t *testing.T) {
+	l := newSSHLab(t, c.server)
+	ready := newNamedPipe(t)
+	if err := os.Chmod(ready.path, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(filepath.Dir(ready.path), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	cmd, out := l.command(t, "run", l.bench(t, "setsid sleep 1000 &\nsetsid env -i sleep 1000 </dev/null >/dev/null 2>&1 &\necho > "+ready.path+"\nexec sleep 1000"), "--on", "ssh:node1")
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ready.line(t)
+	sessions, err := linux.Children(l.servers[0].Pid)
+	if err != nil || len(sessions) != 1 {
+		t.Fatalf("sshd has the connections %v, %v: want one", sessions, err)
+	}
+	if err := c.cut(cmd.Process.Pid, sessions[0]); err != nil {
+		t.Fatal(err)
+	}
+	if c.mend != nil {
+		awaitNothing(t, l.servers[0])
+		if err := c.mend(cmd.Process.Pid, sessions[0]); err != nil {
+			t.Error(err)
+		}
+	}
+	cmd.Wait()
+	awaitNothing(t, l.servers[0])
+	if got := cmd.ProcessState.ExitCode(); got != c.exit || !strings.Contains(out.String(), c.want) {
+		t.Errorf("exit status %d: want %d, and the output %q\n%s", got, c.exit, c.want, out)
+	}
+	if kept := l.kept(t); c.exit >= 0 && (len(kept) != 1 || !kept[0].Record.Interrupted) {
+		t.Errorf("%d runs are kept: want the interrupted one\n%s", len(kept), out)
 	}
 }
 

@@ -296,7 +296,7 @@ func lastLines(b []byte) string {
 			lines = append(lines, brief(strings.TrimSuffix(line, ".")))
 		}
 	}
-	return strings.Join(lines[max(0, len(lines)-maxSaidLines):], ". ")
+	return strings.ReplaceAll(strings.Join(lines[max(0, len(lines)-maxSaidLines):], ". "), ":. ", ": ")
 }
 
 // brief returns a line that is safe to print, and cut if it is very long.

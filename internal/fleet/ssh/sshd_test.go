@@ -3,6 +3,7 @@ package ssh
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -94,5 +95,36 @@ func TestExecutableIsSentOnce(t *testing.T) { // C47
 	sent, _ := os.ReadFile(job.Ktstr.Path)
 	if got, err := os.ReadFile(filepath.Join(kit, job.Ktstr.SHA256)); !bytes.Equal(got, sent) {
 		t.Errorf("the kit has %q, %v: want %q", got, err, sent)
+	}
+}
+
+// The error of a host that ssh cannot reach has the words of ssh, and a command that shows them again.
+func TestErrorsOfSSH(t *testing.T) { // C47
+	t.Parallel()
+	srv := testenv.SSHD{}.Start(t)
+	known := filepath.Join(srv.Dir, "other_known_hosts")
+	other := fmt.Sprintf("[127.0.0.1]:%d ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIiWgsV5kf2WTuSeiLpVFj0nQhyZEo6ZjJU3y6aL8F6u\n", srv.Port)
+	if err := os.WriteFile(known, []byte(other), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	config := "Host changed\nUserKnownHostsFile " + known + "\nHost unknown\nUserKnownHostsFile /dev/null\nHost user\nUser nosuchuser\nHost down\nPort 1\n" +
+		"Host nowhere\nHostName a..b\n" + srv.Host(t, "*")
+	e := Engine{Ssh: filepath.Join(testenv.SSHClient(t, config), "ssh")}
+	job := order(t, "cat")
+	for host, want := range map[string]string{
+		"changed": "Host key verification failed",
+		"unknown": "No ED25519 host key is known for [127.0.0.1]:PORT and you have requested strict checking. Host key verification failed",
+		"user":    "nosuchuser@127.0.0.1: Permission denied (publickey)",
+		"down":    "ssh: connect to host 127.0.0.1 port 1: Connection refused",
+		"nowhere": "ssh: Could not resolve hostname a..b: ",
+	} {
+		_, states, err := attach(t, e, job, host)
+		if err == nil {
+			t.Fatalf("%s: %v: want an error", host, states)
+		}
+		got := strings.ReplaceAll(err.Error(), fmt.Sprintf(":%d ", srv.Port), ":PORT ")
+		if remedy := "ssh -o BatchMode=yes " + host + " true"; !strings.Contains(got, want) || !strings.HasSuffix(got, remedy) {
+			t.Errorf("%s: got  %s\nwant %s, and %s", host, got, want, remedy)
+		}
 	}
 }
