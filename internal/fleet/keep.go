@@ -97,7 +97,7 @@ func unpack(dir string, from io.Reader) (names []string, err error) {
 			return nil, unexpected(err)
 		}
 		name, rest, _ := strings.Cut(h.Name, "/")
-		if h.Typeflag != tar.TypeReg || !bundle.IsName(name) || rest == "" || !filepath.IsLocal(h.Name) || strings.Count(rest, "/") > 1 {
+		if h.Typeflag != tar.TypeReg || sparse(h) || !bundle.IsName(name) || rest == "" || !filepath.IsLocal(h.Name) || strings.Count(rest, "/") > 1 {
 			return nil, &refusedError{fmt.Errorf("its bundles have the file %q: want regular files of bundles", h.Name)}
 		}
 		if len(names) == 0 || names[len(names)-1] != name {
@@ -107,6 +107,16 @@ func unpack(dir string, from io.Reader) (names []string, err error) {
 			return nil, err
 		}
 	}
+}
+
+// sparse reports whether the file is larger than its data in the tar. The holes would fill the disk past maxBytes.
+func sparse(h *tar.Header) bool {
+	for key := range h.PAXRecords {
+		if strings.HasPrefix(key, "GNU.sparse.") {
+			return true
+		}
+	}
+	return false
 }
 
 func unpackFile(root *os.Root, name string, from io.Reader) error {

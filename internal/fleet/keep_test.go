@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -62,6 +63,27 @@ func TestUnpackAcceptsOnlyFilesOfBundles(t *testing.T) {
 		}
 		if found, _ := filepath.Glob(filepath.Join(above, "*")); len(found) != 1 {
 			t.Errorf("%s: wrote %v", h.Name, found)
+		}
+	}
+}
+
+// A tar of 10 KiB can have a file of 1 TiB that is one hole.
+func TestUnpackRefusesSparseFiles(t *testing.T) { // C47
+	dir := t.TempDir()
+	if err := os.Mkdir(filepath.Join(dir, bundleName), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, bundleName, "stdout")
+	if err := errors.Join(os.WriteFile(path, nil, 0o600), os.Truncate(path, 1<<40)); err != nil {
+		t.Fatal(err)
+	}
+	for _, format := range []string{"--format=gnu", "--format=pax", "--sparse-version=0.0", "--sparse-version=0.1"} {
+		text, err := exec.Command("tar", "-C", dir, "--sparse", format, "-c", bundleName+"/stdout").Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := unpack(t.TempDir(), bytes.NewReader(text)); !errors.As(err, new(*refusedError)) {
+			t.Errorf("%s: got %v, want that it is refused", format, err)
 		}
 	}
 }
