@@ -15,7 +15,7 @@ import (
 // a comparison must not take it for a good run.
 func ParseRecord(text []byte) (core.Record, error) {
 	var r core.Record
-	if err := json.Unmarshal(text, &r); err != nil {
+	if err := decode(text, &r); err != nil {
 		return core.Record{}, fmt.Errorf("not a record: %w", err)
 	}
 	if r.Schema != core.Schema {

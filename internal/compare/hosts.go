@@ -50,8 +50,8 @@ func (r *Row) divide(a, b []sighting) {
 	if both > 1 {
 		onB := grouped(b, hostOf)
 		for _, onA := range grouped(a, hostOf) {
-			at := slices.IndexFunc(onB, func(list []sighting) bool { return list[0].host == onA[0].host })
-			h := HostRow{Host: onA[0].host, P: 1, on: Row{Unit: r.Unit, Per: PerRun}}
+			at := slices.IndexFunc(onB, func(list []sighting) bool { return list[0].run.Host == onA[0].run.Host })
+			h := HostRow{Host: onA[0].run.Host, P: 1, on: Row{Unit: r.Unit, Per: PerRun}}
 			h.on.divide(onA, onB[at])
 			h.A, h.B = h.on.A, h.on.B
 			r.Hosts = append(r.Hosts, h)
@@ -181,12 +181,16 @@ func onCommonHosts(a, b Side) (onlyA, onlyB Side, shared bool, notes []string) {
 // common returns the sightings on the hosts that both sides have, the number of all hosts,
 // and the number of these.
 func common(a, b []sighting) (onA, onB []sighting, hosts, both int) {
+	elsewhere := func(s sighting) bool { return s.run.Host != a[0].run.Host }
+	if len(a) > 0 && len(b) > 0 && !slices.ContainsFunc(a, elsewhere) && !slices.ContainsFunc(b, elsewhere) {
+		return a, b, 1, 1 // as usual
+	}
 	inA, inB := map[string]bool{}, map[string]bool{}
 	for _, s := range a {
-		inA[s.host] = true
+		inA[s.run.Host] = true
 	}
 	for _, s := range b {
-		inB[s.host] = true
+		inB[s.run.Host] = true
 	}
 	hosts = len(inB)
 	for host := range inA {
@@ -199,7 +203,7 @@ func common(a, b []sighting) (onA, onB []sighting, hosts, both int) {
 	if both == hosts {
 		return a, b, hosts, both
 	}
-	one := func(s sighting) bool { return !inA[s.host] || !inB[s.host] }
+	one := func(s sighting) bool { return !inA[s.run.Host] || !inB[s.run.Host] }
 	return slices.DeleteFunc(slices.Clone(a), one), slices.DeleteFunc(slices.Clone(b), one), hosts, both
 }
 
@@ -230,8 +234,8 @@ func numbered(host string) (name string, number uint64) {
 }
 
 // hostOf and setOf are the keys of grouped. A sighting whose key is empty is a group alone.
-func hostOf(s sighting) string { return "on " + s.host }
-func setOf(s sighting) string  { return s.set }
+func hostOf(s sighting) string { return "on " + s.run.Host }
+func setOf(s sighting) string  { return s.run.Set }
 
 // grouped returns groups of sightings with the same key, in the order of their first one.
 func grouped(side []sighting, key func(sighting) string) (groups [][]sighting) {
@@ -252,7 +256,7 @@ func grouped(side []sighting, key func(sighting) string) (groups [][]sighting) {
 func medians(side []sighting, key func(sighting) string) (list []float64) {
 	for _, group := range grouped(side, key) {
 		values := valuesOf(group)
-		if sets := grouped(group, setOf); len(sets) > 1 && group[0].set != "" {
+		if sets := grouped(group, setOf); len(sets) > 1 && group[0].run.Set != "" {
 			values = medians(group, setOf)
 		}
 		list = append(list, median(values))
@@ -263,8 +267,11 @@ func medians(side []sighting, key func(sighting) string) (list []float64) {
 // perSet reports whether each set of runs counts once, because at least one side has
 // several sets with the metric.
 func perSet(a, b []sighting) bool {
-	known := slices.ContainsFunc(slices.Concat(a, b), func(s sighting) bool { return s.set != "" })
-	return known && len(a) > 0 && len(b) > 0 && len(grouped(a, setOf))+len(grouped(b, setOf)) > 2
+	known := func(s sighting) bool { return s.run.Set != "" }
+	several := func(side []sighting) bool {
+		return slices.ContainsFunc(side[1:], func(s sighting) bool { return s.run.Set == "" || s.run.Set != side[0].run.Set })
+	}
+	return len(a) > 0 && len(b) > 0 && (slices.ContainsFunc(a, known) || slices.ContainsFunc(b, known)) && (several(a) || several(b))
 }
 
 // wideSets returns the number of sets that have runs on several hosts.
@@ -295,10 +302,10 @@ func withoutHosts(a, b []sighting) (x, y []float64) {
 	logs := true
 	for i, set := range sets {
 		for _, group := range grouped(set, hostOf) {
-			host, ok := hosts[group[0].host]
+			host, ok := hosts[group[0].run.Host]
 			if !ok {
 				host = len(hosts)
-				hosts[group[0].host] = host
+				hosts[group[0].run.Host] = host
 			}
 			v := median(valuesOf(group))
 			logs = logs && v > 0

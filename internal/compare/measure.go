@@ -20,36 +20,35 @@ func measure(name string, a, b []sighting, shared bool, alpha float64) Row {
 	note := func(format string, args ...any) {
 		row.Note = strings.TrimPrefix(row.Note+"; "+fmt.Sprintf(format, args...), "; ")
 	}
-	all := slices.Concat(a, b)
-	row.Unit = all[0].unit
-	for _, s := range all {
-		if row.Polarity == ktstr.Unknown {
-			row.Polarity = s.polarity // for a row of one side
-		}
-		if !unit.Convertible(s.unit, row.Unit) {
-			row.Verdict = Missing
-			note("units %q and %q cannot be compared", row.Unit, s.unit)
-			return row
+	sides := [2][]sighting{a, b}
+	row.Unit = slices.Concat(a[:min(1, len(a))], b[:min(1, len(b))])[0].unit
+	for _, side := range sides {
+		for _, s := range side {
+			if row.Polarity == ktstr.Unknown {
+				row.Polarity = s.polarity // for a row of one side
+			}
+			if s.unit != row.Unit && !unit.Convertible(s.unit, row.Unit) {
+				row.Verdict = Missing
+				note("units %q and %q cannot be compared", row.Unit, s.unit)
+				return row
+			}
 		}
 	}
-	pa, pb := polarities(a), polarities(b)
 	a, b = converted(a, row.Unit), converted(b, row.Unit)
-	if notFinite := len(all) - len(a) - len(b); notFinite > 0 {
+	if notFinite := len(sides[0]) + len(sides[1]) - len(a) - len(b); notFinite > 0 {
 		note("%d values that are not finite were left out", notFinite)
 	}
-	row.A, row.B = summarize(valuesOf(a)), summarize(valuesOf(b))
-	switch {
-	case row.A.N == 0 && row.B.N == 0:
+	if len(a) == 0 || len(b) == 0 {
+		row.A, row.B = summarize(valuesOf(a)), summarize(valuesOf(b))
 		row.Verdict = Missing
-		note("no side has a value")
-		return row
-	case row.A.N == 0:
-		row.Verdict = Missing
-		note("not in the first")
-		return row
-	case row.B.N == 0:
-		row.Verdict = Missing
-		note("not in the second")
+		switch {
+		case len(a)+len(b) == 0:
+			note("no side has a value")
+		case len(a) == 0:
+			note("not in the first")
+		default:
+			note("not in the second")
+		}
 		return row
 	}
 	if shared {
@@ -63,10 +62,10 @@ func measure(name string, a, b []sighting, shared bool, alpha float64) Row {
 		}
 	}
 	row.divide(a, b)
-	row.reading = strictest(row, all, alpha)
+	row.reading = strictest(row, sides, alpha)
 	row.Polarity, row.Change, row.P, row.Low, row.High = row.polarity, row.change, row.p, row.low, row.high
 	row.onHosts(alpha)
-	if pa != pb {
+	if pa, pb := polarities(sides[0]), polarities(sides[1]); pa != pb {
 		row.disagreement = fmt.Sprintf("A: %s, B: %s", pa, pb)
 		note("judged as %s, because the sides disagree about the polarity (%s)", row.Polarity, row.disagreement)
 	}
@@ -75,6 +74,9 @@ func measure(name string, a, b []sighting, shared bool, alpha float64) Row {
 
 // converted returns the finite values of one side in the unit u.
 func converted(side []sighting, u string) (list []sighting) {
+	if !slices.ContainsFunc(side, func(s sighting) bool { return s.unit != u || math.IsNaN(s.value) || math.IsInf(s.value, 0) }) {
+		return side
+	}
 	for _, s := range side {
 		v, err := unit.Convert(s.value, s.unit, u)
 		if err != nil || math.IsNaN(v) || math.IsInf(v, 0) {
@@ -86,9 +88,10 @@ func converted(side []sighting, u string) (list []sighting) {
 	return list
 }
 
-func valuesOf(side []sighting) (values []float64) {
-	for _, s := range side {
-		values = append(values, s.value)
+func valuesOf(side []sighting) []float64 {
+	values := make([]float64, len(side))
+	for i, s := range side {
+		values[i] = s.value
 	}
 	return values
 }
@@ -140,13 +143,15 @@ func (r reading) lost() bool { return r.gain() < 0 }
 // strictest reads the row by each known polarity of its metrics and returns the reading
 // that is worst for side B: the most significant one in the bad direction, or else the
 // one with the largest possible loss. Usually there is only one.
-func strictest(row Row, all []sighting, alpha float64) reading {
+func strictest(row Row, sides [2][]sighting, alpha float64) reading {
 	var readings []reading
-	for _, s := range all {
-		if s.polarity == ktstr.Unknown || slices.ContainsFunc(readings, func(r reading) bool { return r.polarity == s.polarity }) {
-			continue
+	for _, side := range sides {
+		for _, s := range side {
+			if s.polarity == ktstr.Unknown || slices.ContainsFunc(readings, func(r reading) bool { return r.polarity == s.polarity }) {
+				continue
+			}
+			readings = append(readings, read(row, s, alpha))
 		}
-		readings = append(readings, read(row, s, alpha))
 	}
 	if len(readings) == 0 {
 		return read(row, sighting{}, alpha)
@@ -213,7 +218,12 @@ func shiftOf(row Row, like sighting, factor bool) (s shift, changed float64) {
 // polarities returns the polarities of one side, such as "lower" or "lower or unknown".
 func polarities(side []sighting) string {
 	var words []string
-	for _, s := range side {
+	var last ktstr.Polarity
+	for i, s := range side {
+		if i > 0 && s.polarity == last {
+			continue
+		}
+		last = s.polarity
 		if word := s.polarity.String(); !slices.Contains(words, word) {
 			words = append(words, word)
 		}

@@ -60,9 +60,9 @@ func Hosts(s Side, o Options) (tables []HostTable) {
 			t.Hosts = append(t.Hosts, HostValue{Host: host, P: 1, Low: math.Inf(-1), High: math.Inf(1)})
 		}
 		for _, group := range grouped(converted(all[name], row.Unit), hostOf) {
-			at := slices.Index(hosts, group[0].host)
+			at := slices.Index(hosts, group[0].run.Host)
 			values := valuesOf(group)
-			if group[0].set != "" && len(grouped(group, setOf)) > 1 {
+			if group[0].run.Set != "" && len(grouped(group, setOf)) > 1 {
 				values = medians(group, setOf)
 			}
 			t.Hosts[at].Sample = summarize(values)

@@ -340,23 +340,25 @@ type sighting struct {
 	value    float64
 	unit     string
 	polarity ktstr.Polarity
-	set      string
-	host     string
+	run      *Run
 }
 
 // collect gathers the first metric of each name in each run that is not broken.
 func collect(s Side) map[string][]sighting {
 	all := map[string][]sighting{}
-	for _, r := range s.Runs {
+	for i := range s.Runs {
+		r := &s.Runs[i]
 		if r.Broken {
 			continue
 		}
-		seen := make(map[string]bool, len(r.Metrics))
 		for _, m := range r.Metrics {
-			if !seen[m.Name] {
-				seen[m.Name] = true
-				all[m.Name] = append(all[m.Name], sighting{m.Value, m.Unit, m.Polarity, r.Set, r.Host})
+			list := all[m.Name]
+			if list == nil {
+				list = make([]sighting, 0, len(s.Runs))
+			} else if list[len(list)-1].run == r {
+				continue
 			}
+			all[m.Name] = append(list, sighting{m.Value, m.Unit, m.Polarity, r})
 		}
 	}
 	return all
