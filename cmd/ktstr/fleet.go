@@ -52,8 +52,8 @@ func engineOf(o fleetOptions) (e fleet.Engine, name string, err error) {
 	name, rest, given := strings.Cut(o.on, ":")
 	switch {
 	case name == "ssh" && given:
-		e := ssh.Engine{Hosts: ssh.ParseHosts(rest)}
-		return e, name, e.Check()
+		e, err := o.sshEngine(ssh.ParseHosts(rest))
+		return e, name, err
 	case name == "slurm":
 		e := slurm.Engine{Partition: rest, Nodes: o.nodes, Constraint: o.constraint, SbatchArgs: o.sbatchArgs}
 		return e, name, e.Check()
@@ -69,15 +69,31 @@ func engineOfFile(o fleetOptions) (e fleet.Engine, name string, err error) {
 	if err != nil {
 		return nil, "", fmt.Errorf("--on: %w", err)
 	}
-	switch name, rest, _ := strings.Cut(f.Engine, ":"); name {
-	case "slurm":
+	switch name, rest, _ := strings.Cut(f.Engine, ":"); {
+	case name == "slurm":
 		e := slurm.Engine{Partition: rest, Hosts: f.Hosts, Nodes: o.nodes, Constraint: o.constraint, SbatchArgs: o.sbatchArgs}
 		return e, name, e.Check()
-	case "ssh":
-		e := ssh.Engine{Hosts: f.Hosts}
-		return e, name, e.Check()
+	case f.Engine == "ssh":
+		e, err := o.sshEngine(f.Hosts)
+		return e, "ssh", err
 	}
 	return nil, "", fmt.Errorf("--on %s: engine %q: want ssh, slurm or slurm:PARTITION", o.on, f.Engine)
+}
+
+func (o fleetOptions) sshEngine(hosts []fleet.Handle) (fleet.Engine, error) {
+	if o.ofSlurm() {
+		return nil, fmt.Errorf("--nodes, --constraint and --sbatch-arg: go with --on slurm, not with --on %s", o.on)
+	}
+	e := ssh.Engine{Hosts: hosts}
+	if err := e.Check(); err != nil {
+		return nil, fmt.Errorf("--on: %w", err)
+	}
+	return e, nil
+}
+
+// ofSlurm reports whether flags were given that only Slurm has.
+func (o fleetOptions) ofSlurm() bool {
+	return o.nodes != "" || o.constraint != "" || len(o.sbatchArgs) > 0
 }
 
 // check returns an error for flags that do not go with --on, or need it.
@@ -86,7 +102,7 @@ func (o fleetOptions) check(all runOptions) error {
 		if o.detach {
 			return errors.New("--detach: goes with --on")
 		}
-		if o.nodes != "" || o.constraint != "" || len(o.sbatchArgs) > 0 {
+		if o.ofSlurm() {
 			return errors.New("--nodes, --constraint and --sbatch-arg: go with --on slurm")
 		}
 		return nil

@@ -136,6 +136,47 @@ func TestRunsOverSSH(t *testing.T) { // C47
 	awaitNothing(t, l.servers[0])
 }
 
+// Each host gives its result or the reason why it has none. A host without cgroups makes runs as this one does without them.
+func TestSoakHostsOverSSH(t *testing.T) { // C22, C47
+	soak(t)
+	l := newSSHLab(t,
+		testenv.SSHD{},
+		testenv.SSHD{User: "nobody"},
+		testenv.SSHD{Setup: "mount -t tmpfs none /sys/fs/cgroup || exit"},
+		testenv.SSHD{Setup: "mount -t tmpfs -o size=1m none home || exit"},
+		testenv.SSHD{Setup: "mount -t tmpfs -o noexec none home || exit"},
+		testenv.SSHD{Setup: "printf '#!/bin/sh\necho Linux 4.18.0-553.el8_10.x86_64 x86_64\n' >uname && chmod 755 uname && mount --bind uname /usr/bin/uname || exit"},
+		testenv.SSHD{Shell: "/usr/sbin/nologin"},
+	)
+	bench := l.bench(t, `echo '{"iops": 1234}'`)
+	var hosts []string
+	for i := range l.servers {
+		hosts = append(hosts, fmt.Sprintf("node%d", i+1))
+	}
+	cmd, out := l.command(t, "run", bench, "--repeat", "2", "--on", "ssh:"+strings.Join(hosts, ","))
+	cmd.Run()
+	for _, want := range []string{
+		"node1  2     pass       iops 1234",
+		"node2  2     pass       iops 1234",
+		"node3  2     pass       iops 1234",
+		"home/.cache/ktstr/kit: head: error writing 'standard output': No space left on device",
+		"cannot be executed: its filesystem is mounted noexec, or others own it",
+		"node6  0     no result  it runs Linux 4.18.0-553.el8_10.x86_64: want Linux 5.4 or later",
+		"node7  0     no result  its login shell did not run the command of ktstr. It printed: This account is currently not available",
+		"7 hosts: 3 passed, 4 without a result (node4, node5, node6, node7)",
+	} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("the output lacks %q", want)
+		}
+	}
+	if got := cmd.ProcessState.ExitCode(); got != core.ExitRun || t.Failed() {
+		t.Errorf("exit status %d: want %d\n%s", got, core.ExitRun, out)
+	}
+	for _, srv := range l.servers {
+		awaitNothing(t, srv)
+	}
+}
+
 // A cut is a way in which a connection ends before its run.
 type cut struct {
 	name   string

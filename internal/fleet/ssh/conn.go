@@ -35,11 +35,15 @@ func (h *host) Attach(ctx context.Context, note func(state string)) (fleet.Conn,
 	if err != nil {
 		return nil, err
 	}
-	note("waits to log in")
 	select {
 	case h.slots <- struct{}{}:
-	case <-ctx.Done():
-		return nil, ctx.Err()
+	default:
+		note("waits to log in")
+		select {
+		case h.slots <- struct{}{}:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
 	}
 	release := sync.OnceFunc(func() { <-h.slots })
 	defer release()

@@ -74,7 +74,7 @@ func TestExecutableIsSentOnce(t *testing.T) { // C47
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"waits to log in, logs in, receives ktstr (0 MB), connected", "waits to log in, logs in, connected"} {
+	for _, want := range []string{"logs in, receives ktstr (0 MB), connected", "logs in, connected"} {
 		c, states, err := attach(t, e, job, "node1")
 		if err != nil {
 			t.Fatal(err)
