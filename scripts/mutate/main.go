@@ -26,6 +26,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -239,8 +240,11 @@ func (s *suite) test(binary, names string, limit time.Duration) ([]byte, error) 
 	defer cancel()
 	args := []string{binary, "-test.v", "-test.failfast", "-test.timeout", limit.String(), "-test.run", names}
 	if os.Geteuid() == 0 {
-		// The shell is the init process, which gets the orphans of the tests.
-		args = append([]string{"unshare", "--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-c", `"$@"; exit $?`, "sh"}, args...)
+		// The shell is the init process, which gets the orphans of the tests. The tests name
+		// cgroups by their pid. It is chosen at random, so that cgroups that another mutant
+		// left do not count.
+		last := strconv.Itoa(1000 + rand.IntN(30000))
+		args = append([]string{"unshare", "--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-c", `echo "$0" >/proc/sys/kernel/ns_last_pid; "$@"; exit $?`, last}, args...)
 	}
 	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
 	cmd.Dir = s.dir
