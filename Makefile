@@ -1,7 +1,7 @@
 # The commands of a developer. .ci/run runs the same.
 GO         ?= go
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
-PACKAGES    = fio stress-ng sysbench rt-tests ioping dbench mbw openssl iperf3 apache2-utils nghttp2-client wrk sockperf hyperfine protobuf-compiler python3-grpcio python3-protobuf gcc libc6-dev make jq openssh-server openssh-client linux-perf time
+PACKAGES    = fio stress-ng sysbench rt-tests ioping dbench mbw openssl iperf3 apache2-utils nghttp2-client wrk sockperf hyperfine protobuf-compiler python3-grpcio python3-protobuf gcc libc6-dev make jq openssh-server openssh-client linux-perf time $(if $(shell command -v kubectl),,kubernetes-client)
 
 .PHONY: all build test check race plain fuzz soak deps mutate bench clean
 

@@ -50,6 +50,7 @@ type runOptions struct {
 	series          seriesOptions
 	host            exclusiveOptions
 	fleet           fleetOptions
+	emit            emitOptions
 	calibrate       bool // of ktstr calibrate
 }
 
@@ -88,6 +89,9 @@ so that a slow change of the host affects all of them equally.`,
 			if o.fleet.on != "" {
 				o.fleet.hostArgs = o.argsOnHost(c.Flags())
 			}
+			if err := o.emit.check(c, o); err != nil {
+				return err
+			}
 			if err := o.check(c.Flags().Changed); err != nil {
 				return err
 			}
@@ -121,6 +125,7 @@ so that a slow change of the host affects all of them equally.`,
 	seriesFlags(f, &o.series)
 	exclusiveFlags(f, &o.host)
 	fleetFlags(f, &o.fleet)
+	emitFlags(f, &o.emit)
 	c.MarkFlagsMutuallyExclusive("cgroup", "no-cgroup")
 	c.RegisterFlagCompletionFunc("baseline", a.completeRuns)
 	c.RegisterFlagCompletionFunc("export", completeExport)
@@ -272,6 +277,10 @@ func (a *app) run(ctx context.Context, o runOptions) error {
 	}
 	if err == nil {
 		err = o.checkBase(s)
+	}
+	if err == nil && o.emit.format != "" {
+		prepared()
+		return a.emitManifest(view)
 	}
 	if err == nil && o.fleet.on != "" {
 		prepared()

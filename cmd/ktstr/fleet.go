@@ -37,7 +37,7 @@ type fleetOptions struct {
 
 func fleetFlags(f *pflag.FlagSet, o *fleetOptions) {
 	f.StringVar(&o.on, "on", "", "make the runs on other hosts, see docs/fleet.md: `WHERE` is "+wherePlaces)
-	f.StringVar(&o.nodes, "nodes", "", "with --on slurm, the nodes: `NODES` is their names, such as n[1-20], or their number")
+	f.StringVar(&o.nodes, "nodes", "", "with --on slurm, the nodes: `NODES` is their names, such as n[1-20], or their number; with --emit kubernetes, their number")
 	f.StringVar(&o.constraint, "constraint", "", "with --on slurm, nodes with these features only, all of them without --nodes. `EXPR` is as for sbatch, such as milan")
 	f.StringArrayVar(&o.sbatchArgs, "sbatch-arg", nil, "with --on slurm, give sbatch the option `ARG`, such as --sbatch-arg=--qos=low (repeatable)")
 	f.BoolVar(&o.detach, "detach", false, "with --on, start the runs and do not wait for them: ktstr run --resume SET collects them")
@@ -102,7 +102,7 @@ func (o fleetOptions) check(all runOptions) error {
 		if o.detach {
 			return errors.New("--detach: goes with --on")
 		}
-		if o.ofSlurm() {
+		if o.ofSlurm() && all.emit.format == "" { // which has --nodes too, and refuses the others
 			return errors.New("--nodes, --constraint and --sbatch-arg: go with --on slurm")
 		}
 		return nil
@@ -125,21 +125,32 @@ var onlyHere = []string{
 
 // argsOnHost returns the arguments of `ktstr run` on a host: the flags that were given here,
 // the payloads and their arguments.
-func (o runOptions) argsOnHost(flags *pflag.FlagSet) (args []string) {
+func (o runOptions) argsOnHost(flags *pflag.FlagSet) []string {
+	args := givenFlags(flags, onlyHere)
+	if !o.host.exclusive {
+		args = append(args, "--exclusive")
+	}
+	return append(args, o.payloadArgs()...)
+}
+
+// givenFlags returns the flags that were given, except those named.
+func givenFlags(flags *pflag.FlagSet, except []string) (args []string) {
 	flags.Visit(func(f *pflag.Flag) {
 		values := []string{f.Value.String()}
 		if several, ok := f.Value.(pflag.SliceValue); ok {
 			values = several.GetSlice()
 		}
 		for _, v := range values {
-			if !slices.Contains(onlyHere, f.Name) {
+			if !slices.Contains(except, f.Name) {
 				args = append(args, "--"+f.Name+"="+v)
 			}
 		}
 	})
-	if !o.host.exclusive {
-		args = append(args, "--exclusive")
-	}
+	return args
+}
+
+// payloadArgs returns the payloads and their arguments for another host.
+func (o runOptions) payloadArgs() (args []string) {
 	for _, p := range o.payloads {
 		if path, err := filepath.Abs(p); err == nil && strings.Contains(p, "/") {
 			p = path // the working directory of the host is another one
@@ -161,7 +172,9 @@ func (a *app) place(r *series.Request, o runOptions) {
 		maps.Copy(r.Labels, a.placed.Labels)
 	case a.resumed != nil:
 		r.Set = a.resumed.Set
-	case o.fleet.on != "":
+	case o.emit.placed.set != "":
+		r.Set, r.Where = o.emit.placed.set, &o.emit.placed.where
+	case o.fleet.on != "", o.emit.format != "":
 		r.Set = series.NewSet()
 	}
 }

@@ -42,22 +42,24 @@ func (s *Series) Lock(ctx context.Context) error {
 	return s.noResult(&NoResult{Side: s.Sides[0], Err: err}, "could not be started: ")
 }
 
-// overlap is a core.Sink that notes in the record which runs overlapped an exclusive run.
-type overlap struct {
+// surroundings is a core.Sink that notes in the record where the run took place, and which
+// runs overlapped an exclusive run.
+type surroundings struct {
+	where     *core.Where
 	exclusive bool
 	end       func() []hostlock.Run
 }
 
 // beginRun makes a run of the side known to other commands. The caller calls end.
-func (s *Series) beginRun(side *Side) overlap {
+func (s *Series) beginRun(side *Side) surroundings {
 	me := hostlock.Run{Payload: side.Spec.Payload.Name, Set: side.Set, Start: time.Now()}
-	return overlap{s.Exclusive, sync.OnceValue(s.host.Begin(me))}
+	return surroundings{s.Where, s.Exclusive, sync.OnceValue(s.host.Begin(me))}
 }
 
 // Raw implements core.Sink.
-func (o overlap) Raw(r *core.Result) error {
+func (o surroundings) Raw(r *core.Result) error {
 	others := o.end()
-	r.Exclusive = o.exclusive
+	r.Where, r.Exclusive = o.where, o.exclusive
 	for _, x := range others {
 		r.Overlapped = append(r.Overlapped, core.Overlap{Pid: x.Pid, User: x.User(), Payload: x.Payload, Set: x.Set, Start: x.Start})
 	}
@@ -65,4 +67,4 @@ func (o overlap) Raw(r *core.Result) error {
 }
 
 // Emit implements core.Sink.
-func (o overlap) Emit(*core.Result) error { return nil }
+func (o surroundings) Emit(*core.Result) error { return nil }

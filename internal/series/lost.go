@@ -26,7 +26,7 @@ func (s *Series) noResult(none *NoResult, prefix string) error {
 	} else if !s.Alone() {
 		text = fmt.Sprintf("run %d: %s", len(side.Kept)+1, text)
 	}
-	s.lose(none, text, core.Record{Host: core.ThisHost()})
+	s.lose(none, text, core.Record{Where: s.Where, Host: core.ThisHost()})
 	return none
 }
 

@@ -36,6 +36,7 @@ type Request struct {
 
 	Set    string            // the beginning of the names of the sets, as of NewSet; empty: a new one, or none for a run alone
 	Labels map[string]string // of every run; nil: those of the working directory
+	Where  *core.Where       // of every run, if another system started this process; nil: no such system is known
 
 	Exclusive bool          // the runs have the host to themselves, see Lock
 	Wait      time.Duration // for the host; 0: not at all
