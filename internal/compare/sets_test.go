@@ -39,6 +39,17 @@ func TestEachOfSeveralSetsCountsOnce(t *testing.T) {
 	}
 }
 
+// A tool that rounds gives equal medians too often for three sets to show anything.
+func TestThreeSetsAreTooFew(t *testing.T) {
+	row := compare.Compare(nights("a", 100, 100), nights("b", 110), compare.Options{}).Rows[0]
+	if row.Verdict != compare.TooFew || row.Need != 2 || row.Bounded() {
+		t.Errorf("two sets and one: %s, need %d, interval %v to %v; want too few, 2 and none", row.Verdict, row.Need, row.Low, row.High)
+	}
+	if row := compare.Compare(nights("a", 100, 101), nights("b", 110, 111), compare.Options{}).Rows[0]; row.Verdict != compare.Worse {
+		t.Errorf("two sets a side: %s, want worse", row.Verdict)
+	}
+}
+
 func TestDriftIsNotedBetweenCommands(t *testing.T) {
 	const note = "drift between sessions is not in this interval"
 	check := func(name string, a, b compare.Side, want bool) {
