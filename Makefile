@@ -39,8 +39,8 @@ fuzz: ## every fuzz target, FUZZTIME each (default 1m)
 	scripts/fuzz $(or $(FUZZTIME),1m)
 
 soak: ## what is too long for CI: thousands of runs and kills, then every fuzz target, FUZZTIME each (default 10m)
-	scripts/deps chromium python3-jsonschema postgresql redis-server
-	KTSTR_SOAK=1 $(GO) test -count 1 -timeout 0 -v -run 'Soak|ManyRunsLeaveNothing|AtAnyMoment|CtrlCDuringTheStart|TestPlacement$$' ./spawn/... ./cmd/ktstr ./internal/export ./plugins
+	scripts/deps chromium python3-jsonschema postgresql redis-server zsh fish tcsh mksh busybox
+	KTSTR_SOAK=1 $(GO) test -count 1 -timeout 0 -v -run 'Soak|ManyRunsLeaveNothing|AtAnyMoment|CtrlCDuringTheStart|EveryLoginShell|TestPlacement$$' ./spawn/... ./cmd/ktstr ./internal/export ./internal/fleet/... ./plugins
 	$(GO) -C internal/export/page/browser test -count 1 -v .
 	scripts/fuzz $(or $(FUZZTIME),10m)
 

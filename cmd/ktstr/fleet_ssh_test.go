@@ -160,7 +160,7 @@ func TestSoakHostsOverSSH(t *testing.T) { // C22, C47
 		"node2  2     pass       iops 1234",
 		"node3  2     pass       iops 1234",
 		"home/.cache/ktstr/kit: head: error writing 'standard output': No space left on device",
-		"cannot be executed: its filesystem is mounted noexec, or others own it",
+		"cannot be executed, for example because its filesystem is mounted noexec: make ~/.cache/ktstr a link",
 		"node6  0     no result  it runs Linux 4.18.0-553.el8_10.x86_64: want Linux 5.4 or later",
 		"node7  0     no result  its login shell did not run the command of ktstr. It printed: This account is currently not available",
 		"7 hosts: 3 passed, 4 without a result (node4, node5, node6, node7)",

@@ -50,7 +50,7 @@ whole "$f" || {
 	fi;
 	e=$( { chmod 700 "$t" && sync "$t" && mv -f "$t" "$f"; } 2>&1) || drop "$k: $e";
 };
-[ -x "$f" ] || fail "$f cannot be executed: its filesystem is mounted noexec, or others own it";
+[ -x "$f" ] || fail "$f cannot be executed, for example because its filesystem is mounted noexec: make ~/.cache/ktstr a link to another directory";
 say exec; exec "$f" "$@"
 `
 

@@ -21,7 +21,7 @@ func TestHostsThatCannotTakeTheExecutable(t *testing.T) { // C47
 	tests := []struct{ name, script, want string }{
 		{"full disk", inside("mount -t tmpfs -o size=64k none $dir"), "DIR/.cache/ktstr/kit: head: error writing 'standard output': No space left on device"},
 		{"read-only home", inside("mount -t tmpfs -o ro none $dir"), "DIR/.cache/ktstr/kit: mkdir: cannot create directory 'DIR/.cache': Read-only file system"},
-		{"noexec home", inside("mount -t tmpfs -o noexec none $dir"), "DIR/.cache/ktstr/kit/HASH cannot be executed: its filesystem is mounted noexec, or others own it"},
+		{"noexec home", inside("mount -t tmpfs -o noexec none $dir"), "DIR/.cache/ktstr/kit/HASH cannot be executed, for example because its filesystem is mounted noexec: make ~/.cache/ktstr a link"},
 		{"no home", "unset HOME; " + run, "no place for ktstr: HOME is not an absolute path"},
 		{"relative home", "HOME=x; " + run, "no place for ktstr: HOME is not an absolute path"},
 		{"home that does not exist", "HOME=$dir/x; " + run, "no place for ktstr: there is no home directory DIR/x"},
