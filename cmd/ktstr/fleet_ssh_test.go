@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ktstr/ktstr/core"
+	"github.com/ktstr/ktstr/internal/fleet"
 	"github.com/ktstr/ktstr/internal/linux"
 	"github.com/ktstr/ktstr/internal/runs"
 	"github.com/ktstr/ktstr/internal/testenv"
@@ -38,6 +39,28 @@ func newSSHLab(t *testing.T, servers ...testenv.SSHD) *sshLab {
 	}
 	l.ssh = testenv.SSHClient(t, config.String())
 	return l
+}
+
+// install puts ktstr on the hosts, which saves the time of sending it.
+func (l *sshLab) install(t *testing.T) {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ktstr, err := fleet.NewFile(self)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, srv := range l.servers {
+		kit := filepath.Join(srv.Home, ".cache", fleet.KitDir)
+		if err := os.MkdirAll(kit, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if out, err := exec.Command("cp", self, filepath.Join(kit, ktstr.SHA256)).CombinedOutput(); err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+	}
 }
 
 // bench writes a benchmark that every user can execute.
@@ -108,6 +131,7 @@ func processesOf(srv *testenv.Server) (pids []int) {
 func TestRunsOverSSH(t *testing.T) { // C47
 	t.Parallel()
 	l := newSSHLab(t, testenv.SSHD{})
+	l.install(t)
 	bench := l.bench(t, `echo '{"iops": 1234}'`)
 	lab := filepath.Join(l.dir, "lab.yaml")
 	if err := os.WriteFile(lab, []byte("engine: ssh\nlabels: {site: fra}\nhosts:\n- name: node1\n  labels: {rack: 12}\n"), 0o600); err != nil {
@@ -220,6 +244,9 @@ func TestSoakCutConnectionEndsTheRunOverSSH(t *testing.T) { // C47
 
 func (c cut) test(t *testing.T) {
 	l := newSSHLab(t, c.server)
+	if c.server.User == "" {
+		l.install(t)
+	}
 	ready := newNamedPipe(t)
 	for path, mode := range map[string]os.FileMode{ready.path: 0o666, filepath.Dir(ready.path): 0o755, filepath.Dir(filepath.Dir(ready.path)): 0o755} {
 		if err := os.Chmod(path, mode); err != nil { // the payload may run as another user
