@@ -199,10 +199,18 @@ func (r *client) want(status int, parts ...string) string {
 	return said
 }
 
-// appears waits until a file exists.
-func appears(t *testing.T, path string) {
-	t.Helper()
-	until(t, path, func() bool { _, err := os.Stat(path); return err == nil })
+// made waits until the payload has made a file.
+func (r *client) made(path string) {
+	r.t.Helper()
+	until(r.t, path, func() bool {
+		_, err := os.Stat(path)
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		if err != nil && r.ended {
+			r.t.Fatalf("ktstr ended before the payload began\n%s", r.stderr.String())
+		}
+		return err == nil
+	})
 }
 
 // until waits until a condition holds.
@@ -264,9 +272,10 @@ func TestCluster(t *testing.T) { // C47
 			t.Errorf("the kit of %s has %v: want ktstr alone", node, kit)
 		}
 	}
+	drained(t, c)
 	for name, test := range map[string]func(*testing.T, *cluster){
 		"client killed": clientKilled, "node fails": nodeFails, "interrupted": interrupted,
-		"started again": startedAgain, "cancelled by another": cancelled, "node drained": drained,
+		"started again": startedAgain, "cancelled by another": cancelled,
 	} {
 		t.Run(name, func(t *testing.T) { t.Parallel(); test(t, c) })
 	}
@@ -296,7 +305,7 @@ func clientKilled(t *testing.T, c *cluster) {
 // A node that fails is named with its job, and is no failure of the benchmark.
 func nodeFails(t *testing.T, c *cluster) {
 	r := c.run(t, on(c.bench(t, "fails", "touch $HOME/fails; exec sleep 1000"), "n2")...)
-	appears(t, filepath.Join(c.home("n2"), "fails"))
+	r.made(filepath.Join(c.home("n2"), "fails"))
 	c.slurm(t, "scontrol", "update", "nodename=n2", "state=down", "reason=smoke")
 	r.want(3, "node n2 failed while job ", "which says nothing about the benchmark", "1 without a result (n2)")
 	until(t, "n2 is idle", func() bool {
@@ -309,7 +318,7 @@ func nodeFails(t *testing.T, c *cluster) {
 func interrupted(t *testing.T, c *cluster) {
 	bench := c.bench(t, "stopped", `trap 'sleep 1; touch $HOME/clean; exit 0' INT; touch $HOME/stopped; while :; do sleep 0.1; done`)
 	r := c.run(t, on(bench, "n3")...)
-	appears(t, filepath.Join(c.home("n3"), "stopped"))
+	r.made(filepath.Join(c.home("n3"), "stopped"))
 	r.cmd.Process.Signal(syscall.SIGINT)
 	said := r.want(130)
 	if _, err := os.Stat(filepath.Join(c.home("n3"), "clean")); err != nil {
@@ -327,7 +336,7 @@ func interrupted(t *testing.T, c *cluster) {
 func startedAgain(t *testing.T, c *cluster) {
 	bench := c.bench(t, "again", `if [ ! -e $HOME/again ]; then touch $HOME/again; sleep 1000; fi; echo '{"iops": 5000}'`)
 	r := c.run(t, append(on(bench, "n1"), "--sbatch-arg=--requeue")...)
-	appears(t, filepath.Join(c.home("n1"), "again"))
+	r.made(filepath.Join(c.home("n1"), "again"))
 	id := c.slurm(t, "squeue", "-ht", "running", "-w", "n1", "-o", "%i")
 	c.slurm(t, "scontrol", "requeue", id)
 	r.said("n1: queued (BeginTime")
@@ -341,7 +350,7 @@ func startedAgain(t *testing.T, c *cluster) {
 // A job that another person or a limit ends is no failure of the benchmark.
 func cancelled(t *testing.T, c *cluster) {
 	r := c.run(t, on(c.bench(t, "cancelled", "touch $HOME/cancelled; exec sleep 1000"), "n2")...)
-	appears(t, filepath.Join(c.home("n2"), "cancelled"))
+	r.made(filepath.Join(c.home("n2"), "cancelled"))
 	c.slurm(t, "scancel", c.slurm(t, "squeue", "-ht", "running", "-w", "n2", "-o", "%i"))
 	r.want(3, "on node n2 ended with CANCELLED")
 }

@@ -21,6 +21,7 @@ const (
 	runTime = time.Minute
 	// maxPrinted limits the output of a command of Slurm, in bytes. A line of squeue for one job has about 100.
 	maxPrinted = 4 << 20
+	maxErrors  = 64 << 10
 )
 
 // run runs a command of Slurm and returns its standard output.
@@ -31,7 +32,7 @@ func run(ctx context.Context, stdin, name string, args ...string) (string, error
 	c.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // Ctrl-C at our terminal is for us
 	c.Env = environment()
 	c.Stdin = strings.NewReader(stdin)
-	stdout, stderr := &limited{max: maxPrinted}, &limited{max: 4 << 10}
+	stdout, stderr := &limited{max: maxPrinted}, &limited{max: maxErrors}
 	c.Stdout, c.Stderr = stdout, stderr
 	c.WaitDelay = time.Second
 	err := c.Run()
@@ -42,12 +43,12 @@ func run(ctx context.Context, stdin, name string, args ...string) (string, error
 		return "", fmt.Errorf("%s gave no answer within %v", name, runTime)
 	case ctx.Err() != nil:
 		return "", ctx.Err()
-	case stdout.over:
-		return "", fmt.Errorf("%s printed more than %d MiB", name, maxPrinted>>20)
+	case stdout.over || stderr.over:
+		return "", fmt.Errorf("%s printed more than %d MiB, or %d KiB of errors", name, maxPrinted>>20, maxErrors>>10)
 	case err != nil:
-		return "", fmt.Errorf("%s: %s", name, said(name, stderr.String(), err))
+		return "", fmt.Errorf("%s: %s", name, said(name, stderr.b.String(), err))
 	}
-	return stdout.String(), nil
+	return stdout.b.String(), nil
 }
 
 // said returns the reason that a command of Slurm printed, on one line.
@@ -89,16 +90,17 @@ func user() string { return strconv.Itoa(os.Geteuid()) }
 // printable returns the beginning of what a command of Slurm printed, for an error.
 func printable(s string) string { return text.Line(strings.TrimSpace(s[:min(len(s), 200)])) }
 
-// limited keeps the first max bytes that are written to it.
+// limited keeps the first max bytes that are written to it. The next byte is an error, which ends the command.
 type limited struct {
-	bytes.Buffer
+	b    bytes.Buffer // not embedded: io.Copy would call its ReadFrom, which has no limit
 	max  int
 	over bool
 }
 
 func (l *limited) Write(b []byte) (int, error) {
-	if l.over = l.over || l.Len()+len(b) > l.max; !l.over {
-		l.Buffer.Write(b)
+	if l.b.Len()+len(b) > l.max {
+		l.over = true
+		return 0, errors.New("too much output")
 	}
-	return len(b), nil
+	return l.b.Write(b)
 }
