@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/ktstr/ktstr/internal/testenv"
 )
 
 var listedFile = regexp.MustCompile("(?m)^[0-9]+\\. `([^`]+)`")
@@ -20,10 +22,11 @@ const (
 	table = "beads"
 )
 
-// The numbered lists "Add a stock tool" and "Add a stock table" of CONTRIBUTING.md are complete: in a copy of the repository, a
-// change of exactly the listed files adds a tool that builds, that ktstr lists and reads, and that passes the tests of its kind and
-// the floor plan.
-func TestAddAStockTool(t *testing.T) {
+// The numbered lists "Add a stock tool", "Add a stock table" and "Add an instrument" of CONTRIBUTING.md are complete: in a copy of
+// the repository, a change of exactly the listed files adds two tools and an instrument. The result builds, ktstr lists and reads the
+// tools, each run has the metric of the instrument, and all pass the tests of their kind and the floor plan. It is one test, so that
+// ktstr is built once. // C38
+func TestContributingListsAreComplete(t *testing.T) {
 	dir := copyOfRepository(t)
 	capture := func(path string) {
 		writes(t, "abacus 1.0\nbeads per second: 12.5\n")(path)
@@ -52,7 +55,11 @@ func TestAddAStockTool(t *testing.T) {
 		return
 	}
 	in := commandsIn(t, dir)
+	if !addInstrument(t, dir, in) {
+		return
+	}
 	in("go", "build", "-o", "bin/", "./cmd/ktstr")
+	checkInstrument(t, in)
 	tests := "Test.*/(abacus|beads)|TestMetricsPages|TestHints|TestTablesAre|TestStock|TestExtractorNames"
 	in("go", "test", "-c", "-o", "bin/plugins.test", "./plugins")
 	in("env", "-C", "plugins", "../bin/plugins.test", "-test.run", tests, "-update")
@@ -106,8 +113,7 @@ func commandsIn(t *testing.T, dir string) func(argv ...string) string {
 		cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
 		cmd.Dir = dir
 		cmd.WaitDelay = time.Second
-		// The cgo of the caller and the flags of its go command do not matter here. -trimpath shares compiled packages with `make build`.
-		cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=-trimpath -tags=grpcnotrace")
+		cmd.Env = testenv.GoEnv()
 		out, err := cmd.CombinedOutput()
 		if err != nil {
 			t.Fatalf("%q: %v\n%s", argv, err, out)

@@ -40,6 +40,9 @@ func output(t *testing.T, dir string, argv ...string) (string, error) {
 	defer cancel()
 	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
 	cmd.Dir = dir
+	if argv[0] == "go" {
+		cmd.Env = testenv.GoEnv()
+	}
 	cmd.WaitDelay = time.Second // for a descendant that keeps the output open
 	out, err := cmd.CombinedOutput()
 	return string(out), err

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/ktstr/ktstr"
+	"github.com/ktstr/ktstr/internal/testenv"
 )
 
 // stranger is a user who has the ktstr command and sysbench, and a home directory. This sysbench prints a capture of the real
@@ -51,10 +52,10 @@ func newStranger(t *testing.T) stranger {
 	if err := os.Mkdir(work, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	env := append(os.Environ(), "HOME="+home, "KTSTR="+root, "PATH="+bin+":"+os.Getenv("PATH"), "GOWORK=off",
+	env := append(testenv.GoEnv(), "HOME="+home, "KTSTR="+root, "PATH="+bin+":"+os.Getenv("PATH"), "GOWORK=off",
 		"XDG_DATA_HOME="+home+"/data", "XDG_STATE_HOME="+home+"/state", "XDG_CONFIG_HOME="+home+"/config")
 	// Without these variables the go command would find an empty cache and fetch and build all dependencies again.
-	names := []string{"GOCACHE", "GOMODCACHE", "GOPATH", "GOPROXY", "GOSUMDB", "GONOSUMDB", "GONOPROXY", "GOPRIVATE", "GOFLAGS"}
+	names := []string{"GOCACHE", "GOMODCACHE", "GOPATH", "GOPROXY", "GOSUMDB", "GONOSUMDB", "GONOPROXY", "GOPRIVATE"}
 	values := strings.Split(run(t, ".", append([]string{"go", "env"}, names...)...), "\n")
 	for i, name := range names {
 		env = append(env, name+"="+values[i])

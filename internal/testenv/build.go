@@ -19,6 +19,12 @@ var built = struct {
 	packages map[string]bool
 }{packages: map[string]bool{}}
 
+// GoEnv returns the environment of a go command with which it compiles as `make build` does. Such commands share the compiled
+// packages of this module, also in a copy of the module and in a module of its own that requires it.
+func GoEnv() []string {
+	return append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=-trimpath -tags=grpcnotrace")
+}
+
 // Build builds main packages of this module into bin/ of the repository, with the command of `make build`, and returns that
 // directory. For example, Build(t, "./cmd/ktstr") returns a directory with `ktstr` in it. A package is written as `go build`
 // in the root of the module takes it.
@@ -60,9 +66,9 @@ func build(root, dir, pkg string) error {
 	if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX); err != nil {
 		return fmt.Errorf("%s: %w", lock.Name(), err)
 	}
-	cmd := exec.Command("go", "build", "-trimpath", "-tags", "grpcnotrace", "-o", dir+"/", pkg)
+	cmd := exec.Command("go", "build", "-o", dir+"/", pkg)
 	cmd.Dir = root
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	cmd.Env = GoEnv()
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("%s: %w\n%s", strings.Join(cmd.Args, " "), err, out)
 	}

@@ -11,12 +11,14 @@ import (
 
 	"github.com/ktstr/ktstr/core/payload"
 	"github.com/ktstr/ktstr/extractors/plugin/verify"
+	"github.com/ktstr/ktstr/internal/testenv"
 )
 
 func run(t *testing.T, dir string, argv ...string) string {
 	t.Helper()
 	cmd := exec.Command(argv[0], argv[1:]...)
 	cmd.Dir = dir
+	cmd.Env = testenv.GoEnv()
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		t.Fatalf("%s: %v\n%s", strings.Join(argv, " "), err, out)

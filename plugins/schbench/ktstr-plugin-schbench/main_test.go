@@ -1,10 +1,10 @@
 package main
 
 import (
-	"os/exec"
 	"path/filepath"
 	"testing"
 
+	"github.com/ktstr/ktstr/internal/testenv"
 	"github.com/ktstr/ktstr/sdk/plugintest"
 )
 
@@ -14,9 +14,6 @@ func TestPlugin(t *testing.T) {
 	if testing.Short() {
 		t.Skip("half a minute of checks: not with -short")
 	}
-	path := filepath.Join(t.TempDir(), "ktstr-plugin-schbench")
-	if out, err := exec.Command("go", "build", "-o", path, ".").CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
+	path := filepath.Join(testenv.Build(t, "./plugins/schbench/ktstr-plugin-schbench"), "ktstr-plugin-schbench")
 	plugintest.Run(t, plugintest.Config{Path: path, Corpus: "../testdata/corpus"})
 }
