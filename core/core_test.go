@@ -412,8 +412,8 @@ func TestFailedDrainLosesNothing(t *testing.T) { // C14
 	}
 	defer held.Close()
 	r, err := h.Wait()
-	if err == nil || !strings.Contains(err.Error(), "timed out after 1s") {
-		t.Errorf("got %v; want an error that names the timeout", err)
+	if err == nil || !strings.HasPrefix(err.Error(), "payload "+p.Name+": ") || !strings.Contains(err.Error(), "timed out after 1s") {
+		t.Errorf("got %v; want an error that names the payload and the timeout", err)
 	}
 	if m, ok := r.Metric("iops"); !ok || m.Value != 5 || r.Verdict != core.Fail || r.ExitStatus() != core.ExitRun || r.Capture["stdout"].Complete {
 		t.Errorf("got %+v; want the metric, and a run that failed", r.Record)

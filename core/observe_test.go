@@ -1,9 +1,12 @@
 package core
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
+	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -71,13 +74,29 @@ func TestFailedStartClosesTheInstruments(t *testing.T) {
 	}
 }
 
-// The host of a record is named by its kernel, because runs on two kernels differ.
-func TestThisHostHasTheKernel(t *testing.T) {
-	release, err := os.ReadFile("/proc/sys/kernel/osrelease")
-	if err != nil {
-		t.Skip("this host has no /proc/sys/kernel/osrelease to compare with")
+// The host of a record has what makes runs comparable, as other tools report it.
+func TestThisHost(t *testing.T) {
+	read := func(name string) string {
+		text, err := os.ReadFile("/proc/" + name)
+		if err != nil {
+			t.Skip(err)
+		}
+		return strings.TrimSpace(string(text))
 	}
-	if got, want := ThisHost().Kernel, strings.TrimSpace(string(release)); got != want {
-		t.Errorf("kernel %q, want %q", got, want)
+	h := ThisHost()
+	for name, got := range map[string]string{"osrelease": h.Kernel, "hostname": h.Name, "random/boot_id": h.BootID} {
+		if want := read("sys/kernel/" + name); got != want {
+			t.Errorf("%s: got %q, want %q", name, got, want)
+		}
+	}
+	var total int64
+	if _, err := fmt.Sscanf(read("meminfo"), "MemTotal: %d kB", &total); err != nil || h.Memory != total*1024 {
+		t.Errorf("memory %d, want %d kB, %v", h.Memory, total, err)
+	}
+	if h.CPUs != runtime.NumCPU() || h.Arch != runtime.GOARCH {
+		t.Errorf("%d CPUs, %s; want %d, %s", h.CPUs, h.Arch, runtime.NumCPU(), runtime.GOARCH)
+	}
+	if cpu := strings.Split(read("cpuinfo"), "\n"); h.CPU == "" || !slices.ContainsFunc(cpu, func(line string) bool { return strings.HasSuffix(line, ": "+h.CPU) }) {
+		t.Errorf("CPU %q: want a line of /proc/cpuinfo", h.CPU)
 	}
 }

@@ -28,7 +28,7 @@ func TestStopAfter(t *testing.T) { // C14
 			})
 			return res
 		}
-		res := started(help("int=3"), func(c *Command, d time.Duration) { c.StopAfter, c.Timeout = d, time.Hour })
+		res := started(help("int=3"), func(c *Command, d time.Duration) { c.StopAfter, c.Timeout, c.Grace = d, time.Hour, time.Minute })
 		check("it stops", res, 3, "", CauseStop, "ready\nsummary\n")
 
 		stubborn := help("ignore", "out=ready\n", "hang")

@@ -194,6 +194,12 @@ nan |  | d | metric 'd' is NaN (not a number): want >= 0 and <= 10 (the payload'
 			t.Errorf("%+v: got %s, want %s", bounds, got, want)
 		}
 	}
+	// C38: the numbers of the run itself are outside the bounds.
+	own := []ktstr.Metric{{Name: "a", Value: 1}, {Name: "run.wall", Value: 99, Stream: ktstr.RunStream}}
+	want = "too-few |  |  | 1 metric: want at least 2 (the payload's bounds)"
+	if got := messages(check.Evaluate(nil, check.Input{Metrics: own, Bounds: check.Bounds{MinMetrics: 2, Max: &hi}})); got != want {
+		t.Errorf("with a metric of the run itself: got %s, want %s", got, want)
+	}
 	if v := check.Evaluate(nil, check.Input{}); !v.Pass {
 		t.Errorf("no check and no bound: %s", messages(v))
 	}

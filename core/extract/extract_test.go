@@ -124,6 +124,11 @@ func TestRunGivesRawStreams(t *testing.T) {
 	if want := []ktstr.Stream{ktstr.Stdout, ktstr.Stderr}; !reflect.DeepEqual(r.Looked, want) {
 		t.Errorf("looked in %v, want %v", r.Looked, want)
 	}
+	x.Description = ktstr.Description{Name: "n\xff", Version: "1\xff"}
+	r = Run(context.Background(), x, ins, nil)
+	if r.Extractor != "n\uFFFD" || r.Version != "1\uFFFD" {
+		t.Errorf("extractor %q %q, want n\uFFFD 1\uFFFD", r.Extractor, r.Version)
+	}
 	// An empty stdout was looked in, too.
 	if r = Run(context.Background(), x, streams("", "b", ""), nil); !reflect.DeepEqual(r.Looked, []ktstr.Stream{ktstr.Stdout, ktstr.Stderr}) {
 		t.Errorf("looked in %v, want stdout and stderr", r.Looked)
@@ -184,6 +189,21 @@ func TestRunSurvivesHostileExtractors(t *testing.T) {
 		e.Diagnostics[0].Message = strings.Repeat("é", maxMessage)
 		return e, nil
 	}}
+	for polarity, want := range map[ktstr.Polarity]string{
+		ktstr.Lower: "", ktstr.SetUnknown: "", "target=5": "", "upwards": `malformed 1 metric ("m") had an invalid polarity: want higher, lower, target=NUMBER or unknown; taken as unknown`,
+	} {
+		hinted := ktstr.Parser{Parse: func(ktstr.Output) (e ktstr.Extraction, err error) {
+			e.Metrics, e.Hints = []ktstr.Metric{{Name: "m"}}, []ktstr.Hint{{Name: "m", Polarity: polarity}}
+			return e, nil
+		}}
+		got := ""
+		for _, d := range Run(context.Background(), hinted, streams("x"), nil).Diagnostics {
+			got += string(d.Code) + " " + d.Message
+		}
+		if got != want {
+			t.Errorf("hint with polarity %s: %q, want %q", polarity, got, want)
+		}
+	}
 	r := Run(context.Background(), flood, streams("x"), nil)
 	if want := []ktstr.Metric{{Name: "m", Stream: ktstr.Stdout}}; !reflect.DeepEqual(r.Metrics, want) {
 		t.Errorf("got %v, want %v", r.Metrics, want)
