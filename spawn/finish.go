@@ -105,7 +105,14 @@ func (r *run) killLeaf() {
 
 // killGroup lists and kills the processes in the leader's process group.
 func (r *run) killGroup() {
-	r.signalGroup(unix.SIGKILL, func(m descendants.Member) { r.listKilled(m.Pid, m.Name) })
+	r.signalGroup(unix.SIGKILL, func(m descendants.Member) {
+		r.listKilled(m.Pid, m.Name)
+		if len(r.dying) < descendants.MaxVictims {
+			if v, ok := r.search.Hold(m); ok {
+				r.dying = append(r.dying, v)
+			}
+		}
+	})
 }
 
 // listKilled puts a process on the list, once.
@@ -131,6 +138,9 @@ const foreignDrain = time.Second
 // have ended, only processes that the payload has moved to another cgroup can
 // live. The mark finds these.
 func (r *run) killDescendants(end time.Duration) error {
+	// A dying process closes its streams before it is gone.
+	r.search.AwaitDeath(r.dying, r.start, end)
+	r.dying = nil
 	if r.leaf != nil {
 		// A dying process closes its streams before it leaves the cgroup. The
 		// kernel reports the end of a stream at once.

@@ -43,9 +43,10 @@ type run struct {
 	cause      Cause
 	notices    []string
 	killed     []Survivor
-	killedMore bool // more processes were killed than killed lists
-	forced     bool // we have killed the leader
-	unsearched bool // a notice says that /proc could not be searched
+	dying      []descendants.Victim // were killed with the leader's group
+	killedMore bool                 // more processes were killed than killed lists
+	forced     bool                 // we have killed the leader
+	unsearched bool                 // a notice says that /proc could not be searched
 
 	mu         sync.Mutex
 	pid        int

@@ -91,6 +91,7 @@ func (w *waitLoop) run() (over bool, err error) {
 		if w.killAt > 0 && now >= w.killAt {
 			if w.killed && !w.ended {
 				r.reapLater()
+				r.search.AwaitDeath(r.dying, r.start, 0)
 				return true, fmt.Errorf("%s: %w", r.c.Path, r.notGone())
 			}
 			w.kill(CauseTimeout, now)

@@ -143,6 +143,20 @@ func (s *Search) inGroup(pids []int) (list []Member) {
 	return list
 }
 
+// Hold returns a member of the leader's group as a Victim for AwaitDeath. The caller
+// kills it. ok is false if it is gone.
+func (s *Search) Hold(m Member) (v Victim, ok bool) {
+	fd, err := unix.PidfdOpen(m.Pid, 0)
+	if err != nil {
+		return Victim{}, false
+	}
+	if group, err := unix.Getpgid(m.Pid); err != nil || group != s.leader {
+		unix.Close(fd)
+		return Victim{}, false
+	}
+	return Victim{Process: m.Process, pidfd: fd}, true
+}
+
 // Signal signals one process, if isIt is still true after a descriptor stands for
 // the process.
 func Signal(pid int, sig unix.Signal, isIt func(pid int) bool) {
