@@ -82,8 +82,19 @@ func (a *app) printRunText(r core.Record, all bool) error {
 	if r.Extraction.Status == extract.None && len(r.Printed()) == 0 && !slices.ContainsFunc(r.Details, endDetail) {
 		result = ": no number could be read from its output"
 	}
-	_, err := fmt.Fprintf(a.stdout, "%s  %s  %s%s\n", verdict, line(r.Payload), time.Duration(r.Duration).Round(time.Millisecond), result)
+	_, err := fmt.Fprintf(a.stdout, "%s  %s  %s%s\n%s", verdict, line(r.Payload), time.Duration(r.Duration).Round(time.Millisecond), result, judgement(r))
 	return err
+}
+
+// judgement returns what a run of the payload noise says about this host, or "".
+func judgement(r core.Record) string {
+	shows, ok := r.Metric("work.shows")
+	took, known := r.Metric("work.time")
+	if r.Payload != "noise" || !ok || !known {
+		return ""
+	}
+	return fmt.Sprintf("this host can show changes of about %s of a CPU-bound loop of %s, with 5 runs a side; for other work: ktstr calibrate PAYLOAD\n",
+		percentText(shows.Value), unit.Scale(took.Value, "ns"))
 }
 
 // checksText returns how many checks of the runs held, for example "2 of 3 checks held".

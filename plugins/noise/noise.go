@@ -54,6 +54,12 @@ other work, interrupts, idle states, a hypervisor that runs somebody else.
   irqs               /s   interrupts on the host, all CPUs
   pressure.cpu io memory  %  time in which some task waited for the resource
   cpu.N.…                 the same for CPU N alone
+  work.time          ns   a loop that only computes is then repeated 20 times for a
+                          fifth of the duration: how long one repetition takes
+  work.spread        %    standard deviation of these times
+  work.shows         %    the change of such a loop that 5 runs a side would show.
+                          Payloads that use memory, disks or many threads vary
+                          in other ways: ktstr calibrate PAYLOAD measures them
   cpus, period (ns), duration (s)   what was measured, and for how long
 
 stolen, busy and interrupts are counted in ticks of 10 ms: below one second
@@ -229,6 +235,17 @@ func measure(o options, interrupt <-chan os.Signal) (document, []error) {
 	}
 	elapsed := monotonic() - began
 	d := newDocument(samplers, int64(o.period), elapsed, before, readCounters())
+	if !interrupted && d.Cpus > 0 {
+		ended := make(chan struct{})
+		go func() { d.Work = measureWork(int64(o.duration)/5, &stop); close(ended) }()
+		select {
+		case <-ended:
+		case <-interrupt:
+			interrupted = true
+			stop.Store(true)
+			<-ended
+		}
+	}
 	d.Interrupted = interrupted
 	var errs []error
 	for _, s := range samplers {

@@ -191,11 +191,12 @@ func TestMainMeasures(t *testing.T) {
 		Interrupted bool
 		Wakeup      struct{ Samples, P50, Max float64 }
 		CPU         map[string]struct{ Wakeup struct{ Samples float64 } }
+		Work        struct{ Time float64 }
 	}
 	if err := json.Unmarshal([]byte(stdout), &d); err != nil {
 		t.Fatalf("stdout is not one JSON document: %v\n%s", err, stdout)
 	}
-	if d.Cpus == 0 || len(d.CPU) != d.Cpus || d.Interrupted || d.Wakeup.Samples == 0 || d.Wakeup.P50 == 0 || d.Wakeup.Max < d.Wakeup.P50 {
+	if d.Cpus == 0 || len(d.CPU) != d.Cpus || d.Interrupted || d.Wakeup.Samples == 0 || d.Wakeup.P50 == 0 || d.Wakeup.Max < d.Wakeup.P50 || d.Work.Time == 0 {
 		t.Errorf("document: %+v", d)
 	}
 }
@@ -264,7 +265,7 @@ func TestHelpNamesEveryNumber(t *testing.T) {
 		t.Errorf("--help: exit %d, want 0", code)
 	}
 	for _, name := range []string{"wakeup.p50", "wakeup.samples", "gaps.count", "gaps.time", "waited", "involuntary", "stolen",
-		"busy", "interrupts", "switches", "irqs", "pressure.cpu", "cpu.N", "period", "duration", "cpus"} {
+		"busy", "interrupts", "switches", "irqs", "pressure.cpu", "cpu.N", "work.time", "work.spread", "work.shows", "period", "duration", "cpus"} {
 		if !strings.Contains(stdout, "  "+name) && !strings.Contains(stdout, ", "+name) {
 			t.Errorf("--help does not explain %s", name)
 		}
@@ -278,5 +279,21 @@ func TestPayloadExplains(t *testing.T) {
 	payload, err := os.ReadFile("payloads/noise.yaml")
 	if err != nil || !strings.Contains(string(payload), about) {
 		t.Errorf("payloads/noise.yaml does not hold the text of --help:\n%s", about)
+	}
+}
+
+// The judgement follows from the spread as that of ktstr calibrate does: 5 runs a side show 1.8
+// times the spread.
+func TestWorkOfTimes(t *testing.T) {
+	var times []float64
+	for i := range repetitions {
+		times = append(times, 50e6*(1+0.02*math.Sin(float64(i*i))))
+	}
+	w := workOf(times)
+	if w == nil || w.Time < 49e6 || w.Time > 51e6 || w.Spread < 0.9 || w.Spread > 3 || math.Abs(float64(w.Shows/w.Spread)-1.8) > 0.1 {
+		t.Errorf("%+v, want about 50 ms, 1.4 %%, and 1.8 times that", w)
+	}
+	if w := workOf(times[:3]); w != nil {
+		t.Errorf("three times give %+v, want nothing", w)
 	}
 }

@@ -92,6 +92,7 @@ type document struct {
 	Switches *float64            `json:"switches,omitempty"` // per second
 	IRQs     *float64            `json:"irqs,omitempty"`     // per second
 	Pressure map[string]*percent `json:"pressure,omitempty"`
+	Work     *work               `json:"work,omitempty"`
 	CPU      perCPU              `json:"cpu"`
 }
 
