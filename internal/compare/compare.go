@@ -138,7 +138,7 @@ func Compare(a, b Side, o Options) Report {
 	}
 	r.Drift = r.Per != PerSet && drift(a, b)
 	for _, name := range o.Absent {
-		row := Row{Metric: name, Decides: true, Shown: true, Verdict: Missing, Change: math.NaN(), P: 1, Low: math.Inf(-1), High: math.Inf(1), Note: "no run has it"}
+		row := Row{Per: PerRun, Metric: name, Decides: true, Shown: true, Verdict: Missing, Change: math.NaN(), P: 1, Low: math.Inf(-1), High: math.Inf(1), Note: "no run has it"}
 		o.setThresholds(&row)
 		r.Rows = append(r.Rows, row)
 	}

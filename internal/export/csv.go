@@ -70,7 +70,7 @@ func csvRuns(w io.Writer, list []runs.Run) error {
 // measured is an empty cell.
 func csvReport(w io.Writer, s Source) error {
 	c := csv.NewWriter(w)
-	c.Write([]string{"metric", "verdict", "decides", "unit", "polarity", "a_n", "a_median", "a_spread", "b_n", "b_median", "b_spread", "change", "p", "level", "min_effect_percent", "need", "note", "low", "high", "margin_percent", "margin_given", "seen"})
+	c.Write([]string{"metric", "verdict", "decides", "unit", "polarity", "a_n", "a_median", "a_spread", "b_n", "b_median", "b_spread", "change", "p", "level", "min_effect_percent", "need", "note", "low", "high", "margin_percent", "margin_given", "seen", "per"})
 	for _, r := range s.Report.Rows {
 		where := func(says bool, text string) string {
 			if !says {
@@ -86,7 +86,7 @@ func csvReport(w io.Writer, s Source) error {
 			where(both, number(r.Change)), where(both, number(r.P)), where(both, number(r.Level)),
 			number(r.MinEffect), where(both, strconv.Itoa(r.Need)), guarded(r.Note),
 			where(r.Bounded(), number(r.Low)), where(r.Bounded(), number(r.High)), number(r.Margin), strconv.FormatBool(r.MarginGiven),
-			where(r.Verdict == compare.Unclear, number(r.Seen)),
+			where(r.Verdict == compare.Unclear, number(r.Seen)), string(r.Per),
 		})
 	}
 	c.Flush()

@@ -37,7 +37,7 @@ print(len(rows), rows[2]["metric"] == 'a|b <i> "q" \x01', rows[2]["value"], floa
 	if out, err := cmd.Output(); err != nil || string(out) != "9 True Inf 1234.5\n" {
 		t.Errorf("python reads %s, %v", out, err)
 	}
-	read(write(t, "csv", comparison(t)), 4, "p99;too few;true;us;lower;2;50;10;2;50;10;0;1;0.025;2;5;;;;5;false;")
+	read(write(t, "csv", comparison(t)), 4, "p99;too few;true;us;lower;2;50;10;2;50;10;0;1;0.025;2;5;;;;5;false;;run")
 }
 
 // A spreadsheet takes the text of a payload for text, never for a formula. Numbers stay

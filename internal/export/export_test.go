@@ -149,9 +149,9 @@ func TestMissingValuesAreEmpty(t *testing.T) {
 		cells[row[0]] = strings.Join(row, ",")
 	}
 	for name, want := range map[string]string{
-		"bw":   "bw,missing,true,GB/s,unknown,4,2.2,0,0,,,,,,2,,not in the second,,,5,false,",
-		"lat":  "lat,missing,true,ms,unknown,0,,,4,7,0,,,,2,,not in the first,,,5,false,",
-		"none": "none,missing,true,,unknown,0,,,0,,,,,,2,,no run has it,,,5,false,",
+		"bw":   "bw,missing,true,GB/s,unknown,4,2.2,0,0,,,,,,2,,not in the second,,,5,false,,run",
+		"lat":  "lat,missing,true,ms,unknown,0,,,4,7,0,,,,2,,not in the first,,,5,false,,run",
+		"none": "none,missing,true,,unknown,0,,,0,,,,,,2,,no run has it,,,5,false,,run",
 	} {
 		if cells[name] != want {
 			t.Errorf("csv: %q, want %q", cells[name], want)
