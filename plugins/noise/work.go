@@ -57,11 +57,9 @@ func workOf(times []float64) *work {
 // timed returns the time of steps of the loop in ns.
 func timed(steps int) int64 {
 	began := monotonic()
-	sink = spin(steps)
+	runtime.KeepAlive(spin(steps)) // so that the compiler keeps the loop
 	return monotonic() - began
 }
-
-var sink uint64 // so that the compiler keeps the loop
 
 // spin computes steps pseudo-random numbers, each from the one before.
 func spin(steps int) uint64 {
