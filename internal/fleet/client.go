@@ -1,6 +1,7 @@
 package fleet
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -44,6 +45,9 @@ type Result struct {
 	Earlier  bool     // an earlier client kept the runs, and Runs is empty
 	Err      error    // why there are no runs, or fewer than wanted
 }
+
+// maxTalk limits the messages of a host on one connection, in bytes. Bundles do not count.
+const maxTalk = 64 << 20
 
 // maxLog is the number of lines in Result.Log.
 const maxLog = 20
@@ -222,7 +226,7 @@ func (f *follower) attach(ctx context.Context) error {
 		f.result.Err = fmt.Errorf("%w: %w", said, f.result.Err)
 	}
 	var refused *refusedError
-	if err == nil || errors.As(err, &refused) {
+	if err == nil || errors.As(err, &refused) || errors.Is(err, errProtocol) {
 		return err
 	}
 	if said != nil {
@@ -257,36 +261,44 @@ func (f *follower) converse(conn Conn) error {
 	go beat(to, done)
 	from := receiver{conn}
 	var kept []runs.Run
-	for {
-		m, err := from.receive()
+	var brought bool
+	for talk := 0; ; {
+		m, size, err := from.receiveSized()
 		if err != nil {
 			return err
 		}
+		if talk += size; talk > maxTalk {
+			return &refusedError{fmt.Errorf("it printed more than %d MiB of messages", maxTalk>>20)}
+		}
 		switch {
 		case m.Error != "":
-			return &refusedError{errors.New(m.Error)}
+			return &refusedError{errors.New(m.Error[:min(len(m.Error), maxLine)])}
 		case len(m.Need) > 0:
 			if err := f.sendKit(to, m.Need); err != nil {
 				return err
 			}
-		case m.Started:
+		case m.Started && c.Order.Detach:
 			f.result.Detached = true
 			return nil
 		case m.Line != "":
-			f.log(m.Line)
-		case m.Runs:
+			f.log(m.Line[:min(len(m.Line), maxLine)])
+		case m.Runs && !brought:
+			brought = true
 			data := from.data()
 			if kept, err = c.keep(data, f.host.Handle()); err != nil {
 				return err
 			}
-			if _, err := io.Copy(io.Discard, data); err != nil {
-				return err
+			// A tar has two blocks after the last file, and its writer may fill the last record.
+			if n, err := io.Copy(io.Discard, io.LimitReader(data, 1<<20)); err != nil || n == 1<<20 {
+				return cmp.Or(err, errProtocol)
 			}
+		case m.Runs || m.Started:
+			return errProtocol
 		case m.Exit != nil:
 			f.result.Runs, f.result.Status = kept, m.Exit.Status
 			switch {
 			case m.Exit.Lost != "":
-				f.result.Err = errors.New(m.Exit.Lost)
+				f.result.Err = errors.New(m.Exit.Lost[:min(len(m.Exit.Lost), maxLine)])
 			case m.Exit.Foreign:
 				f.result.Err = errors.New("it was interrupted there, for example at the time limit of its job")
 			}

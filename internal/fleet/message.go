@@ -134,19 +134,24 @@ func (r receiver) header(want byte, limit uint32) (uint32, error) {
 
 // receive returns the next message. The error is io.EOF if the connection ended before it.
 func (r receiver) receive() (message, error) {
-	var m message
+	m, _, err := r.receiveSized()
+	return m, err
+}
+
+// receiveSized is receive, and returns the size of the message with its header, in bytes.
+func (r receiver) receiveSized() (m message, size int, err error) {
 	n, err := r.header(kindMessage, maxMessage)
 	if err != nil {
-		return m, err
+		return m, 0, err
 	}
 	text := make([]byte, n)
 	if _, err := io.ReadFull(r.r, text); err != nil {
-		return m, unexpected(err)
+		return m, 0, unexpected(err)
 	}
 	if json.Unmarshal(text, &m) != nil {
-		return m, errProtocol
+		return m, 0, errProtocol
 	}
-	return m, nil
+	return m, 5 + len(text), nil
 }
 
 // data returns a reader of the data that follows a message.

@@ -20,11 +20,12 @@ func TestNextConnectionWaitsForTheEarlierOne(t *testing.T) { // C47
 	if err != nil {
 		t.Fatal(err)
 	}
-	begin := `{"begin":{"request":{},"kit":[],"start":false,"detach":false}}`
-	if _, err := fmt.Fprintf(earlier, "M\x00\x00\x00%c%s", len(begin), begin); err != nil {
+	// It has its turn when it asks for the file, which never comes.
+	begin := fmt.Sprintf(`{"begin":{"request":{},"kit":[{"sha256":"%064d","size":1}]}}`, 0)
+	if _, err := fmt.Fprintf(earlier, "M\x00\x00\x00%s%s", []byte{byte(len(begin))}, begin); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := io.ReadFull(earlier, make([]byte, 5)); err != nil { // its answer: it has its turn
+	if _, err := io.ReadFull(earlier, make([]byte, 5)); err != nil {
 		t.Fatal(err)
 	}
 	waited := false

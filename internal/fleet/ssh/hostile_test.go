@@ -1,9 +1,14 @@
 package ssh
 
 import (
+	"encoding/binary"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/ktstr/ktstr/internal/fleet"
 )
 
 // A host that does not answer as the program does is an error that names the reason, in bounded time and memory.
@@ -55,6 +60,59 @@ func TestHostsThatDoNotRunTheProgram(t *testing.T) { // C47
 			}
 			if got := err.Error(); !strings.HasPrefix(got, tt.want) || len(got) > 3000 {
 				t.Errorf("got  %.2000s\nwant %s", got, tt.want)
+			}
+		})
+	}
+}
+
+// What a host sends instead of the answers of ktstr is an error in bounded time, memory and space.
+func TestHostileAnswers(t *testing.T) { // C47
+	t.Parallel()
+	text := func(kind byte, s string) string {
+		return string(binary.BigEndian.AppendUint32([]byte{kind}, uint32(len(s)))) + s
+	}
+	message := func(s string) string { return text('M', s) }
+	const wait = "exec cat >/dev/null"
+	tests := []struct{ name, answers, then, want string }{
+		{"garbage", "", "exec yes", "it does not speak the protocol of ktstr"},
+		{"a huge message", "M\xff\xff\xff\xff", "exec sleep 1000", "it does not speak the protocol of ktstr"},
+		{"JSON bomb", message(strings.Repeat("[", 1<<20)), wait, "it does not speak the protocol of ktstr"},
+		{"endless lines", "", `exec tr '\000' '\n' </dev/zero`, "it does not speak the protocol of ktstr"},
+		{"endless messages", message(`{"line":"` + strings.Repeat("x", 100_000) + `"}`), "for i in 1 2 3 4 5 6 7 8; do cat $0.answers $0.answers $0.answers $0.answers >>$0.more; done; while cat $0.more $0.more $0.more $0.more; do :; done", "it printed more than 64 MiB of messages"},
+		{"a plugin that it must not have", message(`{"need":["` + strings.Repeat("0", 64) + `"]}`), wait, "it does not speak the protocol of ktstr"},
+		{"detached unasked", message(`{"started":true}`), wait, "it does not speak the protocol of ktstr"},
+		{"no tar", message(`{"runs":true}`) + text('D', strings.Repeat("x", 1024)), wait, "its bundles are no tar"},
+		{"endless tar", message(`{"runs":true}`) + text('D', strings.Repeat("\x00", 1024)), "printf 'D\\0\\004\\0\\0'; exec cat /dev/zero", "it does not speak the protocol of ktstr"},
+		{"runs twice", strings.Repeat(message(`{"runs":true}`)+text('D', strings.Repeat("\x00", 1024))+text('D', ""), 2), wait, "it does not speak the protocol of ktstr"},
+		{"escapes", message(`{"error":"\u001b]0;owned\u0007` + strings.Repeat("x", 1<<20) + `"}`), wait, "\x1b]0;owned"},
+		{"its end without runs", message(`{"exit":{"status":0}}`), "exit 0", ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			e := fakeSSH(t, "echo; echo 'ktstr-host: host Linux 6.1.0 '$(uname -m); echo 'ktstr-host: exec'; cat $0.answers; "+tt.then)
+			if err := os.WriteFile(e.Ssh+".answers", []byte(tt.answers), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			e.Hosts = ParseHosts("node1")
+			job := order(t, "")
+			job.Request = []byte("{}")
+			hosts, err := e.Submit(t.Context(), job)
+			if err != nil {
+				t.Fatal(err)
+			}
+			root := filepath.Join(t.TempDir(), "runs")
+			c := fleet.Client{Engine: "ssh", Hosts: hosts, Order: job, Root: root, Saved: &fleet.Saved{Set: job.Name}}
+			c.Saved.Placed(hosts)
+			r := c.Run(t.Context(), nil)[0]
+			if r.Err == nil && tt.want != "" || r.Err != nil && (tt.want == "" || !strings.HasPrefix(r.Err.Error(), tt.want) || len(r.Err.Error()) > 5000) {
+				t.Errorf("got  %.500v\nwant %s", r.Err, tt.want)
+			}
+			if len(r.Runs) > 0 {
+				t.Errorf("%d runs: want none", len(r.Runs))
+			}
+			if left, _ := filepath.Glob(filepath.Join(root, "*")); left != nil {
+				t.Errorf("kept %v", left)
 			}
 		})
 	}
