@@ -33,6 +33,7 @@ func TestMain(m *testing.M) {
 		helper(os.Args[1:])
 		os.Exit(0)
 	}
+	testenv.DefaultSignals()                 // a payload that ignores SIGINT until its handler is there would lose one
 	os.Setenv("GORACE", "atexit_sleep_ms=0") // without it a watcher, which is this program, takes a second to exit
 	var err error
 	if program, err = testenv.Program(); err != nil {
@@ -536,8 +537,7 @@ func patiently(t *testing.T, f func(d time.Duration) bool) {
 	t.Fatal("the payload did not get far enough in a minute")
 }
 
-// dies reports whether a process is dead, or dies within 10 s: a run does not wait
-// for the death of the processes in the leader's group.
+// dies reports whether a process is dead, or dies within 10 s.
 func dies(t *testing.T, pid int) bool {
 	t.Helper()
 	fd, err := unix.PidfdOpen(pid, 0)
