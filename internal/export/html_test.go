@@ -218,3 +218,15 @@ func TestHTMLRepeat(t *testing.T) {
 		}
 	}
 }
+
+// Two Slurm nodes on one machine are two hosts.
+func TestReportTellsHostsOfAFleetApart(t *testing.T) {
+	list := some(t, 1)
+	for i := range list {
+		list[i].Record.Where = &core.Where{Engine: "slurm", Host: fmt.Sprint("n", i%2)}
+	}
+	runs := readReport(t, write(t, "html", export.Source{Runs: list})).data.Runs
+	if fmt.Sprint(runs[0]["host"], runs[1]["host"], runs[2]["host"]) != "0 1 0" {
+		t.Errorf("hosts %v, %v and %v, want 0, 1 and 0", runs[0]["host"], runs[1]["host"], runs[2]["host"])
+	}
+}

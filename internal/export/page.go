@@ -187,6 +187,7 @@ func (p *page) name(list []runs.Run, reports []compare.Report) {
 func (p *page) addRun(run runs.Run) {
 	r := run.Record
 	r.Host.BootID = "" // one host, also after it was started again
+	r.Host.Name = runs.Host(r)
 	host := slices.Index(p.Hosts, r.Host)
 	if host < 0 {
 		host = len(p.Hosts)

@@ -21,6 +21,9 @@ func TestRedact(t *testing.T) {
 	for i := range list {
 		r := &list[i].Record
 		r.Host.Name = []string{"node7.lab.example.com", "node8"}[i%2]
+		if i == 1 {
+			r.Where = &core.Where{Engine: "ssh", Host: "root@rack9.lab", Job: "5"}
+		}
 		r.Dir, r.Bundle = "/home/alice/bench", "/data/carol/.local/state/ktstr/runs/x"
 		r.Argv = []string{"/home/alice/bench", "--host=node7", "--user", "alice", "/root/.ssh", "bob@node8:/Users/bob/x"}
 		r.Labels["set"] = "set-alice"
@@ -50,7 +53,7 @@ func TestRedact(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, f := range export.Formats() {
-		for _, word := range []string{"alice", "bob", "node7", "node8", "/home/", "/root", "/data/carol", "lab.example", " " + name + " "} {
+		for _, word := range []string{"alice", "bob", "node7", "node8", "rack9", "/home/", "/root", "/data/carol", "lab.example", " " + name + " "} {
 			text := string(write(t, f.Name, s))
 			if f.Name == "html" {
 				page := readReport(t, []byte(text))
