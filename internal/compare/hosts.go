@@ -3,6 +3,7 @@ package compare
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strconv"
@@ -40,8 +41,8 @@ type HostRow struct {
 //   - Each host, if both sides have runs on several same hosts. B is compared with A on each
 //     host, so that differences between the hosts do not matter. Hosts that react differently
 //     to the change, or that drifted, widen the interval.
-//   - Each set, if a side also has several sets that span hosts, for example ten nights of a
-//     fleet. The values are without the differences between the hosts.
+//   - Each set, if a side also has several sets that span the same hosts, for example ten nights
+//     of a fleet. The values are without the differences between the hosts.
 //   - Each host, if the sides have several hosts and none in common.
 //   - Each set, if a side has several sets.
 //   - Each run, otherwise.
@@ -60,7 +61,7 @@ func (r *Row) divide(a, b []sighting) {
 	}
 	var x, y []float64
 	switch {
-	case both > 1 && max(wideSets(a), wideSets(b)) > 1:
+	case both > 1 && max(nights(a), nights(b)) > 1:
 		r.Per = PerSet
 		x, y = withoutHosts(a, b)
 	case both > 1:
@@ -149,29 +150,37 @@ func (r Row) neededRuns(alpha float64) int {
 // there is no common host, it returns the sides as they are. Hosts count on which a run
 // succeeded. The notes name the runs that are left out.
 func onCommonHosts(a, b Side) (onlyA, onlyB Side, shared bool, notes []string) {
-	succeeded := func(r Run) bool { return !r.Broken }
-	inA, inB := hostsOf(a, succeeded), hostsOf(b, succeeded)
-	shared = slices.ContainsFunc(inA, func(host string) bool { return slices.Contains(inB, host) })
+	succeeded := func(s Side) map[string]bool {
+		hosts := map[string]bool{}
+		for _, r := range s.Runs {
+			if !r.Broken {
+				hosts[r.Host] = true
+			}
+		}
+		return hosts
+	}
+	inA, inB := succeeded(a), succeeded(b)
+	for host := range inA {
+		shared = shared || inB[host]
+	}
 	if !shared {
 		return a, b, false, nil
 	}
-	leave := func(s, other Side, own, others []string) Side {
-		var left []string
+	leave := func(s, other Side, own, others map[string]bool) Side {
+		left := map[string]bool{}
 		count := 0
-		runs := slices.DeleteFunc(slices.Clone(s.Runs), func(r Run) bool {
-			if slices.Contains(others, r.Host) {
-				return !slices.Contains(own, r.Host) // failed, which is reported elsewhere
+		s.Runs = slices.DeleteFunc(slices.Clone(s.Runs), func(r Run) bool {
+			if others[r.Host] {
+				return !own[r.Host] // failed, which is reported elsewhere
 			}
-			if count++; !slices.Contains(left, r.Host) {
-				left = append(left, r.Host)
-			}
+			count++
+			left[r.Host] = true
 			return true
 		})
 		if count > 0 {
-			slices.SortFunc(left, compareHosts)
-			notes = append(notes, fmt.Sprintf("%s: %s left out, because %s has no successful run on %s", s.Name, text.Count(count, "run"), other.Name, listed(left)))
+			hosts := slices.SortedFunc(maps.Keys(left), compareHosts)
+			notes = append(notes, fmt.Sprintf("%s: %s left out, because %s has no successful run on %s", s.Name, text.Count(count, "run"), other.Name, listed(hosts)))
 		}
-		s.Runs = runs
 		return s
 	}
 	onlyA, onlyB = leave(a, b, inA, inB), leave(b, a, inB, inA)
@@ -207,16 +216,13 @@ func common(a, b []sighting) (onA, onB []sighting, hosts, both int) {
 	return slices.DeleteFunc(slices.Clone(a), one), slices.DeleteFunc(slices.Clone(b), one), hosts, both
 }
 
-// hostsOf returns the hosts of the runs that count.
-func hostsOf(s Side, counts func(Run) bool) (hosts []string) {
+// hostsOf returns the hosts of all runs, n2 before n10.
+func hostsOf(s Side) []string {
 	seen := map[string]bool{}
 	for _, r := range s.Runs {
-		if counts(r) && !seen[r.Host] {
-			seen[r.Host] = true
-			hosts = append(hosts, r.Host)
-		}
+		seen[r.Host] = true
 	}
-	return hosts
+	return slices.SortedFunc(maps.Keys(seen), compareHosts)
 }
 
 // compareHosts sorts n2 before n10.
@@ -274,14 +280,23 @@ func perSet(a, b []sighting) bool {
 	return len(a) > 0 && len(b) > 0 && (slices.ContainsFunc(a, known) || slices.ContainsFunc(b, known)) && (several(a) || several(b))
 }
 
-// wideSets returns the number of sets that have runs on several hosts.
-func wideSets(side []sighting) (n int) {
+// nights returns the largest number of sets with runs on several hosts that one host has. Two
+// sets on different halves of a fleet are one night.
+func nights(side []sighting) (most int) {
+	wide := map[string]bool{}
 	for _, set := range grouped(side, setOf) {
-		if len(grouped(set, hostOf)) > 1 {
-			n++
-		}
+		wide[set[0].run.Set] = len(grouped(set, hostOf)) > 1
 	}
-	return n
+	for _, host := range grouped(side, hostOf) {
+		n := 0
+		for _, set := range grouped(host, setOf) {
+			if wide[set[0].run.Set] {
+				n++
+			}
+		}
+		most = max(most, n)
+	}
+	return most
 }
 
 // withoutHosts returns one value for each set of the sides: the mean over its hosts, less the

@@ -142,6 +142,19 @@ func TestNightsOfAFleetCountOnce(t *testing.T) {
 	}
 }
 
+// Two halves of a fleet that run by one command each are one night of all hosts.
+func TestHalvesOfAFleetAreOneNight(t *testing.T) {
+	var a, b compare.Side
+	for h, center := range []float64{100, 300, 30, 80} {
+		half := strconv.Itoa(h / 2)
+		on(&a, strconv.Itoa(h), "a"+half, center, center*1.01)
+		on(&b, strconv.Itoa(h), "b"+half, center*1.1, center*1.11)
+	}
+	if row := compare.Compare(a, b, compare.Options{}).Rows[0]; row.Per != compare.PerHost || row.Verdict != compare.Worse {
+		t.Errorf("per %s, %s; want per host, worse", row.Per, row.Verdict)
+	}
+}
+
 // More runs are proposed only if they help: not if the hosts react differently.
 func TestAnOpenComparisonOfHostsSaysWhatHelps(t *testing.T) {
 	r := rand.New(rand.NewPCG(20, 20))

@@ -44,8 +44,7 @@ func Hosts(s Side, o Options) (tables []HostTable) {
 	if o.Alpha == 0 {
 		o.Alpha = DefaultAlpha
 	}
-	hosts := hostsOf(s, func(Run) bool { return true })
-	slices.SortFunc(hosts, compareHosts)
+	hosts := hostsOf(s)
 	chosen := selection(Side{}, s, o.Select)
 	all := collect(s)
 	for _, name := range Names(s) {

@@ -17,7 +17,7 @@ func count(s Side) Counted {
 	if !s.unlabelled() {
 		c.Sets = len(setsOf(s))
 	}
-	if hosts := hostsOf(s, func(Run) bool { return true }); len(hosts) > 1 {
+	if hosts := hostsOf(s); len(hosts) > 1 {
 		c.Hosts = len(hosts)
 	}
 	for _, r := range s.Runs {
