@@ -54,13 +54,13 @@ func (h *host) Attach(ctx context.Context, note func(state string)) (fleet.Conn,
 		if err != nil {
 			return nil, err
 		}
-		conn, err := h.connect(ctx, j, note)
-		if err == nil {
-			return conn, nil
+		if ended(j.state) {
+			return h.collect(ctx, j, note)
 		}
+		conn, err := h.connect(ctx, j, note)
 		// srun fails while slurmd is down, and as the job ends. The queue knows more then.
-		if !errors.As(err, new(*remote.NotRunError)) || ended(j.state) || ctx.Err() != nil {
-			return nil, err
+		if err == nil || !errors.As(err, new(*remote.NotRunError)) || ctx.Err() != nil {
+			return conn, err
 		}
 		note("cannot connect, tries again: " + err.Error())
 		select {
@@ -123,8 +123,6 @@ func (h *host) lost(j job) error {
 	switch {
 	case j.state == running:
 		return nil
-	case j.state == "NODE_FAIL":
-		err = fmt.Errorf("node %s failed while job %s ran on it (%s), which says nothing about the benchmark", h.node, j.id, j.reason)
 	case j.state == "BOOT_FAIL":
 		err = fmt.Errorf("node %s did not boot for job %s (%s)", h.node, j.id, j.reason)
 	case j.state == "CANCELLED" && j.node == "" && h.stopped():
@@ -186,38 +184,92 @@ func waiting(j job) string {
 	return "queued (" + j.reason + ")"
 }
 
-// connect starts `ktstr _host-attach` on the node: in the job if it runs, else by a job of its own.
-func (h *host) connect(ctx context.Context, j job, note func(string)) (fleet.Conn, error) {
+// srun returns the program that starts `ktstr _host-attach` on the node.
+func (h *host) srun(options ...string) (remote.Program, error) {
 	words, err := remote.Words(h.order.Ktstr, hostJob(h.order.Name, h.node))
+	args := []string{"srun", "--quiet", "--unbuffered", "--nodes=1", "--ntasks=1", "--export=ALL", "--chdir=/", "--mpi=none"}
+	return remote.Program{Args: append(append(args, options...), words...), Env: environment()}, err
+}
+
+// connect connects by a step in the job, which runs.
+func (h *host) connect(ctx context.Context, j job, note func(string)) (fleet.Conn, error) {
+	p, err := h.srun("--jobid="+j.id, "--overlap", "--mem=0")
 	if err != nil {
 		return nil, err
 	}
-	args := []string{"srun", "--quiet", "--unbuffered", "--nodes=1", "--ntasks=1", "--export=ALL", "--chdir=/", "--mpi=none", "--cpu-bind=none"}
-	p := remote.Program{Env: environment()}
-	if j.state == running {
-		args = append(args, "--jobid="+j.id, "--overlap", "--mem=0")
-		p.Time = connectTime
-		select {
-		case h.slots <- struct{}{}:
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		}
-		p.Began = sync.OnceFunc(func() { <-h.slots })
-		defer p.Began()
-		note("connects")
-	} else {
-		note("has ended, and its runs are collected when the node is free")
-		args = append(append(args, "--job-name=ktstr-collect", "--nodelist="+h.node), h.engine.access()...)
+	select {
+	case h.slots <- struct{}{}:
+	case <-ctx.Done():
+		return nil, ctx.Err()
 	}
-	p.Args = append(args, words...)
+	p.Time, p.Began = connectTime, sync.OnceFunc(func() { <-h.slots })
+	defer p.Began()
+	note("connects")
+	return remote.Connect(ctx, p, h.order.Ktstr, note)
+}
+
+// collect connects by a job of its own on the node, because the job of the runs has ended.
+func (h *host) collect(ctx context.Context, j job, note func(string)) (fleet.Conn, error) {
+	p, err := h.srun(append([]string{"--job-name=ktstr-collect", "--nodelist=" + h.node}, h.engine.access()...)...)
+	if err != nil {
+		return nil, err
+	}
+	if err := h.reachable(ctx, j); err != nil {
+		return nil, err
+	}
+	note("has ended, and its runs are collected when the node is free")
+	ctx, cancel := context.WithCancelCause(ctx)
+	began := make(chan struct{})
+	p.Began = sync.OnceFunc(func() { close(began) })
+	go h.watch(ctx, cancel, j, began)
 	conn, err := remote.Connect(ctx, p, h.order.Ktstr, note)
+	if err == nil {
+		return &collection{conn, j, cancel}, nil
+	}
+	if cause := context.Cause(ctx); cause != ctx.Err() {
+		err = cause // of watch
+	}
+	cancel(nil)
+	return nil, err
+}
+
+// reachable returns an error if the node of a job that has ended is down.
+func (h *host) reachable(ctx context.Context, j job) error {
+	out, err := run(ctx, "", "sinfo", "--noheader", "--Node", "--nodes="+h.node, "--format="+nodeFormat)
 	if err != nil {
-		return nil, err
+		return nil // srun says more
 	}
-	if j.state == running {
-		return conn, nil
+	line, _, _ := strings.Cut(out, "\n")
+	n, _, err := parseNode(line)
+	switch {
+	case err != nil || n.err == nil:
+		return err
+	case j.state == "NODE_FAIL":
+		return fmt.Errorf("node %s failed while job %s ran on it (%s), which says nothing about the benchmark. --resume collects what it has when it is back", h.node, j.id, j.reason)
 	}
-	return &collection{conn, j}, nil
+	return fmt.Errorf("node %s is %s: --resume collects the runs of job %s when it is back", h.node, n.state, j.id)
+}
+
+// watchTime is the time between two looks at a node from which the runs of a job are collected.
+const watchTime = 15 * time.Second
+
+// watch ends an srun that waits for a node which is down.
+func (h *host) watch(ctx context.Context, cancel context.CancelCauseFunc, j job, began <-chan struct{}) {
+	again := time.NewTicker(watchTime)
+	defer again.Stop()
+	for {
+		select {
+		case <-began:
+			return
+		case <-ctx.Done():
+			return
+		case <-again.C:
+			if err := h.reachable(ctx, j); err != nil {
+				cancel(err)
+				return
+			}
+		}
+	}
 }
 
 // access returns the arguments of sbatch that decide whether the user may use the node. srun has the same.
@@ -238,12 +290,14 @@ func (e Engine) access() (args []string) {
 // A collection is a connection with a job that has ended.
 type collection struct {
 	*remote.Conn
-	job job
+	job    job
+	cancel context.CancelCauseFunc
 }
 
 // Close returns how the job ended, if its own end was not the reason.
 func (c *collection) Close() error {
 	err := c.Conn.Close()
+	c.cancel(nil)
 	switch c.job.state {
 	case gone, "COMPLETED":
 		return err

@@ -125,7 +125,7 @@ func (e Engine) pick(ctx context.Context, order fleet.Order, partition []node, c
 
 // partition returns the nodes of the partition.
 func (e Engine) partition(ctx context.Context) ([]node, error) {
-	args := []string{"--noheader", "--Node", "--format=%N|%P|%T|%E"}
+	args := []string{"--noheader", "--Node", "--format=" + nodeFormat}
 	if e.Partition != "" {
 		args = append(args, "--partition="+e.Partition)
 	}
@@ -154,21 +154,36 @@ func (e Engine) partitionName() string {
 func parseNodes(out, partition string) ([]node, error) {
 	var nodes []node
 	for line := range strings.Lines(out) {
-		f := strings.SplitN(strings.TrimSpace(line), "|", 4)
-		if len(f) != 4 || !isNode(f[0]) {
-			return nil, fmt.Errorf("sinfo printed %q: want a node, its partition, its state and a reason", printable(line))
+		n, of, err := parseNode(line)
+		if err != nil {
+			return nil, err
 		}
-		name, isDefault := strings.CutSuffix(f[1], "*")
+		name, isDefault := strings.CutSuffix(of, "*")
 		if name != partition && (partition != "" || !isDefault) {
 			continue
 		}
-		n := node{name: f[0], state: f[2]}
-		if !usable(n.state) {
-			n.err = fmt.Errorf("node %s is %s (%s): no job was submitted for it", n.name, printable(n.state), printable(f[3]))
+		if n.err != nil {
+			n.err = fmt.Errorf("%w: no job was submitted for it", n.err)
 		}
 		nodes = append(nodes, n)
 	}
 	return nodes, nil
+}
+
+// nodeFormat is the one of sinfo for the fields of a node. Only the last one can have a |.
+const nodeFormat = "%N|%P|%T|%E"
+
+// parseNode reads a line of sinfo, and returns the node and its partition. A node that cannot get a job has an err.
+func parseNode(line string) (n node, partition string, err error) {
+	f := strings.SplitN(strings.TrimSpace(line), "|", 4)
+	if len(f) != 4 || !isNode(f[0]) {
+		return n, "", fmt.Errorf("sinfo printed %q: want a node, its partition, its state and a reason", printable(line))
+	}
+	n = node{name: f[0], state: printable(f[2])}
+	if !usable(n.state) {
+		n.err = fmt.Errorf("node %s is %s (%s)", n.name, n.state, printable(f[3]))
+	}
+	return n, f[1], nil
 }
 
 // usable reports whether a job for a node in that state of sinfo starts at some time without an administrator. For example,
