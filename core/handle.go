@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"sync/atomic"
 
 	"github.com/ktstr/ktstr"
 	"github.com/ktstr/ktstr/spawn"
@@ -29,6 +30,7 @@ type held struct {
 	cancel  context.CancelFunc
 	scratch *scratch
 	thaw    func() (spawn.Usage, error) // nil when the extractor runs
+	asked   atomic.Bool                 // Interrupt was called
 
 	measured func(spawn.Result) ktstr.Extraction // ends the instruments; nil when they do not measure
 }
@@ -63,7 +65,10 @@ func (h *Handle) Kill() (Result, error) { return h.settle(h.process.Kill()) }
 
 // Interrupt asks the payload to stop, as Ctrl-C does, and kills it after the grace
 // time. A second call kills it at once. The caller still waits for the Result.
-func (h *Handle) Interrupt() error { return h.process.Interrupt() }
+func (h *Handle) Interrupt() error {
+	h.asked.Store(true)
+	return h.process.Interrupt()
+}
 
 // TryWait returns the Result if the payload has ended. It does not wait: done is false
 // while the payload runs.

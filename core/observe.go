@@ -28,7 +28,7 @@ func (h *Handle) observe(r *Result, ended spawn.Result) {
 		CoreDumped:  ended.CoreDumped,
 		TimedOut:    ended.Cause == spawn.CauseTimeout,
 		Timeout:     Seconds(p.Timeout),
-		Interrupted: ended.Cause == spawn.CauseInterrupt || ended.Cause == spawn.CauseCancel,
+		Interrupted: interrupted(ended, h.asked.Load()),
 		EndedBy:     endedBy(ended.Cause),
 		Capture:     map[string]Seen{},
 		Host:        ThisHost(),
@@ -81,6 +81,18 @@ func (h *Handle) observe(r *Result, ended spawn.Result) {
 			r.Notices = append(r.Notices, err.Error())
 		}
 	}
+}
+
+// interrupted reports whether a request to stop ended the payload. asked is true if there was one. A scheduler ends a job by
+// a signal to all of its processes: the payload then dies by itself, shortly before it is asked to stop.
+func interrupted(ended spawn.Result, asked bool) bool {
+	switch ended.Cause {
+	case spawn.CauseInterrupt, spawn.CauseCancel:
+		return true
+	case spawn.CauseNone:
+		return asked && (ended.Signal != "" || ended.ExitCode != 0)
+	}
+	return false
 }
 
 // endedBy returns the action of the caller that ended a run on purpose, or "". A

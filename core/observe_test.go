@@ -12,6 +12,7 @@ import (
 
 	"github.com/ktstr/ktstr"
 	"github.com/ktstr/ktstr/core/payload"
+	"github.com/ktstr/ktstr/spawn"
 )
 
 // An extractor gets the exit code, the arguments and its options with each stream.
@@ -98,5 +99,26 @@ func TestThisHost(t *testing.T) {
 	}
 	if cpu := strings.Split(read("cpuinfo"), "\n"); h.CPU == "" || !slices.ContainsFunc(cpu, func(line string) bool { return strings.HasSuffix(line, ": "+h.CPU) }) {
 		t.Errorf("CPU %q: want a line of /proc/cpuinfo", h.CPU)
+	}
+}
+
+// A payload that a scheduler ends together with ktstr was interrupted, and did not fail.
+func TestInterrupted(t *testing.T) {
+	for _, tt := range []struct {
+		ended spawn.Result
+		asked bool
+		want  bool
+	}{
+		{spawn.Result{Cause: spawn.CauseInterrupt}, true, true},
+		{spawn.Result{Cause: spawn.CauseCancel}, false, true},
+		{spawn.Result{Cause: spawn.CauseNone, ExitCode: -1, Signal: "SIGTERM"}, true, true},
+		{spawn.Result{Cause: spawn.CauseNone, ExitCode: 128}, true, true},
+		{spawn.Result{Cause: spawn.CauseNone}, true, false},
+		{spawn.Result{Cause: spawn.CauseNone, ExitCode: -1, Signal: "SIGTERM"}, false, false},
+		{spawn.Result{Cause: spawn.CauseTimeout, ExitCode: -1, Signal: "SIGKILL"}, true, false},
+	} {
+		if got := interrupted(tt.ended, tt.asked); got != tt.want {
+			t.Errorf("%+v, asked %v: got %v, want %v", tt.ended, tt.asked, got, tt.want)
+		}
 	}
 }

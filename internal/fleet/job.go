@@ -120,7 +120,7 @@ func job(name, file, mode string, run func(Setup) int) (int, error) {
 	defer held.Close()
 	ready.Close()
 	began := time.Now()
-	if end, ended, err := readExit(dir); err != nil || ended && end.Status != core.ExitInterrupted {
+	if end, ended, err := readExit(dir); err != nil || ended && !end.Foreign {
 		// The job was submitted twice, and the runs of the first one are not collected yet. They must not be made again.
 		if mode == Collect && err == nil {
 			waitForCollector(dir, began)
@@ -141,10 +141,12 @@ func job(name, file, mode string, run func(Setup) int) (int, error) {
 		end.Lost = err.Error()
 	} else {
 		s.Stderr = log
-		asked := make(chan os.Signal, 1)
-		signal.Notify(asked, askSignal)
+		foreign := make(chan os.Signal, 1)
+		signal.Notify(foreign, unix.SIGTERM)
 		end.Status = run(s)
-		end.Foreign = mode == Collect && end.Status == core.ExitInterrupted && len(asked) == 0
+		// The status can be that of a failed run, because a scheduler also sends SIGTERM to the payload.
+		end.Foreign = mode == Collect && len(foreign) > 0 && end.Status != core.ExitPass
+		signal.Stop(foreign)
 	}
 	if err := writeExit(dir, end); err != nil {
 		return 0, err
@@ -155,7 +157,8 @@ func job(name, file, mode string, run func(Setup) int) (int, error) {
 	return end.Status, nil
 }
 
-// askSignal asks a job to end. A scheduler uses SIGTERM, for example at the time limit.
+// askSignal asks a job to end. A scheduler uses SIGTERM, for example at the time limit of the job or to give the host to
+// another one.
 const askSignal = unix.SIGINT
 
 // Descriptors of a job that Attach started.

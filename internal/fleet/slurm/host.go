@@ -245,7 +245,7 @@ func (h *host) reachable(ctx context.Context, j job) error {
 	case err != nil || n.err == nil:
 		return err
 	case j.state == "NODE_FAIL":
-		return fmt.Errorf("node %s failed while job %s ran on it (%s), which says nothing about the benchmark. --resume collects what it has when it is back", h.node, j.id, j.reason)
+		return fmt.Errorf("%w. --resume collects what it has when it is back", fate(j))
 	}
 	return fmt.Errorf("node %s is %s: --resume collects the runs of job %s when it is back", h.node, n.state, j.id)
 }
@@ -302,7 +302,15 @@ func (c *collection) Close() error {
 	case gone, "COMPLETED":
 		return err
 	}
-	return fmt.Errorf("job %s on node %s ended with %s (%s)", c.job.id, c.job.node, c.job.state, c.job.reason)
+	return fate(c.job)
+}
+
+// fate returns how a job ended, if that was not its own end.
+func fate(j job) error {
+	if j.state == "NODE_FAIL" {
+		return fmt.Errorf("node %s failed while job %s ran on it (%s), which says nothing about the benchmark", j.node, j.id, j.reason)
+	}
+	return fmt.Errorf("job %s on node %s ended with %s (%s)", j.id, j.node, j.state, j.reason)
 }
 
 func (h *host) stopped() bool {
