@@ -17,6 +17,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -61,8 +62,11 @@ func (h *Host) Acquire(ctx context.Context, me Run, wait time.Duration, waiting 
 			h.Close()
 			return err
 		}
-		for _, f := range h.files {
-			err := acquire(limited, f, wait > 0, waiting)
+		for i, f := range h.files {
+			waits, err := acquire(limited, f, wait > 0, waiting)
+			if waits {
+				h.files = slices.Delete(h.files, i, i+1)
+			}
 			if ctx.Err() != nil {
 				err = ctx.Err()
 			}
@@ -87,12 +91,13 @@ func (h *Host) Acquire(ctx context.Context, me Run, wait time.Duration, waiting 
 	return fmt.Errorf("the host lock: other processes make and remove %s all the time", strings.Join(h.paths(), " and "))
 }
 
-// acquire takes the lock of one file.
-func acquire(ctx context.Context, f *os.File, wait bool, waiting func(*HeldError)) error {
+// acquire takes the lock of one file. If waits is true, a goroutine still waits for the lock
+// and closes f later.
+func acquire(ctx context.Context, f *os.File, wait bool, waiting func(*HeldError)) (waits bool, err error) {
 	for {
 		err := setLock(f, unix.F_SETLK, unix.F_WRLCK, hostByte, 1)
 		if err == nil || !errors.Is(err, unix.EAGAIN) {
-			return err
+			return false, err
 		}
 		owner, ok := holder(f)
 		if !ok {
@@ -100,23 +105,32 @@ func acquire(ctx context.Context, f *os.File, wait bool, waiting func(*HeldError
 		}
 		held := &HeldError{f.Name(), owner}
 		if !wait {
-			return held
+			return false, held
 		}
 		waiting(held)
 		// The kernel wakes a waiting process when the lock is released, so nothing polls.
 		// Only a signal could end the call early. The goroutine is therefore left behind if
-		// ctx ends first. The caller then closes f, so that the kernel releases the lock as
-		// soon as it is granted.
-		got := make(chan error, 1)
-		go func() { got <- setLock(f, unix.F_SETLKW, unix.F_WRLCK, hostByte, 1) }()
+		// ctx ends first, and releases the lock as soon as it is granted.
+		got := make(chan error)
+		go func() {
+			err := setLock(f, unix.F_SETLKW, unix.F_WRLCK, hostByte, 1)
+			select {
+			case got <- err:
+			case <-ctx.Done():
+				f.Close()
+			}
+		}()
 		select {
 		case err := <-got:
-			return err
+			return false, err
 		case <-ctx.Done():
-			if now, ok := holder(f); ok {
-				held.Owner = now
+			if now, err := openFile(f.Name()); err == nil { // f belongs to the goroutine
+				if owner, ok := holder(now); ok {
+					held.Owner = owner
+				}
+				now.Close()
 			}
-			return held
+			return true, held
 		}
 	}
 }
