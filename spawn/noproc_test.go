@@ -42,8 +42,16 @@ func noProc() {
 	if err := unix.Mount("ktstr-test", "/proc", "tmpfs", 0, "size=64k"); err != nil {
 		panic(err)
 	}
+	dir, err := os.MkdirTemp("", "ktstr-no-proc-")
+	if err != nil {
+		panic(err)
+	}
+	defer os.RemoveAll(dir)
 	start := time.Now()
-	c := Command{Path: "/bin/sh", Args: []string{"-c", "sleep 1000 & echo $!; setsid sleep 1000 & echo $!; sleep 0.3; exit 4"}, NoCgroup: true, Grace: time.Hour}
+	c := Command{
+		Path: "/bin/sh", Dir: dir, NoCgroup: true, Grace: time.Hour,
+		Args: []string{"-c", "mkfifo ready; sleep 1000 & echo $!; setsid sh -c 'echo $$; echo >ready; exec sleep 1000' & read line <ready; exit 4"},
+	}
 	res := runOrPanic(c)
 	var list []int
 	for f := range strings.FieldsSeq(string(res.Stdout.Data)) {
