@@ -47,7 +47,7 @@ type Result struct {
 }
 
 // maxTalk limits the messages of a host on one connection, in bytes. Bundles do not count.
-const maxTalk = 64 << 20
+const maxTalk = 16 << 20
 
 // maxLog is the number of lines in Result.Log.
 const maxLog = 20

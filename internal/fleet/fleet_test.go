@@ -19,6 +19,7 @@ import (
 	"github.com/ktstr/ktstr/internal/fleet"
 	"github.com/ktstr/ktstr/internal/fleet/fleettest"
 	"github.com/ktstr/ktstr/internal/runs"
+	"github.com/ktstr/ktstr/internal/testenv"
 )
 
 // The test binary is also ktstr on the hosts.
@@ -94,7 +95,7 @@ func newWorld(t *testing.T, hosts []string, args ...string) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	self, err := os.Executable()
+	self, err := testenv.Program()
 	if err != nil {
 		t.Fatal(err)
 	}

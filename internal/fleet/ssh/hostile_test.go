@@ -78,7 +78,7 @@ func TestHostileAnswers(t *testing.T) { // C47
 		{"a huge message", "M\xff\xff\xff\xff", "exec sleep 1000", "it does not speak the protocol of ktstr"},
 		{"JSON bomb", message(strings.Repeat("[", 1<<20)), wait, "it does not speak the protocol of ktstr"},
 		{"endless lines", "", `exec tr '\000' '\n' </dev/zero`, "it does not speak the protocol of ktstr"},
-		{"endless messages", message(`{"line":"` + strings.Repeat("x", 100_000) + `"}`), "for i in 1 2 3 4 5 6 7 8; do cat $0.answers $0.answers $0.answers $0.answers >>$0.more; done; while cat $0.more $0.more $0.more $0.more; do :; done", "it printed more than 64 MiB of messages"},
+		{"endless messages", message(`{"line":"` + strings.Repeat("x", 100_000) + `"}`), "for i in 1 2 3 4 5 6 7 8; do cat $0.answers $0.answers $0.answers $0.answers >>$0.more; done; while cat $0.more $0.more $0.more $0.more; do :; done", "it printed more than 16 MiB of messages"},
 		{"a plugin that it must not have", message(`{"need":["` + strings.Repeat("0", 64) + `"]}`), wait, "it does not speak the protocol of ktstr"},
 		{"detached unasked", message(`{"started":true}`), wait, "it does not speak the protocol of ktstr"},
 		{"no tar", message(`{"runs":true}`) + text('D', strings.Repeat("x", 1024)), wait, "its bundles are no tar"},
