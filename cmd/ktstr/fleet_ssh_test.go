@@ -201,6 +201,24 @@ func TestSoakHostsOverSSH(t *testing.T) { // C22, C47
 	}
 }
 
+// Hosts with a common home directory make their runs at the same time, and each has its own.
+func TestSoakCommonHomeOverSSH(t *testing.T) { // C47
+	soak(t)
+	first := testenv.SSHD{}.Start(t)
+	second := testenv.SSHD{Setup: "mount --bind " + first.Home + " home || exit"}.Start(t)
+	l := &sshLab{dir: t.TempDir(), servers: []*testenv.Server{first, second}}
+	l.ssh = testenv.SSHClient(t, first.Host(t, "node1")+second.Host(t, "node2"))
+	here := t.TempDir()
+	bench := l.bench(t, "touch "+here+"/$$\nuntil [ $(ls "+here+" | wc -l) = 2 ]; do sleep 0.1; done\necho '{\"iops\": 1234}'")
+	cmd, out := l.command(t, "run", bench, "--timeout", "1m", "--on", "ssh:node1,node2")
+	if err := cmd.Run(); err != nil || !strings.Contains(out.String(), "2 hosts: 2 passed") {
+		t.Errorf("%v: want that both passed\n%s", err, out)
+	}
+	if left, _ := filepath.Glob(filepath.Join(first.Home, ".local/state/ktstr/jobs/*")); left != nil {
+		t.Errorf("left on the hosts: %v", left)
+	}
+}
+
 // A cut is a way in which a connection ends before its run.
 type cut struct {
 	name   string

@@ -87,7 +87,7 @@ func TestKitIsRepaired(t *testing.T) { // C47
 	if err != nil {
 		t.Fatalf("%v: %v", states, err)
 	}
-	if got, want := talk(t, c, ""), "_host-attach "+job.Name+"\n"; got != want {
+	if got, want := talk(t, c, ""), "_host-attach "+jobName(job.Name, "node1")+"\n"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }

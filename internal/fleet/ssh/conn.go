@@ -2,6 +2,8 @@ package ssh
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
@@ -31,7 +33,7 @@ var options = []string{"-T", "-x", "-o", "BatchMode=yes", "-o", "ControlMaster=n
 
 // Attach logs in, puts our executable on the host if it is missing there, and connects with `ktstr _host-attach`.
 func (h *host) Attach(ctx context.Context, note func(state string)) (fleet.Conn, error) {
-	command, err := command(h.order.Ktstr, h.order.Name)
+	command, err := command(h.order.Ktstr, jobName(h.order.Name, h.handle.Name))
 	if err != nil {
 		return nil, err
 	}
@@ -59,6 +61,13 @@ func (h *host) Attach(ctx context.Context, note func(state string)) (fleet.Conn,
 	}
 	note("connected")
 	return c, nil
+}
+
+// jobName returns the name of the job on a host. Hosts with a common home directory must not take the job of another host for
+// their own, and the name of a host may have characters that a job cannot have.
+func jobName(order, host string) string {
+	sum := sha256.Sum256([]byte(host))
+	return order + "." + hex.EncodeToString(sum[:4])
 }
 
 // command returns the command for the login shell of a host.

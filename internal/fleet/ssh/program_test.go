@@ -40,7 +40,7 @@ func TestEveryLoginShellRunsTheProgram(t *testing.T) { // C47
 				if err != nil {
 					t.Fatalf("%v: %v", states, err)
 				}
-				if got, want := talk(t, c, "input"), "_host-attach "+job.Name+"\ninput"; got != want {
+				if got, want := talk(t, c, "input"), "_host-attach "+jobName(job.Name, "node1")+"\ninput"; got != want {
 					t.Errorf("got  %q\nwant %q", got, want)
 				}
 			}
@@ -71,5 +71,23 @@ func TestGreetingIsSkipped(t *testing.T) { // C47
 				t.Errorf("got %q: want input", got)
 			}
 		})
+	}
+}
+
+// Hosts can have a common home directory, in which a job has its files.
+func TestEachHostHasAJobOfItsOwn(t *testing.T) { // C47
+	t.Parallel()
+	e := fakeSSH(t, "export HOME="+t.TempDir()+"; unset XDG_CACHE_HOME; eval \"$command\"")
+	job := order(t, `echo "$2"`)
+	jobs := map[string]bool{}
+	for _, host := range []string{"node1", "node2", "root@node1", "node1"} {
+		c, _, err := attach(t, e, job, host)
+		if err != nil {
+			t.Fatal(err)
+		}
+		jobs[talk(t, c, "")] = true
+	}
+	if len(jobs) != 3 {
+		t.Errorf("the jobs are %v: want one for each of three names", jobs)
 	}
 }

@@ -83,7 +83,7 @@ func TestExecutableIsSentOnce(t *testing.T) { // C47
 			t.Errorf("states: got %s\nwant %s", got, want)
 		}
 		binary := string([]byte{0, 255, '\n', '~', '.'})
-		if got, want := talk(t, c, binary), string(umask)+"_host-attach "+job.Name+"\n"+binary; got != want {
+		if got, want := talk(t, c, binary), string(umask)+"_host-attach "+jobName(job.Name, "node1")+"\n"+binary; got != want {
 			t.Errorf("got  %q\nwant %q", got, want)
 		}
 	}
