@@ -16,7 +16,7 @@ import (
 
 var listedFile = regexp.MustCompile("(?m)^[0-9]+\\. `([^`]+)`")
 
-// The made-up stock tools of TestAddAStockTool: a parser in Go, and a table. They print `beads per second: 12.5`.
+// The made-up stock tools of TestContributingListsAreComplete: a parser in Go, and a table. They print `beads per second: 12.5`.
 const (
 	tool  = "abacus"
 	table = "beads"
