@@ -93,8 +93,14 @@ func (r Record) notMeasured(p payload.Payload, name string) string {
 			return d.Message
 		}
 	}
+	measured := isMeasured(instrument.Hints(instruments(p)), name)
+	inCgroup := measured && (name == "run.memory_peak" || strings.HasPrefix(name, "run.pressure."))
 	switch {
-	case isMeasured(instrument.Hints(instruments(p)), name):
+	case inCgroup && r.Cgroup == nil:
+		return name + " is measured only in a cgroup of the run's own, and this run had none: ktstr doctor gives the reason (private cgroup)"
+	case inCgroup && name == "run.memory_peak":
+		return name + " was not measured: no memory controller of this host, neither of cgroup v2 nor of v1, counts the cgroup of the run"
+	case measured:
 		return name + " was not measured: this host does not count it, or the payload did not ask for it"
 	case isMeasured(counters.Instrument{}.Describe().Hints, name):
 		return name + " is counted only with --counters, or with the key counters of a payload file"
