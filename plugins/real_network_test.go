@@ -98,7 +98,7 @@ func TestRealIperf3(t *testing.T) {
 			"sent.bw":     `(?s).*"sum_sent":.*?"bits_per_second":\s*([\d.e+]+)`,
 			"received.bw": `(?s).*"sum_received":.*?"bits_per_second":\s*([\d.e+]+)`,
 		}},
-		{"-u -b 100M -n 100K -J", map[string]string{
+		{"-u -b 10M -l 1400 -t 1 -J", map[string]string{
 			"jitter":       `(?s).*"sum_received":.*?"jitter_ms":\s*([\d.e+-]+)`,
 			"lost.percent": `(?s).*"sum_received":.*?"lost_percent":\s*([\d.e+-]+)`,
 		}},

@@ -3,6 +3,7 @@ package stressng
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -167,6 +168,9 @@ func (t *table) read(p *parser) {
 }
 
 func (t *table) add(name string, value float64, unit string, polarity ktstr.Polarity, n int) {
+	if len(t.metrics) == cap(t.metrics) {
+		t.metrics = slices.Grow(t.metrics, len(t.metrics)+1) // append grows by a quarter and copies often
+	}
 	t.metrics = append(t.metrics, ktstr.Metric{Name: name, Value: value, Unit: unit, Polarity: polarity, Line: n})
 }
 
