@@ -12,7 +12,7 @@ import (
 	"github.com/ktstr/ktstr/internal/text"
 )
 
-// Per is what counts once in the comparison of a metric.
+// Per is the unit of the statistics of a metric. Each run, set or host counts once.
 type Per string
 
 // The values of Per.
@@ -36,7 +36,7 @@ type HostRow struct {
 	on Row // the comparison on this host
 }
 
-// divide sets what counts once in the row, and the values of both sides:
+// divide sets the unit of the row, and the values of both sides. The unit is:
 //
 //   - Each host, if both sides have runs on several same hosts. B is compared with A on each
 //     host, so that differences between the hosts do not matter. Hosts that react differently
@@ -333,7 +333,7 @@ func withoutHosts(a, b []sighting) (x, y []float64) {
 		}
 	}
 	ofSet, ofHost := make([]float64, len(sets)), make([]float64, len(hosts))
-	// turn sets the effects to the means of what the other effects leave.
+	// turn sets the effects to the means of the values less the other effects.
 	turn := func(effects, others []float64, index func(cell) (of, other int)) {
 		counts := make([]float64, len(effects))
 		clear(effects)

@@ -73,6 +73,23 @@ func TestTheOddHostIsNamed(t *testing.T) {
 	check("runs show --by host", compare.Table{}.Hosts(compare.Hosts(a, compare.Options{})), "no host is odd; of these 6 hosts, one would be if its median were about")
 }
 
+// The name of a host comes from a record, which may be hostile.
+func TestNamesOfHostsDoNotDisturbTheTable(t *testing.T) {
+	var s compare.Side
+	for _, host := range []string{"", "\x1b[31mred\n", strings.Repeat("n", 500)} {
+		on(&s, host, "a", 100, 101, 102)
+	}
+	text := compare.Table{}.Hosts(compare.Hosts(s, compare.Options{}))
+	if strings.Contains(text, "\x1b") || !strings.Contains(text, "\nunknown ") {
+		t.Errorf("want printable names:\n%q", text)
+	}
+	for _, line := range strings.Split(text, "\n") {
+		if len([]rune(line)) > 130 {
+			t.Errorf("a line of %d characters: %q", len([]rune(line)), line)
+		}
+	}
+}
+
 // Each fault of a fleet is in the report: hosts of one side, hosts without a metric, hosts that
 // failed.
 func TestNothingOfAFleetIsMissingSilently(t *testing.T) {

@@ -1,6 +1,7 @@
 package compare
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"strconv"
@@ -26,11 +27,11 @@ func (t Table) ByHost(r Report) string {
 			word := ""
 			if h.Odd {
 				word = t.paint(yellow, "odd")
-				odd = append(odd, text.Line(h.Host))
+				odd = append(odd, hostName(h.Host))
 			}
 			on := h.on
 			on.Change, on.Low, on.High = h.Change, h.Low, h.High
-			lines = append(lines, []string{text.Line(h.Host), sample(h.A, row.Unit, best, t.isWide()), sample(h.B, row.Unit, best, t.isWide()),
+			lines = append(lines, []string{hostName(h.Host), sample(h.A, row.Unit, best, t.isWide()), sample(h.B, row.Unit, best, t.isWide()),
 				percent(h.Change), on.Interval(), fmt.Sprintf("%d+%d", h.A.N, h.B.N), word})
 		}
 		fmt.Fprintf(&b, "\n%s by host\n", text.Line(row.Metric))
@@ -61,7 +62,7 @@ func (t Table) Hosts(tables []HostTable) string {
 			var words []string
 			if h.Odd {
 				words = append(words, t.paint(yellow, "odd"))
-				odd = append(odd, text.Line(h.Host))
+				odd = append(odd, hostName(h.Host))
 			}
 			if h.Broken > 0 {
 				words = append(words, t.paint(red, fmt.Sprintf("%d failed", h.Broken)))
@@ -74,7 +75,7 @@ func (t Table) Hosts(tables []HostTable) string {
 					interval = bound(h.Low) + ".." + bound(h.High) + "%"
 				}
 			}
-			lines = append(lines, []string{text.Line(h.Host), strconv.Itoa(h.Runs), sample(h.Sample, table.Unit, best, true), distance, interval, strings.Join(words, ", ")})
+			lines = append(lines, []string{hostName(h.Host), strconv.Itoa(h.Runs), sample(h.Sample, table.Unit, best, true), distance, interval, strings.Join(words, ", ")})
 		}
 		fmt.Fprintf(&b, "%s\n", text.Line(table.Metric))
 		columns(&b, lines)
@@ -85,6 +86,12 @@ func (t Table) Hosts(tables []HostTable) string {
 		wrap(&b, "", oddText(odd, measured, table.OddFrom, what), t.width())
 	}
 	return b.String()
+}
+
+// hostName returns the name of a host for a table.
+func hostName(host string) string {
+	const longest = 64 // HOST_NAME_MAX
+	return text.Shorten(text.Line(cmp.Or(host, "unknown")), longest)
 }
 
 // oddText says which hosts are odd, and how large a difference would have been.

@@ -174,7 +174,7 @@ type oddity struct {
 // (Bonferroni), so alpha holds for all of them together. p is 1 with fewer than three hosts.
 //
 // The test is the studentized deleted residual (R. D. Cook and S. Weisberg, Residuals and
-// Influence in Regression, 1982, section 2.2; for estimates with errors of their own W.
+// Influence in Regression, 1982, section 2.2, and for estimates with errors of their own W.
 // Viechtbauer and M. W.-L. Cheung, Research Synthesis Methods 1, 2010, 112–125): the distance
 // to the mean of the other hosts over its standard error, which follows from how much the
 // others differ. A host with more noise than the others gets the excess. The reference is

@@ -47,7 +47,7 @@ type Row struct {
 	Polarity ktstr.Polarity // if the runs disagree, the one by which B is worst
 	Decides  bool           // the exit status depends on this row
 	Shown    bool           // the table has it without Table.All
-	Per      Per            // what counts once: the values are of runs, or medians of sets or of hosts
+	Per      Per            // the unit: the values are of runs, or medians of sets or of hosts
 	Own      bool           // ktstr measured it around the run, and it is not of the payload's output
 	A, B     Sample
 	// Change is the change from the median of A to the median of B, as a fraction of
@@ -66,7 +66,7 @@ type Row struct {
 	Margin      float64 // percent; the loss that must be excluded
 	MarginGiven bool    // the payload or the user gave it
 	Verdict     Verdict
-	// Need is the number of runs per side, or what else counts once, with which a
+	// Need is the number of runs per side, or of sets or hosts as Per says, with which a
 	// difference could be shown (TooFew), or a change of the margin (Unclear).
 	Need int
 	// NeedRuns is the number of runs per side on each of these hosts that has the same effect
@@ -217,7 +217,8 @@ func (r Report) need(w Verdict) string {
 	return most.enough()
 }
 
-// enough returns what an open verdict needs, such as "14 runs a side" or "12 hosts".
+// enough returns the number of runs, sets or hosts that an open verdict needs, such as
+// "14 runs a side" or "12 hosts".
 func (r Row) enough() string {
 	enough := text.Count(r.Need, string(cmp.Or(r.Per, PerRun)))
 	switch {
