@@ -3,12 +3,14 @@ package main
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/pflag"
 
 	"github.com/ktstr/ktstr/core"
+	"github.com/ktstr/ktstr/internal/runs"
 )
 
 // exclusiveOptions are the flags of `ktstr run` about other runs on the host.
@@ -49,6 +51,34 @@ func (a *app) printOverlap(r core.Record) {
 		names = append(names, fmt.Sprintf("%d more", more))
 	}
 	fmt.Fprintf(a.stderr, "other runs on this host overlapped this run: %s\n", line(strings.Join(names, ", ")))
+}
+
+// exclusiveText returns how many of the runs had the host to themselves, and how many of
+// these were overlapped by which other runs. Both are empty if no run was exclusive.
+func exclusiveText(list []runs.Run) (exclusive, overlapped []string) {
+	alone, disturbed := 0, 0
+	var names []string
+	for _, r := range list {
+		if !r.Record.Exclusive {
+			continue
+		}
+		alone++
+		if len(r.Record.Overlapped) > 0 {
+			disturbed++
+		}
+		for _, o := range r.Record.Overlapped {
+			if name := overlapText(o); !slices.Contains(names, name) {
+				names = append(names, name)
+			}
+		}
+	}
+	if alone > 0 {
+		exclusive = []string{fmt.Sprintf("%d of %s", alone, count(len(list), "run"))}
+	}
+	if disturbed > 0 {
+		overlapped = append([]string{fmt.Sprintf("%d of %s", disturbed, count(len(list), "run"))}, names...)
+	}
+	return exclusive, overlapped
 }
 
 // overlapText names another run, for example "fio-randread of alice (pid 123)".

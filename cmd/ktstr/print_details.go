@@ -251,6 +251,9 @@ func (a *app) printFacts(list []runs.Run) error {
 	for _, name := range names {
 		row(name, values[name])
 	}
+	exclusive, overlapped := exclusiveText(list)
+	row("exclusive", exclusive)
+	row("overlapped", overlapped)
 	for _, l := range labelRows(list) {
 		row(l[0], []string{l[1]})
 	}
