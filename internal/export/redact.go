@@ -68,6 +68,10 @@ type redaction struct {
 // homeDir matches a home directory in a text. Its group is the name of the user.
 var homePattern = `/(?:home|Users)/([^/\s"'` + "`" + `:,;=<>|&()]+)`
 
+// lockOwner matches the owner of the host lock in the error of a run that was refused. Its
+// group is the name of the user.
+var lockOwner = regexp.MustCompile(`the host lock \S+ is held by .* of (\S+) \(pid `)
+
 // newRedaction collects the names that occur in runs, and those of this process.
 func newRedaction(list []runs.Run) redaction {
 	r := redaction{replaced: map[string]string{}}
@@ -98,6 +102,12 @@ func newRedaction(list []runs.Run) redaction {
 	for _, run := range list {
 		host(run.Record.Host.Name)
 		host(runs.Host(run.Record))
+		for _, o := range run.Record.Overlapped {
+			user(o.User)
+		}
+		if m := lockOwner.FindStringSubmatch(run.Record.NotStarted); m != nil {
+			user(m[1])
+		}
 		text, err := json.Marshal(run.Record)
 		if err != nil {
 			continue // runs reports it

@@ -9,6 +9,7 @@ import (
 	"github.com/ktstr/ktstr/core"
 	"github.com/ktstr/ktstr/internal/compare"
 	"github.com/ktstr/ktstr/internal/export"
+	"github.com/ktstr/ktstr/internal/hostlock"
 	"github.com/ktstr/ktstr/internal/runs"
 )
 
@@ -27,6 +28,7 @@ func TestRedact(t *testing.T) {
 		r.Dir, r.Bundle = "/home/alice/bench", "/data/carol/.local/state/ktstr/runs/x"
 		r.Argv = []string{"/home/alice/bench", "--host=node7", "--user", "alice", "/root/.ssh", "bob@node8:/Users/bob/x"}
 		r.Labels["set"] = "set-alice"
+		r.Overlapped = []core.Overlap{{Pid: 5, User: "dave", Payload: "theirs"}}
 		r.Notices = []string{"alice's malice on node7.lab.example.com; carol_x is another name"}
 		if len(r.Metrics) > 0 {
 			r.Metrics[0].Name = "node8.p99"
@@ -53,7 +55,7 @@ func TestRedact(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, f := range export.Formats() {
-		for _, word := range []string{"alice", "bob", "node7", "node8", "rack9", "/home/", "/root", "/data/carol", "lab.example", " " + name + " "} {
+		for _, word := range []string{"alice", "bob", "dave", "node7", "node8", "rack9", "/home/", "/root", "/data/carol", "lab.example", " " + name + " "} {
 			text := string(write(t, f.Name, s))
 			if f.Name == "html" {
 				page := readReport(t, []byte(text))
@@ -69,5 +71,21 @@ func TestRedact(t *testing.T) {
 	}
 	if s.Runs[3].Record.Verdict != core.Fail || len(s.Runs[3].Record.Details) == 0 {
 		t.Errorf("the failure was lost: %+v", s.Runs[3].Record)
+	}
+}
+
+// The error of a run that was refused names the user who has the host.
+func TestRedactTheOwnerOfTheHostLock(t *testing.T) {
+	held := hostlock.HeldError{File: "/run/ktstr.lock", Owner: hostlock.Run{Pid: 7, UID: new(uint32), Payload: "theirs"}}
+	text := "could not be started: " + strings.Replace(held.Error(), " root ", " erin ", 1)
+	if !strings.Contains(text, "erin") {
+		t.Fatal(text)
+	}
+	s, err := export.Redact(export.Source{Runs: []runs.Run{{Record: core.Record{NotStarted: text}}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := s.Runs[0].Record.NotStarted; got != strings.Replace(text, "erin", "user", 1) {
+		t.Error(got)
 	}
 }
