@@ -68,14 +68,11 @@ type redaction struct {
 // homeDir matches a home directory in a text. Its group is the name of the user.
 var homePattern = `/(?:home|Users)/([^/\s"'` + "`" + `:,;=<>|&()]+)`
 
-// lockOwner matches the owner of the host lock in the error of a run that was refused. Its
-// group is the name of the user.
-var lockOwner = regexp.MustCompile(`the host lock \S+ is held by .* of (\S+) \(pid `)
-
 // newRedaction collects the names that occur in runs, and those of this process.
 func newRedaction(list []runs.Run) redaction {
 	r := redaction{replaced: map[string]string{}}
 	home := regexp.MustCompile(homePattern)
+	lockOwner := regexp.MustCompile(`the host lock \S+ is held by .* of (\S+) \(pid `) // in the error of a run that was refused
 	homes := []string{home.String(), "/root"}
 	if dir := os.Getenv("HOME"); len(dir) > 1 {
 		homes = append(homes, regexp.QuoteMeta(strings.TrimRight(dir, "/")))
