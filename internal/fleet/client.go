@@ -110,6 +110,7 @@ type follower struct {
 	stops  chan struct{}
 
 	connected bool // at least once
+	stopping  sync.WaitGroup
 
 	mu     sync.Mutex
 	to     *sender // of the connection; nil: there is none
@@ -123,9 +124,10 @@ const attempts = 3
 func (f *follower) run(ctx context.Context) {
 	ctx, f.cancel = context.WithCancel(ctx)
 	defer f.cancel()
+	defer f.stopping.Wait()
 	ended := make(chan struct{})
 	defer close(ended)
-	go func() {
+	f.stopping.Go(func() {
 		for {
 			select {
 			case <-f.stops:
@@ -134,7 +136,7 @@ func (f *follower) run(ctx context.Context) {
 				return
 			}
 		}
-	}()
+	})
 	var broken error
 	for n := 1; ; n++ {
 		err := f.attach(ctx)
@@ -182,10 +184,11 @@ func (f *follower) stop(ctx context.Context) {
 	err := f.host.Cancel(ctx)
 	unsupported := errors.Is(err, errors.ErrUnsupported)
 	switch {
-	case unsupported && to != nil:
-		to.send(message{Stop: true}) // an error also ends the conversation
 	case to == nil && (unsupported || asked > 1) || asked > 2:
 		f.cancel()
+	case unsupported:
+		// It waits while the host does not read, until the connection ends. An error also ends the conversation.
+		f.stopping.Go(func() { to.send(message{Stop: true}) })
 	case err != nil:
 		f.client.note(f.at, err.Error())
 	}

@@ -252,6 +252,35 @@ func (m mute) Write(b []byte) (int, error) {
 	return m.Conn.Write(b)
 }
 
+// The third request to stop ends the connection with a host that does not obey.
+func TestThirdStopEndsTheConnection(t *testing.T) { // C47
+	w := newWorld(t, []string{"n1"}, "1", "/bin/sleep", "1000")
+	w.engine.Wrap = func(_ string, c fleet.Conn) fleet.Conn { return deaf{c} }
+	stop := make(chan os.Signal)
+	w.client.Note = func(_ int, state string) {
+		if strings.HasSuffix(state, " began") {
+			go func() {
+				for range 3 {
+					stop <- syscall.SIGINT
+				}
+			}()
+		}
+	}
+	if r := w.run(stop)[0]; r.Err == nil || !r.Stopped || len(r.Runs) != 0 {
+		t.Errorf("%d runs, stopped %v, error %v; want that it was stopped, and an error", len(r.Runs), r.Stopped, r.Err)
+	}
+}
+
+// deaf is a host that does not read the request to stop.
+type deaf struct{ fleet.Conn }
+
+func (d deaf) Write(b []byte) (int, error) {
+	if strings.Contains(string(b), `"stop":true`) {
+		return len(b), nil
+	}
+	return d.Conn.Write(b)
+}
+
 // A job that was killed on its host gives an error, and not fewer runs in silence.
 func TestKilledJobIsNoResult(t *testing.T) {
 	w := newWorld(t, []string{"n1"}, "1", "/bin/sleep", "1000")

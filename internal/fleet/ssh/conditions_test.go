@@ -3,6 +3,7 @@ package ssh
 import (
 	"errors"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -89,5 +90,27 @@ func TestKitIsRepaired(t *testing.T) { // C47
 	}
 	if got, want := talk(t, c, ""), "_host-attach "+jobName(job.Name, "node1")+"\n"; got != want {
 		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+// A connection that is cut during the transfer leaves no part of the executable.
+func TestCutTransferLeavesNothing(t *testing.T) { // C47
+	t.Parallel()
+	home := t.TempDir()
+	job := order(t, "#"+strings.Repeat("x", 1000))
+	command, err := command(job.Ktstr, "set-1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	sh := exec.Command("sh", "-c", command)
+	sh.Env = []string{"HOME=" + home, "PATH=" + os.Getenv("PATH")}
+	sh.Stdin = strings.NewReader("#!/bin/sh\n#xxx")
+	out, err := sh.Output()
+	kit := filepath.Join(home, ".cache", fleet.KitDir)
+	if want := "fail " + kit + ": only a part of ktstr arrived\n"; err == nil || !strings.HasSuffix(string(out), want) {
+		t.Errorf("%v, %q: want %q at the end", err, out, want)
+	}
+	if left, err := os.ReadDir(kit); err != nil || len(left) > 0 {
+		t.Errorf("the kit has %v, %v: want nothing", left, err)
 	}
 }
