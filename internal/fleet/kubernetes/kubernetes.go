@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 	"unicode/utf8"
 
@@ -45,7 +46,7 @@ const Placed = "placed"
 const nodeVariable = "KTSTR_NODE"
 
 // objectName matches the names of objects in a cluster (RFC 1123).
-var objectName = regexp.MustCompile(`^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$`)
+var objectName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$`) })
 
 // Manifest returns the Job as YAML, after a ConfigMap with the payload files if there are
 // any.
@@ -56,7 +57,7 @@ func (j Job) Manifest() ([]byte, error) {
 	switch {
 	case j.Image == "" || strings.ContainsAny(j.Image, " \t\n"):
 		return nil, fmt.Errorf("image %q: want a container image that has ktstr and the benchmark, such as registry.example/bench:1", j.Image)
-	case !objectName.MatchString(j.Claim):
+	case !objectName().MatchString(j.Claim):
 		return nil, fmt.Errorf("claim %q: want the name of a PersistentVolumeClaim: lower-case letters, digits, . and - within", j.Claim)
 	case j.Nodes < 1:
 		return nil, fmt.Errorf("%d nodes: want 1 or more", j.Nodes)
