@@ -234,6 +234,9 @@ func (a *app) runOnHosts(ctx context.Context, view *seriesView, stops *series.St
 		Engine: name, Hosts: hosts, Order: order, Kit: saved.Order.Kit, Starts: engine.Starts(), Root: view.Root, Saved: saved,
 		Resumed: a.resumed != nil,
 	}
+	if order.Limit == 0 && engine.Starts() && a.resumed == nil {
+		fmt.Fprintf(a.stderr, "ktstr: the payload has no timeout, so that its jobs get the default time limit of %s: want --timeout\n", name)
+	}
 	view.engine = name
 	live := a.showHosts(client, view.o.quiet)
 	if order.Detach && engine.Starts() {

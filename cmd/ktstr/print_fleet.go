@@ -178,18 +178,19 @@ func (s *seriesView) printHosts() error {
 	return t.Flush()
 }
 
-// hostVerdict returns "pass", "fail", or "no result" of a host.
+// hostVerdict returns "pass", "fail", or "no result" of a host, which can have a part of the runs.
 func hostVerdict(h fleet.Result) string {
 	if len(h.Runs) == 0 {
 		return "no result"
 	}
 	for _, r := range h.Runs {
-		if r.Record.Verdict != core.Pass {
+		// A run that ended with its host says nothing about the payload.
+		if r.Record.Verdict != core.Pass && !(r.Record.Interrupted && h.Err != nil) {
 			return core.Fail
 		}
 	}
 	if h.Err != nil {
-		return core.Fail
+		return "no result"
 	}
 	return core.Pass
 }

@@ -303,7 +303,7 @@ func (f *follower) converse(conn Conn) error {
 			case m.Exit.Lost != "":
 				f.result.Err = errors.New(m.Exit.Lost[:min(len(m.Exit.Lost), maxLine)])
 			case m.Exit.Foreign:
-				f.result.Err = errors.New("it was interrupted there, for example at the time limit of its job")
+				f.result.Err = errors.New("SIGTERM ended its last run, as at a time limit")
 			}
 			c.save(f, true)              // before the host removes its copy: the runs must not be made again
 			to.send(message{Done: true}) // if it is lost, the host keeps a copy that nobody needs

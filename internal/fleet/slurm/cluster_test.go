@@ -253,8 +253,8 @@ func TestCluster(t *testing.T) { // C47
 	t.Parallel()
 	c := startCluster(t, 3, "none")
 	bench := c.bench(t, "bench", `echo '{"iops": 5000}'`)
-	said := c.run(t, bench, "--on", "slurm", "--nodes", "n[1-3]", "--repeat", "2", "--timeout", "1m", "--higher", "iops").
-		want(0, "3 hosts: 3 passed\n", "n2: receives ktstr")
+	said := c.run(t, bench, "--on", "slurm", "--nodes", "n[1-3]", "--repeat", "2", "--higher", "iops").
+		want(0, "3 hosts: 3 passed\n", "n2: receives ktstr", "the default time limit of slurm: want --timeout")
 	set := printedSet.FindString(said)
 	kept := c.runs(t, set+".bench")
 	jobs := map[string]int{}

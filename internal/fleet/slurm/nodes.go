@@ -1,6 +1,7 @@
 package slurm
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -34,9 +35,6 @@ func (e Engine) choose(ctx context.Context, order fleet.Order, jobs map[string]s
 	partition, err := e.partition(ctx)
 	if err != nil {
 		return nil, err
-	}
-	if order.Limit == 0 && e.Warn != nil {
-		e.Warn("the payload has no timeout, so that its jobs have the default time limit of the partition: give a --timeout, or --sbatch-arg=--time=MINUTES")
 	}
 	hosts := e.Hosts
 	if len(hosts) == 0 {
@@ -106,10 +104,12 @@ func (e Engine) pick(ctx context.Context, order fleet.Order, partition []node, c
 			break
 		}
 		if n.err == nil && e.Constraint != "" && jobs[n.name] == "" {
-			_, n.err = run(ctx, "#!/bin/sh\n", "sbatch", append(e.arguments(order, n.name), "--test-only")...)
+			if _, n.err = run(ctx, "#!/bin/sh\n", "sbatch", append(e.arguments(order, n.name), "--test-only")...); n.err != nil {
+				refused = n.err // says more than a node that is down
+			}
 		}
 		if n.err != nil {
-			refused = fmt.Errorf("%s: %w", n.name, n.err)
+			refused = cmp.Or(refused, n.err)
 			continue
 		}
 		chosen = append(chosen, n)
@@ -118,7 +118,7 @@ func (e Engine) pick(ctx context.Context, order fleet.Order, partition []node, c
 		return nil, err
 	}
 	if len(chosen) < max(count, 1) {
-		return nil, fmt.Errorf("%d of the %d nodes that are wanted can get a job: %w", len(chosen), max(count, 1), refused)
+		return nil, fmt.Errorf("%d of %d nodes can get a job: %w", len(chosen), max(count, 1), cmp.Or(refused, fmt.Errorf("%s has %d nodes", e.partitionName(), len(partition))))
 	}
 	return chosen, nil
 }

@@ -23,8 +23,6 @@ type Engine struct {
 	Hosts      []fleet.Handle // nodes with their labels, instead of Nodes
 	Constraint string         // as of sbatch; without Nodes and Hosts, it means all nodes that fulfil it
 	SbatchArgs []string       // further arguments of sbatch, each of which begins with -
-	// Warn gets what the user must know about the jobs, such as that their time limit is unknown. nil: it is dropped.
-	Warn func(string)
 }
 
 var _ fleet.Engine = Engine{}
