@@ -76,6 +76,7 @@ func report(rounds int) error {
 		}
 		if perf := used["perf stat"]; perf != nil {
 			fmt.Printf("%-12s  counters / perf stat: %.3f (goal: at most 1.05)\n", c.name, median(used["counters"])/median(perf))
+			fmt.Printf("%-12s  above plain: counters %.1f ms, perf stat %.1f ms\n", c.name, 1000*(median(used["counters"])-plain), 1000*(median(perf)-plain))
 		} else {
 			fmt.Printf("%-12s  counters / plain: %.3f (goal: at most 1.01)\n", c.name, median(used["counters"])/plain)
 		}
