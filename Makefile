@@ -22,9 +22,11 @@ test: deps check ## all of it
 check: ## formatting, vet, staticcheck, tidy
 	scripts/check $(STATICCHECK)
 
-# Where the race detector finds nothing: parsers and statistics are pure functions, and the tests of the command, of the
-# examples and of the pages run built executables. It makes such tests several times slower.
-PLAIN = $(shell $(GO) list ./cmd/ktstr . ./examples ./plugins/... ./extractors ./extractors/plugin/verify ./sdk/... ./internal/compare ./internal/jsonscan)
+# Where the race detector finds nothing: parsers, loaders, exports and statistics start no goroutine, and the tests of the command,
+# of the examples and of the pages run built executables. It makes such tests several times slower.
+PLAIN = $(shell $(GO) list ./cmd/ktstr . ./examples ./plugins/... ./sdk/... ./core/check ./core/payload ./core/unit \
+	./extractors ./extractors/leaves ./extractors/lines ./extractors/table ./extractors/plugin/scaffold ./extractors/plugin/verify \
+	./internal/bisect ./internal/compare ./internal/export ./internal/jsonscan ./internal/nearest ./internal/savedtext ./internal/text)
 # The package that takes longest comes first. Its tests mostly wait, so that others run next to them.
 RACE  = $(shell $(GO) list ./spawn) $(filter-out $(PLAIN) $(shell $(GO) list ./spawn),$(shell $(GO) list ./...))
 
