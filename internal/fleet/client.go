@@ -232,6 +232,9 @@ func (f *follower) attach(ctx context.Context) error {
 	if err == nil || errors.As(err, &refused) || errors.Is(err, errProtocol) {
 		return err
 	}
+	if ctx.Err() != nil {
+		return errors.New("it did not stop: the connection was ended, and its runs end if they see that")
+	}
 	if said != nil {
 		err = said
 	}
