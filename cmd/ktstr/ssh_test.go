@@ -5,10 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"os/exec"
-	"os/user"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -17,9 +15,8 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/ktstr/ktstr/core"
+	"github.com/ktstr/ktstr/internal/testenv"
 )
 
 // The tests run as root and as this ordinary user, whose name is nobody. It is the uid and the gid.
@@ -110,27 +107,22 @@ type sshMaster struct {
 // startSSHMaster starts an sshd on a free port, and a ControlMaster of the user. Both end with the test.
 func startSSHMaster(t *testing.T, a account) sshMaster {
 	t.Helper()
-	sshd, err := exec.LookPath("/usr/sbin/sshd")
-	if err != nil {
-		t.Skip("no sshd: install openssh-server")
-	}
-	me, err := user.Current()
+	srv := testenv.SSHD{Config: "MaxSessions 10000"}.Start(t)
+	key, err := os.ReadFile(filepath.Join(srv.Dir, "key"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if out, _ := exec.Command("getent", "passwd", me.Username).Output(); strings.Contains(string(out), "nologin") {
-		t.Skipf("%s cannot log in: its shell is nologin", me.Username)
-	}
-	if os.Geteuid() == 0 { // sshd wants this directory, which the system's service makes
-		if err := os.MkdirAll("/run/sshd", 0o755); err != nil {
+	for name, text := range map[string]string{
+		"key": string(key), "ssh_config": strings.Replace(srv.Host(t, "host"), "IdentityFile "+srv.Dir, "LogLevel ERROR\nIdentityFile "+a.dir, 1),
+	} {
+		path := filepath.Join(a.dir, name)
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-	}
-	dir := t.TempDir()
-	write := func(path, text string) {
-		t.Helper()
-		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
-			t.Fatal(err)
+		if a.cred != nil {
+			if err := os.Chown(path, int(a.cred.Uid), int(a.cred.Gid)); err != nil {
+				t.Fatal(err)
+			}
 		}
 	}
 	do := func(cmd *exec.Cmd) string {
@@ -141,46 +133,6 @@ func startSSHMaster(t *testing.T, a account) sshMaster {
 		}
 		return string(out)
 	}
-	do(exec.Command("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", dir+"/host"))
-	do(a.command(t, "ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", a.dir+"/key"))
-	key, err := os.ReadFile(a.dir + "/key.pub")
-	if err != nil {
-		t.Fatal(err)
-	}
-	write(dir+"/authorized", string(key))
-	free, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := free.Addr().(*net.TCPAddr)
-	free.Close()
-	write(dir+"/sshd_config", fmt.Sprintf("ListenAddress %s\nHostKey %s/host\nAuthorizedKeysFile %s/authorized\nPidFile none\n"+
-		"UsePAM no\nStrictModes no\nPermitRootLogin yes\nPasswordAuthentication no\n"+
-		"SetEnv HOME=%s\nMaxSessions 10000\n", address, dir, dir, dir)) // a shell with a long .bashrc starts slowly
-	write(a.dir+"/ssh_config", fmt.Sprintf("Host host\nHostName 127.0.0.1\nPort %d\nUser %s\nIdentityFile %s/key\nIdentitiesOnly yes\n"+
-		"UserKnownHostsFile /dev/null\nStrictHostKeyChecking no\nLogLevel ERROR\n", address.Port, me.Username, a.dir))
-
-	server := exec.Command(sshd, "-D", "-e", "-f", dir+"/sshd_config")
-	var log bytes.Buffer
-	server.Stderr = &log
-	server.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-	server.WaitDelay = time.Second
-	if err := server.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { server.Process.Kill(); server.Wait() })
-	for start := time.Now(); ; { // until it listens
-		c, err := net.Dial("tcp", address.String())
-		if err == nil {
-			c.Close()
-			break
-		}
-		if time.Since(start) > limit {
-			t.Fatalf("sshd: %v\n%s", err, &log)
-		}
-		unix.Select(0, nil, nil, nil, &unix.Timeval{Usec: 10_000})
-	}
-
 	m := sshMaster{account: a, client: fmt.Sprintf("ssh -F %s/ssh_config -S %s/mux host", a.dir, a.dir)}
 	do(a.command(t, "setsid", "ssh", "-F", a.dir+"/ssh_config", "-M", "-N", "-f", "-S", a.dir+"/mux", "-o", "ControlPersist=120", "host"))
 	t.Cleanup(func() {
