@@ -278,3 +278,62 @@ func TestEnvironment(t *testing.T) { // C47
 		t.Errorf("got %s: want SLURM_CONF alone of the three", env)
 	}
 }
+
+// A client that was killed while it submitted finds the jobs that are there, and submits the others.
+func TestReopenSubmitsTheMissingJobs(t *testing.T) { // C47
+	dir := tools(t, map[string]string{
+		"sinfo":    "for n in n1 n2 n3; do echo \"$n|bench*|idle|none\"; done",
+		"scontrol": "echo n1; echo n2; echo n3",
+		"sbatch":   "echo \"$*\" >>submitted; echo 9",
+		"squeue":   "echo '7|RUNNING|0|n1|n1|None|'; echo '8|COMPLETED|0|n3|n3|None|'",
+	})
+	for _, handles := range [][]fleet.Handle{nil, {{Name: "n1", Job: "7"}, {Name: "n2"}, {Name: "n3", Job: "8", Labels: map[string]string{"rack": "1"}}}} {
+		if err := os.RemoveAll(filepath.Join(dir, "submitted")); err != nil {
+			t.Fatal(err)
+		}
+		hosts, err := Engine{Nodes: "n[1-3]"}.Reopen(t.Context(), testOrder(), handles)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, h := range hosts {
+			got = append(got, h.Handle().Name+" "+h.Handle().Job)
+		}
+		if want := []string{"n1 7", "n2 9", "n3 8"}; !reflect.DeepEqual(got, want) {
+			t.Errorf("got %v, want %v", got, want)
+		}
+		text, _ := os.ReadFile(filepath.Join(dir, "submitted"))
+		if strings.Count(string(text), "\n") != 1 || !strings.Contains(string(text), "--nodelist=n2 ") {
+			t.Errorf("submitted %q: want one job for n2", text)
+		}
+		if handles != nil && hosts[2].Handle().Labels["rack"] != "1" {
+			t.Errorf("n3 has the labels %v, want those of its handle", hosts[2].Handle().Labels)
+		}
+	}
+	if _, err := (Engine{Nodes: "1"}).Reopen(t.Context(), testOrder(), []fleet.Handle{{Name: "n1;x"}}); err == nil {
+		t.Error("no error for a handle that is no node")
+	}
+}
+
+// Ctrl-C while jobs are submitted leaves none.
+func TestStoppedSubmitLeavesNoJob(t *testing.T) { // C47
+	dir := tools(t, map[string]string{
+		"sinfo": "echo 'n1|bench*|idle|none'", "scontrol": "echo n1", "squeue": "", "scancel": "echo \"$*\" >>cancelled",
+		"sbatch": "touch began; until [ -e stopped ]; do sleep 0.02; done; echo 9",
+	})
+	ctx, stop := context.WithCancel(t.Context())
+	go func() {
+		for ctx.Err() == nil {
+			if _, err := os.Stat(filepath.Join(dir, "began")); err == nil {
+				stop()
+				os.WriteFile(filepath.Join(dir, "stopped"), nil, 0o600)
+			}
+		}
+	}()
+	if _, err := (Engine{Nodes: "n1"}).Submit(ctx, testOrder()); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v, want %v", err, context.Canceled)
+	}
+	if text, _ := os.ReadFile(filepath.Join(dir, "cancelled")); !strings.Contains(string(text), "--name=ktstr-set-1 ") {
+		t.Errorf("scancel got %q, want the name of the jobs", text)
+	}
+}
