@@ -80,3 +80,17 @@ func TestLoadRefusesAFileThatOthersCanWrite(t *testing.T) { // C47
 		t.Errorf("a file that others can write: got %v", err)
 	}
 }
+
+// The example of the page is a file that ktstr takes.
+func TestExampleOfThePage(t *testing.T) { // C47
+	page, err := os.ReadFile("../../../docs/ssh.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(page), "```yaml\n")
+	example, _, ok := strings.Cut(rest, "```")
+	f, err := hostfile.Parse("lab.yaml", []byte(example))
+	if !ok || err != nil || len(f.Hosts) != 3 || f.Hosts[1].Labels["cpu"] != "genoa" || f.Hosts[2].Labels["site"] != "fra" {
+		t.Errorf("got %+v, %v: want the hosts of the example, with labels", f, err)
+	}
+}
