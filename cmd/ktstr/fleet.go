@@ -237,6 +237,9 @@ func (a *app) runOnHosts(ctx context.Context, view *seriesView, stops *series.St
 	if order.Limit == 0 && engine.Starts() && a.resumed == nil {
 		fmt.Fprintf(a.stderr, "ktstr: the payload has no timeout, so that its jobs get the default time limit of %s: want --timeout\n", name)
 	}
+	if !view.o.quiet && a.resumed == nil && !order.Detach {
+		fmt.Fprintf(a.stderr, "ktstr: if this command is killed, ktstr run --resume %s goes on\n", saved.Set)
+	}
 	view.engine = name
 	live := a.showHosts(client, view.o.quiet)
 	if order.Detach && engine.Starts() {

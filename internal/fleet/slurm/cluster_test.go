@@ -227,19 +227,6 @@ func until(t *testing.T, what string, holds func() bool) {
 
 var printedSet = regexp.MustCompile(`set-[0-9TZ]+-[0-9a-f]+`)
 
-// resume returns the set of the only command that can be resumed for the benchmark.
-func (c *cluster) resume(t *testing.T, bench string) string {
-	t.Helper()
-	saved, _ := filepath.Glob(filepath.Join(c.home(""), ".local/state/ktstr/fleet/*.json"))
-	for _, path := range saved {
-		if text, _ := os.ReadFile(path); bytes.Contains(text, []byte(bench)) {
-			return strings.TrimSuffix(filepath.Base(path), ".json")
-		}
-	}
-	t.Fatalf("no set of %s can be resumed", bench)
-	return ""
-}
-
 // empty checks that nothing of a set is left on a node.
 func (c *cluster) empty(t *testing.T, set, node string) {
 	t.Helper()
@@ -292,8 +279,8 @@ func clientKilled(t *testing.T, c *cluster) {
 	r := c.run(t, append(on(bench, "n1"), "--repeat", "2")...)
 	r.said("run 1 of 2: pass")
 	r.cmd.Process.Kill()
-	r.wait()
-	set := c.resume(t, bench)
+	_, said := r.wait()
+	set := printedSet.FindString(said)
 	c.run(t, "--resume", set).want(0, "1 host: 1 passed\n")
 	began, _ := os.ReadFile(filepath.Join(c.home("n1"), "killed"))
 	if kept := c.runs(t, set+".killed"); len(kept) != 2 || string(began) != "x\nx\n" {

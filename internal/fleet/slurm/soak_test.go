@@ -34,8 +34,8 @@ func TestSoakTwentyNodes(t *testing.T) {
 	}
 	r.said(fmt.Sprintf("n1: bench: run 5 of %d: pass", repeat))
 	r.cmd.Process.Kill()
-	r.wait()
-	set := c.resume(t, bench)
+	_, said := r.wait()
+	set := printedSet.FindString(said)
 	status, said := c.run(t, "--resume", set).wait()
 	t.Logf("the first resume: exit status %d, %d runs\n%s", status, len(c.runs(t, set+".bench")), said)
 	for _, node := range []string{"n3", "n7"} {
