@@ -15,6 +15,7 @@ func TestFlagGivenTwice(t *testing.T) {
 	values := map[string]string{
 		"string": "x", "bool": "true", "int": "1", "float64": "0.5", "duration": "1s",
 		"FORMAT": "json", "SIZE": "1MiB", "PERCENT": "5%", "TIME": "14d", "WHICH": "last", "LIST": "cycles", "URL": "http://localhost",
+		"place": "kubernetes:node1:job:set-1",
 	}
 	visited := map[*pflag.Flag]bool{}
 	var walk func(*cobra.Command)
