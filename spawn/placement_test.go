@@ -211,6 +211,19 @@ func TestPlacementErrors(t *testing.T) { // C21
 	os.Remove(dir)
 }
 
+// An error of a Creator that knows no path still names the program, the cgroup and its file.
+func TestCreatorThatFails(t *testing.T) { // C21
+	cause := errors.New("there is no hierarchy")
+	_, err := Run(context.Background(), Command{Path: "/bin/true", Cgroup: "bench", Cgroups: &fakeCgroups{err: cause}})
+	e, ok := errors.AsType[*cgroup.PlacementError](err)
+	if !ok || !errors.Is(err, cause) {
+		t.Fatalf("error %v, want a PlacementError because %v", err, cause)
+	}
+	if e.Binary != "/bin/true" || e.Cgroup != "bench" || e.Procs != "bench/cgroup.procs" {
+		t.Errorf("error %+v, want the program, the cgroup and bench/cgroup.procs", e)
+	}
+}
+
 func TestPlacementWithoutClone3(t *testing.T) { // C20
 	stopped(t)
 	name := cgroupName(t)
