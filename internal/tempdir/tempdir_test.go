@@ -92,8 +92,8 @@ func TestOthersAreLeftAlone(t *testing.T) {
 	if err := os.Mkdir(theirs, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Chown(theirs, 65534, 65534); err != nil {
-		t.Fatalf("%v; this test runs as root", err)
+	if err := os.Chown(theirs, 65534, 65534); err != nil || os.Geteuid() == 65534 {
+		t.Skip("to give a directory to another user takes root")
 	}
 	mine := filepath.Join(parent, "x-mine") // of a name that Make gives to none
 	if err := os.Mkdir(mine, 0o700); err != nil {

@@ -73,6 +73,8 @@ func (s SSHD) Start(t testing.TB) *Server {
 		setup += srv.asRoot(t, s.Shell)
 	} else if s.User != "" || s.Shell != "" || s.Setup != "" {
 		t.Skip("needs root for a mount namespace")
+	} else if me, err := user.Current(); err != nil || !isDir(me.HomeDir) {
+		t.Skip("the account of this user has no home directory, so that sshd lets it not in")
 	}
 	for attempt := 1; ; attempt++ { // another process may take the port in between
 		if err := srv.start(t, setup+s.Setup, sshd, s.Config); err == nil {
@@ -81,6 +83,11 @@ func (s SSHD) Start(t testing.TB) *Server {
 			t.Fatal(err)
 		}
 	}
+}
+
+func isDir(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
 }
 
 // asRoot gives the files to the user, and returns the commands that make the user's account.
