@@ -147,10 +147,10 @@ func TestRealSockperf(t *testing.T) {
 func TestRealPerf(t *testing.T) {
 	t.Parallel()
 	realRun(t, "perf-stat", ktstr.Stderr, map[string]string{
-		"task-clock": `([\d.,]+) msec task-clock`, "page-faults": `([\d,]+) +page-faults`, "time.elapsed": `([\d.]+) seconds time elapsed`,
-	}, "perf", "stat", "-e", "task-clock,page-faults", "true")
-	realRun(t, "perf-stat", ktstr.Stderr, map[string]string{"task-clock": `(?m)^([\d.]+),msec,task-clock`, "page-faults": `(?m)^(\d+),,page-faults`},
-		"perf", "stat", "-x,", "-e", "task-clock,page-faults", "true")
+		"task-clock:u": `([\d.,]+) msec task-clock:u`, "page-faults:u": `([\d,]+) +page-faults:u`, "time.elapsed": `([\d.]+) seconds time elapsed`,
+	}, "perf", "stat", "-e", "task-clock:u,page-faults:u", "true") // perf adds :u for another user than root
+	realRun(t, "perf-stat", ktstr.Stderr, map[string]string{"task-clock:u": `(?m)^([\d.]+),msec,task-clock:u`, "page-faults:u": `(?m)^(\d+),,page-faults:u`},
+		"perf", "stat", "-x,", "-e", "task-clock:u,page-faults:u", "true")
 	realRun(t, "perf-bench", ktstr.Stdout, map[string]string{"sched.pipe.time": `Total time: (\S+)`, "sched.pipe.latency": `(\S+) usecs/op`, "sched.pipe.rate": `(\S+) ops/sec`},
 		"perf", "bench", "sched", "pipe", "-l", "500")
 	realRun(t, "perf-bench", ktstr.Stdout, map[string]string{"mem.memcpy.default.bw": `([\d.]+) GB/sec`}, "perf", "bench", "mem", "memcpy", "-s", "1MB", "-l", "50", "-f", "default")
