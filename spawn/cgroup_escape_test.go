@@ -11,6 +11,7 @@ import (
 
 // The cgroups that the payload makes are removed with its leaf.
 func TestPayloadMakesCgroups(t *testing.T) { // C19
+	needsCgroup(t)
 	cgroupName(t)
 	res := mustRun(t, Command{Path: "/bin/sh", Args: []string{"-c", `d=` + mounted().Dir + `$(sed -n s/^0:://p /proc/self/cgroup); mkdir -p $d/x/y && (echo 0 >$d/x/y/cgroup.procs; sleep 1000 & echo $!)`}})
 	list := pids(t, res.Stdout.Data)
@@ -21,6 +22,7 @@ func TestPayloadMakesCgroups(t *testing.T) { // C19
 
 // A child that the payload moves to another cgroup is killed with the run.
 func TestPayloadLeavesItsCgroup(t *testing.T) { // C13
+	needsCgroup(t)
 	own, err := mounted().Own()
 	if err != nil {
 		t.Fatal(err)
@@ -35,6 +37,7 @@ func TestPayloadLeavesItsCgroup(t *testing.T) { // C13
 // A payload that moves itself to another cgroup leaves an empty leaf. Its later
 // children are killed with the run.
 func TestPayloadMovesItselfAway(t *testing.T) { // C13
+	needsCgroup(t)
 	own, err := mounted().Own()
 	if err != nil {
 		t.Fatal(err)
@@ -67,6 +70,7 @@ func TestPayloadMovesItselfAway(t *testing.T) { // C13
 // A payload can remove the cgroup of its run. The grace time is an hour, so a run
 // that waited for a notification of the kernel about it would not end.
 func TestLeafThatThePayloadRemoves(t *testing.T) { // C13
+	needsCgroup(t)
 	own, err := mounted().Own()
 	if err != nil {
 		t.Fatal(err)
@@ -84,6 +88,7 @@ func TestLeafThatThePayloadRemoves(t *testing.T) { // C13
 // There are more processes than one read of cgroup.procs lists, and some are in a
 // cgroup that the payload has made.
 func TestManyProcesses(t *testing.T) { // C13, C19, C23
+	needsCgroup(t)
 	const many = 800 // of 6 bytes each; the first read gives 4096 at most
 	script := `i=0; while [ $i -lt $1 ]; do sleep 1000 & i=$((i+1)); done
 		setsid sleep 1000 & until [ "$(cat /proc/$!/comm)" = sleep ]; do :; done; `

@@ -650,3 +650,11 @@ func memoryHierarchy(t *testing.T) string {
 	}
 	return "none"
 }
+
+// needsCgroup skips a test whose runs need a cgroup, if this user cannot make one.
+func needsCgroup(t *testing.T) {
+	t.Helper()
+	if own, err := mounted().Own(); err != nil || unix.Access(own, unix.W_OK) != nil {
+		t.Skip("this user cannot make a cgroup below the one of the test")
+	}
+}

@@ -59,6 +59,7 @@ func TestCtrlCDuringTheStart(t *testing.T) { // C9, C10
 			t.Errorf("%s runs were killed or refused, want 0; stderr %q", res.Stdout.Data, res.Stderr.Data)
 		}
 	})
+	needsCgroup(t)
 	// The kernel cannot place a child at its birth, so it is placed while it is traced.
 	c := help("no-clone-into", fmt.Sprintf("ctrl-c=%d", soak(150, 3000)))
 	c.NoCgroup = true // so that the helper can make cgroups next to itself

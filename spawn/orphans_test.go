@@ -126,6 +126,7 @@ func TestProcessWithoutItsFirstThread(t *testing.T) { // C13
 
 // A root payload can move its children out of the cgroup.
 func TestEscapeFromTheCgroup(t *testing.T) { // C13
+	needsCgroup(t)
 	own, err := mounted().Own()
 	if err != nil {
 		t.Fatal(err)

@@ -28,6 +28,7 @@ func TestCgroupNames(t *testing.T) { // C19
 }
 
 func TestPlacement(t *testing.T) { // C20
+	needsCgroup(t)
 	own, err := mounted().Own()
 	if err != nil {
 		t.Fatal(err)
@@ -63,6 +64,7 @@ func TestPlacement(t *testing.T) { // C20
 }
 
 func TestCgroupStatCountsTheRun(t *testing.T) { // C23
+	needsCgroup(t)
 	res := mustRun(t, help("spin=100"))
 	if res.Cgroup == nil || res.Cgroup.CPU < 50*time.Millisecond || res.Cgroup.CPU > res.Payload.User+res.Payload.System+time.Second {
 		t.Errorf("cgroup %+v, payload %+v", res.Cgroup, res.Payload)
@@ -73,6 +75,7 @@ func TestCgroupStatCountsTheRun(t *testing.T) { // C23
 }
 
 func TestNamedCgroupIsKeptIfItWasThere(t *testing.T) { // C19
+	needsCgroup(t)
 	own, err := mounted().Own()
 	if err != nil {
 		t.Fatal(err)
@@ -95,6 +98,7 @@ func TestNamedCgroupIsKeptIfItWasThere(t *testing.T) { // C19
 
 // Overlapping runs share the cgroup that the first one makes. The last one removes it.
 func TestNamedCgroupOfSeveralRuns(t *testing.T) { // C19
+	needsCgroup(t)
 	name := cgroupName(t)
 	var wg sync.WaitGroup
 	for range 4 {
@@ -124,6 +128,7 @@ func (k killed) Create(name, id string) (cgroup.Leaf, error) {
 // The kernel kills a child at its birth in a cgroup that was killed once. ForkExec
 // takes that for a success.
 func TestPlacementInAKilledCgroup(t *testing.T) { // C21
+	needsCgroup(t)
 	name := cgroupName(t)
 	c := Command{Path: "/bin/true", Cgroup: name, Cgroups: killed{mounted()}}
 	if res, err := Run(context.Background(), c); err == nil {
@@ -151,12 +156,14 @@ func (f frozen) Create(name, id string) (cgroup.Leaf, error) {
 
 // A child that cannot start in its cgroup is an error after 10 s at the most.
 func TestPlacementHasALimit(t *testing.T) { // C21
+	needsCgroup(t)
 	name := cgroupName(t)
 	wantMisplaced(t, Command{Path: "/bin/true", Cgroup: name, Cgroups: frozen{mounted()}}, "birth")
 }
 
 // Each run has a fresh leaf, so a run after a killed one is normal.
 func TestRunAfterAKilledOne(t *testing.T) { // C21
+	needsCgroup(t)
 	name := cgroupName(t)
 	for range 5 {
 		p, err := Start(context.Background(), func() Command { c := help("hang"); c.Cgroup = name; return c }())
@@ -173,6 +180,7 @@ func TestRunAfterAKilledOne(t *testing.T) { // C21
 }
 
 func TestPlacementInAFrozenCgroup(t *testing.T) { // C21
+	needsCgroup(t)
 	own, err := mounted().Own()
 	if err != nil {
 		t.Fatal(err)
@@ -190,6 +198,7 @@ func TestPlacementInAFrozenCgroup(t *testing.T) { // C21
 }
 
 func TestPlacementErrors(t *testing.T) { // C21
+	needsCgroup(t)
 	own, err := mounted().Own()
 	if err != nil {
 		t.Fatal(err)
@@ -225,6 +234,7 @@ func TestCreatorThatFails(t *testing.T) { // C21
 }
 
 func TestPlacementWithoutClone3(t *testing.T) { // C20
+	needsCgroup(t)
 	stopped(t)
 	name := cgroupName(t)
 	for range 100 {
@@ -245,6 +255,7 @@ func TestPlacementWithoutClone3(t *testing.T) { // C20
 }
 
 func TestPlacementOnCgroupV1(t *testing.T) { // C20
+	needsCgroup(t)
 	v1 := cgroup.FindHierarchy(withoutV2(t))
 	if v1.Version == 0 {
 		t.Skip("no cgroup v1 hierarchy is mounted on this host: v2 is all that it has to offer")
@@ -310,6 +321,7 @@ func TestCgroupsStandBehindAnInterface(t *testing.T) { // C21, C22, C23
 
 // After a start that failed for another reason, later runs still get a cgroup.
 func TestFailedStartsKeepTheCgroup(t *testing.T) { // C22
+	needsCgroup(t)
 	for _, c := range []Command{{Path: t.TempDir()}, {Path: "/bin/true", Args: []string{"a\x00b"}}} {
 		if _, err := Run(context.Background(), c); err == nil {
 			t.Errorf("%q %q was started", c.Path, c.Args)

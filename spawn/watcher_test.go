@@ -27,6 +27,7 @@ func TestHostDeathKillsTheLeader(t *testing.T) { // C18
 }
 
 func TestWatcherKillsEverything(t *testing.T) { // C18
+	needsCgroup(t)
 	for _, how := range []string{"watched,cgroup", "watched,named", "watched,search", "guarded,cgroup", "guarded,search"} {
 		cmd, pids := host(t, 6, "host="+how+",await,bg=hang,setsid=hang,setpgid=ignore;hang,daemon=close=1;close=2;hang,detached=ignore;hang,pid,hang")
 		fds := pidfds(t, pids)

@@ -90,7 +90,7 @@ func TestScriptFaults(t *testing.T) {
 		} {
 			t.Run("", func(t *testing.T) {
 				t.Parallel()
-				config := Config{Name: "script", Interface: Script, Path: testkit.Script(t, "#!/bin/sh\n"+c.text+"\n"), Launcher: launcher, DescribeTimeout: time.Minute, ExtractTimeout: time.Minute}
+				config := Config{Name: "script", Interface: Script, Path: testkit.Script(t, "#!/bin/sh\n"+c.text+"\n"), Launcher: launcher, DescribeTimeout: time.Minute, ExtractTimeout: 5 * time.Minute}
 				if c.fault == Hung {
 					config.ExtractTimeout = 300 * time.Millisecond
 				}

@@ -74,7 +74,7 @@ func TestStore(t *testing.T) {
 		t.Errorf("files: got %q, want %q", got, want)
 	}
 	c := s.Config(v2)
-	c.Launcher = []string{"_launch"}
+	c.Launcher, c.DescribeTimeout = []string{"_launch"}, time.Minute
 	p, err := plugin.Start(context.Background(), c)
 	if err != nil {
 		t.Fatal(err)
