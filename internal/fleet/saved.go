@@ -22,9 +22,8 @@ type Saved struct {
 	Dir     string      `json:"dir"`     // the working directory of the command
 	Order   SavedOrder  `json:"order"`
 	Hosts   []SavedHost `json:"hosts,omitempty"`
-	Tags    []string    `json:"tags,omitempty"`
-	Root    string      `json:"root"` // the directory of the bundles
-	mu      sync.Mutex
+
+	mu sync.Mutex // guards Hosts
 }
 
 // SavedOrder is the order and its kit.
