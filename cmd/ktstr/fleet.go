@@ -307,7 +307,7 @@ func (s *seriesView) order() (*fleet.Saved, error) {
 		return nil, err
 	}
 	return &fleet.Saved{
-		Set: s.Set, Created: time.Now(), Dir: dir,
+		Set: s.Set, Dir: dir,
 		Order: fleet.SavedOrder{Request: text, Ktstr: ktstr, Kit: kit, Limit: s.limit(), Grace: s.o.grace, Detach: s.o.fleet.detach},
 	}, nil
 }

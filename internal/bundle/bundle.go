@@ -50,19 +50,24 @@ func StreamFile(s ktstr.Stream) string {
 	return string(s)
 }
 
-// DefaultRoot returns the directory of bundles without --out:
-// $XDG_STATE_HOME/ktstr/runs. If the variable is not set, it is
-// ~/.local/state/ktstr/runs.
+// DefaultRoot returns the directory of bundles without --out: runs below StateDir.
 func DefaultRoot() (string, error) {
+	state, err := StateDir()
+	if err != nil {
+		return "", fmt.Errorf("no place for bundles: %w; choose one with --out DIR", err)
+	}
+	return filepath.Join(state, "runs"), nil
+}
+
+// StateDir returns the directory of the files that ktstr keeps for this user:
+// $XDG_STATE_HOME/ktstr. If the variable is not set, it is ~/.local/state/ktstr.
+func StateDir() (string, error) {
 	if dir := os.Getenv("XDG_STATE_HOME"); filepath.IsAbs(dir) { // the specification requires to ignore a relative path
-		return filepath.Join(dir, "ktstr", "runs"), nil
+		return filepath.Join(dir, "ktstr"), nil
 	}
 	home, err := os.UserHomeDir()
 	if err == nil && !filepath.IsAbs(home) {
 		err = fmt.Errorf("$HOME is %q: want an absolute path", home)
 	}
-	if err != nil {
-		return "", fmt.Errorf("no place for bundles: %w; choose one with --out DIR", err)
-	}
-	return filepath.Join(home, ".local", "state", "ktstr", "runs"), nil
+	return filepath.Join(home, ".local", "state", "ktstr"), err
 }

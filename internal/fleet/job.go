@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ktstr/ktstr/core"
+	"github.com/ktstr/ktstr/internal/bundle"
 )
 
 // The files of a job's directory.
@@ -51,20 +52,8 @@ func jobDir(name string) (string, error) {
 	if !namePattern().MatchString(name) {
 		return "", fmt.Errorf("job %q: want letters, digits, and . _ - within", name)
 	}
-	state, err := stateDir()
+	state, err := bundle.StateDir()
 	return filepath.Join(state, "jobs", name), err
-}
-
-// stateDir returns $XDG_STATE_HOME/ktstr, or ~/.local/state/ktstr.
-func stateDir() (string, error) {
-	if dir := os.Getenv("XDG_STATE_HOME"); filepath.IsAbs(dir) { // the specification requires to ignore a relative path
-		return filepath.Join(dir, "ktstr"), nil
-	}
-	home, err := os.UserHomeDir()
-	if err != nil {
-		return "", fmt.Errorf("no place for the job: %w: want $HOME or $XDG_STATE_HOME", err)
-	}
-	return filepath.Join(home, ".local", "state", "ktstr"), nil
 }
 
 // Setup is what a job needs on its host to make the runs of its request.

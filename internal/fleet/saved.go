@@ -11,13 +11,14 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/ktstr/ktstr/internal/bundle"
 )
 
 // Saved is what --resume needs to go on after the client ended. It is kept in
 // $XDG_STATE_HOME/ktstr/fleet/SET.json until every host gave its result.
 type Saved struct {
 	Set     string      `json:"set"`
-	Created time.Time   `json:"created"`
 	Command []string    `json:"command"` // the arguments of ktstr
 	Dir     string      `json:"dir"`     // the working directory of the command
 	Order   SavedOrder  `json:"order"`
@@ -46,7 +47,7 @@ func savedPath(set string) (string, error) {
 	if !namePattern().MatchString(set) {
 		return "", fmt.Errorf("set %q: want a set that ktstr run --on printed", set)
 	}
-	state, err := stateDir()
+	state, err := bundle.StateDir()
 	return filepath.Join(state, "fleet", set+".json"), err
 }
 
