@@ -103,7 +103,9 @@ func (r *run) killLeaf() {
 	r.search.Dead = slices.Compact(r.search.Dead)
 }
 
-// killGroup lists and kills the processes in the leader's process group.
+// killGroup lists and kills the processes in the leader's process group. A process
+// can leave the group after the list was made, so each is killed by its descriptor
+// as well.
 func (r *run) killGroup() {
 	r.signalGroup(unix.SIGKILL, func(m descendants.Member) {
 		r.listKilled(m.Pid, m.Name)
@@ -113,6 +115,9 @@ func (r *run) killGroup() {
 			}
 		}
 	})
+	for _, v := range r.dying {
+		v.Kill()
+	}
 }
 
 // listKilled puts a process on the list, once.

@@ -57,7 +57,8 @@ func TestManyRunsLeaveNothing(t *testing.T) {
 				}
 				res, err := Run(context.Background(), k.c)
 				if (err != nil) != (k.code == -2) || err == nil && (res.ExitCode != k.code || !res.Stdout.Complete || !res.Stderr.Complete) {
-					t.Errorf("%q: exit %d, %v, complete %v %v", k.c.Args, res.ExitCode, err, res.Stdout.Complete, res.Stderr.Complete)
+					t.Errorf("%q, no cgroup: %v: exit %d, %v, complete %v %v, killed %v, notices %q",
+						k.c.Args, k.c.NoCgroup, res.ExitCode, err, res.Stdout.Complete, res.Stderr.Complete, res.Killed, res.Notices)
 				}
 				res.Release()
 			}

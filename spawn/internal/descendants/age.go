@@ -144,7 +144,7 @@ func (s *Search) inGroup(pids []int) (list []Member) {
 }
 
 // Hold returns a member of the leader's group as a Victim for AwaitDeath. The caller
-// kills it. ok is false if it is gone.
+// kills it. ok is false if it is gone, or has left the group.
 func (s *Search) Hold(m Member) (v Victim, ok bool) {
 	fd, err := unix.PidfdOpen(m.Pid, 0)
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/ktstr/ktstr/internal/linux"
 	"golang.org/x/sys/unix"
@@ -91,4 +92,60 @@ func TestStartOfTheLeader(t *testing.T) { // C11
 	check("the pid belongs to an earlier process", Search{leader: pid, began: st.Start + 3}, st.Start+3)
 	check("gone", Search{leader: 1 << 30, began: 7}, 7)
 	check("watcher", Search{began: 7}, 7)
+}
+
+// A process that leaves the leader's group after it was listed is killed, because
+// the whole grace would be waited for its death.
+func TestHeldProcessLeavesTheGroup(t *testing.T) { // C11
+	leader := exec.Command("sh", "-c", "(read line; exec setsid sleep 1000) <&3 & echo $!; wait")
+	leader.SysProcAttr = &unix.SysProcAttr{Setpgid: true}
+	out, err := leader.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	stay, leave, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stay.Close()
+	defer leave.Close()
+	leader.ExtraFiles = []*os.File{stay}
+	if err := leader.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { leader.Process.Kill(); leader.Wait() }()
+	line, err := bufio.NewReader(out).ReadString('\n')
+	pid, err2 := strconv.Atoi(strings.TrimSpace(line))
+	if err != nil || err2 != nil {
+		t.Fatalf("printed %q, %v, %v", line, err, err2)
+	}
+	defer unix.Kill(pid, unix.SIGKILL)
+	s := Search{leader: leader.Process.Pid}
+	members, err := s.Group(time.Hour)
+	if err != nil || len(members) != 1 || members[0].Pid != pid || members[0].Foreign {
+		t.Fatalf("members %v, %v, want %d", members, err, pid)
+	}
+	v, ok := s.Hold(members[0])
+	if !ok {
+		t.Fatal("not held")
+	}
+	leave.WriteString("\n")
+	for start := time.Now(); linux.Name(pid) != "sleep"; linux.Pause(time.Millisecond) {
+		if time.Since(start) > time.Minute {
+			t.Fatalf("%s does not leave the group", linux.Name(pid))
+		}
+	}
+	if _, ok := s.Hold(members[0]); ok {
+		t.Error("a process that has left the group is held")
+	}
+	if err := unix.Kill(-s.leader, unix.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	if err := v.Kill(); err != nil {
+		t.Error(err)
+	}
+	s.AwaitDeath([]Victim{v}, time.Now(), time.Minute)
+	if st, err := linux.ReadStat(pid); err == nil && !st.Ended() {
+		t.Error("it is alive")
+	}
 }

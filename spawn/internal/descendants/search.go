@@ -104,12 +104,15 @@ func (s *Search) Lead(pid int) {
 	s.leader = pid
 }
 
-// Victim is a process of the run that was sent SIGKILL.
+// Victim is a process of the run that was or will be sent SIGKILL.
 type Victim struct {
 	Process
 	Exiting bool // it had begun to exit by itself before
 	pidfd   int
 }
+
+// Kill sends SIGKILL to the process.
+func (v Victim) Kill() error { return unix.PidfdSendSignal(v.pidfd, unix.SIGKILL, nil, 0) }
 
 // MaxVictims is the most processes that one search kills, because it holds a
 // descriptor of each. The caller searches again until none is found.
@@ -181,7 +184,7 @@ func (s *Search) kill(age time.Duration, holders bool) ([]Victim, error) {
 		}
 		st, err := linux.ReadStat(pid)
 		v := Victim{Process: Process{Pid: pid, Name: st.Name}, Exiting: err != nil || st.Exiting(), pidfd: fd}
-		if unix.PidfdSendSignal(fd, unix.SIGKILL, nil, 0) != nil {
+		if v.Kill() != nil {
 			unix.Close(fd) // gone, or we may not kill it
 			continue
 		}
