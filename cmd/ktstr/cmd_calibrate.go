@@ -75,7 +75,7 @@ func (s *seriesView) printCalibration() error {
 	t := tableTo(out)
 	fmt.Fprintf(t, "\nmetric\tspread\t5 runs show\t10 runs show\t20 runs show\tmargin\tshape\n")
 	for _, m := range c.Metrics {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", line(m.Name), percentText(m.Spread), percentText(m.Detects.Five), percentText(m.Detects.Ten), percentText(m.Detects.Twenty),
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", line(m.Name), percentText(m.Spread), detects(m.Detects.Five), detects(m.Detects.Ten), detects(m.Detects.Twenty),
 			cmp.Or(marginText(m.Margin), "none"), cmp.Or(strings.Join(m.Shape, ", "), "one mode"))
 	}
 	if err := t.Flush(); err != nil {
@@ -86,7 +86,11 @@ func (s *seriesView) printCalibration() error {
 		return &exitError{core.ExitRun, fmt.Errorf("the calibration was not kept: %w", err)}
 	}
 	if len(c.Margins()) == 0 {
-		_, err = fmt.Fprintf(out, "10 runs a side decide no margin up to 100%%: this host is too noisy for this payload now\nkept in %s\n", line(name))
+		why := "this host is too noisy for this payload now"
+		if !slices.ContainsFunc(c.Metrics, func(m calibration.Metric) bool { return m.Spread > 0 }) {
+			why = "all runs gave the same values, which do not show how finely the payload measures"
+		}
+		_, err = fmt.Fprintf(out, "10 runs a side decide no margin up to 100%%: %s\nkept in %s\n", why, line(name))
 		return err
 	}
 	_, err = fmt.Fprintf(out, "10 runs a side decide these margins. Comparisons on this host use them from now on:\n  ktstr run %s --repeat 10 --baseline NAME\nkept in %s\n", line(s.Payloads[0]), line(name))
@@ -121,6 +125,14 @@ func percentText(v float64) string {
 		return strconv.FormatFloat(v, 'f', 0, 64) + "%"
 	}
 	return strconv.FormatFloat(v, 'g', 2, 64) + "%"
+}
+
+// detects is the text of a change of calibration.Detects.
+func detects(v float64) string {
+	if v == 0 {
+		return "-"
+	}
+	return percentText(v)
 }
 
 func marginText(v float64) string {

@@ -38,10 +38,11 @@ type Metric struct {
 	Spread  float64  `json:"spread"`  // percent
 	Shape   []string `json:"shape"`   // such as "two modes"
 	Detects Detects  `json:"detects"` // the change that a comparison finds with a probability of 80 %
-	Margin  float64  `json:"margin"`  // percent; 0: no margin up to 100 % makes sense
+	Margin  float64  `json:"margin"`  // percent; 0: none, because no margin up to 100 % can be decided, or all values were equal
 }
 
-// Detects has a change in percent for a number of runs a side.
+// Detects has a change in percent for a number of runs a side. 0: unknown, because all
+// values were equal.
 type Detects struct {
 	Five   float64 `json:"5"`
 	Ten    float64 `json:"10"`
@@ -63,7 +64,7 @@ func Of(list []runs.Run) Calibration {
 		}
 		m := Metric{Name: row.Metric, Spread: noise.Spread * 100, Shape: noise.Shape, Detects: Detects{noise.Detects(5) * 100, noise.Detects(10) * 100, noise.Detects(20) * 100}}
 		for _, margin := range margins {
-			if margin >= m.Detects.Ten && row.B.Median != 0 { // a margin is a part of the median
+			if margin >= m.Detects.Ten && noise.Spread > 0 && row.B.Median != 0 { // a margin is a part of the median
 				m.Margin = margin
 				break
 			}

@@ -9,7 +9,7 @@ import (
 // Noise describes the values of one metric in runs of the same thing.
 type Noise struct {
 	N      int
-	Spread float64 // standard deviation as a fraction of the median, estimated as by shift.detectable
+	Spread float64 // standard deviation as a fraction of the median, estimated as by shift.detectable; 0: all values are equal
 	Shape  []string
 }
 
@@ -35,7 +35,8 @@ func NoiseOf(values []float64) (n Noise, ok bool) {
 }
 
 // Detects returns the change, a fraction, that a comparison of runs a side finds with a
-// probability of 80 %, if one metric decides.
+// probability of 80 %, if one metric decides. 0 means unknown: equal values do not say how
+// far apart the values are that the tool can print.
 func (n Noise) Detects(runs int) float64 {
 	z := normalQuantile(1-DefaultAlpha/2) + normalQuantile(power)
 	return math.Expm1(z * math.Log1p(n.Spread) * math.Sqrt(2/float64(runs)))
@@ -45,7 +46,9 @@ func (n Noise) Detects(runs int) float64 {
 func shapeOf(values []float64) (words []string) {
 	sorted := slices.Sorted(slices.Values(values))
 	distinct := len(slices.Compact(slices.Clone(sorted)))
-	if distinct > 1 && distinct <= len(values)/2 {
+	if distinct == 1 {
+		words = append(words, "all equal")
+	} else if distinct <= len(values)/2 {
 		words = append(words, fmt.Sprintf("ties (%d different values)", distinct))
 	} else if at, separation := modes(sorted); separation > twoModes {
 		words = append(words, fmt.Sprintf("two modes (%d of %d runs are in the lower one)", at, len(sorted)))
