@@ -31,7 +31,8 @@ var Program = sync.OnceValues(func() (string, error) {
 		return "", err
 	}
 	exe := filepath.Join(root, "bin", "tests", strings.ReplaceAll(rel, "/", "-")+".test")
-	cmd := exec.Command("go", "test", "-c", "-o", exe, ".")
+	cmd := exec.Command("go", "test", "-c", "-vet=off", "-o", exe, ".")
+	cmd.Env = GoEnv()
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("%s: %w\n%s", strings.Join(cmd.Args, " "), err, out)
 	}
