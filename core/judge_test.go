@@ -3,10 +3,13 @@ package core
 import (
 	"encoding/json"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/ktstr/ktstr"
 	"github.com/ktstr/ktstr/core/check"
+	"github.com/ktstr/ktstr/core/extract"
 	"github.com/ktstr/ktstr/core/payload"
 )
 
@@ -34,6 +37,37 @@ func TestSignalFailsUnlessExpected(t *testing.T) {
 		if got := slices.ContainsFunc(r.Details, func(d check.Detail) bool { return d.Kind == kindSignal }); got != tt.fails {
 			t.Errorf("%s: fails because of the signal: %v, want %v: %+v", name, got, tt.fails, r.Details)
 		}
+	}
+}
+
+// A check on a number that was not measured says why. // C38
+func TestWhyANumberWasNotMeasured(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		cgroup *Cgroup
+		want   string
+	}{
+		{"run.memory_peak", nil, "had none"},
+		{"run.memory_peak", &Cgroup{}, "no memory controller"},
+		{"run.pressure.cpu", nil, "had none"},
+		{"run.pressure.cpu", &Cgroup{}, "this host does not count it"},
+		{"run.wall", nil, "this host does not count it"},
+		{"iops", nil, ""},
+	} {
+		got := Record{Cgroup: tt.cgroup}.notMeasured(payload.Payload{}, tt.name)
+		if tt.want == "" && got != "" || !strings.Contains(got, tt.want) {
+			t.Errorf("%s, cgroup %v: %q, want %q", tt.name, tt.cgroup, got, tt.want)
+		}
+	}
+}
+
+// An extraction that replaces another takes its headlines away.
+func TestSetExtractionReplacesTheHeadlines(t *testing.T) {
+	r := Record{Headlines: []string{"old"}}
+	found := extract.Result{Metrics: []ktstr.Metric{{Name: "iops"}}, Headlines: []int{0}}
+	r.SetExtraction(found, ktstr.Extraction{}, payload.Payload{})
+	if !slices.Equal(r.Headlines, []string{"iops"}) {
+		t.Errorf("headlines %q, want iops", r.Headlines)
 	}
 }
 

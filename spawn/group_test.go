@@ -3,6 +3,7 @@ package spawn
 import (
 	"fmt"
 	"os"
+	"os/exec"
 	"os/signal"
 	"strings"
 	"syscall"
@@ -58,6 +59,23 @@ func TestNoSignalToOthers(t *testing.T) { // C11
 			t.Error(err)
 		}
 		unix.Close(fd)
+	}
+	// A leader that is gone is not signalled by its number, which another process has.
+	gone, other := exec.Command("/bin/true"), exec.Command("sleep", "1000")
+	for _, c := range []*exec.Cmd{gone, other} {
+		if err := c.Start(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	defer func() { other.Process.Kill(); other.Wait() }()
+	fd, err := unix.PidfdOpen(gone.Process.Pid, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(fd)
+	gone.Wait()
+	if err := signalLeader(fd, other.Process.Pid, unix.SIGKILL); err != nil || !alive(other.Process.Pid) {
+		t.Errorf("a leader that is gone: %v, and the process with its number is alive: %v; want it alive", err, alive(other.Process.Pid))
 	}
 	// The code for older kernels kills a group as well.
 	res := mustRun(t, func() Command { c := help("bg=hang", "exit=0"); c.NoCgroup = true; return c }())

@@ -174,11 +174,18 @@ func helper(list []string) {
 			if err := os.Mkdir(fmt.Sprintf("%s/ktstr-%d-%sleft", own, os.Getpid(), self.Cookies()), 0o755); err != nil {
 				panic(err)
 			}
-			child("bg", "hang")
+			p, err := Start(context.Background(), Command{Path: "/proc/self/exe", Args: acts("hang"), NoCgroup: true})
+			if err != nil {
+				panic(err)
+			}
+			child("bg", "hang") // younger than the run
 			if arg == "stopped" {
 				w.process.Signal(unix.SIGSTOP)
 			}
 			fmt.Println(w.Close())
+			if _, err := p.Wait(); err != nil {
+				panic(err)
+			}
 		case "subreaper":
 			if err := BecomeSubreaper(); err != nil {
 				panic(err)

@@ -58,8 +58,8 @@ func TestWatcherKillsDetachedOrphansAtAnyMoment(t *testing.T) { // C18
 	}
 }
 
-// A watcher that is closed removes what a run left. It spares the host, which has
-// the mark, and the other children of the host.
+// A watcher that is closed kills the run that goes on, and removes what a run left. It
+// spares the host, which has the mark, and the other children of the host.
 func TestWatcherSparesTheLivingHost(t *testing.T) { // C18
 	for _, how := range []string{"going", "stopped"} {
 		cmd := exec.Command(program, "farewell="+how, "out=lives\n")

@@ -154,4 +154,12 @@ func TestSavedReportsWrappedLines(t *testing.T) {
 	if want := "none; rewrapped: a mail program seems to have re-wrapped 2 lines: want the text as the tool printed it"; got != want {
 		t.Errorf("%s: want %s", got, want)
 	}
+	// A text without faults is complete, whatever its lines look like.
+	sound := ktstr.Parser{Parse: func(ktstr.Output) (ktstr.Extraction, error) {
+		return ktstr.Extraction{Metrics: []ktstr.Metric{{Name: "n", Value: 1, Line: 1}}}, nil
+	}}
+	got = read(t, extract.Saved(sound), "a: "+long+"\n2000000000000 x\nb: "+long+"\n3000000000000 x\nend\n")
+	if want := "ok n=1@1"; got != want {
+		t.Errorf("%s: want %s", got, want)
+	}
 }

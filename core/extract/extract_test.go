@@ -99,6 +99,7 @@ func TestRun(t *testing.T) {
 		{"another stream has a finite value", all, []string{"nan a", "metric b"}, "ok stdout/a stderr/b stdout!not-finite"},
 		{"not finite without metrics by design", silent, []string{"nan a"}, "ok stdout/a stdout!not-finite"},
 		{"not UTF-8", one, []string{"metric a\xffb\ncode x\xff"}, "ok stdout/a\uFFFDb stdout!x\uFFFD stdout!invalid-text"},
+		{"the longest name", one, []string{"metric " + strings.Repeat("x", maxName)}, "ok stdout/" + strings.Repeat("x", maxName)},
 		{"an absurd name", one, []string{"metric " + strings.Repeat("x", maxName+1) + "\nmetric b"}, "ok stdout/b stdout!too-many"},
 	} {
 		if got := render(Run(context.Background(), c.x, streams(c.in...), nil)); got != c.want {
@@ -203,6 +204,14 @@ func TestRunSurvivesHostileExtractors(t *testing.T) {
 		if got != want {
 			t.Errorf("hint with polarity %s: %q, want %q", polarity, got, want)
 		}
+	}
+	longest := ktstr.Parser{Parse: func(ktstr.Output) (e ktstr.Extraction, err error) {
+		unit := strings.Repeat("u", maxUnit)
+		e.Metrics, e.Hints = []ktstr.Metric{{Name: "m", Unit: unit}}, []ktstr.Hint{{Name: strings.Repeat("x", maxName), Unit: unit}, {Name: "h\xff"}}
+		return e, nil
+	}}
+	if d := Run(context.Background(), longest, streams("x"), nil).Diagnostics; len(d) != 1 || d[0].Code != ktstr.InvalidText || !strings.Contains(d[0].Message, "h\uFFFD") {
+		t.Errorf("the longest name and units, and a hint that is not UTF-8: %+v, want one diagnostic about the last", d)
 	}
 	r := Run(context.Background(), flood, streams("x"), nil)
 	if want := []ktstr.Metric{{Name: "m", Stream: ktstr.Stdout}}; !reflect.DeepEqual(r.Metrics, want) {

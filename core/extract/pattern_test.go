@@ -24,6 +24,8 @@ func TestMatch(t *testing.T) {
 		{"*ab", "aab", true},
 		{"p*", "p99_9", true},
 		{"p*", "xp99", false},
+		{"ab*ba", "abba", true},
+		{"ab*ba", "aba", false},
 		{"", "", true},
 		{"", "a", false},
 		{"a*b", "a*b", true},
