@@ -824,6 +824,9 @@ func TestOutputFilesAreStreams(t *testing.T) {
 	if len(r.Streams) != 3 || len(r.Notices) != 2 {
 		t.Errorf("%d streams, notices %q; want stdout, stderr and good, and why not the others", len(r.Streams), r.Notices)
 	}
+	if got, want := r.Capture["file:good"], (core.Seen{Bytes: 7, Complete: true}); got != want {
+		t.Errorf("seen of the file %+v, want %+v", got, want)
+	}
 	if r.Scratch == nil || filepath.Dir(r.Scratch.Dir) != parent || r.Scratch.Filesystem == "" {
 		t.Errorf("scratch %+v; want it below %s", r.Scratch, parent)
 	}
