@@ -11,5 +11,8 @@ func TestFeatures(t *testing.T) {
 		if f.Required && !f.Present {
 			t.Errorf("%s: %s", f.Name, f.Consequence)
 		}
+		if want := f.Name == "pidfd" || f.Name == "wait by pidfd"; f.Required != want {
+			t.Errorf("%s: required %v, want %v", f.Name, f.Required, want)
+		}
 	}
 }
