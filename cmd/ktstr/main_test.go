@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"runtime/debug"
@@ -57,7 +58,7 @@ func TestScripts(t *testing.T) {
 			e.Defer(func() { unix.Unmount(e.WorkDir+"/full", unix.MNT_DETACH) })
 			node := filepath.Base(filepath.Dir(e.WorkDir)) + "-" + filepath.Base(e.WorkDir)
 			e.Setenv("SLURMD_NODENAME", node) // a host lock of its own
-			e.Defer(func() { os.Remove("/run/ktstr-" + node + ".lock") })
+			e.Defer(func() { os.Remove("/run/ktstr-" + node + ".lock"); os.Remove("/dev/shm/ktstr-" + node + ".lock") })
 			e.Setenv("PATH", path)
 			e.Setenv("HOME", home)
 			e.Setenv("XDG_STATE_HOME", home+"/state")
@@ -67,6 +68,12 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"status": status,
+		},
+		Condition: func(cond string) (bool, error) {
+			if cond != "root" {
+				return false, fmt.Errorf("unknown condition %q: want root", cond)
+			}
+			return os.Geteuid() == 0, nil
 		},
 		RequireExplicitExec: true,
 	})
