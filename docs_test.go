@@ -91,6 +91,9 @@ func TestDocumentedCommands(t *testing.T) {
 		}
 		t.Run(page, func(t *testing.T) {
 			t.Parallel()
+			if page == "docs/hosts.md" && os.Geteuid() != 0 {
+				t.Skip("its commands make several hosts of one by unshare --uts, which takes root")
+			}
 			dir := t.TempDir()
 			env := append(slices.Clone(env), "HOME="+t.TempDir())
 			for _, b := range blocks(t, page) {

@@ -151,15 +151,20 @@ func exitInfo() error {
 	if err := unix.Uname(&u); err != nil {
 		return err
 	}
-	release := unix.ByteSliceToString(u.Release[:])
-	major, rest, _ := strings.Cut(release, ".")
-	minor, _, _ := strings.Cut(rest, ".")
-	a, _ := strconv.Atoi(major)
-	b, _ := strconv.Atoi(minor)
-	if a < 6 || a == 6 && b < 15 {
+	if release := unix.ByteSliceToString(u.Release[:]); !atLeast(release, 6, 15) {
 		return errors.New("Linux " + release)
 	}
 	return nil
+}
+
+// atLeast reports whether the release of a kernel, such as 6.1.0-21-amd64, is that
+// version or a later one.
+func atLeast(release string, major, minor int) bool {
+	first, rest, _ := strings.Cut(release, ".")
+	second, _, _ := strings.Cut(rest, ".")
+	a, _ := strconv.Atoi(first)
+	b, _ := strconv.Atoi(second)
+	return a > major || a == major && b >= minor
 }
 
 // readable returns nil if all paths can be read.

@@ -16,3 +16,14 @@ func TestFeatures(t *testing.T) {
 		}
 	}
 }
+
+func TestKernelVersion(t *testing.T) {
+	for release, want := range map[string]bool{
+		"6.15.0": true, "6.18.44-fc-v782": true, "7.0.1": true, "10.1": true,
+		"6.14.9": false, "6.1.0-21-amd64": false, "5.19.0": false, "": false,
+	} {
+		if got := atLeast(release, 6, 15); got != want {
+			t.Errorf("%q is at least 6.15: %v, want %v", release, got, want)
+		}
+	}
+}

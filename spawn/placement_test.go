@@ -398,3 +398,26 @@ func withoutV2(t *testing.T) string {
 	}
 	return kept.String()
 }
+
+// Only an error that can be about the cgroup makes another start without it.
+func TestRefusedPlace(t *testing.T) { // C20
+	dir := t.TempDir()
+	for _, tt := range []struct {
+		err  error
+		path string
+		want bool
+	}{
+		{unix.EBUSY, "/bin/true", true},
+		{unix.EACCES, "/bin/true", true},
+		{unix.EACCES, dir + "/missing", false},
+		{unix.ENOENT, "/bin/true", false},
+		{unix.ENOEXEC, "/bin/true", false},
+	} {
+		if got := refusedPlace(tt.err, tt.path, ""); got != tt.want {
+			t.Errorf("%v of %s is about the cgroup: %v, want %v", tt.err, tt.path, got, tt.want)
+		}
+	}
+	if refusedPlace(unix.EACCES, "/bin/true", dir+"/missing") {
+		t.Error("a directory that is missing is about the cgroup")
+	}
+}

@@ -153,6 +153,12 @@ func TestRunsWaitForTheWatcherToSleep(t *testing.T) {
 		t.Error("a run did not ask whether the watcher sleeps")
 	}
 	mustRun(t, help("exit=0")) // the second run does not wait
+	// A run that is over is not in the ledger, because the numbers of its pipes can be
+	// those of another process.
+	var entry [slotBytes]byte
+	if n, err := unix.Pread(w.ledger, entry[:], 0); err != nil || w.next != 1 || strings.Trim(string(entry[:n]), "\x00") != "" {
+		t.Errorf("after two runs: %d slots, the first is %q, %v; want one, empty", w.next, entry[:n], err)
+	}
 }
 
 // The watcher of a host that was killed spares an older process that holds a pipe of
