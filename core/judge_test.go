@@ -40,6 +40,28 @@ func TestSignalFailsUnlessExpected(t *testing.T) {
 	}
 }
 
+// If nothing was found and a process was killed behind the payload, the result may have
+// been the process's. // C12
+func TestKilledProcessIsNamedIfNothingWasFound(t *testing.T) {
+	killed := []Killed{{Name: "worker", Pid: 7}}
+	for name, tt := range map[string]struct {
+		record Record
+		named  bool
+	}{
+		"nothing found":       {Record{Extraction: Extraction{Status: extract.None}, Killed: killed}, true},
+		"a metric":            {Record{Extraction: Extraction{Status: extract.OK}, Killed: killed}, false},
+		"none was killed":     {Record{Extraction: Extraction{Status: extract.None}}, false},
+		"killed at a timeout": {Record{Extraction: Extraction{Status: extract.None}, Killed: killed, TimedOut: true}, false},
+		"killed on purpose":   {Record{Extraction: Extraction{Status: extract.None}, Killed: killed, EndedBy: "kill"}, false},
+	} {
+		r := Result{Record: tt.record}
+		r.nameKilled()
+		if got := len(r.Extraction.Diagnostics) > 0; got != tt.named {
+			t.Errorf("%s: named %v, want %v: %+v", name, got, tt.named, r.Extraction.Diagnostics)
+		}
+	}
+}
+
 // A check on a number that was not measured says why. // C38
 func TestWhyANumberWasNotMeasured(t *testing.T) {
 	for _, tt := range []struct {

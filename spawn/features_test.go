@@ -1,9 +1,24 @@
 package spawn
 
-import "testing"
+import (
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+)
 
 func TestFeatures(t *testing.T) {
+	controllers := -1 // of a cgroup of a run; -1: none can be made
+	if leaf, err := mounted().Create("", fmt.Sprintf("ktstr-%d-features", os.Getpid())); err == nil {
+		defer leaf.Remove()
+		if stat, err := leaf.Stat(); err == nil {
+			controllers = len(stat.Controllers)
+		}
+	}
 	for _, f := range Features() {
+		if none := strings.Contains(f.Detail, "no controllers in force"); f.Name == "cgroup counters" && controllers >= 0 && none != (controllers == 0) {
+			t.Errorf("%s: %q, with %d controllers", f.Name, f.Detail, controllers)
+		}
 		t.Logf("%-28s %v: %s", f.Name, f.Present, f.Detail)
 		if f.Present != (f.Consequence == "") {
 			t.Errorf("%s: present %v with consequence %q", f.Name, f.Present, f.Consequence)

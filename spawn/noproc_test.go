@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ktstr/ktstr/internal/linux"
 	"golang.org/x/sys/unix"
 )
 
@@ -67,6 +68,15 @@ func noProc() {
 	if len(list) != 2 || res.ExitCode != 4 || !notice("cannot be searched for") || !notice("its end was not seen") || time.Since(start) > time.Minute {
 		fmt.Printf("printed %q, exit %d, notices %q, after %v: want two pids, 4, and two notices within the minute\n", res.Stdout.Data, res.ExitCode, res.Notices, time.Since(start))
 		return
+	}
+	// The group is killed by its number, which needs no /proc.
+	if fd, err := unix.PidfdOpen(list[0], 0); err == nil {
+		end := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+		if linux.Poll(end, time.Now(), time.Minute); end[0].Revents == 0 {
+			fmt.Printf("%d, which is in the group of the payload, is alive\n", list[0])
+			unix.Kill(list[0], unix.SIGKILL)
+			return
+		}
 	}
 	fmt.Println("ok")
 }

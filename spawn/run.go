@@ -169,7 +169,6 @@ func (r *run) serve() {
 
 	r.mu.Lock()
 	r.over = true
-	r.pid = 0
 	if r.stopCancel != nil {
 		r.stopCancel()
 	}

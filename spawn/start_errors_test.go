@@ -145,3 +145,29 @@ func elfWithLoader(loader string) []byte {
 	le.PutUint64(ph[40:], uint64(len(loader)+1))
 	return append(b, loader+"\x00"...)
 }
+
+// A file on PATH that nobody may execute, a directory and a missing entry are passed
+// over, as by a shell.
+func TestPathSearch(t *testing.T) { // C17
+	var entries []string
+	for _, name := range []string{"plain", "directory", "missing", "good"} {
+		entries = append(entries, filepath.Join(t.TempDir(), name))
+	}
+	tool := func(i int, mode os.FileMode) {
+		if err := os.MkdirAll(entries[i], 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(entries[i]+"/ktstr-tool", []byte("#!/bin/sh\n"), mode); err != nil {
+			t.Fatal(err)
+		}
+	}
+	tool(0, 0o644)
+	if err := os.MkdirAll(entries[1]+"/ktstr-tool", 0o755); err != nil {
+		t.Fatal(err)
+	}
+	tool(3, 0o755)
+	t.Setenv("PATH", strings.Join(entries, ":"))
+	if got, err := lookPath("ktstr-tool"); err != nil || got != entries[3]+"/ktstr-tool" {
+		t.Errorf("found %q, %v, want the executable of the last entry", got, err)
+	}
+}
