@@ -54,12 +54,18 @@ func TestSIGCHLDIgnoredDuringTwoRuns(t *testing.T) { // C16
 // A host that begins to ignore SIGCHLD during a run loses the exit status. The kernel
 // can have kept it with the pidfd. Otherwise the run is an error.
 func TestSIGCHLDIgnoredDuringRun(t *testing.T) { // C16
-	p := printed(t, help("out=x\n", "stdin", "sleep=100", "exit=9"), 1)
-	heed := ignoreChildren(t)
-	res, err := p.Wait()
-	heed()
-	if err == nil && res.ExitCode != 9 || err != nil && !strings.Contains(err.Error(), "SIGCHLD") {
-		t.Errorf("exit %d, %v", res.ExitCode, err)
+	for _, tt := range []struct {
+		end    string
+		code   int
+		signal string
+	}{{"exit 9", 9, ""}, {"kill -TERM $$", -1, "SIGTERM"}} {
+		p := printed(t, Command{Path: "/bin/sh", Args: []string{"-c", "echo x; sleep 0.1; " + tt.end}}, 1)
+		heed := ignoreChildren(t)
+		res, err := p.Wait()
+		heed()
+		if err == nil && (res.ExitCode != tt.code || res.Signal != tt.signal) || err != nil && !strings.Contains(err.Error(), "SIGCHLD") {
+			t.Errorf("%s: exit %d, signal %q, %v", tt.end, res.ExitCode, res.Signal, err)
+		}
 	}
 }
 

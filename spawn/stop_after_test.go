@@ -66,3 +66,38 @@ func TestInterruptBeforeStopAfter(t *testing.T) { // C14
 		t.Errorf("cause %q, %v, want interrupt", res.Cause, err)
 	}
 }
+
+// A run that waits uses no CPU time: after the last output, and between an interrupt
+// and the kill. The share of the wait counts, because a crowded machine takes longer.
+func TestWaitingCostsNoCPU(t *testing.T) {
+	silent, stubborn := help("out=ready\n", "sleep=400"), help("ignore", "out=ready\n", "hang")
+	stubborn.StopAfter, stubborn.Grace = 50*time.Millisecond, 400*time.Millisecond
+	for _, c := range []Command{silent, stubborn} {
+		res := mustRun(t, c)
+		if cpu := res.Harness.User + res.Harness.System; cpu > res.Duration/4 {
+			t.Errorf("%v: %v of CPU time in %v", c.Args, cpu, res.Duration)
+		}
+	}
+}
+
+// The grace begins with the interrupt, however long the run has lasted.
+func TestGraceAfterALongRun(t *testing.T) { // C9
+	c := help("ignore", "out=ready\n", "hang")
+	c.Grace = 50 * time.Millisecond
+	for range 5 { // a crowded machine can hold up this process
+		p := printed(t, c, 1)
+		time.Sleep(500 * time.Millisecond)
+		ran := time.Since(p.r.start)
+		if err := p.Interrupt(); err != nil {
+			t.Fatal(err)
+		}
+		res, err := p.Wait()
+		if err != nil || res.Signal != "SIGKILL" {
+			t.Fatalf("signal %q, %v, want SIGKILL", res.Signal, err)
+		}
+		if res.Duration < ran+ran/2 {
+			return
+		}
+	}
+	t.Error("five times, the grace of 50 ms lasted for half of the time before it")
+}
