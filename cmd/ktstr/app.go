@@ -117,8 +117,8 @@ Exit status: 0    every check held
 	}
 	root.SetVersionTemplate("{{.Name}} {{.Version}}\n")
 	f := root.PersistentFlags()
-	listFlag(f, &a.plugins, "plugin", "use the plugin executable or table `NAME=PATH`, such as fio=./ktstr-plugin-fio, in place of an installed one; a "+store.LockFile+" must allow it (repeatable)")
-	listFlag(f, &a.payloadDirs, "payload-dir", "search payload files in `DIR` first, such as ./payloads (repeatable)")
+	f.StringArrayVar(&a.plugins, "plugin", nil, "use the plugin executable or table `NAME=PATH`, such as fio=./ktstr-plugin-fio, in place of an installed one; a "+store.LockFile+" must allow it (repeatable)")
+	f.StringArrayVar(&a.payloadDirs, "payload-dir", nil, "search payload files in `DIR` first, such as ./payloads (repeatable)")
 	f.StringVar(&a.logLevel, "log-level", "", "write the log of the plugin host to stderr from `LEVEL` upwards, such as debug (levels: "+logLevels+"; default $KTSTR_LOG, or off)")
 	root.AddCommand(a.runCommand(), a.calibrateCommand(), a.bisectCommand(), a.extractCommand(), a.payloadCommand(), a.pluginCommand(), a.doctorCommand(), a.compareCommand(), a.runsCommand(), a.explainCommand(), a.reportCommand())
 	root.SetHelpCommand(helpCommand())

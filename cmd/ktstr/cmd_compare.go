@@ -176,7 +176,7 @@ func verdictFlags(f *pflag.FlagSet, o *statisticsOptions) {
 	f.Var(&o.minEffect, "min-effect", "ignore a change of less than `PERCENT`, such as 5% (default 2%, or the metric's own value in the payload)")
 	f.Var(&o.margin, "margin", "pass only if a loss of `PERCENT` is excluded, such as 5%, or else exit with 5 (default the metric's own value in the payload, or 5% without the exit status 5)")
 	f.Float64Var(&o.alpha, "alpha", compare.DefaultAlpha, "chance `P` of a false alarm in one comparison, and of a pass at a loss of the margin, such as 0.01")
-	listFlag(f, &o.metrics, "metric", "let the metric `NAME` decide, such as read.iops or 'read.*', in place of the headlines (repeatable)")
+	f.StringArrayVar(&o.metrics, "metric", nil, "let the metric `NAME` decide, such as read.iops or 'read.*', in place of the headlines (repeatable)")
 }
 
 func (o statisticsOptions) check() error {

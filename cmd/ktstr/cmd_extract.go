@@ -89,7 +89,7 @@ that changed, for example after an update of ktstr or of a plugin.`,
 	f := c.Flags()
 	f.StringVar(&o.stdout, "stdout", "", "read the benchmark's stdout from `FILE`, - for standard input (default -, if no other file is given)")
 	f.StringVar(&o.stderr, "stderr", "", "read the benchmark's stderr from `FILE`")
-	listFlag(f, &o.files, "file", "read the file NAME that the benchmark wrote from FILE, as `NAME=FILE` (repeatable)")
+	f.StringArrayVar(&o.files, "file", nil, "read the file NAME that the benchmark wrote from FILE, as `NAME=FILE` (repeatable)")
 	f.StringVar(&o.argv, "argv", "", "the `COMMAND` that printed the output, quoted as in a shell, for extractors that need it")
 	f.IntVar(&o.exitCode, "exit-code", 0, "the exit `CODE` of that command, for extractors that need it (default: unknown)")
 	optionFlags(f, &o.options)

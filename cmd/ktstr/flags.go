@@ -67,22 +67,6 @@ func (s *size) Set(text string) error {
 	return nil
 }
 
-// list is the value of a flag that can be repeated.
-type list []string
-
-func (l *list) String() string { return "" }            // no default is shown
-func (l *list) Type() string   { return "stringArray" } // by this name the shell completion knows that it can be repeated
-func (l *list) Set(text string) error {
-	*l = append(*l, text)
-	return nil
-}
-
-// listFlag adds a flag that can be repeated. StringArrayVar of pflag formats the empty
-// default of each flag as CSV, which took a twentieth of the start of every command.
-func listFlag(f *pflag.FlagSet, values *[]string, name, usage string) {
-	f.Var((*list)(values), name, usage)
-}
-
 // counterList is the value of --counters, such as cycles,instructions.
 type counterList []string
 
@@ -100,7 +84,7 @@ type extractorOptions struct {
 }
 
 func optionFlags(f *pflag.FlagSet, o *extractorOptions) {
-	listFlag(f, &o.options, "option", "set the extractor's option `NAME=VALUE`, see ktstr plugin describe (repeatable)")
+	f.StringArrayVar(&o.options, "option", nil, "set the extractor's option `NAME=VALUE`, see ktstr plugin describe (repeatable)")
 	f.Var(&o.documents, "documents", "if the output has several JSON documents, read `first|last|all` of them (default first)")
 }
 
@@ -159,7 +143,7 @@ func refuseTwice(c *cobra.Command) {
 // repeatable reports whether a flag collects its values.
 func repeatable(f *pflag.Flag) bool {
 	switch f.Value.(type) {
-	case pflag.SliceValue, *list, *exports:
+	case pflag.SliceValue, *exports:
 		return true
 	}
 	return false

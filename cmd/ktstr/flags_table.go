@@ -17,8 +17,8 @@ type matchOptions struct {
 }
 
 func matchFlags(f *pflag.FlagSet, o *matchOptions) {
-	listFlag(f, &o.match, "match", "read the number of a line with `PATTERN`, such as 'Throughput: {throughput} {unit}', see docs/measure-anything.md (repeatable)")
-	listFlag(f, &o.matchRE, "match-re", "read the number of a line with `REGEXP`, such as 'p(?P<name>\\d+): (?P<value>\\S+) (?P<unit>\\w+)' (repeatable)")
+	f.StringArrayVar(&o.match, "match", nil, "read the number of a line with `PATTERN`, such as 'Throughput: {throughput} {unit}', see docs/measure-anything.md (repeatable)")
+	f.StringArrayVar(&o.matchRE, "match-re", nil, "read the number of a line with `REGEXP`, such as 'p(?P<name>\\d+): (?P<value>\\S+) (?P<unit>\\w+)' (repeatable)")
 }
 
 // given reports whether there is a pattern.
@@ -69,10 +69,10 @@ type hintOptions struct {
 }
 
 func hintFlags(f *pflag.FlagSet, o *hintOptions) {
-	listFlag(f, &o.lower, "lower", "lower is better for the metric `NAME`, such as latency.p99 or 'latency.*' (repeatable)")
-	listFlag(f, &o.higher, "higher", "higher is better for the metric `NAME` (repeatable)")
-	listFlag(f, &o.headline, "headline", "make the metric `NAME` a headline, which is shown first and decides a comparison (repeatable)")
-	listFlag(f, &o.unit, "unit", "the metric NAME has the unit UNIT if the output gives none, as `NAME=UNIT`, such as latency=ms (repeatable)")
+	f.StringArrayVar(&o.lower, "lower", nil, "lower is better for the metric `NAME`, such as latency.p99 or 'latency.*' (repeatable)")
+	f.StringArrayVar(&o.higher, "higher", nil, "higher is better for the metric `NAME` (repeatable)")
+	f.StringArrayVar(&o.headline, "headline", nil, "make the metric `NAME` a headline, which is shown first and decides a comparison (repeatable)")
+	f.StringArrayVar(&o.unit, "unit", nil, "the metric NAME has the unit UNIT if the output gives none, as `NAME=UNIT`, such as latency=ms (repeatable)")
 }
 
 // hintFlagNames are the flags of hintFlags.

@@ -39,7 +39,7 @@ func fleetFlags(f *pflag.FlagSet, o *fleetOptions) {
 	f.StringVar(&o.on, "on", "", "make the runs on other hosts, see docs/fleet.md: `WHERE` is "+wherePlaces)
 	f.StringVar(&o.nodes, "nodes", "", "with --on slurm, the nodes: `NODES` is their names, such as n[1-20], or their number; with --emit kubernetes, their number")
 	f.StringVar(&o.constraint, "constraint", "", "with --on slurm, nodes with these features only, all of them without --nodes. `EXPR` is as for sbatch, such as milan")
-	listFlag(f, &o.sbatchArgs, "sbatch-arg", "with --on slurm, give sbatch the option `ARG`, such as --sbatch-arg=--qos=low (repeatable)")
+	f.StringArrayVar(&o.sbatchArgs, "sbatch-arg", nil, "with --on slurm, give sbatch the option `ARG`, such as --sbatch-arg=--qos=low (repeatable)")
 	f.BoolVar(&o.detach, "detach", false, "with --on, start the runs and do not wait for them: ktstr run --resume SET collects them")
 	f.StringVar(&o.resume, "resume", "", "go on with the runs of --on whose client ended: collect the runs of the set `SET`")
 }
