@@ -178,7 +178,16 @@ func helper(list []string) {
 			if err != nil {
 				panic(err)
 			}
-			child("bg", "hang") // younger than the run
+			cmd := exec.Command("/proc/self/exe", acts("hang")...) // younger than the run
+			if _, err := StartHelper(func() (int, error) {
+				if err := cmd.Start(); err != nil {
+					return 0, err
+				}
+				return cmd.Process.Pid, nil
+			}); err != nil {
+				panic(err)
+			}
+			fmt.Println(cmd.Process.Pid)
 			if arg == "stopped" {
 				w.process.Signal(unix.SIGSTOP)
 			}
