@@ -230,7 +230,7 @@ func TestEditedVersionInLock(t *testing.T) {
 	if err := Restrict(&installed, lock); err == nil || !strings.Contains(err.Error(), `its version is "1.0": `+lock+` says "9.0" of the same file`) {
 		t.Errorf("installed: got %v", err)
 	}
-	named := plugin.Config{Name: "script", Path: path}
+	named := plugin.Config{Name: "script", Path: path, DescribeTimeout: time.Minute}
 	if err := Restrict(&named, lock); err != nil {
 		t.Fatal(err)
 	}
