@@ -40,8 +40,8 @@ func TestSignalFailsUnlessExpected(t *testing.T) {
 	}
 }
 
-// If nothing was found and a process was killed behind the payload, the result may have
-// been the process's. // C12
+// A process that was killed after the payload may have held the result. It is named if
+// the extraction found nothing. // C12
 func TestKilledProcessIsNamedIfNothingWasFound(t *testing.T) {
 	killed := []Killed{{Name: "worker", Pid: 7}}
 	for name, tt := range map[string]struct {

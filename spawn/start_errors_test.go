@@ -146,8 +146,8 @@ func elfWithLoader(loader string) []byte {
 	return append(b, loader+"\x00"...)
 }
 
-// A file on PATH that nobody may execute, a directory and a missing entry are passed
-// over, as by a shell.
+// The search of PATH skips directories, missing files, and files without execute
+// permission, as a shell does.
 func TestPathSearch(t *testing.T) { // C17
 	var entries []string
 	for _, name := range []string{"plain", "directory", "missing", "good"} {

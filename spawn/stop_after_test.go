@@ -82,11 +82,10 @@ func TestWaitingCostsNoCPU(t *testing.T) {
 
 // The grace begins with the interrupt, however long the run has lasted.
 func TestGraceAfterALongRun(t *testing.T) { // C9
-	c := help("ignore", "out=ready\n", "hang")
+	c := help("ignore", "out=ready\n", "sleep=500", "out=later\n", "hang")
 	c.Grace = 50 * time.Millisecond
 	for range 5 { // a crowded machine can hold up this process
-		p := printed(t, c, 1)
-		time.Sleep(500 * time.Millisecond)
+		p := printed(t, c, 2)
 		ran := time.Since(p.r.start)
 		if err := p.Interrupt(); err != nil {
 			t.Fatal(err)

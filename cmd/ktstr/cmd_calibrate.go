@@ -75,8 +75,8 @@ func (s *seriesView) printCalibration() error {
 	t := tableTo(out)
 	fmt.Fprintf(t, "\nmetric\tspread\t5 runs show\t10 runs show\t20 runs show\tmargin\tshape\n")
 	for _, m := range c.Metrics {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", line(m.Name), percentText(m.Spread), detects(m.Detects.Five), detects(m.Detects.Ten), detects(m.Detects.Twenty),
-			cmp.Or(marginText(m.Margin), "none"), cmp.Or(strings.Join(m.Shape, ", "), "one mode"))
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", line(m.Name), percentText(m.Spread), cmp.Or(known(m.Detects.Five), "-"), cmp.Or(known(m.Detects.Ten), "-"), cmp.Or(known(m.Detects.Twenty), "-"),
+			cmp.Or(known(m.Margin), "none"), cmp.Or(strings.Join(m.Shape, ", "), "one mode"))
 	}
 	if err := t.Flush(); err != nil {
 		return err
@@ -127,15 +127,8 @@ func percentText(v float64) string {
 	return strconv.FormatFloat(v, 'g', 2, 64) + "%"
 }
 
-// detects is the text of a change of calibration.Detects.
-func detects(v float64) string {
-	if v == 0 {
-		return "-"
-	}
-	return percentText(v)
-}
-
-func marginText(v float64) string {
+// known returns a percentage of a calibration, and "" for 0, which stands for unknown.
+func known(v float64) string {
 	if v == 0 {
 		return ""
 	}

@@ -54,7 +54,7 @@ func StreamFile(s ktstr.Stream) string {
 func DefaultRoot() (string, error) {
 	state, err := StateDir()
 	if err != nil {
-		return "", fmt.Errorf("no place for bundles: %w; choose one with --out DIR", err)
+		return "", fmt.Errorf("no place for bundles: %w, or choose one with --out DIR", err)
 	}
 	return filepath.Join(state, "runs"), nil
 }
@@ -69,5 +69,8 @@ func StateDir() (string, error) {
 	if err == nil && !filepath.IsAbs(home) {
 		err = fmt.Errorf("$HOME is %q: want an absolute path", home)
 	}
-	return filepath.Join(home, ".local", "state", "ktstr"), err
+	if err != nil {
+		return "", fmt.Errorf("%w: set $HOME or $XDG_STATE_HOME", err)
+	}
+	return filepath.Join(home, ".local", "state", "ktstr"), nil
 }

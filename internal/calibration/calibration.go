@@ -91,11 +91,11 @@ func (c Calibration) String() string {
 
 // path returns the file of a payload on a host.
 func path(host, payload string) (string, error) {
-	root, err := bundle.DefaultRoot()
+	state, err := bundle.StateDir()
 	if err != nil {
 		return "", err
 	}
-	return filepath.Join(filepath.Dir(root), "calibration", "host-"+url.PathEscape(host), url.PathEscape(payload)+".json"), nil
+	return filepath.Join(state, "calibration", "host-"+url.PathEscape(host), url.PathEscape(payload)+".json"), nil
 }
 
 // Keep writes the calibration, in the place of an older one of the same payload and host.

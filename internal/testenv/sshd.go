@@ -74,7 +74,7 @@ func (s SSHD) Start(t testing.TB) *Server {
 	} else if s.User != "" || s.Shell != "" || s.Setup != "" {
 		t.Skip("needs root for a mount namespace")
 	} else if me, err := user.Current(); err != nil || !isDir(me.HomeDir) {
-		t.Skip("the account of this user has no home directory, so that sshd lets it not in")
+		t.Skip("the account of this user has no home directory, so sshd refuses it")
 	}
 	for attempt := 1; ; attempt++ { // another process may take the port in between
 		if err := srv.start(t, setup+s.Setup, sshd, s.Config); err == nil {
