@@ -122,7 +122,7 @@ func (a *app) bisect(ctx context.Context, o bisectOptions) (err error) {
 	if x.build, err = shlex.Split(o.build); err != nil {
 		return fmt.Errorf("--build %s: %w: want a command line quoted as in a shell", o.build, err)
 	}
-	root, err := bundle.DefaultRoot()
+	state, err := bundle.StateDir()
 	if err != nil {
 		return err
 	}
@@ -134,7 +134,7 @@ func (a *app) bisect(ctx context.Context, o bisectOptions) (err error) {
 	if err != nil {
 		return err
 	}
-	if x.Bisect, err = bisect.Open(ctx, filepath.Join(filepath.Dir(root), "bisect"), o.good, o.bad, string(key)); err != nil {
+	if x.Bisect, err = bisect.Open(ctx, filepath.Join(state, "bisect"), o.good, o.bad, string(key)); err != nil {
 		return err
 	}
 	err = x.find(ctx)
