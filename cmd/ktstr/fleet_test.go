@@ -33,7 +33,11 @@ func newTestFleet(t *testing.T, up ...string) *testFleet {
 		t.Setenv(name, f.home)
 	}
 	f.engine = fleettest.Engine{Dir: filepath.Join(f.home, "hosts"), Names: up}
-	t.Cleanup(func() { f.engine.Close() })
+	t.Cleanup(func() {
+		if err := f.engine.Close(); err != nil {
+			t.Error(err)
+		}
+	})
 	for _, name := range up {
 		if err := os.MkdirAll(filepath.Join(f.engine.Dir, name), 0o700); err != nil {
 			t.Fatal(err)

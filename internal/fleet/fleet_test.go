@@ -86,6 +86,11 @@ func newWorld(t *testing.T, hosts []string, args ...string) *world {
 	dir := t.TempDir()
 	t.Setenv("XDG_STATE_HOME", dir)
 	w := &world{t: t, engine: fleettest.Engine{Dir: filepath.Join(dir, "hosts"), Names: hosts}}
+	t.Cleanup(func() {
+		if err := w.engine.Close(); err != nil {
+			t.Error(err)
+		}
+	})
 	for _, h := range hosts {
 		if err := os.MkdirAll(filepath.Join(w.engine.Dir, h), 0o700); err != nil {
 			t.Fatal(err)
@@ -286,7 +291,7 @@ func TestKilledJobIsNoResult(t *testing.T) {
 	w := newWorld(t, []string{"n1"}, "1", "/bin/sleep", "1000")
 	w.client.Note = func(_ int, state string) {
 		if strings.HasSuffix(state, " began") {
-			killJob(t, w)
+			killJob(w)
 		}
 	}
 	r := w.run(nil)[0]
@@ -296,22 +301,9 @@ func TestKilledJobIsNoResult(t *testing.T) {
 }
 
 // killJob kills ktstr and its payload on the host.
-func killJob(t *testing.T, w *world) {
-	processes, err := filepath.Glob("/proc/[0-9]*/environ")
-	if err != nil {
-		t.Fatal(err)
-	}
-	home := "XDG_STATE_HOME=" + filepath.Join(w.engine.Dir, "n1")
-	for _, path := range processes {
-		text, _ := os.ReadFile(path)
-		command, _ := os.ReadFile(filepath.Join(filepath.Dir(path), "cmdline"))
-		if strings.Contains(string(text), home) && !strings.Contains(string(command), fleet.AttachVerb) {
-			pid, err := strconv.Atoi(filepath.Base(filepath.Dir(path)))
-			if err != nil {
-				t.Fatal(err)
-			}
-			syscall.Kill(pid, syscall.SIGKILL)
-		}
+func killJob(w *world) {
+	for _, pid := range w.engine.Processes("n1", false) {
+		syscall.Kill(pid, syscall.SIGKILL)
 	}
 }
 

@@ -12,9 +12,14 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
 	"sync"
+	"time"
 
 	"github.com/ktstr/ktstr/internal/fleet"
+	"github.com/ktstr/ktstr/internal/linux"
 )
 
 // An Engine has a host for each name. Dir/NAME has the files of the host.
@@ -56,13 +61,39 @@ func (e Engine) Node(name string) string {
 	return "fleettest-" + hex.EncodeToString(sum[:8])
 }
 
-// Close removes the lock files of the hosts.
-func (e Engine) Close() {
+// Processes returns the processes of a host, which have its directory as their home.
+// Unless attached is set, those that serve a connection are left out.
+func (e Engine) Processes(name string, attached bool) (pids []int) {
+	home := "HOME=" + filepath.Join(e.Dir, name)
+	all, _ := linux.Processes()
+	for _, pid := range all {
+		proc := "/proc/" + strconv.Itoa(pid)
+		environ, _ := os.ReadFile(proc + "/environ")
+		command, _ := os.ReadFile(proc + "/cmdline")
+		if slices.Contains(strings.Split(string(environ), "\x00"), home) && (attached || !strings.Contains(string(command), fleet.AttachVerb)) {
+			pids = append(pids, pid)
+		}
+	}
+	return pids
+}
+
+// Close waits until the processes of the hosts have ended, which write into the
+// directories, and removes the lock files. The error says which had not ended after a
+// minute.
+func (e Engine) Close() error {
 	for _, name := range e.Names {
+		start := time.Now()
+		for left := e.Processes(name, true); len(left) > 0; left = e.Processes(name, true) {
+			if time.Since(start) > time.Minute {
+				return fmt.Errorf("the processes %v of host %s have not ended", left, name)
+			}
+			linux.Pause(10 * time.Millisecond)
+		}
 		for _, dir := range []string{"/run", "/dev/shm"} {
 			os.Remove(filepath.Join(dir, "ktstr-"+e.Node(name)+".lock"))
 		}
 	}
+	return nil
 }
 
 // Attach starts the process of a host here. A host whose directory is missing is down.
